@@ -1,0 +1,1 @@
+"""Vectors of GitHub repositories and people, learned from public stars."""
