@@ -1,0 +1,1 @@
+"""Users and vocabulary: who counts, what is trained on, in packed arrays."""

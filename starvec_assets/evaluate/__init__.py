@@ -1,0 +1,1 @@
+"""Awesome-list ground truth, ranking metrics, baselines."""

@@ -1,0 +1,1 @@
+"""What leaves the house: FP16 matrix, catalogue, index."""

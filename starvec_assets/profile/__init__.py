@@ -1,0 +1,1 @@
+"""Linear probes, quantile tables and developer vectors."""

@@ -1,0 +1,1 @@
+"""Text about a repository to a vector."""

@@ -1,0 +1,1 @@
+"""Model, losses, sampler, loop, checkpoints."""
