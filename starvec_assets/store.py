@@ -1,0 +1,351 @@
+"""Versioned artifacts in a folder, mirrored to a bucket where one is given.
+
+    <root>/<asset>/<version>/...files, manifest.json        <root>/<asset>/LATEST        <root>/<asset>/.lock
+
+A version is written aside, every file fsynced and hashed, the manifest last, and then renamed into place: what can be
+found by its name is whole. LATEST is replaced by rename after that. A partition of an asset is an asset of its own,
+named `raw_stars/2024-01`.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from starvec_assets.errors import StarvecError
+
+_VERSION = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{12}")
+_ASSET = re.compile(r"[a-z][a-z0-9_]*(/\d{4}-\d{2})?")
+
+
+class MissingArtifact(StarvecError):
+    """The asset was never materialized in this store."""
+
+
+class CorruptArtifact(StarvecError):
+    """LATEST, a manifest or a file is not what was written."""
+
+
+class ArtifactBusy(StarvecError):
+    """Another process is writing the same asset."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What manifest.json holds.
+
+    `files` maps name to [bytes, sha256]; `inputs` maps asset to [version, content hash]; `provenance` says where the
+    stars come from and is inherited from the inputs.
+    """
+
+    asset: str
+    version: str
+    content_hash: str
+    code_version: str
+    created: str
+    seconds: float
+    inputs: dict[str, list[str]]
+    config: dict[str, Any]
+    provenance: list[str]
+    rows: dict[str, int]
+    facts: dict[str, Any]
+    files: dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One finished version: a folder of files that fit their manifest."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def asset(self) -> str:
+        """`trained_embeddings`, or `raw_stars/2024-01` for a partition."""
+        return self.manifest.asset
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 over the names and hashes of all files but the manifest: equal content, equal hash."""
+        return self.manifest.content_hash
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files but the manifest."""
+        return sum(size for size, _ in self.manifest.files.values())
+
+
+@dataclass
+class Draft:
+    """A version being written: fill `path`, set `rows` and `facts`; `artifact` is there after the with block."""
+
+    path: Path
+    rows: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    artifact: Artifact | None = None
+
+    def done(self) -> Artifact:
+        """The finished artifact."""
+        if self.artifact is None:
+            raise RuntimeError("the draft is still being written")
+        return self.artifact
+
+
+class ArtifactStore:
+    """Artifacts under `root`; with `bucket` (any fsspec URL, e.g. gs://bucket/prefix) `root` is a cache of it."""
+
+    def __init__(self, root: Path, bucket: str = "", keep: int = 3) -> None:
+        self.root = root
+        self.keep = max(1, keep)
+        self._verified: set[Path] = set()
+        self._remote = _Remote(bucket) if bucket else None
+
+    def latest(self, asset: str) -> Artifact:
+        """The newest version of `asset`, every file checked against its hash once a process.
+
+        Raises MissingArtifact when there is none, CorruptArtifact when LATEST, the manifest or a file is damaged.
+        """
+        pointer = self._folder(asset) / "LATEST"
+        text = self._remote.read_text(f"{asset}/LATEST") if self._remote else _read_text(pointer)
+        if text is None:
+            raise MissingArtifact(f"{asset} is not in {self.where}: materialize {asset.split('/')[0]} first")
+        version = text.strip()
+        if not _VERSION.fullmatch(version):
+            raise CorruptArtifact(
+                f"{pointer} reads {version[:80]!r}, which is no version. Versions there: "
+                f"{', '.join(self.versions(asset)) or 'none'}. Write one of them into it, or materialize {asset} again"
+            )
+        return self.open(asset, version)
+
+    def find(self, asset: str) -> Artifact | None:
+        """`latest`, or None where the asset was never materialized; damage still raises CorruptArtifact."""
+        try:
+            return self.latest(asset)
+        except MissingArtifact:
+            return None
+
+    def open(self, asset: str, version: str) -> Artifact:
+        """A given version of `asset`; errors as in `latest`."""
+        path = self._folder(asset) / version
+        if self._remote and not path.exists():
+            self._remote.download(f"{asset}/{version}", path)
+        return self._check(asset, path)
+
+    def versions(self, asset: str) -> list[str]:
+        """Names of the finished versions in the local folder, oldest first."""
+        folder = self._folder(asset)
+        return sorted(p.name for p in folder.iterdir() if _VERSION.fullmatch(p.name)) if folder.is_dir() else []
+
+    def partitions(self, asset: str) -> list[str]:
+        """Partitions of `asset` that have a version, in order."""
+        if self._remote:
+            return self._remote.partitions(asset)
+        return sorted(p.parent.name for p in (self.root / asset).glob("????-??/LATEST"))
+
+    @property
+    def where(self) -> str:
+        """The place as a person would name it: the bucket's URL or the folder."""
+        return self._remote.url if self._remote else str(self.root)
+
+    @contextlib.contextmanager
+    def write(
+        self,
+        asset: str,
+        *,
+        code_version: str,
+        inputs: Sequence[Artifact] = (),
+        config: Mapping[str, Any] | None = None,
+        provenance: Sequence[str] = (),
+    ) -> Iterator[Draft]:
+        """A folder to fill; it becomes the newest version when the block ends, and vanishes when the block fails.
+
+        Raises ArtifactBusy when another process writes the same asset, StarvecError when the disk is full.
+        """
+        folder = self._folder(asset)
+        started = time.monotonic()
+        with _full_disk_named(folder), _lock(folder, asset):
+            for stale in folder.glob(".draft-*"):
+                shutil.rmtree(stale)
+            draft = Draft(Path(tempfile.mkdtemp(prefix=".draft-", dir=folder)))
+            try:
+                yield draft
+                files = {p.name: [p.stat().st_size, _sha256(p)] for p in sorted(draft.path.iterdir())}
+                content_hash = hashlib.sha256(json.dumps({k: v[1] for k, v in files.items()}).encode()).hexdigest()
+                now = datetime.now(UTC)
+                manifest = Manifest(
+                    asset=asset,
+                    version=f"{now:%Y%m%dT%H%M%S%f}Z-{content_hash[:12]}",
+                    content_hash=content_hash,
+                    code_version=code_version,
+                    created=now.isoformat(timespec="seconds"),
+                    seconds=round(time.monotonic() - started, 3),
+                    inputs={a.asset: [a.manifest.version, a.content_hash] for a in inputs},
+                    config=dict(config or {}),
+                    provenance=sorted({*provenance, *(p for a in inputs for p in a.manifest.provenance)}),
+                    rows=draft.rows,
+                    facts=draft.facts,
+                    files=files,
+                )
+                for name in files:
+                    _fsync(draft.path / name)
+                write_atomically(draft.path / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
+                final = folder / manifest.version
+                draft.path.rename(final)
+                _fsync(folder)
+                if self._remote:
+                    self._remote.upload(final, f"{asset}/{manifest.version}")
+                    self._remote.write_text(f"{asset}/LATEST", manifest.version)
+                write_atomically(folder / "LATEST", manifest.version + "\n")
+            except BaseException:
+                shutil.rmtree(draft.path, ignore_errors=True)
+                raise
+            self._verified.add(final)
+            draft.artifact = Artifact(final, manifest)
+            self._prune(asset)
+
+    def _folder(self, asset: str) -> Path:
+        if not _ASSET.fullmatch(asset):
+            raise StarvecError(f"{asset!r} is no asset name: use an asset key, or key/YYYY-MM for a partition")
+        return self.root / asset
+
+    def _check(self, asset: str, path: Path) -> Artifact:
+        way_out = f"materialize {asset} again, or write an older version into {path.parent / 'LATEST'}"
+        text = _read_text(path / "manifest.json")
+        if text is None:
+            raise CorruptArtifact(f"{path} has no manifest.json: {way_out}")
+        try:
+            manifest = Manifest(**json.loads(text))
+            files = {str(name): (int(size), str(digest)) for name, (size, digest) in manifest.files.items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CorruptArtifact(f"{path}/manifest.json cannot be read ({error}): {way_out}") from error
+        if (manifest.asset, manifest.version) != (asset, path.name):
+            raise CorruptArtifact(f"{path}/manifest.json is of {manifest.asset} {manifest.version}: {way_out}")
+        for name, (size, digest) in files.items():
+            file = path / Path(name).name
+            if not file.is_file():
+                raise CorruptArtifact(f"{file} is missing: {way_out}")
+            if file.stat().st_size != size or (path not in self._verified and _sha256(file) != digest):
+                raise CorruptArtifact(f"{file} differs from what was written: {way_out}")
+        self._verified.add(path)
+        return Artifact(path, manifest)
+
+    def _prune(self, asset: str) -> None:
+        for version in self.versions(asset)[: -self.keep]:
+            # Renamed first: a version that is half deleted must not be found by its name.
+            doomed = self._folder(asset) / f".draft-{version}"
+            (self._folder(asset) / version).rename(doomed)
+            shutil.rmtree(doomed)
+
+
+class _Remote:
+    """The same layout on an fsspec file system; manifest.json goes up last, LATEST after it."""
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self.url = url.rstrip("/")
+        try:
+            self.fs, self.base = fsspec.core.url_to_fs(self.url)
+        except ImportError as error:
+            raise StarvecError(f"artifact store {url}: {error}. For gs:// run: pip install 'starvec[gcs]'") from error
+
+    def read_text(self, name: str) -> str | None:
+        try:
+            return str(self.fs.cat_file(f"{self.base}/{name}").decode())
+        except FileNotFoundError:
+            return None
+
+    def write_text(self, name: str, text: str) -> None:
+        self.fs.pipe_file(f"{self.base}/{name}", text.encode())
+
+    def upload(self, folder: Path, name: str) -> None:
+        self.fs.makedirs(f"{self.base}/{name}", exist_ok=True)
+        for file in sorted(folder.iterdir(), key=lambda p: (p.name == "manifest.json", p.name)):
+            self.fs.put_file(str(file), f"{self.base}/{name}/{file.name}")
+
+    def download(self, name: str, folder: Path) -> None:
+        if not self.fs.exists(f"{self.base}/{name}/manifest.json"):
+            raise CorruptArtifact(f"{self.url}/{name} has no manifest.json: materialize {name.rsplit('/', 1)[0]} again")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+        for source in self.fs.ls(f"{self.base}/{name}", detail=False):
+            self.fs.get_file(source, str(aside / Path(source).name))
+        aside.rename(folder)
+
+    def partitions(self, asset: str) -> list[str]:
+        return sorted(Path(p).parent.name for p in self.fs.glob(f"{self.base}/{asset}/????-??/LATEST"))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write aside, fsync, rename: a reader sees the old text or the new, never a part."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+    _fsync(path.parent)
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _lock(folder: Path, asset: str) -> Iterator[None]:
+    """An exclusive lock that the kernel drops when the process ends, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            writer = file.read(20).strip() or "unknown"
+            raise ArtifactBusy(
+                f"{asset} is being written by process {writer}: wait for that run or cancel it"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+@contextlib.contextmanager
+def _full_disk_named(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or "No space left on device" in str(error):
+            raise StarvecError(
+                f"the disk of {folder} is full: free space there, or set STARVEC_HOME to a larger disk, and run again; "
+                "nothing half-written was kept"
+            ) from error
+        raise

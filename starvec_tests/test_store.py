@@ -1,0 +1,180 @@
+"""The store never shows a version that is not whole, and says what to do when something is damaged."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.store import ArtifactBusy, ArtifactStore, CorruptArtifact, MissingArtifact
+
+
+def put(store: ArtifactStore, asset: str, text: str, **options):
+    with store.write(asset, code_version="1", **options) as draft:
+        (draft.path / "data.txt").write_text(text)
+        draft.rows = {"data": len(text)}
+    return draft.done()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request, tmp_path: Path) -> ArtifactStore:
+    bucket = f"memory://{tmp_path.name}" if request.param == "bucket" else ""
+    return ArtifactStore(tmp_path / "artifacts", bucket=bucket)
+
+
+def test_latest_is_what_was_written_last(store: ArtifactStore):
+    put(store, "star_log", "one")
+    second = put(store, "star_log", "two")
+    assert store.latest("star_log") == second
+    assert (store.latest("star_log").path / "data.txt").read_text() == "two"
+    assert second.manifest.rows == {"data": 3}
+
+
+def test_equal_content_has_an_equal_hash_and_other_content_another(store: ArtifactStore):
+    a, b, c = (put(store, "star_log", text) for text in ("same", "same", "other"))
+    assert a.content_hash == b.content_hash != c.content_hash
+    assert len({x.manifest.version for x in (a, b, c)}) == 3
+
+
+def test_a_bucket_serves_a_machine_that_has_an_empty_cache(tmp_path: Path):
+    url = f"memory://{tmp_path.name}-shared"
+    put(ArtifactStore(tmp_path / "here", bucket=url), "raw_stars/2024-01", "stars")
+    there = ArtifactStore(tmp_path / "there", bucket=url)
+    assert there.partitions("raw_stars") == ["2024-01"]
+    assert (there.latest("raw_stars/2024-01").path / "data.txt").read_text() == "stars"
+
+
+def test_provenance_and_inputs_are_inherited(store: ArtifactStore):
+    raw = put(store, "raw_stars/2024-01", "x", provenance=["simulated"])
+    log = put(store, "star_log", "y", inputs=[raw])
+    assert log.manifest.provenance == ["simulated"]
+    assert log.manifest.inputs == {"raw_stars/2024-01": [raw.manifest.version, raw.content_hash]}
+    assert store.partitions("raw_stars") == ["2024-01"]
+
+
+def test_a_failed_block_leaves_nothing(store: ArtifactStore):
+    before = put(store, "star_log", "good")
+    with pytest.raises(ZeroDivisionError), store.write("star_log", code_version="1") as draft:
+        (draft.path / "data.txt").write_text("half")
+        _ = 1 / 0
+    assert store.latest("star_log") == before
+    assert sorted(p.name for p in (store.root / "star_log").iterdir()) == [
+        ".lock",
+        *store.versions("star_log"),
+        "LATEST",
+    ]
+
+
+def test_a_killed_writer_leaves_nothing_readable_and_the_next_one_cleans_up(tmp_path: Path):
+    root = tmp_path / "artifacts"
+    code = f"""
+import os, signal
+from pathlib import Path
+from starvec_assets.store import ArtifactStore
+with ArtifactStore(Path({str(root)!r})).write("star_log", code_version="1") as draft:
+    (draft.path / "data.txt").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    store = ArtifactStore(root)
+    assert store.find("star_log") is None
+    put(store, "star_log", "whole")
+    assert not list((root / "star_log").glob(".draft-*"))
+
+
+def test_a_second_writer_is_told_who_is_writing(tmp_path: Path):
+    root = tmp_path / "artifacts"
+    code = f"""
+import time
+from pathlib import Path
+from starvec_assets.store import ArtifactStore
+with ArtifactStore(Path({str(root)!r})).write("star_log", code_version="1") as draft:
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    try:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        with pytest.raises(ArtifactBusy, match=f"star_log is being written by process {writer.pid}"):
+            put(ArtifactStore(root), "star_log", "x")
+    finally:
+        writer.kill()
+        writer.wait()
+    put(ArtifactStore(root), "star_log", "x")
+
+
+def test_a_full_disk_is_named_and_the_old_version_stays(tmp_path: Path):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full, the device that is always full")
+    store = ArtifactStore(tmp_path)
+    before = put(store, "star_log", "good")
+    with (
+        pytest.raises(StarvecError, match="is full: free space there"),
+        store.write("star_log", code_version="1") as draft,
+    ):
+        (draft.path / "data.txt").symlink_to("/dev/full")
+        (draft.path / "data.txt").write_text("x" * 100_000)
+    assert store.latest("star_log") == before
+
+
+def test_old_versions_are_pruned_to_the_setting(tmp_path: Path):
+    store = ArtifactStore(tmp_path, keep=2)
+    kept = [put(store, "star_log", str(i)).manifest.version for i in range(5)][-2:]
+    assert store.versions("star_log") == kept
+
+
+def damage(kind: str, folder: Path, version: Path) -> None:
+    match kind:
+        case "LATEST":
+            (folder / "LATEST").write_text("../../etc")
+        case "LATEST of a lost version":
+            (folder / "LATEST").write_text("20240101T000000000000Z-0123456789ab")
+        case "manifest":
+            (version / "manifest.json").write_text("{")
+        case "manifest of another asset":
+            text = json.loads((version / "manifest.json").read_text())
+            (version / "manifest.json").write_text(json.dumps(text | {"asset": "other"}))
+        case "flipped byte":
+            (version / "data.txt").write_text("gooD")
+        case "cut file":
+            os.truncate(version / "data.txt", 1)
+        case "lost file":
+            (version / "data.txt").unlink()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "LATEST",
+        "LATEST of a lost version",
+        "manifest",
+        "manifest of another asset",
+        "flipped byte",
+        "cut file",
+        "lost file",
+    ],
+)
+def test_damage_is_named_with_the_way_out(kind: str, tmp_path: Path):
+    artifact = put(ArtifactStore(tmp_path), "star_log", "good")
+    damage(kind, tmp_path / "star_log", artifact.path)
+    with pytest.raises(CorruptArtifact, match=r"star_log.*materialize star_log again"):
+        ArtifactStore(tmp_path).latest("star_log")
+    time.sleep(0.001)
+    put(ArtifactStore(tmp_path), "star_log", "again")
+    assert (ArtifactStore(tmp_path).latest("star_log").path / "data.txt").read_text() == "again"
+
+
+def test_what_was_never_made_says_so(tmp_path: Path):
+    with pytest.raises(MissingArtifact, match="materialize raw_stars first"):
+        ArtifactStore(tmp_path).latest("raw_stars/2024-01")
+
+
+@pytest.mark.parametrize("asset", ["../etc", "raw_stars/2024", "A", ""])
+def test_a_name_that_could_leave_the_store_is_refused(asset: str, tmp_path: Path):
+    with pytest.raises(StarvecError, match="is no asset name"):
+        ArtifactStore(tmp_path).latest(asset)
