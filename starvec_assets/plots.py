@@ -1,0 +1,104 @@
+"""Small pictures for the UI: an inline sparkline, and line, bar and histogram charts as PNG."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Numbers = Sequence[float] | npt.NDArray[np.number]
+
+INK, GRID, SERIES = "#24292f", "#d0d7de", ("#0969da", "#bf3989", "#1a7f37", "#9a6700", "#8250df", "#57606a")
+
+
+def sparkline(values: Numbers, points: int = 40) -> str:
+    """Markdown of an inline SVG of at most `points` points: under 1,000 characters, so the UI shows it in place."""
+    data = np.asarray(values, float)
+    data = data[np.isfinite(data)]
+    if len(data) > points:
+        data = np.array([chunk.mean() for chunk in np.array_split(data, points)])
+    if len(data) < 2:
+        return f"{data[0]:g}" if len(data) else "no values"
+    low, high = data.min(), data.max()
+    x = np.linspace(2, 158, len(data))
+    y = 28 - 26 * (data - low) / (high - low or 1)
+    line = " ".join(f"{a:.0f},{b:.0f}" for a, b in zip(x, y, strict=True))
+    svg = (
+        "<svg xmlns='http://www.w3.org/2000/svg' width='160' height='30'>"
+        f"<polyline points='{line}' fill='none' stroke='{SERIES[0]}'/></svg>"
+    )
+    return f"![{low:.4g} to {high:.4g}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+
+
+def picture(png: bytes, alt: str) -> str:
+    """Markdown of a PNG as a data URI."""
+    return f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})"
+
+
+def line_chart(series: Mapping[str, tuple[Numbers, Numbers]], title: str, x: str, y: str) -> bytes:
+    """Named curves (xs, ys) in one PNG."""
+    figure, axes = _axes(title, x, y)
+    for (name, (xs, ys)), colour in zip(series.items(), _colours(len(series)), strict=True):
+        axes.plot(xs, ys, label=name, color=colour, linewidth=1.6, marker="o" if len(xs) < 40 else None, markersize=3)
+    if len(series) > 1:
+        axes.legend(frameon=False, fontsize=8)
+    return _png(figure)
+
+
+def bar_chart(
+    values: Mapping[str, float], title: str, x: str, errors: Mapping[str, tuple[float, float]] | None = None
+) -> bytes:
+    """Horizontal bars, the first on top, in one PNG; `errors` gives an interval (low, high) for a bar."""
+    figure, axes = _axes(title, x, "", height=0.9 + 0.3 * len(values))
+    names = list(values)
+    axes.barh(names, [values[n] for n in names], color=SERIES[0], height=0.65)
+    for name, (low, high) in (errors or {}).items():
+        axes.plot([low, high], [name, name], color=INK, linewidth=1.2)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    return _png(figure)
+
+
+def histogram(values: Numbers, title: str, x: str, bins: int = 50, log: bool = False) -> bytes:
+    """A histogram in one PNG, its horizontal axis logarithmic where asked."""
+    data = np.asarray(values, float)
+    figure, axes = _axes(title, x, "count")
+    edges: list[float] | int = bins
+    if log and len(data) and data.max() > max(data.min(), 1):
+        edges = np.geomspace(max(data.min(), 1), data.max(), bins).tolist()
+        axes.set_xscale("log")
+    axes.hist(data, bins=edges, color=SERIES[0])
+    return _png(figure)
+
+
+def _colours(n: int) -> list[str]:
+    return [SERIES[i % len(SERIES)] for i in range(n)]
+
+
+def _axes(title: str, x: str, y: str, height: float = 2.8) -> "tuple[Figure, Axes]":
+    # Figure without pyplot: no global state, no display needed, safe in any thread.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=10, color=INK, loc="left")
+    axes.set_xlabel(x, fontsize=8, color=INK)
+    axes.set_ylabel(y, fontsize=8, color=INK)
+    axes.tick_params(labelsize=8, colors=INK)
+    axes.grid(color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def _png(figure: "Figure") -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,28 @@
+"""Progress bars, shown in a terminal only.
+
+Dagster captures stderr while a step runs, so the command line hands its own terminal over before it starts a run.
+"""
+
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+_terminal: TextIO | None = None
+
+
+def show_on(terminal: TextIO | None) -> None:
+    """Draw the bars of this process on `terminal`; None hides them."""
+    global _terminal
+    _terminal = terminal
+
+
+def bar(total: int, description: str, unit: str, **options: Any) -> "tqdm[Any]":
+    """A tqdm bar, silent where no terminal was handed over."""
+    shown = _terminal is not None
+    return tqdm(total=total, desc=description, unit=unit, file=_terminal, disable=not shown, leave=False, **options)
+
+
+def say(line: str) -> None:
+    """One line above the bars, in a terminal only."""
+    if _terminal is not None:
+        tqdm.write(line, file=_terminal)
