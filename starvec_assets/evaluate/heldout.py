@@ -1,0 +1,49 @@
+"""What held-out people say: bucket A of each one's stars must find bucket B."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.evaluate import ranking
+from starvec_assets.evaluate.ranking import Floats
+from starvec_assets.vectors import Matrix, user_vectors
+
+
+def split_lists(lists: PackedLists, least: int, most: int, seed: int) -> tuple[PackedLists, PackedLists]:
+    """Shuffle each list of `least` items or more, keep at most `most`, cut in half: buckets A and B of those users."""
+    rng = np.random.default_rng(seed)
+    shuffled = [rng.permutation(lists[i])[:most] for i in range(len(lists)) if len(lists[i]) >= least]
+    return PackedLists.of([x[: len(x) // 2] for x in shuffled]), PackedLists.of([x[len(x) // 2 :] for x in shuffled])
+
+
+@dataclass(frozen=True)
+class HeldoutScores:
+    """Scores of each user, float64 [users]."""
+
+    recall: Floats
+    precision: Floats
+    ndcg: Floats
+    reciprocal_rank: Floats
+
+
+def heldout_scores(vectors: Matrix, a: PackedLists, b: PackedLists, k: int = 50) -> HeldoutScores:
+    """Rank all repositories that are not in A by cosine to A's vector, and all users' B vectors likewise.
+
+    `precision` counts the first k that are in B, divided by min(k, |B|); `reciprocal_rank` is that of the user's own B.
+    """
+    people = user_vectors(vectors, a)
+    ranked = ranking.top_k(people, vectors, k, exclude=a)
+    return HeldoutScores(
+        *list_scores(ranked, b, len(vectors), k),
+        reciprocal_rank=1 / ranking.own_rank(people, user_vectors(vectors, b)),
+    )
+
+
+def list_scores(ranked: ranking.Indices, b: PackedLists, n: int, k: int) -> tuple[Floats, Floats, Floats]:
+    """Recall, precision and NDCG at k of recommendations against bucket B, each float64 [users]."""
+    return (
+        ranking.recall(ranked, b, n, k),
+        ranking.precision(ranked, b, n, k),
+        ranking.ndcg(ranked, b.matrix(n), k),
+    )
