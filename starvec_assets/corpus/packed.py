@@ -37,6 +37,13 @@ class PackedLists:
         """Lists x items as float32 ones, [lists, n]."""
         return sp.csr_array((np.ones(len(self.items), np.float32), self.items, self.offsets), shape=(len(self), n))
 
+    def take(self, lists: npt.NDArray[np.integer]) -> "PackedLists":
+        """The chosen lists in the given order, copied."""
+        lengths = self.lengths[lists]
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        return PackedLists(self.items[np.repeat(self.offsets[lists], lengths) + within], offsets)
+
     def save(self, folder: Path, prefix: str = "") -> None:
         """Write `{prefix}items.npy` and `{prefix}offsets.npy`."""
         np.save(folder / f"{prefix}items.npy", self.items)

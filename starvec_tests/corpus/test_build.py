@@ -1,0 +1,258 @@
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from starvec_assets.corpus.build import CorpusSummary, build_corpus, user_keys
+from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.corpus.rules import CorpusSettings
+from starvec_assets.errors import StarvecError
+
+Star = tuple[int, str, int, int]  # user_id, user_login, repo_id, starred_at in seconds
+
+SMALL = CorpusSettings(
+    min_stars=5, max_stars=40, vocabulary=60, min_stargazers=3, min_users=20, heldout_share=0.2, heldout_min_known=8
+)
+
+
+def log_of(users: int = 200, repos: int = 120, seed: int = 0) -> list[Star]:
+    """Users of every fate, with repeated stars, equal times and ids that are not dense."""
+    rng = np.random.default_rng(seed)
+    stars = []
+    for user in range(users):
+        login = f"tool{user}[bot]" if user % 20 == 0 else f"user{user}"
+        count = 60 if user % 25 == 1 else int(rng.integers(1, 45))
+        chosen = np.minimum(rng.geometric(0.04, count), repos)
+        stars += [(user * 977 + 5, login, int(repo) * 31, int(rng.integers(0, 50))) for repo in chosen]
+    return stars
+
+
+def write_months(folder: Path, stars: list[Star], months: int) -> list[Path]:
+    """Each month holds a share of the rows, its own repeated stars dropped, sorted as raw_stars sorts."""
+    paths = []
+    for month in range(months):
+        first: dict[tuple[int, int], Star] = {}
+        for star in stars[month::months]:
+            key = (star[0], star[2])
+            first[key] = min(first.get(key, star), star, key=lambda s: s[3])
+        rows = sorted(first.values(), key=lambda s: (s[0], s[3], s[2]))
+        table = pa.table(
+            {
+                "user_id": pa.array([r[0] for r in rows], pa.int64()),
+                "user_login": pa.array([r[1] for r in rows], pa.string()),
+                "repo_id": pa.array([r[2] for r in rows], pa.int64()),
+                "repo_name": pa.array([f"old/{r[2]}" for r in rows], pa.string()),
+                "starred_at": pa.array([r[3] for r in rows], pa.timestamp("s", "UTC")),
+            }
+        )
+        paths.append(folder / f"month-{month}'s.parquet")
+        pq.write_table(table, paths[-1], row_group_size=100)
+    return paths
+
+
+def write_catalogue(folder: Path, stars: list[Star]) -> Path:
+    ids = sorted({star[2] for star in stars})
+    pq.write_table(pa.table({"repo_id": ids, "name": [f"owner/{i}" for i in ids]}), folder / "repos.parquet")
+    return folder / "repos.parquet"
+
+
+Build = Callable[..., tuple[CorpusSummary, Path]]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    runs = itertools.count()
+
+    def run(stars: list[Star], settings: CorpusSettings = SMALL, months: int = 3) -> tuple[CorpusSummary, Path]:
+        folder = tmp_path / str(next(runs))
+        out = folder / "out"
+        out.mkdir(parents=True)
+        paths, catalogue = write_months(folder, stars, months), write_catalogue(folder, stars)
+        with duckdb.connect(config={"threads": 2}) as connection:
+            return build_corpus(connection, paths, catalogue, out, settings), out
+
+    return run
+
+
+def expected_lists(stars: list[Star], settings: CorpusSettings) -> tuple[list[int], dict[int, list[int]]]:
+    """The rules again in plain Python: repo_ids of the vocabulary, and each user's list of rows in it."""
+    first: dict[int, dict[int, int]] = defaultdict(dict)
+    for user, login, repo, time in stars:
+        if not login.endswith("[bot]"):
+            first[user][repo] = min(time, first[user].get(repo, time))
+    kept = {u: s for u, s in first.items() if settings.min_stars <= len(s) <= settings.max_stars}
+    counts = Counter(repo for s in kept.values() for repo in s)
+    ranked = sorted((r for r in counts if counts[r] >= settings.min_stargazers), key=lambda r: (-counts[r], r))
+    vocabulary = ranked[: settings.vocabulary]
+    rows = {repo: i for i, repo in enumerate(vocabulary)}
+    lists = {u: [rows[r] for r in sorted(s, key=lambda r: (s[r], r)) if r in rows] for u, s in kept.items()}
+    return vocabulary, {u: x for u, x in lists.items() if len(x) >= settings.min_known}
+
+
+def merged(out: Path) -> dict[frozenset[int], None]:
+    a, b = (PackedLists.load(out, f"heldout_{half}_") for half in "ab")
+    return {frozenset(np.concatenate([x, y]).tolist()): None for x, y in zip(a, b, strict=True)}
+
+
+@pytest.mark.parametrize("rows_a_part", [8_000_000, 400])
+def test_lists_and_vocabulary_are_those_of_the_rules(build: Build, rows_a_part: int) -> None:
+    stars = log_of()
+    settings = replace(SMALL, rows_a_part=rows_a_part)
+    summary, out = build(stars, settings)
+    vocabulary, lists = expected_lists(stars, settings)
+
+    repos = pq.read_table(out / "repos.parquet")
+    assert repos["repo_id"].to_pylist() == vocabulary
+    assert repos["index"].to_pylist() == list(range(len(vocabulary)))
+    assert repos["name"].to_pylist() == [f"owner/{repo}" for repo in vocabulary]
+    assert (np.diff(repos["stars"].to_numpy()) <= 0).all()
+    assert repos["stars"][-1].as_py() == summary.least_stargazers >= settings.min_stargazers
+
+    order = sorted(lists, key=lambda user: int(user_keys(np.array([user]), settings.seed)[0]))
+    eligible = [user for user in order if len(lists[user]) >= settings.heldout_min_known]
+    heldout = eligible[: round(settings.heldout_share * len(lists))]
+    packed = PackedLists.load(out)
+    assert packed.items.dtype == np.int32
+    assert packed.offsets.dtype == np.int64
+    assert [x.tolist() for x in packed] == [lists[user] for user in order if user not in heldout]
+    halves = [PackedLists.load(out, f"heldout_{half}_") for half in "ab"]
+    for user, a, b in zip(heldout, *halves, strict=True):
+        assert sorted([*a, *b]) == sorted(lists[user])
+        assert len(a) - len(b) in (0, 1)
+        assert [x for x in lists[user] if x in a] == a.tolist()
+        assert [x for x in lists[user] if x in b] == b.tolist()
+
+
+def test_files_are_the_same_bytes_for_any_cut_into_parts_and_months(build: Build) -> None:
+    stars = log_of()
+    _, one = build(stars, months=1)
+    _, other = build(list(reversed(stars)), replace(SMALL, rows_a_part=333), months=4)
+    names = sorted(path.name for path in one.iterdir())
+    assert names == sorted(path.name for path in other.iterdir())
+    assert [(one / name).read_bytes() for name in names] == [(other / name).read_bytes() for name in names]
+
+
+def test_summary_accounts_for_every_row_and_user(build: Build) -> None:
+    stars = log_of()
+    summary, out = build(stars, months=1)
+    assert sum(summary.stars.values()) == summary.rows
+    assert sum(summary.users.values()) == len({star[0] for star in stars})
+    assert summary.users["bot"] == 10
+    assert min(summary.users[fate] for fate in ("few", "many", "heldout", "trained")) > 0
+    packed = PackedLists.load(out)
+    assert summary.users["trained"] == len(packed)
+    assert summary.stars["trained"] == len(packed.items)
+    assert summary.lengths.tolist() == np.bincount(packed.lengths, minlength=SMALL.max_stars + 1).tolist()
+
+
+def test_first_star_counts_across_months(build: Build) -> None:
+    late = [(user, f"u{user}", repo, 1_000 + repo) for user in range(60) for repo in range(1, 11)]
+    early = [(user, f"u{user}", 10, 7) for user in range(60)]
+    _, out = build(late + early, months=2)
+    repos = pq.read_table(out / "repos.parquet")["repo_id"].to_pylist()
+    assert {tuple(repos[i] for i in x) for x in PackedLists.load(out)} == {(10, 1, 2, 3, 4, 5, 6, 7, 8, 9)}
+
+
+def test_held_out_users_and_their_halves_stay_when_other_users_join(build: Build) -> None:
+    stars = log_of()
+    everything = replace(SMALL, vocabulary=10_000, min_stargazers=1, heldout_max=5)
+    _, before = build(stars, everything)
+    newcomers = [(10**9 + user, f"new{user}", repo * 31, 0) for user in range(4) for repo in range(1, 31)]
+    keys = user_keys(np.array([10**9 + user for user in range(4)]), everything.seed)
+    assert (keys > np.uint64(1 << 61)).all(), "newcomers must not be among the first for this test to say anything"
+    _, after = build(stars + newcomers, everything)
+
+    def halves(out: Path) -> list[set[int]]:
+        ids = pq.read_table(out / "repos.parquet")["repo_id"].to_numpy()
+        return [set(ids[x].tolist()) for half in "ab" for x in PackedLists.load(out, f"heldout_{half}_")]
+
+    assert halves(before) == halves(after)
+
+
+def test_another_seed_holds_out_other_users(build: Build) -> None:
+    stars = log_of()
+    (_, one), (_, other) = build(stars), build(stars, replace(SMALL, seed=1))
+    assert merged(one) != merged(other)
+
+
+def test_users_do_not_stand_in_the_order_of_their_ids() -> None:
+    keys = user_keys(np.arange(10_000), 0)
+    assert len(np.unique(keys)) == 10_000
+    assert abs(np.corrcoef(np.arange(10_000), np.argsort(keys))[0, 1]) < 0.05
+
+
+def test_no_months_is_an_error_that_names_the_asset(tmp_path: Path) -> None:
+    with duckdb.connect() as connection, pytest.raises(StarvecError, match="materialize raw_stars"):
+        build_corpus(connection, [], tmp_path, tmp_path, SMALL)
+
+
+def test_months_without_stars_are_an_error(build: Build) -> None:
+    with pytest.raises(StarvecError, match="no star in any of 3 months"):
+        build([])
+
+
+def test_empty_vocabulary_names_the_limits_to_change(build: Build) -> None:
+    with pytest.raises(StarvecError, match=r"empty vocabulary.*min_stargazers 5000.*lower min_stargazers"):
+        build(log_of(), replace(SMALL, min_stargazers=5000))
+
+
+def test_only_users_out_of_limits_is_an_error_with_their_numbers(build: Build) -> None:
+    with pytest.raises(StarvecError, match=r"the 0 users with 5 to 40 stars .*'few': 30"):
+        build([(user, f"u{user}", repo, 0) for user in range(30) for repo in range(3)])
+
+
+def test_too_few_users_is_an_error_with_counts(build: Build) -> None:
+    with pytest.raises(StarvecError, match=r"too few users: .*min_users 100,000.*lower"):
+        build(log_of(), replace(SMALL, min_users=100_000))
+
+
+def test_no_heldout_user_is_an_error(build: Build) -> None:
+    with pytest.raises(StarvecError, match=r"0 at least 39; so 0 would be held out"):
+        build(log_of(), replace(SMALL, heldout_min_known=39))
+
+
+def test_repository_missing_from_the_catalogue_is_an_error(tmp_path: Path) -> None:
+    stars = log_of()
+    paths = write_months(tmp_path, stars, 1)
+    catalogue = write_catalogue(tmp_path, [star for star in stars if star[2] != 31])
+    with duckdb.connect() as connection, pytest.raises(StarvecError, match=r"1 of 60 .* repo_id 31, .*repo_catalog"):
+        build_corpus(connection, paths, catalogue, tmp_path, SMALL)
+
+
+def test_corrupt_month_is_named(tmp_path: Path) -> None:
+    paths = write_months(tmp_path, log_of(), 2)
+    paths[1].write_bytes(b"PAR1 cut short")
+    with duckdb.connect() as connection, pytest.raises(StarvecError, match="month-1"):
+        build_corpus(connection, paths, tmp_path, tmp_path, SMALL)
+
+
+def test_nothing_but_the_artifact_stays_behind(build: Build) -> None:
+    _, out = build(log_of())
+    halves = {f"heldout_{half}_{part}.npy" for half in "ab" for part in ("items", "offsets")}
+    assert {path.name for path in out.iterdir()} == {"items.npy", "offsets.npy", "repos.parquet"} | halves
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"min_stars": 0},
+        {"min_stars": 9, "max_stars": 8},
+        {"min_known": 1},
+        {"heldout_min_known": 3},
+        {"heldout_share": 0.0},
+        {"heldout_share": 1.0},
+        {"heldout_max": 0},
+        {"vocabulary": 0},
+        {"seed": -1},
+    ],
+)
+def test_contradicting_limits_are_refused(limits: dict[str, float]) -> None:
+    with pytest.raises(StarvecError, match="does not hold"):
+        replace(CorpusSettings(), **limits)
