@@ -7,7 +7,7 @@ groups); DuckDB filters and orders each range; the lists then move between plain
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from starvec_assets.corpus import rules
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.corpus.rules import CorpusSettings
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import column, write_table
+from starvec_assets.progress import bar
 
 Ids = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
@@ -170,17 +170,19 @@ def _kept_stars(
     ranges = list(zip([-(1 << 63), *bounds], [*bounds, 1 << 63], strict=True))
     fates = dict.fromkeys(("bot", "few", "many", "kept"), (0, 0))
     parts: list[Path] = []
-    for low, high in tqdm(ranges, desc="users and stars", unit="part", disable=None):
-        db.execute(f"CREATE OR REPLACE TEMP VIEW stars AS FROM {log} WHERE user_id BETWEEN {low} AND {high - 1}")
-        db.execute(f"CREATE OR REPLACE TEMP TABLE bots AS {rules.BOTS}")
-        db.execute(f"CREATE OR REPLACE TEMP TABLE first_stars AS {rules.FIRST_STARS}")
-        db.execute(f"CREATE OR REPLACE TEMP TABLE users AS {rules.USERS.format(**asdict(settings))}")
-        for fate, users, total in db.execute(
-            "SELECT fate, count(*), sum(stars)::BIGINT FROM users GROUP BY fate"
-        ).fetchall():
-            fates[fate] = (fates[fate][0] + users, fates[fate][1] + total)
-        parts.append(scratch / f"kept-{len(parts):05}.parquet")
-        db.execute(f"COPY ({rules.KEPT_STARS}) TO {_literal(parts[-1])} (FORMAT parquet, COMPRESSION zstd)")
+    with bar(len(ranges), "users and stars", "part") as progress:
+        for low, high in ranges:
+            db.execute(f"CREATE OR REPLACE TEMP VIEW stars AS FROM {log} WHERE user_id BETWEEN {low} AND {high - 1}")
+            db.execute(f"CREATE OR REPLACE TEMP TABLE bots AS {rules.BOTS}")
+            db.execute(f"CREATE OR REPLACE TEMP TABLE first_stars AS {rules.FIRST_STARS}")
+            db.execute(f"CREATE OR REPLACE TEMP TABLE users AS {rules.USERS.format(**settings.model_dump())}")
+            for fate, users, total in db.execute(
+                "SELECT fate, count(*), sum(stars)::BIGINT FROM users GROUP BY fate"
+            ).fetchall():
+                fates[fate] = (fates[fate][0] + users, fates[fate][1] + total)
+            parts.append(scratch / f"kept-{len(parts):05}.parquet")
+            db.execute(f"COPY ({rules.KEPT_STARS}) TO {_literal(parts[-1])} (FORMAT parquet, COMPRESSION zstd)")
+            progress.update()
     for table in ("bots", "first_stars", "users"):
         db.execute(f"DROP TABLE {table}")
     db.execute(f"CREATE OR REPLACE TEMP VIEW kept_stars AS FROM {_parquet(parts)}")
@@ -190,7 +192,7 @@ def _kept_stars(
 def _vocabulary(db: duckdb.DuckDBPyConnection, catalogue: Path, settings: CorpusSettings) -> pa.Table:
     """The columns of REPOS, most starred first."""
     table: pa.Table = db.sql(
-        f"SELECT repo_id, name, stars FROM ({rules.VOCABULARY.format(**asdict(settings))}) "
+        f"SELECT repo_id, name, stars FROM ({rules.VOCABULARY.format(**settings.model_dump())}) "
         f"LEFT JOIN (SELECT repo_id, name FROM {_parquet([catalogue])}) USING (repo_id) ORDER BY stars DESC, repo_id"
     ).to_arrow_table()
     if nameless := table["name"].null_count:
@@ -206,8 +208,8 @@ def _known_lists(parts: list[Path], vocabulary: pa.ChunkedArray, scratch: Path) 
     """Ids of the users who know a repository of the vocabulary, ascending, and their lists of rows in it, on disk."""
     ids, lengths = [], []
     path = scratch / "items"
-    with path.open("wb") as file:
-        for part in tqdm(parts, desc="lists", unit="part", disable=None):
+    with path.open("wb") as file, bar(len(parts), "lists", "part") as progress:
+        for part in parts:
             kept = pq.read_table(part)
             index = pc.index_in(kept["repo_id"], value_set=vocabulary)
             known = pc.is_valid(index)
@@ -215,6 +217,7 @@ def _known_lists(parts: list[Path], vocabulary: pa.ChunkedArray, scratch: Path) 
             users, counts = np.unique(kept["user_id"].filter(known).to_numpy(), return_counts=True)
             ids.append(users)
             lengths.append(counts)
+            progress.update()
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])
     return np.concatenate(ids), PackedLists(np.memmap(path, np.int32, "r", shape=(int(offsets[-1]),)), offsets)
 

@@ -1,8 +1,9 @@
 """Who counts and what is in the vocabulary: the limits, and the rules as SQL."""
 
-from dataclasses import dataclass
+from pydantic import Field, model_validator
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.settings import Settings
 
 # Each is a query over the ones before it; `stars` has user_id, user_login, repo_id, starred_at.
 BOTS = "SELECT DISTINCT user_id FROM stars WHERE user_login LIKE '%[bot]'"
@@ -22,40 +23,28 @@ VOCABULARY = """
     ORDER BY stars DESC, repo_id LIMIT {vocabulary}"""
 
 
-@dataclass(frozen=True)
-class CorpusSettings:
-    """Who and what is trained on.
+class CorpusSettings(Settings):
+    """Who and what is trained on; raises StarvecError on limits that contradict each other."""
 
-    `min_known`: a training step draws two non-overlapping buckets from a list; four repositories are the fewest that
-    make two buckets of two, and a bucket of one is a repository, not a person. `heldout_min_known`: both halves of a
-    held-out list have at least five. `min_users`: fewer to train on is an error. `rows_a_part`: rows of the log that
-    DuckDB holds at a time; it changes nothing else.
-    """
+    min_stars: int = Field(10, ge=1, description="distinct stars a user needs")
+    max_stars: int = Field(
+        800, ge=1, le=100_000, description="distinct stars beyond which a user is a bot or a hoarder"
+    )
+    vocabulary: int = Field(300_000, ge=1, lt=1 << 31, description="repositories at most, the most starred ones")
+    min_stargazers: int = Field(5, ge=1, description="stargazers a repository of the vocabulary needs")
+    # Four are the fewest that make two buckets of two: a bucket of one is a repository, not a person.
+    min_known: int = Field(4, ge=2, description="repositories of the vocabulary a user needs, or is dropped")
+    heldout_share: float = Field(0.02, gt=0, lt=1, description="share of the users kept out of training for evaluation")
+    heldout_max: int = Field(2_000, ge=1, description="users held out at most")
+    heldout_min_known: int = Field(10, ge=2, description="repositories of the vocabulary a held-out user needs")
+    min_users: int = Field(100, ge=1, description="users left to train on, or the corpus is refused")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="draws the held-out users, their split and the users' order")
+    rows_a_part: int = Field(8_000_000, ge=1, description="stars that DuckDB holds at a time; changes nothing else")
 
-    min_stars: int = 10
-    max_stars: int = 800
-    vocabulary: int = 300_000
-    min_stargazers: int = 5
-    min_known: int = 4
-    heldout_share: float = 0.02
-    heldout_max: int = 2_000
-    heldout_min_known: int = 10
-    min_users: int = 100
-    seed: int = 0
-    rows_a_part: int = 8_000_000
-
-    def __post_init__(self) -> None:
-        """Raise StarvecError on limits that contradict each other."""
-        rules = {
-            "1 <= min_stars <= max_stars": 1 <= self.min_stars <= self.max_stars,
-            "2 <= min_known <= heldout_min_known": 2 <= self.min_known <= self.heldout_min_known,
-            "0 < heldout_share < 1": 0 < self.heldout_share < 1,
-            "heldout_max, vocabulary, min_stargazers, min_users and rows_a_part >= 1": min(
-                self.heldout_max, self.vocabulary, self.min_stargazers, self.min_users, self.rows_a_part
-            )
-            >= 1,
-            "0 <= seed < 2^63": 0 <= self.seed < 1 << 63,
-        }
-        for rule, holds in rules.items():
-            if not holds:
-                raise StarvecError(f"{self}: {rule} does not hold")
+    @model_validator(mode="after")
+    def _consistent(self) -> "CorpusSettings":
+        for low, high in (("min_stars", "max_stars"), ("min_known", "heldout_min_known")):
+            least, most = getattr(self, low), getattr(self, high)
+            if least > most:
+                raise StarvecError(f"{low} {least} is above {high} {most}: lower the one or raise the other")
+        return self
