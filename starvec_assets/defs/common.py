@@ -1,0 +1,102 @@
+"""What every asset shares: its code version, how its artifact looks in the UI, how an expected error is shown."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow.parquet as pq
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.parquet import comments
+from starvec_assets.store import Artifact
+
+OWNER = "team:starvec"
+
+MONTHS = dg.MonthlyPartitionsDefinition(start_date="2015-01", fmt="%Y-%m")
+"""GH Archive's present event format begins here; a month is a partition from the day it is over."""
+
+
+def code_version(algorithm: str, config: type[dg.Config]) -> str:
+    """Algorithm version and hash of the config's defaults, so that a changed default shows the asset as Unsynced."""
+    defaults = json.dumps(config().model_dump(), sort_keys=True)
+    return f"{algorithm}+{hashlib.sha256(defaults.encode()).hexdigest()[:8]}"
+
+
+@contextlib.contextmanager
+def failures() -> Iterator[None]:
+    """Show an error meant for the operator as its message alone, without retries: the same input fails again."""
+    try:
+        yield
+    except StarvecError as error:
+        raise dg.Failure(str(error), metadata={"kind": type(error).__name__}, allow_retries=False) from error
+
+
+def materialization(
+    artifact: Artifact,
+    rows: int,
+    metadata: Mapping[str, Any],
+    checks: Sequence[dg.AssetCheckResult] = (),
+) -> dg.MaterializeResult[None]:
+    """The asset's event: content hash as data version, row count, column schema, effective config, then `metadata`."""
+    manifest = artifact.manifest
+    return dg.MaterializeResult(
+        asset_key=manifest.asset.split("/")[0],
+        data_version=dg.DataVersion(artifact.content_hash),
+        check_results=list(checks),
+        metadata={
+            "dagster/row_count" if "/" not in manifest.asset else "dagster/partition_row_count": rows,
+            "dagster/column_schema": dg.TableSchema(columns=_columns(artifact.path)),
+            **metadata,
+            "stars from": ", ".join(manifest.provenance) or "no stars",
+            "config": dg.MetadataValue.json(manifest.config),
+            "inputs": dg.MetadataValue.json(
+                {name: version for name, (version, _) in list(manifest.inputs.items())[:50]}
+            ),
+            "path": dg.MetadataValue.path(str(artifact.path)),
+            "version": manifest.version,
+            "size (MB)": round(artifact.size / 1e6, 2),
+            "seconds": manifest.seconds,
+        },
+    )
+
+
+def preview(path: Path, columns: Sequence[str], rows: int = 10) -> dg.MarkdownMetadataValue:
+    """The first rows of a Parquet file as a Markdown table."""
+    file = pq.ParquetFile(path)
+    head = next(file.iter_batches(rows, columns=list(columns)), None)
+    return table(columns, [list(r.values()) for r in head.to_pylist()] if head else [])
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MarkdownMetadataValue:
+    """A Markdown table; every cell is outside text: shortened, and stripped of what Markdown or HTML would act on."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = "" if value is None else str(value)
+    return "".join(f"&#{ord(c)};" if c in "|<>&[]()`*_!\\" else c for c in text[:80].replace("\n", " "))
+
+
+def _columns(folder: Path) -> list[dg.TableColumn]:
+    """Every Parquet column with its comment, every array with its dtype and shape."""
+    columns = []
+    for file in sorted(folder.glob("*.parquet")):
+        schema = pq.read_schema(file)
+        columns += [
+            dg.TableColumn(f"{file.stem}.{f.name}", str(f.type), description=comments(schema)[f.name]) for f in schema
+        ]
+    for file in sorted(folder.glob("*.npy")):
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        columns.append(dg.TableColumn(file.stem, f"{array.dtype}[{', '.join(map(str, array.shape))}]"))
+    return columns

@@ -1,0 +1,90 @@
+"""Runs from a terminal, on the same Dagster instance as the UI: the instance's folder, and a logger fit to read."""
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from starvec_assets import progress
+from starvec_assets.errors import StarvecError
+from starvec_assets.home import PACKAGE, home
+from starvec_assets.store import write_atomically
+
+
+def prepare_home() -> None:
+    """Make STARVEC_HOME a Dagster home: dagster.yaml with its `.starvec/` paths turned into this folder's.
+
+    The repository's dagster.yaml serves a bare `dagster dev` in the checkout; its copy serves every other way in.
+    """
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True)
+    source = next(p for p in (PACKAGE / "dagster.yaml", PACKAGE.parent / "dagster.yaml") if p.exists())
+    write_atomically(folder / "dagster.yaml", source.read_text().replace(" .starvec/", f" {folder}/"))
+    os.environ["STARVEC_HOME"] = os.environ["DAGSTER_HOME"] = str(folder)
+
+
+def run_job(name: str, partition: str, run_config: Mapping[str, Any]) -> None:
+    """Run a job for one month in this process; the run is recorded where the UI sees it.
+
+    Raises StarvecError with the message of the step that failed.
+    """
+    from starvec_assets.definitions import defs
+
+    with dg.DagsterInstance.get() as instance:
+        result = (
+            defs()
+            .resolve_job_def(name)
+            .execute_in_process(
+                instance=instance,
+                partition_key=partition,
+                run_config={"loggers": {"terminal": {}}, **run_config},
+                raise_on_error=False,
+            )
+        )
+    if not result.success:
+        raise StarvecError(f"{name} for {partition} failed.\n" + "\n".join(_reasons(result.all_events)))
+
+
+def _reasons(events: list[dg.DagsterEvent]) -> list[str]:
+    lines = []
+    for event in events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            told = failure.user_failure_data.description if failure.user_failure_data else None
+            lines.append(f"  {event.step_key}: {told or (failure.error.message if failure.error else 'no reason given')}")
+    for event in events:
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                lines.append(f"  {check.asset_key.to_user_string()}: check {check.check_name} failed. {check.description}")
+    return lines
+
+
+@dg.logger(description="Concise lines for a terminal: an asset when it begins, its own messages, when it is done.")
+def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
+    """The logger that `starvec run` selects; the UI keeps Dagster's own."""
+    logger = logging.Logger("starvec")
+    logger.addHandler(_Lines())
+    return logger
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: dict[str, float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        meta: Mapping[str, Any] = getattr(record, "dagster_meta", {})
+        event: dg.DagsterEvent | None = meta.get("dagster_event")
+        step = str(meta.get("step_key") or "")
+        if event is None:
+            if record.levelno >= logging.INFO:
+                progress.say(f"    {meta.get('orig_message') or record.getMessage()}")
+        elif event.event_type == dg.DagsterEventType.STEP_START:
+            self.started[step] = time.monotonic()
+            progress.say(f"  {step.replace('__', ', ')}")
+        elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+            progress.say(f"    done in {time.monotonic() - self.started.get(step, time.monotonic()):.1f} s")
