@@ -1,0 +1,53 @@
+"""The model: one row a repository; a bucket of stars is the mean of its rows."""
+
+import numpy as np
+import torch
+from torch.nn.functional import embedding_bag
+
+from starvec_assets.vectors import Matrix
+
+
+class StarBags(torch.nn.EmbeddingBag):
+    """EmbeddingBag(mean) over repositories, with its gradient by rows already summed.
+
+    torch's sparse gradient holds one row a star; `row_gradients` sums them by repository with a bag over the transposed
+    lists: no [stars, d] array, every core busy, and the same bits whatever the number of threads.
+    """
+
+    def __init__(self, vectors: Matrix, device: torch.device) -> None:
+        n, d = vectors.shape
+        weight = torch.from_numpy(np.array(vectors, np.float32)).to(device)
+        super().__init__(n, d, mode="mean", include_last_offset=True, _weight=weight)
+        self.weight.requires_grad_(False)
+
+    def forward(  # type: ignore[override]
+        self, items: torch.Tensor, offsets: torch.Tensor, per_sample_weights: None = None
+    ) -> torch.Tensor:
+        """Mean rows of each bucket: items int32 [stars], offsets int32 [buckets + 1] to float32 [buckets, d].
+
+        Sum, then divide: torch's own mean takes a slower path on the CPU.
+        """
+        sums = embedding_bag(items, self.weight, offsets, mode="sum", include_last_offset=True)
+        return sums / offsets.diff().clamp(min=1).unsqueeze(1)
+
+    def row_gradients(
+        self, items: torch.Tensor, offsets: torch.Tensor, gradient: torch.Tensor
+    ) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """The gradient of the rows, given that of the buckets, [buckets, d].
+
+        Returns the rows touched, int64 [rows], and their gradients [rows, d]. On an accelerator the rows are None and
+        the gradients [n, d], zero where untouched: their number is then known without asking the device.
+        """
+        sizes = offsets.diff()
+        scaled = gradient / sizes.clamp(min=1).unsqueeze(1)
+        stars = len(items)
+        bucket = torch.repeat_interleave(torch.arange(len(sizes), device=items.device), sizes, output_size=stars)
+        shift = max(len(sizes) - 1, 1).bit_length()
+        keys = (items.long() << shift) | bucket
+        keys = torch.from_numpy(np.sort(keys.numpy())) if keys.device.type == "cpu" else torch.sort(keys)[0]
+        item, bucket = keys >> shift, (keys & ((1 << shift) - 1)).to(torch.int32)
+        if items.device.type == "cpu":
+            begins = torch.from_numpy(np.flatnonzero(np.diff(item.numpy(), prepend=-1)))
+            return item[begins], embedding_bag(bucket, scaled, begins.to(torch.int32), mode="sum")
+        begins = torch.searchsorted(item, torch.arange(self.num_embeddings, device=items.device)).to(torch.int32)
+        return None, embedding_bag(bucket, scaled, begins, mode="sum")

@@ -1,0 +1,54 @@
+"""Hyperparameters of training. No torch here: definitions read this module."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.settings import Settings
+
+
+class TrainSettings(Settings):
+    """One training run. The README's table says what each default was measured against."""
+
+    dim: int = Field(128, ge=2, le=1024, description="dimensions of a vector")
+    start: Literal["spectral", "text", "random", "text+spectral"] = Field(
+        "spectral", description="where the vectors start; the two with text need readme_init_vectors"
+    )
+    text_weight: float = Field(0.5, gt=0, lt=1, description="share of the text in the start text+spectral")
+    loss: Literal["ntxent", "multi_similarity"] = Field("ntxent", description="NTXentLoss or MultiSimilarityLoss")
+    temperature: float = Field(0.1, ge=0.02, le=2, description="of ntxent: lower looks harder at the nearest")
+    alpha: float = Field(2.0, ge=0.1, le=100, description="of multi_similarity: sharpness for positives")
+    beta: float = Field(50.0, ge=1, le=80, description="of multi_similarity: sharpness for negatives")
+    base: float = Field(0.5, ge=-1, le=1, description="of multi_similarity: cosine that parts near from far")
+    miner: Literal["none", "multi_similarity", "hard"] = Field(
+        "none", description="pairs that count: all, MultiSimilarityMiner's, or each anchor's hardest negative"
+    )
+    memory: int = Field(
+        0, ge=0, le=1 << 18, description="buckets that CrossBatchMemory keeps as negatives; 0 = without"
+    )
+    split: Literal["small", "halves", "window"] = Field(
+        "small", description="small: at most `bucket` stars a side, halves: all stars, window: from stars in a row"
+    )
+    bucket: int = Field(16, ge=1, le=400, description="stars a side at most, in the splits small and window")
+    batch: int = Field(1024, ge=2, le=1 << 17, description="users a step; each one's negatives are all the others")
+    epochs: int = Field(6, ge=0, le=1000, description="passes over the users at most; the best one is kept")
+    patience: int = Field(2, ge=1, le=1000, description="epochs without a better held-out score before stopping")
+    optimiser: Literal["adam", "adagrad"] = Field("adam", description="both keep one second moment a row")
+    lr: float = Field(0.002, gt=0, le=10, description="learning rate")
+    anchor: float = Field(
+        0.0, ge=0, le=1000, description="pull of a row to its start, times lr, whenever it is touched"
+    )
+    seed: int = Field(1, ge=0, lt=1 << 32, description="draws the start, the order of users and the buckets")
+    checkpoint_minutes: float = Field(
+        10.0, gt=0, le=1440, description="between checkpoints inside an epoch; each epoch's end writes one as well"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainSettings":
+        if 0 < self.memory < 2 * self.batch:
+            raise StarvecError(
+                f"memory is {self.memory} but a batch of {self.batch} users has {2 * self.batch} buckets: "
+                f"set memory to {2 * self.batch} or more, or to 0"
+            )
+        return self
