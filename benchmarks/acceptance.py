@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.evaluate.awesome import parse_readme
 from starvec_assets.evaluate.groups import SIZE_MAX, SIZE_MIN, Groups, group_scores
 from starvec_assets.evaluate.heldout import heldout_scores, split_lists
+from starvec_assets.evaluate.readme import parse_readme
 from starvec_assets.vectors import Matrix
 
 SHARED = Path(__file__).parents[1] / "../shared/data"
@@ -22,15 +22,15 @@ SHARED = Path(__file__).parents[1] / "../shared/data"
 
 def awesome_groups(folder: Path, index_of: dict[str, int]) -> Groups:
     """The groups of every README in `folder`, over the rows that `index_of` gives for lower-case names."""
-    members: list[set[int]] = []
+    members: list[tuple[str, set[int]]] = []
     for path in sorted(folder.glob("*.md")):
         sections: dict[str, set[int]] = {}
         for entry in parse_readme(path.read_text(encoding="utf-8", errors="replace")):
             if (index := index_of.get(entry.repo_name.lower())) is not None:
                 sections.setdefault(entry.section, set()).add(index)
-        members += sections.values()
-    kept = [sorted(x) for x in members if SIZE_MIN <= len(x) <= SIZE_MAX]
-    return Groups(PackedLists.of(kept), len(index_of))
+        members += [(path.stem, rows) for rows in sections.values()]
+    kept = [(name, sorted(rows)) for name, rows in members if SIZE_MIN <= len(rows) <= SIZE_MAX]
+    return Groups(PackedLists.of([rows for _, rows in kept]), [name for name, _ in kept], len(index_of))
 
 
 def real_users(folder: Path, index_of: dict[str, int]) -> PackedLists:

@@ -1,238 +1,176 @@
-"""Ground truth from awesome lists: the repositories that a person put side by side in one section.
+"""From READMEs of awesome lists to groups of repositories: names resolved through the catalogue, losses counted."""
 
-A README is untrusted text. It is read line by line with expressions whose backtracking is bounded: the time is linear
-in its size.
-"""
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-MAX_CHARS = 8_000_000
-MAX_LINE = 20_000
+from starvec_assets.errors import StarvecError
+from starvec_assets.evaluate.groups import SIZE_MIN
+from starvec_assets.evaluate.readme import MAX_CHARS, Entry, parse_readme, read_readme
+from starvec_assets.parquet import column, write_table
 
-_HEADING = re.compile(r" {0,3}(#{1,6})(?!#)[ \t]*(\S.*)")
-_HTML_HEADING = re.compile(r"<h([1-6])\b[^<>]{0,300}>(.{0,600}?)</h[1-6]>", re.IGNORECASE | re.DOTALL)
-_HTML_ITEM = re.compile(r"<(?:li|tr|dt)\b[^<>]{0,300}>", re.IGNORECASE)
-_UNDERLINE = re.compile(r" {0,3}([=\-~^\"'*+])\1*[ \t]*$")
-_FENCE = re.compile(r"[ \t>]{0,40}(?:```|~~~)")
-_ITEM = re.compile(r"[ \t>]{0,80}(?:[-*+•‣▪]|\d{1,9}[.)])(?=[ \t]|$)")
-_TABLE_RULE = re.compile(r"[ \t]*[|:+=-][ \t|:+=-]*$")
-_DEFINITION = re.compile(r" {0,3}\[([^\[\]]{1,300})\]:[ \t]*<?([^\s<>]{1,2000})")
-_RST_DEFINITION = re.compile(r" {0,3}\.\. _`?([^:`]{1,300})`?:[ \t]*(\S{1,2000})")
-_IMAGE = re.compile(r"!\[[^\[\]]*\](?:\([^()]*\)|\[[^\[\]]*\])|<img\b[^<>]*>", re.IGNORECASE)
-_REFERENCE = re.compile(r"\[([^\[\]]{1,300})\](?:[ ]?\[([^\[\]]{0,300})\])?(?!\()|`([^`<>]{1,300})`_")
-_REPOSITORY = re.compile(
-    r"(?<![\w.-])(?:www\.)?github\.com/([a-z\d](?:[a-z\d-]{0,38}))/([\w.-]{1,120})", re.IGNORECASE | re.ASCII
+__all__ = ["AwesomeSummary", "Entry", "build_awesome_lists", "list_names", "parse_readme", "read_folder"]
+
+ENTRIES = pa.schema(
+    [
+        column("list", pa.string(), "owner/name of the awesome list"),
+        column("section", pa.string(), "path of headings, joined by ' / '"),
+        column("position", pa.int32(), "which item of the README, from 0"),
+        column("repo_name", pa.string(), "as the list writes it"),
+        column("repo_id", pa.int64(), "of the repository that has or had this name; null = not in the catalogue", True),
+    ]
 )
-_TAG = re.compile(r"<[^<>]{0,500}>")
-_LINK_TARGET = re.compile(r"\]\([^()]*\)")
-_NOT_WORD = re.compile(r"[^\w+#. /&-]+")
-
-# first path segments of github.com that are pages of the site, not accounts
-_SITE_PAGES = frozenset(
-    {"about", "account", "apps", "blog", "codespaces", "collections", "contact", "customer-stories", "dashboard"}
-    | {"discussions", "enterprise", "events", "explore", "features", "gist", "github-copilot", "home", "issues", "join"}
-    | {"login", "logout", "marketplace", "new", "notifications", "orgs", "organizations", "pricing", "pulls", "readme"}
-    | {
-        "search",
-        "security",
-        "sessions",
-        "settings",
-        "showcases",
-        "signup",
-        "site",
-        "sponsors",
-        "stars",
-        "team",
-        "teams",
-    }
-    | {"teams", "topics", "trending", "users", "wiki"}
+GROUPS = pa.schema(
+    [
+        column("group", pa.int32(), "number of the group: one section of one list with 3 known repositories or more"),
+        column("list", pa.string(), "owner/name of the awesome list"),
+        column("section", pa.string(), "path of headings"),
+        column("repo_id", pa.int64(), "a member, once a group"),
+    ]
 )
-_NOT_CONTENT = re.compile(
-    r"(?:table of )?contents?|toc|index|licen[cs]e|licensing|credits?|contribut\w*|how to contribute|acknowledg\w*"
-    r"|thanks?|thank you|authors?|maintainers?|sponsors?|backers?|support(?: us| me)?|donat\w*|star history|stargazers"
-    r"|code of conduct|legend|changelog|disclaimer",
+LISTS = pa.schema(
+    [
+        column("list", pa.string(), "owner/name of the awesome list"),
+        column("items", pa.int32(), "list items and table rows in the README"),
+        column("no_repository", pa.int32(), "dropped: no link to a GitHub repository"),
+        column("not_content", pa.int32(), "dropped: in a section of contents, licence, credits or contributing"),
+        column("list_of_lists", pa.int32(), "dropped: in a section of links to other lists"),
+        column("duplicate", pa.int32(), "dropped: the section has the repository already"),
+        column("unknown", pa.int32(), "dropped: repository not in the catalogue"),
+        column("small_group", pa.int32(), "dropped: fewer than 3 known repositories in the section"),
+        column("kept", pa.int32(), "members of groups"),
+        column("groups", pa.int32(), "sections that became groups"),
+    ]
 )
-_LIST_OF_LISTS = re.compile(
-    r"(?:(?:other|related|similar|more|external|additional|further|useful|curated|meta|awesome|sister)[ -])+"
-    r"(?:lists?|awesomes?|collections)(?: of lists)?|lists?(?: of (?:awesome )?lists)?"
-    r"|awesome(?:ness)?|other awesome\w*|related awesome\w*|see also|similar (?:lists|projects|repositories)",
-)
+LOSSES = ("no_repository", "not_content", "list_of_lists", "duplicate", "unknown", "small_group")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One item of a list: `section` is the path of headings joined by " / ", `position` counts the README's items."""
+class AwesomeSummary:
+    """What became of the items of all lists; for each list: items = losses + kept."""
 
-    section: str
-    position: int
-    repo_name: str
-
-
-@dataclass
-class Reading:
-    """The entries of one README and how many of its items were dropped, by reason."""
-
-    entries: list[Entry] = field(default_factory=list)
-    items: int = 0
-    no_repository: int = 0
-    not_content: int = 0
-    list_of_lists: int = 0
-    duplicate: int = 0
+    lists: int
+    items: int
+    kept: int
+    groups: int
+    losses: dict[str, int]
+    """Items dropped, by reason: the columns of lists.parquet."""
+    empty: list[str]
+    """Lists that gave no group."""
 
 
-def repository_of(text: str) -> str | None:
-    """The first `owner/name` that a github.com address in `text` points at or into."""
-    for owner, name in _REPOSITORY.findall(text):
-        name = name.rstrip(".-") if name.strip(".") else ""
-        name = name[:-4] if name.lower().endswith(".git") else name
-        if name and owner.lower() not in _SITE_PAGES and not owner.endswith("-"):
-            return f"{owner}/{name[:100]}"
-    return None
+LIST_NAMES = Path(__file__).with_name("awesome_lists.txt")
 
 
-def parse_readme(text: str) -> list[Entry]:
-    """The first repository link of each item, in the order of the README.
+def list_names(path: Path = LIST_NAMES) -> list[str]:
+    """The names owner/name in a text file, one a line, `#` begins a comment.
 
-    Items are list items at any depth and table rows, in Markdown, HTML or reStructuredText. Sections that are contents,
-    licence, credits, contributing or links to other lists are left out.
+    Raises StarvecError for a line that is no such name.
     """
-    return read_readme(text).entries
+    names = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    for name in filter(None, names):
+        if name.count("/") != 1 or not all(part and part.strip(".") for part in name.split("/")) or " " in name:
+            raise StarvecError(f"{path.name}: {name!r} is not owner/name")
+    return list(dict.fromkeys(filter(None, names)))
 
 
-def read_readme(text: str) -> Reading:
-    """`parse_readme` with what was dropped and why."""
-    lines = _lines(text)
-    definitions = _definitions(lines)
-    reading = Reading()
-    found: dict[str, list[Entry]] = {}
-    for section, item in _items(lines):
-        reading.items += 1
-        repo = repository_of(_resolved(item, definitions))
-        titles = section.split(" / ")
-        if repo is None:
-            reading.no_repository += 1
-        elif _NOT_CONTENT.fullmatch(_plain(titles[-1])):
-            reading.not_content += 1
-        elif any(_LIST_OF_LISTS.fullmatch(_plain(title)) for title in titles):
-            reading.list_of_lists += 1
-        else:
-            found.setdefault(section, []).append(Entry(section, reading.items - 1, repo))
-    for entries in found.values():
-        if 2 * sum("awesome" in entry.repo_name.lower() for entry in entries) >= len(entries):
-            reading.list_of_lists += len(entries)
-            continue
-        seen: set[str] = set()
-        for entry in entries:
-            if entry.repo_name.lower() in seen:
-                reading.duplicate += 1
-            else:
-                seen.add(entry.repo_name.lower())
-                reading.entries.append(entry)
-    reading.entries.sort(key=lambda entry: entry.position)
-    return reading
+def read_folder(folder: Path) -> dict[str, str]:
+    """READMEs of a folder by list name: `owner__name.md` (or .rst, .markdown, .txt) is the list owner/name.
+
+    Raises StarvecError when the folder is absent or holds none, or a file is too large or not UTF-8.
+    """
+    files = [f for f in sorted(folder.glob("*")) if f.suffix.lower() in (".md", ".rst", ".markdown", ".txt")]
+    if not files:
+        raise StarvecError(f"no README (.md or .rst) in {folder}: put lists there as owner__name.md")
+    readmes = {}
+    for file in files:
+        if file.stat().st_size > 4 * MAX_CHARS:
+            raise StarvecError(f"{file} has {file.stat().st_size:,} bytes, more than a README: remove it")
+        try:
+            readmes[file.stem.replace("__", "/", 1)] = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise StarvecError(f"{file} is not UTF-8 text ({error}): convert or remove it") from error
+    return readmes
 
 
-def _lines(text: str) -> list[str]:
-    text = _without_comments(text[:MAX_CHARS])
-    text = _HTML_HEADING.sub(lambda m: f"\n\n{'#' * int(m[1])} {' '.join(_TAG.sub('', m[2]).split())}\n\n", text)
-    text = _HTML_ITEM.sub("\n* ", text)
-    return [line[:MAX_LINE] for line in text.splitlines()]
+def catalogue_ids(catalogue: Path) -> dict[str, int]:
+    """Lower-case name to repo_id, former names included, from repo_catalog's repos.parquet.
+
+    A name in use wins over a former one; where two repositories claim one name, the more starred.
+    """
+    table = pq.read_table(catalogue, columns=["repo_id", "name", "former_names", "stars"])
+    rows = table.sort_by([("stars", "ascending"), ("repo_id", "descending")])
+    ids, names = rows["repo_id"].to_pylist(), rows["name"].to_pylist()
+    former = rows["former_names"].to_pylist()
+    known = {name.lower(): id for id, old in zip(ids, former, strict=True) for name in old or ()}
+    return known | {name.lower(): id for id, name in zip(ids, names, strict=True)}
 
 
-def _without_comments(text: str) -> str:
-    parts, at = [], 0
-    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
-        parts.append(text[at:start])
-        at = end + 3
-    return "".join([*parts, text[at:]])
+def resolve_groups(entries: Iterable[Entry], ids: Mapping[str, int]) -> dict[str, list[int]]:
+    """Distinct repo_ids of each section, in the list's order; `ids` maps lower-case names, see `catalogue_ids`."""
+    sections: dict[str, dict[int, None]] = {}
+    for entry in entries:
+        if (repo_id := ids.get(entry.repo_name.lower())) is not None:
+            sections.setdefault(entry.section, {})[repo_id] = None
+    return {section: list(members) for section, members in sections.items()}
 
 
-def _definitions(lines: list[str]) -> dict[str, str]:
-    """Reference name to address, of Markdown and reStructuredText."""
-    matches = (_DEFINITION.match(line) or _RST_DEFINITION.match(line) for line in lines)
-    return {_key(m[1]): m[2] for m in reversed([m for m in matches if m])}
+def build_awesome_lists(readmes: Mapping[str, str], catalogue: Path, out: Path) -> AwesomeSummary:
+    """Write entries.parquet, groups.parquet and lists.parquet into `out`.
+
+    `readmes`: text by list name; `catalogue`: repos.parquet of repo_catalog. Groups are not yet cut to a vocabulary or
+    to at most 60 members: `groups.in_vocabulary` does that. Raises StarvecError when no list gives a group.
+    """
+    ids = catalogue_ids(catalogue)
+    rows: list[tuple[str, str, int, str, int | None]] = []
+    members: list[tuple[int, str, str, int]] = []
+    counts: list[dict[str, str | int]] = []
+    groups = 0
+    for name in sorted(readmes, key=str.lower):
+        reading = read_readme(readmes[name])
+        rows += [(name, e.section, e.position, e.repo_name, ids.get(e.repo_name.lower())) for e in reading.entries]
+        sections = resolve_groups(reading.entries, ids)
+        kept = {section: repos for section, repos in sections.items() if len(repos) >= SIZE_MIN}
+        for number, (section, repos) in enumerate(kept.items(), groups):
+            members += [(number, name, section, repo_id) for repo_id in repos]
+        groups += len(kept)
+        known = sum(e.repo_name.lower() in ids for e in reading.entries)
+        distinct = sum(map(len, sections.values()))
+        count = {
+            "no_repository": reading.no_repository,
+            "not_content": reading.not_content,
+            "list_of_lists": reading.list_of_lists,
+            "duplicate": reading.duplicate + known - distinct,
+            "unknown": len(reading.entries) - known,
+            "small_group": distinct - sum(map(len, kept.values())),
+            "kept": sum(map(len, kept.values())),
+        }
+        counts.append({"list": name, "items": reading.items, **count, "groups": len(kept)})
+    if not groups:
+        raise StarvecError(
+            f"none of {len(readmes):,} awesome lists has a section with {SIZE_MIN} repositories of the catalogue "
+            f"({len(rows):,} links were found): check the READMEs, or add months to the star log"
+        )
+    write_table(_table(rows, ENTRIES), ENTRIES, out / "entries.parquet")
+    write_table(_table(members, GROUPS), GROUPS, out / "groups.parquet")
+    lists = pa.Table.from_pylist(counts)
+    write_table(lists, LISTS, out / "lists.parquet")
+    total = {key: sum(lists[key].to_pylist()) for key in ("items", "kept", *LOSSES)}
+    return AwesomeSummary(
+        lists=len(readmes),
+        items=total["items"],
+        kept=total["kept"],
+        groups=groups,
+        losses={key: total[key] for key in LOSSES},
+        empty=[str(count["list"]) for count in counts if not count["groups"]],
+    )
 
 
-def _key(name: str) -> str:
-    return " ".join(name.casefold().split())
-
-
-def _resolved(item: str, definitions: dict[str, str]) -> str:
-    """The item without its images, its reference links replaced by their addresses."""
-    item = _IMAGE.sub("", _IMAGE.sub("", item))
-    if not definitions:
-        return item
-    return _REFERENCE.sub(lambda m: f" {definitions.get(_key(m[2] or m[1] or m[3]), '')} ", item)
-
-
-def _items(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Each list item or table row with the path of headings above it."""
-    path: list[tuple[int, str]] = []
-    item: list[str] = []
-    fenced = table = blank = False
-
-    def section() -> str:
-        return " / ".join(title for _, title in path)
-
-    for i, line in enumerate(lines):
-        stripped = line.strip()
-        following = lines[i + 1] if i + 1 < len(lines) else ""
-        underlined = bool(stripped) and not item and not fenced and _is_underline(following, stripped)
-        if not underlined and not _is_title_above(lines, i) and _FENCE.match(line):
-            fenced = not fenced
-            continue
-        if fenced:
-            continue
-        heading = None if underlined else _HEADING.match(line)
-        if heading and (heading[1] != "#" or line.lstrip()[1:2] in " \t"):
-            level, title = len(heading[1]), heading[2]
-        elif underlined and not _ITEM.match(line) and "|" not in line:
-            level, title = "=-~^\"'*+".index(following.strip()[0]) + 1, stripped
-        else:
-            level = 0
-        if level:
-            if item:
-                yield section(), " ".join(item)
-            item, table = [], False
-            path = [(depth, name) for depth, name in path if depth < level] + [(level, _title(title))]
-        elif _TABLE_RULE.fullmatch(line) and "|" in line:
-            table = True  # the row above was the header: without a repository it does no harm
-        elif _ITEM.match(line) or stripped.startswith("|") or (table and "|" in line):
-            if item:
-                yield section(), " ".join(item)
-            item = [stripped]
-        elif not stripped:
-            table = False
-        elif item and (not blank or line[0] in " \t<"):
-            item.append(stripped)
-        elif item:
-            yield section(), " ".join(item)
-            item = []
-        blank = not stripped
-    if item:
-        yield section(), " ".join(item)
-
-
-def _is_underline(line: str, title: str) -> bool:
-    mark = _UNDERLINE.fullmatch(line)
-    return mark is not None and (mark[1] in "=-" or len(line.strip()) >= min(len(title), 4)) and len(line.strip()) >= 2
-
-
-def _is_title_above(lines: list[str], i: int) -> bool:
-    return i > 0 and bool(lines[i - 1].strip()) and _is_underline(lines[i], lines[i - 1].strip())
-
-
-def _title(text: str) -> str:
-    """A heading's words: no images, link targets, tags, closing marks or emphasis."""
-    text = _TAG.sub("", _LINK_TARGET.sub("]", _IMAGE.sub("", text[:1000])))
-    return " ".join(text.strip().rstrip("#").replace("/", "∕").translate(_EMPHASIS).split())[:200]
-
-
-_EMPHASIS = {ord(c): None for c in "[]*`_"}
-
-
-def _plain(title: str) -> str:
-    """A title for comparison: lower-case words only."""
-    return " ".join(_NOT_WORD.sub(" ", title.lower()).strip(" .-&#+0123456789").split())
+def _table(
+    rows: list[tuple[str, str, int, str, int | None]] | list[tuple[int, str, str, int]], schema: pa.Schema
+) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [[] for _ in schema]
+    return pa.table([pa.array(values, f.type) for values, f in zip(columns, schema, strict=True)], schema=schema)

@@ -1,0 +1,86 @@
+"""Vectors of well-known developers, from the stars that they gave in public."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.errors import StarvecError
+from starvec_assets.parquet import column, write_table
+from starvec_assets.vectors import Matrix, user_vectors
+
+DEVELOPERS = Path(__file__).with_name("developers.tsv")
+_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}")
+
+SCHEMA = pa.schema(
+    [
+        column("login", pa.string(), "GitHub login; the row number is that of vectors.npy"),
+        column("name", pa.string(), "display name"),
+        column("field", pa.string(), "what the person is known for"),
+        column("stars_used", pa.int32(), "repositories of the vocabulary that the vector is the mean of"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Developer:
+    """One line of developers.tsv."""
+
+    login: str
+    name: str
+    field: str
+
+
+@dataclass(frozen=True)
+class DevelopersSummary:
+    """`kept` and `left_out`: login to stars that count."""
+
+    kept: dict[str, int]
+    left_out: dict[str, int]
+
+
+def read_developers(path: Path = DEVELOPERS) -> list[Developer]:
+    """Login, display name and field, tab separated, a person a line; `#` begins a comment line. Delete a line to
+    remove someone.
+
+    Raises StarvecError for a line of another shape, an impossible login or one that stands twice.
+    """
+    developers: dict[str, Developer] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        parts = [part.strip() for part in line.split("\t")]
+        if len(parts) != 3 or not all(parts) or not _LOGIN.fullmatch(parts[0]):
+            raise StarvecError(
+                f"{path.name}, line {number}: {line!r} is not login, display name, field separated by tabs"
+            )
+        if parts[0].lower() in developers:
+            raise StarvecError(f"{path.name}, line {number}: {parts[0]} stands twice")
+        developers[parts[0].lower()] = Developer(*parts)
+    return list(developers.values())
+
+
+def build_developers(
+    stars_of: Mapping[str, Sequence[int]],
+    vectors: Matrix,
+    developers: Sequence[Developer],
+    out: Path,
+    min_stars: int = 10,
+) -> DevelopersSummary:
+    """Write vectors.npy float32 [m, d] and developers.parquet into `out`, in the order of `developers`.
+
+    `stars_of`: vocabulary rows starred, by lower-case login; who is absent, or has fewer than `min_stars`, is left out.
+    """
+    rows = {d.login: np.unique(np.asarray(stars_of.get(d.login.lower(), ()), np.int32)) for d in developers}
+    kept = [d for d in developers if len(rows[d.login]) >= min_stars]
+    np.save(out / "vectors.npy", user_vectors(vectors, PackedLists.of([rows[d.login] for d in kept])))
+    table = [{"login": d.login, "name": d.name, "field": d.field, "stars_used": len(rows[d.login])} for d in kept]
+    write_table(pa.Table.from_pylist(table, SCHEMA), SCHEMA, out / "developers.parquet")
+    return DevelopersSummary(
+        kept={d.login: len(rows[d.login]) for d in kept},
+        left_out={d.login: len(rows[d.login]) for d in developers if d not in kept},
+    )
