@@ -1,0 +1,84 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.text.documents import README_CHARS, document, folder_readmes, name_words, plain_readme
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("pandas-dev/pandas", "pandas dev pandas"),
+        ("facebookresearch/DensePose", "facebookresearch DensePose Dense Pose"),
+        ("microsoft/XMLParser", "microsoft XMLParser XML Parser"),
+        ("vuejs/vue-next_2.0", "vuejs vue next 2 0"),
+        ("notepad-plus-plus/notepad++", "notepad plus plus notepad++"),
+    ],
+)
+def test_names_are_split_into_words_and_kept_whole(name: str, words: str) -> None:
+    assert name_words(name) == words
+
+
+def test_document_has_a_line_for_each_thing_known() -> None:
+    text = document("a/b", "  Does\nthings ", "Rust", ["cli", "tool"], "# Title\n\nLong story")
+    assert text == "a b\nDoes things\nRust\ncli tool\nTitle Long story"
+
+
+def test_absent_fields_leave_no_line() -> None:
+    assert document("a/b", None, None, None, None) == document("a/b", "", "", [], "  ") == "a b"
+
+
+README = """<!-- hidden words -->
+<p align="center"><img src="https://x.io/logo.png" alt="logo"></p>
+
+[![Build](https://ci.io/badge.svg)](https://ci.io/run) ![plain badge](b.svg)
+
+Fast Project &amp; friends
+==========================
+
+See the [user guide](https://docs.io/guide "Guide") or [reference][docs], at https://docs.io/x?y=1.
+
+```python
+import secret_sauce
+```
+
+* **bold** _words_ | table |
+
+[docs]: https://docs.io
+"""
+
+
+def test_readme_keeps_its_words_alone() -> None:
+    assert plain_readme(README) == "Fast Project & friends See the user guide or reference, at bold words table"
+
+
+def test_readme_is_bounded() -> None:
+    assert len(plain_readme("word " * 100_000)) == README_CHARS
+
+
+@pytest.mark.parametrize("part", ["<!--", "[", "![", "<", "```\n", "[a](", "](", "https://", "\\", "[x]: y\n", "&amp;"])
+def test_hostile_readme_costs_little(part: str) -> None:
+    start = time.perf_counter()
+    plain_readme(part * 100_000)
+    assert time.perf_counter() - start < 2
+
+
+def test_folder_readmes_finds_files_whatever_their_case(tmp_path: Path) -> None:
+    (tmp_path / "Owner__Some.Name.md").write_bytes(b"hello \xff")
+    read = folder_readmes(tmp_path)
+    assert read("owner/some.name") == "hello �"
+    assert read("owner/other") is None
+
+
+def test_folder_readmes_never_leaves_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.md").write_text("x")
+    inside = tmp_path / "readmes"
+    inside.mkdir()
+    assert folder_readmes(inside)("../secret") is None
+
+
+def test_missing_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StarvecError, match="no folder of READMEs"):
+        folder_readmes(tmp_path / "nowhere")

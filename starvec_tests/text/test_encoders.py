@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.text.encoders import TfidfSvdEncoder
+
+FIELDS = {
+    "learning": "neural network training tensor gradient layer model",
+    "web": "browser css html page component style render",
+    "data": "sql database query table index join storage",
+}
+
+
+def corpus(per_field: int = 40, seed: int = 0) -> tuple[list[str], list[str]]:
+    rng = np.random.default_rng(seed)
+    texts, fields = [], []
+    for field, words in FIELDS.items():
+        for _ in range(per_field):
+            texts.append(" ".join(rng.choice(words.split(), 3, replace=False)) + " library")
+            fields.append(field)
+    return texts, fields
+
+
+def test_texts_of_one_field_lie_together() -> None:
+    texts, fields = corpus()
+    vectors = TfidfSvdEncoder().encode(texts, 8)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -2)
+    nearest = [fields[i] for i in cosines.argmax(axis=1)]
+    assert nearest == fields
+
+
+def test_texts_without_a_common_word_lie_together_through_the_words_between() -> None:
+    texts, _ = corpus()
+    vectors = TfidfSvdEncoder().encode([*texts, "neural tensor", "gradient layer", "css html"], 8)
+    a, b, other = vectors[-3:]
+    assert a @ b > 0.5 > a @ other
+
+
+def test_rows_are_unit_float32_of_the_asked_width() -> None:
+    texts, _ = corpus()
+    vectors = TfidfSvdEncoder().encode(texts, 16)
+    assert vectors.dtype == np.float32
+    assert vectors.shape == (len(texts), 16)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_empty_and_unknown_texts_are_zero_rows() -> None:
+    texts, _ = corpus()
+    vectors = TfidfSvdEncoder().encode([*texts, "", "zzzz unheard"], 8)
+    assert not vectors[-2:].any()
+    assert vectors[:-2].any(axis=1).all()
+
+
+def test_words_beyond_the_head_still_count_in_their_text() -> None:
+    texts, _ = corpus()
+    vectors = TfidfSvdEncoder().encode([*texts, " " * 700 + "sql database query", "join storage", "css html"], 8)
+    long, same, other = vectors[-3:]
+    assert long @ same > 0.5 > long @ other
+
+
+def test_more_dimensions_than_words_are_zero_columns() -> None:
+    texts, _ = corpus()
+    vectors = TfidfSvdEncoder().encode(texts, 128)
+    assert vectors.shape == (len(texts), 128)
+    assert not vectors[:, 40:].any()
+
+
+def test_same_texts_and_seed_give_the_same_bytes() -> None:
+    texts, _ = corpus()
+    assert TfidfSvdEncoder(3).encode(texts, 8).tobytes() == TfidfSvdEncoder(3).encode(texts, 8).tobytes()
+
+
+def test_blocks_of_words_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, _ = corpus()
+    whole = TfidfSvdEncoder().encode(texts, 8)
+    monkeypatch.setattr(TfidfSvdEncoder, "words_a_block", 3)
+    assert np.allclose(TfidfSvdEncoder().encode(texts, 8), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("texts", [[], ["one text"]])
+def test_fewer_than_two_texts_is_an_error(texts: list[str]) -> None:
+    with pytest.raises(StarvecError, match="at least 2"):
+        TfidfSvdEncoder().encode(texts, 8)
+
+
+@pytest.mark.parametrize("texts", [["alpha", "beta"], ["the", "the"], ["", ""]])
+def test_texts_that_share_no_word_are_an_error(texts: list[str]) -> None:
+    with pytest.raises(StarvecError, match="no word is in two"):
+        TfidfSvdEncoder().encode(texts, 8)
