@@ -1,0 +1,306 @@
+"""A small client of the GitHub API: READMEs and the stars of a user; polite, bounded, cached by ETag.
+
+The token comes from the environment variable GITHUB_TOKEN, travels in the Authorization header to the API's own origin
+alone, and shows up nowhere else.
+"""
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+import orjson
+
+from starvec_assets.errors import StarvecError
+
+MAX_BODY = 16 << 20
+MAX_PAGES = 1_000
+MAX_REDIRECTS = 5
+TIMEOUT = httpx.Timeout(30, connect=10)
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9_.-]{1,100}", re.ASCII)
+_LOGIN = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
+_NEXT = re.compile(r'<([^<>]{1,2000})>\s*;\s*rel="next"')
+
+
+class GitHubError(StarvecError):
+    """GitHub did not give what was asked for."""
+
+
+class NotFound(GitHubError):
+    """There is no such user or repository, or it is not public."""
+
+
+class RateLimited(GitHubError):
+    """The hour's requests are spent and waiting would take too long."""
+
+
+class Token:
+    """A secret that its repr, str and format do not show; `reveal()` does."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        if not value or not value.isascii() or not value.isprintable() or " " in value:
+            raise GitHubError("GITHUB_TOKEN is not a token: it is empty, or has spaces or characters no token has")
+        self._value = value
+
+    @staticmethod
+    def from_environment() -> "Token | None":
+        """The token in GITHUB_TOKEN, or None."""
+        value = os.environ.get("GITHUB_TOKEN", "").strip()
+        return Token(value) if value else None
+
+    def reveal(self) -> str:
+        """The secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Token(***)"
+
+
+@dataclass(frozen=True)
+class Star:
+    """One star of a user, newest knowledge of the repository included."""
+
+    repo_id: int
+    name: str
+    starred_at: datetime
+    description: str | None
+    language: str | None
+    stargazers: int | None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What is kept of a response."""
+
+    body: bytes
+    next_page: str | None
+    etag: str | None
+
+
+class GitHub:
+    """Ask GitHub; a context manager that keeps connections open.
+
+    `cache`: a folder for answers and their ETags; an unchanged one comes back as 304, which the limit does not count.
+    `patience`: seconds that a single wait for the rate limit may take; beyond it RateLimited says when to come back.
+    """
+
+    def __init__(
+        self,
+        token: Token | None = None,
+        base_url: str = "https://api.github.com",
+        cache: Path | None = None,
+        retries: int = 5,
+        patience: float = 120.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._origin = _origin(httpx.URL(self.base_url))
+        self._cache = cache
+        self._retries = retries
+        self._patience = patience
+        self._sleep = sleep
+        self._has_token = token is not None
+        headers = {"User-Agent": "starvec", "X-GitHub-Api-Version": "2022-11-28"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token.reveal()}"
+        self._client = httpx.Client(headers=headers, timeout=TIMEOUT, follow_redirects=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def __repr__(self) -> str:
+        return f"GitHub({self.base_url}, {'with' if self._has_token else 'without'} token)"
+
+    def readme(self, repo: str) -> str | None:
+        """The README of `owner/name` as its author wrote it, or None if there is none or the repository is gone."""
+        if not _REPOSITORY.fullmatch(repo):
+            raise GitHubError(f"{repo!r} is not a repository's name: owner/name is needed")
+        try:
+            answer = self._get(f"{self.base_url}/repos/{repo}/readme", "application/vnd.github.raw+json")
+        except NotFound:
+            return None
+        return answer.body.decode("utf-8", errors="replace")
+
+    def starred(self, login: str) -> Iterator[Star]:
+        """The public stars of a user, newest first, page after page.
+
+        Raises NotFound for an unknown user; follows one who renamed.
+        """
+        if not _LOGIN.fullmatch(login):
+            raise GitHubError(f"{login!r} is not a GitHub login: letters, digits and hyphens are")
+        page: str | None = f"{self.base_url}/users/{quote(login)}/starred?per_page=100"
+        seen = set()
+        for _ in range(MAX_PAGES):
+            if page is None or page in seen:
+                return
+            seen.add(page)
+            answer = self._get(page, "application/vnd.github.star+json", missing=f"there is no GitHub user {login}")
+            yield from _stars(answer.body, page)
+            page = answer.next_page
+
+    def _get(self, url: str, accept: str, missing: str | None = None) -> _Answer:
+        """The answer to GET `url`, from the cache if GitHub says that it has not changed."""
+        entry = None if self._cache is None else self._cache / hashlib.sha256(f"{accept} {url}".encode()).hexdigest()
+        known = None if entry is None else _load(entry)
+        headers = {"Accept": accept} | ({"If-None-Match": known.etag} if known and known.etag else {})
+        for _ in range(MAX_REDIRECTS):
+            status, answer_headers, body = self._send(url, headers)
+            location = answer_headers.get("location")
+            if status in (301, 302, 307, 308) and location:
+                url = self._own(location, url)
+                continue
+            if status == 304 and known:
+                return known
+            if status in (404, 410, 451):
+                raise NotFound(missing or f"{_path(url)}: GitHub answers {status}")
+            if status == 401:
+                raise GitHubError("GitHub refuses the token in GITHUB_TOKEN (401): renew it, or unset it to go without")
+            if status != 200:
+                raise GitHubError(f"{_path(url)}: GitHub answers {status}: {_message(body)}")
+            match = _NEXT.search(answer_headers.get("link", ""))
+            answer = _Answer(body, self._own(match[1]) if match else None, answer_headers.get("etag"))
+            if entry is not None and answer.etag:
+                _save(entry, answer)
+            return answer
+        raise GitHubError(f"{_path(url)}: more than {MAX_REDIRECTS} redirects")
+
+    def _send(self, url: str, headers: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
+        """One request, repeated while the trouble is passing: timeouts, 5xx, and rate limits worth waiting for."""
+        trouble = ""
+        for attempt in range(self._retries + 1):
+            if trouble:
+                self._sleep(min(2.0**attempt / 2, 30))
+            try:
+                with self._client.stream("GET", url, headers=headers) as response:
+                    body = _bounded(response)
+            except httpx.HTTPError as error:
+                trouble = f"{type(error).__name__}: {error}"
+                continue
+            if response.status_code >= 500:
+                trouble = f"{response.status_code}: {_message(body)}"
+                continue
+            wait = _seconds_to_wait(response, body)
+            if wait is None:
+                return response.status_code, response.headers, body
+            if wait > self._patience:
+                raise RateLimited(self._limit_message(wait))
+            trouble = ""
+            self._sleep(wait)
+        raise GitHubError(f"{_path(url)}: gave up after {self._retries + 1} tries ({trouble or 'rate limit'})")
+
+    def _limit_message(self, wait: float) -> str:
+        until = datetime.fromtimestamp(time.time() + wait, UTC)
+        hint = "" if self._has_token else "; with a token in GITHUB_TOKEN the limit is 5,000 requests an hour, not 60"
+        return f"GitHub's rate limit is spent until {until:%Y-%m-%d %H:%M:%S} UTC: come back then{hint}"
+
+    def _own(self, link: str, page: str = "") -> str:
+        """The address of `link` on `page`, if it is on the API's own origin: the token goes nowhere else."""
+        try:
+            url = httpx.URL(page or self.base_url).join(link)
+        except httpx.InvalidURL as error:
+            raise GitHubError(f"{self.base_url} sends us to an address that is none: {error}") from error
+        if _origin(url) != self._origin:
+            raise GitHubError(f"{self.base_url} sends us to another server, {url.host!r}: not followed")
+        return str(url)
+
+
+def _seconds_to_wait(response: httpx.Response, body: bytes) -> float | None:
+    """How long GitHub wants us to stay away, None if it does not."""
+    if response.status_code not in (403, 429):
+        return None
+    headers = response.headers
+    if (after := headers.get("retry-after", "")).isdigit():
+        return float(after)
+    reset = headers.get("x-ratelimit-reset", "")
+    if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
+        return max(0.0, float(reset) - time.time()) + 1
+    return 60.0 if response.status_code == 429 or b"rate limit" in body[:2000].lower() else None
+
+
+def _bounded(response: httpx.Response) -> bytes:
+    chunks, size = [], 0
+    for chunk in response.iter_bytes():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise GitHubError(f"{_path(str(response.url))}: more than {MAX_BODY >> 20} MiB")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _stars(body: bytes, url: str) -> Iterator[Star]:
+    try:
+        rows = orjson.loads(body)
+        if not isinstance(rows, list):
+            raise TypeError("not a list")
+        for row in rows:
+            yield _star(row)
+    except (ValueError, TypeError, KeyError) as error:
+        raise GitHubError(f"{_path(url)}: not the stars that the API documents ({error!r:.200})") from error
+
+
+def _star(row: Any) -> Star:
+    repo = row["repo"]
+    at = datetime.fromisoformat(row["starred_at"])
+    if type(repo["id"]) is not int or not _REPOSITORY.fullmatch(repo["full_name"]) or at.tzinfo is None:
+        raise ValueError(f"repository {repo['id']!r} {repo['full_name']!r} at {at}")
+    return Star(
+        repo_id=repo["id"],
+        name=repo["full_name"],
+        starred_at=at,
+        description=_text(repo.get("description")),
+        language=_text(repo.get("language")),
+        stargazers=repo["stargazers_count"] if type(repo.get("stargazers_count")) is int else None,
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _message(body: bytes) -> str:
+    with suppress(orjson.JSONDecodeError, TypeError, KeyError):
+        return str(orjson.loads(body)["message"])[:200]
+    return body[:200].decode("utf-8", errors="replace")
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _path(url: str) -> str:
+    return httpx.URL(url).path[:300]
+
+
+def _load(entry: Path) -> _Answer | None:
+    """The answer kept in `entry`; a damaged one counts as none."""
+    try:
+        with entry.open("rb") as file:
+            head = orjson.loads(file.readline(1 << 14))
+            body = file.read(MAX_BODY + 1)
+        if hashlib.sha256(body).hexdigest() != head["sha256"]:
+            return None
+        return _Answer(body, head["next"], head["etag"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _save(entry: Path, answer: _Answer) -> None:
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    head = {"etag": answer.etag, "next": answer.next_page, "sha256": hashlib.sha256(answer.body).hexdigest()}
+    partial = entry.with_name(f"{entry.name}.{os.getpid()}.part")
+    partial.write_bytes(orjson.dumps(head) + b"\n" + answer.body)
+    partial.replace(entry)

@@ -1,0 +1,304 @@
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from starvec_assets import github
+from starvec_assets.errors import StarvecError
+from starvec_assets.github import GitHub, GitHubError, NotFound, RateLimited, Token
+
+SECRET = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
+Reply = tuple[int, dict[str, str], bytes]
+
+
+class Server:
+    """A stand-in for api.github.com: paths to replies, served in turn, the last one for ever; it keeps the requests."""
+
+    def __init__(self) -> None:
+        self.replies: dict[str, list[Reply]] = {}
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                outer.requests.append((self.path, headers))
+                replies = outer.replies.get(self.path, [(404, {}, b'{"message": "Not Found"}')])
+                status, extra, body = replies.pop(0) if len(replies) > 1 else replies[0]
+                if "etag" in extra and headers.get("if-none-match") == extra["etag"]:
+                    status, body = 304, b""
+                if status == 0:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                self.send_response(status)
+                for name, value in extra.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def on(self, path: str, *replies: Reply) -> None:
+        self.replies[path] = list(replies)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.http.shutdown()
+    server.http.server_close()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Callable[..., GitHub]]:
+    opened: list[GitHub] = []
+
+    def open_client(**options: Any) -> GitHub:
+        opened.append(GitHub(base_url=server.url, **({"sleep": lambda _: None} | options)))
+        return opened[-1]
+
+    yield open_client
+    for one in opened:
+        one.__exit__()
+
+
+def star(repo_id: int, name: str = "", **extra: Any) -> dict[str, Any]:
+    repo = {"id": repo_id, "full_name": name or f"o/r{repo_id}", "description": None, "language": "Go"}
+    return {"starred_at": "2024-05-01T10:00:00Z", "repo": repo | {"stargazers_count": 7} | extra}
+
+
+def page(*stars: dict[str, Any]) -> bytes:
+    return json.dumps(list(stars)).encode()
+
+
+STARRED = "/users/ada/starred?per_page=100"
+README = "/repos/o/r/readme"
+
+
+def test_readme_comes_raw(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(README, (200, {}, "# Hällo".encode()))
+    assert client().readme("o/r") == "# Hällo"
+    assert server.requests[0][1]["accept"] == "application/vnd.github.raw+json"
+
+
+@pytest.mark.parametrize("status", [404, 410, 451])
+def test_no_readme_is_none(server: Server, client: Callable[..., GitHub], status: int) -> None:
+    server.on(README, (status, {}, b"{}"))
+    assert client().readme("o/r") is None
+
+
+@pytest.mark.parametrize("name", ["", "o", "o/", "o/..", "../x", "o/r/x", "o/r?x", "o/r\n", "https://evil/x"])
+def test_what_is_no_repository_is_never_asked_for(server: Server, client: Callable[..., GitHub], name: str) -> None:
+    with pytest.raises(GitHubError, match="owner/name"):
+        client().readme(name)
+    assert server.requests == []
+
+
+def test_stars_come_from_every_page(server: Server, client: Callable[..., GitHub]) -> None:
+    second = "/user/5/starred?per_page=100&page=2"
+    link = f'<{server.url}{second}>; rel="next", <{server.url}{second}>; rel="last"'
+    server.on(STARRED, (200, {"link": link}, page(star(1), star(2, "o/two", description="Second"))))
+    server.on(second, (200, {"link": f'<{server.url}{STARRED}>; rel="first"'}, page(star(3))))
+    stars = list(client().starred("ada"))
+    assert [s.repo_id for s in stars] == [1, 2, 3]
+    assert (stars[1].name, stars[1].description, stars[1].language, stars[1].stargazers) == ("o/two", "Second", "Go", 7)
+    assert stars[0].starred_at.isoformat() == "2024-05-01T10:00:00+00:00"
+    assert server.requests[0][1]["accept"] == "application/vnd.github.star+json"
+
+
+def test_pages_in_a_circle_end(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(STARRED, (200, {"link": f'<{server.url}{STARRED}>; rel="next"'}, page(star(1))))
+    assert len(list(client().starred("ada"))) == 1
+
+
+def test_renamed_user_is_followed(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(STARRED, (301, {"location": "/user/5/starred?per_page=100"}, b""))
+    server.on("/user/5/starred?per_page=100", (200, {}, page(star(1))))
+    assert [s.repo_id for s in client().starred("ada")] == [1]
+
+
+def test_redirects_in_a_circle_are_an_error(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(STARRED, (301, {"location": STARRED}, b""))
+    with pytest.raises(GitHubError, match="redirects"):
+        list(client().starred("ada"))
+
+
+def test_unknown_user_is_its_own_error(client: Callable[..., GitHub]) -> None:
+    with pytest.raises(NotFound, match="no GitHub user ada"):
+        list(client().starred("ada"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b"not json",
+        b"[1]",
+        b'[{"repo": null, "starred_at": "2024-05-01T10:00:00Z"}]',
+        page(star(1) | {"starred_at": "yesterday"}),
+        page(star(1) | {"starred_at": "2024-05-01T10:00:00"}),
+        page(star(1, "no-slash")),
+        page(star("1")),  # type: ignore[arg-type]
+        page(star(True)),
+    ],
+)
+def test_what_is_not_stars_is_an_error(server: Server, client: Callable[..., GitHub], body: bytes) -> None:
+    server.on(STARRED, (200, {}, body))
+    with pytest.raises(GitHubError, match="not the stars"):
+        list(client().starred("ada"))
+
+
+def test_passing_trouble_is_tried_again(server: Server, client: Callable[..., GitHub]) -> None:
+    waits: list[float] = []
+    server.on(README, (502, {}, b""), (0, {}, b""), (503, {}, b"busy"), (200, {}, b"hello"))
+    assert client(sleep=waits.append).readme("o/r") == "hello"
+    assert waits == sorted(waits)
+    assert len(waits) == 3
+
+
+def test_lasting_trouble_is_an_error_that_names_it(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(README, (500, {}, b'{"message": "database is away"}'))
+    with pytest.raises(GitHubError, match=r"gave up after 3 tries \(500: database is away\)"):
+        client(retries=2).readme("o/r")
+
+
+def test_server_that_does_not_answer_is_an_error(
+    server: Server, client: Callable[..., GitHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(github, "TIMEOUT", 0.05)
+    listener = socket.create_server(("127.0.0.1", 0))
+    with pytest.raises(GitHubError, match="Timeout"):
+        GitHub(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", retries=1, sleep=lambda _: None).readme("o/r")
+    listener.close()
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_short_rate_limits_are_waited_for(server: Server, client: Callable[..., GitHub], status: int) -> None:
+    waits: list[float] = []
+    reset = str(int(time.time()) + 30)
+    server.on(
+        README,
+        (status, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}, b""),
+        (status, {"retry-after": "7"}, b""),
+        (status, {}, b'{"message": "You have exceeded a secondary rate limit"}'),
+        (200, {}, b"hello"),
+    )
+    assert client(sleep=waits.append).readme("o/r") == "hello"
+    assert waits[0] == pytest.approx(30, abs=3)
+    assert waits[1:] == [7, 60]
+
+
+def test_long_rate_limit_says_when_to_come_back(server: Server, client: Callable[..., GitHub]) -> None:
+    reset = int(time.time()) + 3000
+    server.on(README, (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(reset)}, b""))
+    minute = time.strftime("%Y-%m-%d %H:%M", time.gmtime(reset + 1))
+    with pytest.raises(RateLimited, match=f"until {minute}.* token"):
+        client().readme("o/r")
+    with pytest.raises(RateLimited, match=r"come back then$"):
+        client(token=Token(SECRET)).readme("o/r")
+
+
+def test_other_refusals_are_errors_with_githubs_words(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(README, (403, {"x-ratelimit-remaining": "55"}, b'{"message": "Resource not accessible"}'))
+    with pytest.raises(GitHubError, match="403: Resource not accessible"):
+        client().readme("o/r")
+
+
+def test_refused_token_is_an_error_that_says_so(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(README, (401, {}, b'{"message": "Bad credentials"}'))
+    with pytest.raises(GitHubError, match="GITHUB_TOKEN"):
+        client(token=Token(SECRET)).readme("o/r")
+
+
+def test_unchanged_answers_come_from_the_cache(server: Server, client: Callable[..., GitHub], tmp_path: Path) -> None:
+    second = "/user/5/starred?page=2"
+    server.on(STARRED, (200, {"etag": '"one"', "link": f'<{server.url}{second}>; rel="next"'}, page(star(1))))
+    server.on(second, (200, {"etag": '"two"'}, page(star(2))))
+    asked = [[s.repo_id for s in client(cache=tmp_path / "cache").starred("ada")] for _ in range(2)]
+    assert asked == [[1, 2], [1, 2]]
+    assert [headers.get("if-none-match") for _, headers in server.requests] == [None, None, '"one"', '"two"']
+
+
+def test_changed_answer_replaces_the_cached_one(server: Server, client: Callable[..., GitHub], tmp_path: Path) -> None:
+    server.on(README, (200, {"etag": '"1"'}, b"old"), (200, {"etag": '"2"'}, b"new"))
+    assert [client(cache=tmp_path).readme("o/r") for _ in range(3)] == ["old", "new", "new"]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_damaged_cache_is_asked_for_again(server: Server, client: Callable[..., GitHub], tmp_path: Path) -> None:
+    server.on(README, (200, {"etag": '"1"'}, b"hello"))
+    client(cache=tmp_path).readme("o/r")
+    (entry,) = tmp_path.iterdir()
+    for damage in (entry.read_bytes()[:-1], b"", b"\xff\n", b"[]\n"):
+        entry.write_bytes(damage)
+        assert client(cache=tmp_path).readme("o/r") == "hello"
+
+
+def test_too_large_an_answer_is_an_error(
+    server: Server, client: Callable[..., GitHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(github, "MAX_BODY", 1 << 20)
+    server.on(README, (200, {}, b"x" * ((1 << 20) + 1)))
+    with pytest.raises(GitHubError, match="more than 1 MiB"):
+        client().readme("o/r")
+
+
+def test_token_goes_to_its_own_server_alone(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(README, (301, {"location": "http://localhost:9/steal"}, b""))
+    server.on(STARRED, (200, {"link": '<http://evil.example/x>; rel="next"'}, page(star(1))))
+    one = client(token=Token(SECRET))
+    with pytest.raises(GitHubError, match="another server, 'localhost'"):
+        one.readme("o/r")
+    with pytest.raises(GitHubError, match=r"another server, 'evil\.example'"):
+        list(one.starred("ada"))
+    assert server.requests[0][1]["authorization"] == f"Bearer {SECRET}"
+
+
+def test_address_that_is_none_is_an_error(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(README, (301, {"location": "http://a:port/"}, b""))
+    with pytest.raises(GitHubError, match="an address that is none"):
+        client().readme("o/r")
+
+
+def test_token_never_shows(server: Server, client: Callable[..., GitHub], tmp_path: Path) -> None:
+    server.on(README, (500, {}, b""), (401, {}, b""))
+    server.on(STARRED, (200, {"etag": '"1"'}, page(star(1))))
+    token = Token(SECRET)
+    one = client(token=token, retries=0, cache=tmp_path)
+    shown = [repr(token), str(token), f"{token}", repr(one), str(vars(one).keys())]
+    for _ in range(2):
+        with pytest.raises(GitHubError) as error:
+            one.readme("o/r")
+        shown += [str(error.value), repr(error.value.__cause__), repr(error.value.__context__)]
+    list(one.starred("ada"))
+    shown += [path for path, _ in server.requests] + [path.read_text() for path in tmp_path.iterdir()]
+    assert SECRET not in "".join(shown)
+
+
+def test_token_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", f" {SECRET}\n")
+    token = Token.from_environment()
+    assert token is not None
+    assert token.reveal() == SECRET
+    monkeypatch.setenv("GITHUB_TOKEN", "")
+    assert Token.from_environment() is None
+
+
+@pytest.mark.parametrize("value", ["", "two words", "tök", "a\nb"])
+def test_what_cannot_be_a_token_is_refused_without_showing_it(value: str) -> None:
+    with pytest.raises(StarvecError, match="is not a token") as error:
+        Token(value)
+    assert not value or value not in str(error.value)
