@@ -1,16 +1,17 @@
 """Exact ranking by cosine over the whole vocabulary, and the metrics of ranked lists.
 
 Blocks of queries are multiplied with all vectors in float32; the few best of each are ordered again by their cosines in
-float64, so that the result does not depend on how the blocks fell. Equal cosines go to the lower index.
+float64, so that the result does not depend on how the blocks fell. Among equals the lower index comes first.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from tqdm import tqdm
 
+from starvec_assets import progress
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.vectors import Matrix, unit_rows
 
@@ -19,7 +20,6 @@ Indices = npt.NDArray[np.int32]
 
 BLOCK_BYTES = 1 << 28
 _MARGIN = 8  # how many more than asked float32 proposes to float64
-_STRIDES = 64  # columns whose maximum stands for them when the best are looked for
 
 
 def top_k(queries: Matrix, vectors: Matrix, k: int, exclude: PackedLists) -> Indices:
@@ -109,9 +109,11 @@ def precision(ranked: Indices, wanted: PackedLists, n: int, k: int) -> Floats:
 def _blocks(asked: Matrix, targets: Matrix) -> Iterator[tuple[npt.NDArray[np.int64], Matrix]]:
     step = max(1, BLOCK_BYTES // (4 * max(1, len(targets))))
     scores = np.empty((min(step, len(asked)), len(targets)), np.float32)
-    for start in tqdm(range(0, len(asked), step), desc="ranking", unit="block", disable=None, leave=False):
-        rows = np.arange(start, min(start + step, len(asked)))
-        yield rows, np.matmul(asked[rows], targets.T, out=scores[: len(rows)])
+    with progress.bar(len(asked), "ranking", "query") as bar:
+        for start in range(0, len(asked), step):
+            rows = np.arange(start, min(start + step, len(asked)))
+            yield rows, np.matmul(asked[rows], targets.T, out=scores[: len(rows)])
+            bar.update(len(rows))
 
 
 def _mask(scores: Matrix, rows: npt.NDArray[np.int64], exclude: PackedLists) -> None:
@@ -123,18 +125,17 @@ def _mask(scores: Matrix, rows: npt.NDArray[np.int64], exclude: PackedLists) -> 
 def _best(scores: Matrix, k: int) -> npt.NDArray[np.int64]:
     """The columns of the k largest of each row, in no order: [q, k].
 
-    Where columns are many, only the maximum over each of n/64 strided sets of columns is looked at first: the k largest
-    lie in the k sets with the largest maxima.
+    The columns are dealt into sets and only each set's maximum is looked at first: the k largest lie in the k sets with
+    the largest maxima. With sets of sqrt(n / k) columns, both looks are about as long.
     """
     q, n = scores.shape
-    sets = n // _STRIDES
-    if sets <= 4 * k:
-        return np.argpartition(scores, n - k, axis=1)[:, n - k :]
-    body = sets * _STRIDES
-    maxima = scores[:, :body].reshape(q, _STRIDES, sets).max(axis=1)
+    size = max(1, math.isqrt(n // k))
+    sets = n // size
+    dealt = sets * size
+    maxima = scores[:, :dealt].reshape(q, size, sets).max(axis=1)
     chosen = np.argpartition(maxima, sets - k, axis=1)[:, sets - k :]
-    columns = (chosen[:, :, None] + sets * np.arange(_STRIDES)).reshape(q, -1)
-    columns = np.hstack([columns, np.broadcast_to(np.arange(body, n), (q, n - body))])
+    columns = (chosen[:, :, None] + sets * np.arange(size)).reshape(q, -1)
+    columns = np.hstack([columns, np.broadcast_to(np.arange(dealt, n), (q, n - dealt))])
     values = np.take_along_axis(scores, columns, axis=1)
     inner = np.argpartition(values, values.shape[1] - k, axis=1)[:, values.shape[1] - k :]
     return np.take_along_axis(columns, inner, axis=1)

@@ -21,10 +21,16 @@ _TABLE_RULE = re.compile(r"[ \t]*[|:+=-][ \t|:+=-]*$")
 _DEFINITION = re.compile(r" {0,3}\[([^\[\]]{1,300})\]:[ \t]*<?([^\s<>]{1,2000})")
 _RST_DEFINITION = re.compile(r" {0,3}\.\. _`?([^:`]{1,300})`?:[ \t]*(\S{1,2000})")
 _IMAGE = re.compile(r"!\[[^\[\]]*\](?:\([^()]*\)|\[[^\[\]]*\])|<img\b[^<>]*>", re.IGNORECASE)
-_REFERENCE = re.compile(r"\[([^\[\]]{1,300})\](?:[ ]?\[([^\[\]]{0,300})\])?(?!\()|`([^`<>]{1,300})`_")
+_REFERENCE = re.compile(
+    r"\[([^\[\]]{1,300})\](?: ?\[([^\[\]]{0,300})\])?(?!\()"  # Markdown
+    r"|`([^`<>]{1,300})`_|(?<![\w`.-])(\w[\w.-]{0,100})_(?!\w)"  # reStructuredText
+)
 _REPOSITORY = re.compile(
     r"(?<![\w.-])(?:www\.)?github\.com/([a-z\d](?:[a-z\d-]{0,38}))/([\w.-]{1,120})", re.IGNORECASE | re.ASCII
 )
+_ORG = re.compile(r"^#\+[A-Za-z_]{1,40}:", re.MULTILINE)
+_ORG_COMMENT = re.compile(r"^[ \t]{0,40}#(?:[ \t+].*)?$", re.MULTILINE)
+_ORG_HEADING = re.compile(r"^(\*{1,12})[ \t]", re.MULTILINE)
 _TAG = re.compile(r"<[^<>]{0,500}>")
 _LINK_TARGET = re.compile(r"\]\([^()]*\)")
 _NOT_WORD = re.compile(r"[^\w+#. /&-]+")
@@ -55,10 +61,10 @@ _NOT_CONTENT = re.compile(
     r"|code of conduct|legend|changelog|disclaimer",
 )
 _LIST_OF_LISTS = re.compile(
-    r"(?:(?:other|related|similar|more|external|additional|further|useful|curated|meta|awesome|sister)[ -])+"
-    r"(?:lists?|awesomes?|collections)(?: of lists)?|lists?(?: of (?:awesome )?lists)?"
-    r"|awesome(?:ness)?|other awesome\w*|related awesome\w*|see also|similar (?:lists|projects|repositories)",
+    r"(?:other|related|similar|more|external|additional|further|curated|awesome|sister)(?: \w+){0,3} lists?|lists"
+    r"|other (?:awesome|curated) \w+|see also|similar (?:projects|repositories)(?: and lists)?"
 )
+_A_LIST = re.compile(r"[^/]+/(?:awesome(?:[-_.].*)?|.*[-_.]awesome|.*awesome[-_]list.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,8 @@ def repository_of(text: str) -> str | None:
 def parse_readme(text: str) -> list[Entry]:
     """The first repository link of each item, in the order of the README.
 
-    Items are list items at any depth and table rows, in Markdown, HTML or reStructuredText. Sections that are contents,
-    licence, credits, contributing or links to other lists are left out.
+    Items are list items at any depth and table rows, in Markdown, HTML, reStructuredText or Org. Sections that are
+    contents, licence, credits, contributing or links to other lists are left out.
     """
     return read_readme(text).entries
 
@@ -106,30 +112,25 @@ def read_readme(text: str) -> Reading:
     lines = _lines(text)
     definitions = _definitions(lines)
     reading = Reading()
-    found: dict[str, list[Entry]] = {}
-    for section, item in _items(lines):
-        reading.items += 1
+    sections: dict[tuple[str, ...], dict[str, Entry]] = {}
+    for titles, item in _items(lines):
         repo = repository_of(_resolved(item, definitions))
-        titles = section.split(" / ")
         if repo is None:
             reading.no_repository += 1
-        elif _NOT_CONTENT.fullmatch(_plain(titles[-1])):
-            reading.not_content += 1
-        elif any(_LIST_OF_LISTS.fullmatch(_plain(title)) for title in titles):
-            reading.list_of_lists += 1
         else:
-            found.setdefault(section, []).append(Entry(section, reading.items - 1, repo))
-    for entries in found.values():
-        if 2 * sum("awesome" in entry.repo_name.lower() for entry in entries) >= len(entries):
+            entry = Entry(" / ".join(titles), reading.items, repo)
+            reading.duplicate += sections.setdefault(titles, {}).setdefault(repo.lower(), entry) is not entry
+        reading.items += 1
+    for titles, entries in sections.items():
+        plain = [_plain(title) for title in titles]
+        if plain and _NOT_CONTENT.fullmatch(plain[-1]):
+            reading.not_content += len(entries)
+        elif any(map(_LIST_OF_LISTS.fullmatch, plain)) or 2 * sum(map(bool, map(_A_LIST.fullmatch, entries))) > len(
+            entries
+        ):
             reading.list_of_lists += len(entries)
-            continue
-        seen: set[str] = set()
-        for entry in entries:
-            if entry.repo_name.lower() in seen:
-                reading.duplicate += 1
-            else:
-                seen.add(entry.repo_name.lower())
-                reading.entries.append(entry)
+        else:
+            reading.entries += entries.values()
     reading.entries.sort(key=lambda entry: entry.position)
     return reading
 
@@ -138,6 +139,8 @@ def _lines(text: str) -> list[str]:
     text = _without_comments(text[:MAX_CHARS])
     text = _HTML_HEADING.sub(lambda m: f"\n\n{'#' * int(m[1])} {' '.join(_TAG.sub('', m[2]).split())}\n\n", text)
     text = _HTML_ITEM.sub("\n* ", text)
+    if _ORG.search(text):
+        text = _ORG_HEADING.sub(lambda m: "#" * min(len(m[1]), 6) + " ", _ORG_COMMENT.sub("", text))
     return [line[:MAX_LINE] for line in text.splitlines()]
 
 
@@ -164,22 +167,23 @@ def _resolved(item: str, definitions: dict[str, str]) -> str:
     item = _IMAGE.sub("", _IMAGE.sub("", item))
     if not definitions:
         return item
-    return _REFERENCE.sub(lambda m: f" {definitions.get(_key(m[2] or m[1] or m[3]), '')} ", item)
+    return _REFERENCE.sub(lambda m: definitions.get(_key(m[2] or m[1] or m[3] or m[4]), m[0]), item)
 
 
-def _items(lines: list[str]) -> Iterator[tuple[str, str]]:
+def _items(lines: list[str]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Each list item or table row with the path of headings above it."""
     path: list[tuple[int, str]] = []
     item: list[str] = []
     fenced = table = blank = False
 
-    def section() -> str:
-        return " / ".join(title for _, title in path)
+    def section() -> tuple[str, ...]:
+        return tuple(title for _, title in path)
 
     for i, line in enumerate(lines):
         stripped = line.strip()
         following = lines[i + 1] if i + 1 < len(lines) else ""
-        underlined = bool(stripped) and not item and not fenced and _is_underline(following, stripped)
+        open_item = bool(item) and not blank and not following.startswith("==")
+        underlined = bool(stripped) and not fenced and not open_item and _is_underline(following, stripped)
         if not underlined and not _is_title_above(lines, i) and _FENCE.match(line):
             fenced = not fenced
             continue

@@ -1,0 +1,38 @@
+"""Exact ranking over a full-size vocabulary: seconds and peak memory.
+
+    python benchmarks/evaluation.py [--repos 300000] [--dim 128] [--queries 20000] [--k 100]
+"""
+
+import argparse
+import resource
+import time
+
+import numpy as np
+
+from starvec_assets.evaluate import ranking
+from starvec_assets.evaluate.baselines import random_vectors
+from starvec_assets.evaluate.groups import only
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (("repos", 300_000), ("dim", 128), ("queries", 20_000), ("k", 100)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    a = parser.parse_args()
+    vectors = random_vectors(a.repos, a.dim, seed=0)
+    queries = np.sort(np.random.default_rng(1).choice(a.repos, a.queries, replace=False)).astype(np.int32)
+    before = _peak()
+    start = time.perf_counter()
+    ranking.top_k(vectors[queries], vectors, a.k, exclude=only(queries))
+    seconds = time.perf_counter() - start
+    print(f"{'repositories':>14}{'dimensions':>12}{'queries':>10}{'k':>6}{'seconds':>10}{'peak MB':>10}{'before':>10}")
+    print(f"{a.repos:14,}{a.dim:12}{a.queries:10,}{a.k:6}{seconds:10.1f}{_peak():10,.0f}{before:10,.0f}")
+
+
+def _peak() -> float:
+    """Largest resident size so far, MB (Linux counts in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
