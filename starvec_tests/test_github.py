@@ -268,9 +268,9 @@ def test_token_goes_to_its_own_server_alone(server: Server, client: Callable[...
 
 
 def test_address_that_is_none_is_an_error(server: Server, client: Callable[..., GitHub]) -> None:
-    server.on(README, (301, {"location": "http://a:port/"}, b""))
+    server.on(STARRED, (200, {"link": '<http://a:port/>; rel="next"'}, page(star(1))))
     with pytest.raises(GitHubError, match="an address that is none"):
-        client().readme("o/r")
+        list(client().starred("ada"))
 
 
 def test_token_never_shows(server: Server, client: Callable[..., GitHub], tmp_path: Path) -> None:
