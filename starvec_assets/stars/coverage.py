@@ -1,0 +1,90 @@
+"""The record of what was there: hour by hour, and what a month's hours say together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from statistics import median
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from starvec_assets.parquet import column
+from starvec_assets.stars.star import REASONS, UTC_SECONDS
+
+OK, MISSING, EMPTY, TRUNCATED, CORRUPT, FAILED, THIN = (
+    "ok",
+    "missing",
+    "empty",
+    "truncated",
+    "corrupt",
+    "failed",
+    "thin",
+)
+STATUSES = {
+    OK: "read to its end",
+    MISSING: "the source has no such file",
+    EMPTY: "nothing in it: 0 bytes, or no event",
+    TRUNCATED: "ends early; what was there is in",
+    CORRUPT: "damaged; what came before and after the damage is in",
+    FAILED: "could not be fetched",
+    THIN: "under a twentieth of the month's median of events",
+}
+
+HOURS = pa.schema(
+    [
+        column("hour", UTC_SECONDS, "the hour, by its beginning"),
+        column("status", pa.string(), "; ".join(f"{k}: {v}" for k, v in STATUSES.items())),
+        column("bytes", pa.int64(), "size of the hour file, compressed"),
+        column("events", pa.int64(), "events read"),
+        column("stars", pa.int64(), "stars read, duplicates among them"),
+        *(column(name, pa.int64(), comment) for name, comment in REASONS.items()),
+        column(
+            "event_id", pa.int64(), "median id of the hour's stars: ids count all events, kept or lost", nullable=True
+        ),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class HourCoverage:
+    """What one hour gave. `bytes` compressed; `events` lines that hold one; `stars` before duplicates are dropped."""
+
+    hour: datetime
+    status: str
+    bytes: int = 0
+    events: int = 0
+    stars: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    event_id: int | None = None
+    note: str = ""
+
+
+def mark_thin(hours: Sequence[HourCoverage]) -> list[HourCoverage]:
+    """The hours of a month, those marked thin that hold far less than the others: whole days were lost that way."""
+    usual = median([c.events for c in hours if c.status == OK] or [0])
+    judged = usual >= 100  # fewer events than that say nothing
+    return [replace(c, status=THIN) if judged and c.status == OK and c.events < usual / 20 else c for c in hours]
+
+
+def coverage_table(hours: Sequence[HourCoverage]) -> pa.Table:
+    """The hours as a table of schema HOURS."""
+    rows = [
+        {f.name: getattr(c, f.name, None) for f in HOURS} | {reason: c.rejected.get(reason, 0) for reason in REASONS}
+        for c in hours
+    ]
+    return pa.Table.from_pylist(rows, schema=HOURS)
+
+
+def unseen_share(hours: pa.Table) -> float | None:
+    """Share of a month's event ids that no hour file has; None where ids say nothing.
+
+    GitHub numbers all events in order, so the ids between the first and the last hour count what happened, those of
+    private repositories included; `hours` has schema HOURS.
+    """
+    known = hours.filter(pc.is_valid(hours["event_id"])).sort_by("hour")
+    if len(known) < 2:
+        return None
+    ids = known["event_id"][-1].as_py() - known["event_id"][0].as_py()
+    # the median of an hour stands in its middle: half of the first and of the last hour lie outside
+    seen = pc.sum(known["events"]).as_py() - (known["events"][0].as_py() + known["events"][-1].as_py()) / 2
+    return max(0.0, 1 - seen / ids) if ids > 0 else None
