@@ -1,0 +1,246 @@
+import gzip
+import json
+import re
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.sample import SIMULATED, simulate
+from starvec_assets.sample.catalogue import load_catalogue
+from starvec_assets.sample.people import simulate_stars
+from starvec_assets.sample.simulate import MARKER, SampleSettings, SampleSummary, write_archive
+
+SMALL = SampleSettings(users=300, months=("2024-02",), noise=0.5, seed=3)
+TINY = SampleSettings(users=20, months=("2023-02",), noise=0)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sample") / "archive"
+    write_archive(out, SMALL)
+    return out
+
+
+@pytest.fixture(scope="module")
+def events(archive: Path) -> list[dict[str, Any]]:
+    return [event for file in archive.glob("*.json.gz") for event in read(file)]
+
+
+def read(file: Path) -> Iterator[dict[str, Any]]:
+    return map(json.loads, gzip.decompress(file.read_bytes()).splitlines())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_every_hour_of_the_month_has_a_file_of_events_of_that_hour(archive: Path) -> None:
+    assert {f.name for f in archive.glob("*.json.gz")} == {
+        f"2024-02-{day:02}-{hour}.json.gz" for day in range(1, 30) for hour in range(24)
+    }
+    for file in archive.glob("*.json.gz"):
+        day, hour = file.name.removesuffix(".json.gz").rsplit("-", 1)
+        times = [event["created_at"] for event in read(file)]
+        assert times
+        assert times == sorted(times)
+        assert all(re.fullmatch(rf"{day}T{int(hour):02}:\d\d:\d\dZ", time) for time in times)
+
+
+def test_events_have_the_shape_of_the_archive(events: list[dict[str, Any]]) -> None:
+    assert len({event["id"] for event in events}) == len(events)
+    for event in events:
+        assert set(event) == {"id", "type", "actor", "repo", "payload", "public", "created_at"}
+        assert event["public"] is True
+        assert isinstance(event["actor"]["id"], int)
+        assert event["repo"]["url"] == f"https://api.github.com/repos/{event['repo']['name']}"
+        assert event["type"] != "WatchEvent" or event["payload"] == {"action": "started"}
+    kinds = {"WatchEvent", "PushEvent", "ForkEvent", "PullRequestEvent", "CreateEvent", "IssuesEvent"}
+    assert {event["type"] for event in events} == kinds
+
+
+def test_people_cannot_be_taken_for_real_ones(events: list[dict[str, Any]]) -> None:
+    for event in events:
+        assert re.fullmatch(r"sim-\d{6}", event["actor"]["login"])
+        assert min(event["actor"]["id"], event["repo"]["id"]) >= 10**12
+
+
+def test_everybody_gives_10_to_120_different_stars(events: list[dict[str, Any]]) -> None:
+    stars = [(e["actor"]["id"], e["repo"]["id"]) for e in events if e["type"] == "WatchEvent"]
+    assert len(set(stars)) == len(stars)
+    counts = Counter(person for person, _ in stars)
+    assert len(counts) == SMALL.users
+    assert min(counts.values()) >= 10
+    assert max(counts.values()) <= 120
+    assert 20 < np.median(list(counts.values())) < 40
+
+
+def test_the_summary_counts_what_was_written(archive: Path, events: list[dict[str, Any]]) -> None:
+    summary = write_archive(archive, SMALL)
+    stars = sum(event["type"] == "WatchEvent" for event in events)
+    size = sum(file.stat().st_size for file in archive.glob("*.json.gz"))
+    repos = len(load_catalogue())
+    assert summary == SampleSummary(SMALL.users, repos, stars, len(events), 29 * 24, size)
+    assert len(events) == stars + round(SMALL.noise * stars) + repos
+
+
+def test_every_repository_is_described_by_an_event_of_the_month(events: list[dict[str, Any]]) -> None:
+    ids = {}
+    for event in events:
+        assert ids.setdefault(event["repo"]["name"], event["repo"]["id"]) == event["repo"]["id"]
+    assert len(set(ids.values())) == len(ids)
+    told = {
+        base["full_name"]: (base["description"], base["language"], base["stargazers_count"], base["id"])
+        for event in events
+        if event["type"] == "PullRequestEvent"
+        for base in [event["payload"]["pull_request"]["base"]["repo"]]
+    }
+    assert told == {r.name: (r.description, r.language, r.stars, ids[r.name]) for r in load_catalogue()}
+
+
+def test_forks_and_creations_carry_the_description_too(events: list[dict[str, Any]]) -> None:
+    of = {repo.name: repo for repo in load_catalogue()}
+    forks = [(of[e["repo"]["name"]], e["payload"]["forkee"]) for e in events if e["type"] == "ForkEvent"]
+    assert forks
+    for repo, copy in forks:
+        assert (copy["description"], copy["language"], copy["fork"]) == (repo.description, repo.language, True)
+        assert copy["owner"]["login"].startswith("sim-")
+    creations = [e for e in events if e["type"] == "CreateEvent"]
+    assert creations
+    assert all(e["payload"]["description"] == of[e["repo"]["name"]].description for e in creations)
+
+
+def test_awesome_lists_hold_every_repository_once_in_its_field_and_topic(archive: Path) -> None:
+    listed = {}
+    for file in (archive / "awesome").iterdir():
+        section = ""
+        for line in file.read_text().splitlines():
+            section = line[3:] if line.startswith("## ") else section
+            if link := re.match(r"- \[[^\]]+\]\(https://github\.com/([^)]+)\) - \S", line):
+                assert link[1] not in listed
+                listed[link[1]] = (file.stem, section)
+    assert listed == {r.name: (r.field.replace(" ", "-"), r.topic) for r in load_catalogue()}
+
+
+def test_the_folder_says_that_it_is_simulated(archive: Path) -> None:
+    assert SIMULATED == "simulated stargazers over real repositories"
+    assert (archive / "README.txt").read_text().startswith(SIMULATED)
+
+
+def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path: Path) -> None:
+    write_archive(tmp_path / "one", TINY)
+    write_archive(tmp_path / "two", TINY)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    write_archive(tmp_path / "two", TINY.model_copy(update={"seed": 2}))
+    assert contents(tmp_path / "one").keys() == contents(tmp_path / "two").keys()
+    assert contents(tmp_path / "one") != contents(tmp_path / "two")
+
+
+def test_the_same_sample_is_not_written_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = write_archive(tmp_path / "out", TINY)
+    before = contents(tmp_path / "out")
+    monkeypatch.setattr(simulate, "simulate_events", lambda *_: pytest.fail("simulated again"))
+    assert write_archive(tmp_path / "out", TINY) == first
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_sample_that_lost_an_hour_is_written_again(tmp_path: Path) -> None:
+    write_archive(tmp_path / "out", TINY)
+    before = contents(tmp_path / "out")
+    (tmp_path / "out/2023-02-03-4.json.gz").unlink()
+    write_archive(tmp_path / "out", TINY)
+    assert contents(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("settings", [TINY, TINY.model_copy(update={"seed": 2})])
+def test_nothing_half_written_can_be_taken_for_a_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: SampleSettings
+) -> None:
+    write_archive(tmp_path / "out", TINY)
+    whole = contents(tmp_path / "out")
+    if settings == TINY:
+        shutil.rmtree(tmp_path / "out")
+    with monkeypatch.context() as broken:
+        broken.setattr(simulate, "_write_awesome_lists", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            write_archive(tmp_path / "out", settings)
+    assert not (tmp_path / "out").exists() or contents(tmp_path / "out") == whole
+    assert not list(tmp_path.glob(f".out.*/{MARKER}"))
+    write_archive(tmp_path / "out", settings)
+    assert (contents(tmp_path / "out") == whole) == (settings == TINY)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["out"]
+
+
+def test_a_folder_of_something_else_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(StarvecError, match="is no sample"):
+        write_archive(tmp_path, TINY)
+    with pytest.raises(StarvecError, match="is no sample"):
+        write_archive(tmp_path / "thesis.tex", TINY)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    (tmp_path / "empty").mkdir()
+    assert write_archive(tmp_path / "empty", TINY).hours == 28 * 24
+
+
+@pytest.mark.parametrize("month", ["2024-13", "2024-1", "January", "2014-12", "2024-01-01", ""])
+def test_an_impossible_month_is_named(tmp_path: Path, month: str) -> None:
+    with pytest.raises(StarvecError, match=re.escape(repr(month))):
+        write_archive(tmp_path / "out", SampleSettings(months=(month,)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_months_may_be_in_any_order_and_stars_are_spread_over_them(tmp_path: Path) -> None:
+    write_archive(tmp_path, SampleSettings(users=50, months=("2023-02", "2022-12"), noise=0))
+    months: dict[str, int] = defaultdict(int)
+    for file in tmp_path.glob("*.json.gz"):
+        months[file.name[:7]] += sum(event["type"] == "WatchEvent" for event in read(file))
+    assert set(months) == {"2022-12", "2023-02"}
+    assert min(months.values()) > 0.3 * sum(months.values())
+
+
+def test_co_starred_repositories_share_fields_far_more_than_chance_but_not_always() -> None:
+    repos, users = load_catalogue(), 2_000
+    stars = simulate_stars(repos, users, np.random.default_rng(1))
+    matrix = sp.csr_array((np.ones(len(stars.user)), (stars.user, stars.repo)), shape=(users, len(repos)))
+    degree = np.asarray(matrix.sum(axis=0)).ravel()
+    assert degree.min() > 0
+    cosine = (matrix.T @ matrix).toarray() / np.sqrt(np.outer(degree, degree))
+    np.fill_diagonal(cosine, 0)
+    field = np.array([repo.field for repo in repos])
+    nearest = np.argsort(-cosine, axis=1, kind="stable")[:, :10]
+    shared = float(np.mean(field[nearest] == field[:, None]))
+    chance = float(np.mean([np.mean(field == f) for f in field]))
+    assert chance < 0.06
+    assert 8 * chance < shared < 0.95
+
+
+def test_who_was_starred_with_a_persons_stars_tells_more_than_popularity() -> None:
+    repos, users, asked = load_catalogue(), 2_000, 200
+    stars = simulate_stars(repos, users, np.random.default_rng(2))
+    matrix = sp.csr_array((np.ones(len(stars.user)), (stars.user, stars.repo)), shape=(users, len(repos)))
+    known, degree = matrix[asked:], np.asarray(matrix[asked:].sum(axis=0)).ravel()
+    cosine = (known.T @ known).toarray() / np.sqrt(np.outer(degree, degree) + 1e-9)
+    hits = {"co-starred": 0, "popular": 0}
+    for user in range(asked):
+        own = stars.repo[stars.user == user]
+        given, hidden = own[::2], own[1::2]
+        for name, score in (("co-starred", cosine[given].sum(axis=0)), ("popular", degree.copy())):
+            score[given] = -1
+            hits[name] += int(np.isin(np.argsort(-score)[:10], hidden).sum())
+    assert hits["co-starred"] > 1.5 * hits["popular"] > 0
+
+
+def test_stars_follow_popularity() -> None:
+    repos = load_catalogue()
+    stars = simulate_stars(repos, 1_000, np.random.default_rng(4))
+    degree = np.bincount(stars.repo, minlength=len(repos))
+    magnitude = np.array([repo.stars for repo in repos])
+    means = [degree[magnitude == m].mean() for m in sorted(set(magnitude.tolist()))]
+    assert means == sorted(means)
+    assert means[-1] > 5 * means[0]
