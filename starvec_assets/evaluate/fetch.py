@@ -1,6 +1,5 @@
 """READMEs of awesome lists from GitHub's raw files: one at a time, asked again only when changed."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.settings import Settings
 
 BASE = "https://raw.githubusercontent.com"
-FILES = ("README.md", "readme.md", "Readme.md", "README.rst", "README.markdown", "README")
+FILES = ("README.md", "readme.md", "Readme.md", "README.rst", "README.org", "README.markdown", "README")
 AGENT = "starvec (evaluation of embeddings; one request at a time)"
 
 
@@ -84,19 +83,20 @@ def fetch_lists(
 def _readme(
     client: httpx.Client, name: str, kept: Path, settings: FetchSettings, sleep: Callable[[float], None]
 ) -> str:
-    """The README's text; also written to `kept`, its ETag and file name beside it."""
-    about = kept.with_suffix(".json")
-    known: dict[str, str] = json.loads(about.read_bytes()) if about.exists() and kept.exists() else {}
-    files = sorted(FILES, key=lambda file: file != known.get("file"))  # where it was last time, first
+    """The README's text; also written to `kept`, its file name and ETag to two lines beside it."""
+    about = kept.with_suffix(".etag")
+    known = about.read_text(encoding="utf-8", errors="replace") if about.exists() and kept.exists() else ""
+    last, _, last_etag = known.strip().partition("\n")
+    files = sorted(FILES, key=lambda file: file != last)  # where it was last time, first
     for file in files:
-        etag = known.get("etag", "") if file == known.get("file") else ""
-        status, body, new_etag = _get(client, f"{BASE}/{name}/HEAD/{file}", etag, settings, sleep)
+        known_etag = last_etag if file == last else ""
+        status, body, etag = _get(client, f"{BASE}/{name}/HEAD/{file}", known_etag, settings, sleep)
         if status == 304:
             return kept.read_text(encoding="utf-8")
         if status == 200:
             text = body.decode("utf-8", errors="replace")
             _replace(kept, text)
-            _replace(about, json.dumps({"file": file, "etag": new_etag}))
+            _replace(about, f"{file}\n{etag}\n")
             return text
     raise _Unavailable(f"no {', '.join(FILES[:2])} or the like (404)")
 
