@@ -1,0 +1,165 @@
+"""Sentence-embedding models through sentence-transformers: Qwen3-Embedding cut to the wanted width, resumable."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.progress import bar
+from starvec_assets.vectors import Matrix, unit_rows
+
+MODEL = "Qwen/Qwen3-Embedding-0.6B"
+MAX_TOKENS = 1_024  # a document's 4,000 characters of README and what stands before them
+
+
+class SentenceTransformerEncoder:
+    """Texts through a sentence-embedding model whose first `dim` components stand alone (Matryoshka), unit rows.
+
+    `model` is a name on Hugging Face or a folder; `revision` pins a commit of it. Weights are read from safetensors
+    alone, and no code that comes with a model runs. Every batch is kept in `cache`: a killed run loses one batch, and a
+    later run encodes new texts only.
+    """
+
+    def __init__(
+        self,
+        cache: Path,
+        model: str = MODEL,
+        revision: str | None = None,
+        batch_size: int = 32,
+        device: str = "cpu",
+    ) -> None:
+        self.cache = cache
+        self.model = model
+        self.revision = revision
+        self.batch_size = batch_size
+        self.device = device
+
+    @property
+    def name(self) -> str:
+        """Model and revision."""
+        return f"{self.model}@{self.revision or 'newest'}"
+
+    def encode(self, texts: Sequence[str], dim: int) -> Matrix:
+        """Unit rows, float32 [texts, dim]; zero rows for empty texts.
+
+        Raises StarvecError when sentence-transformers or the model cannot be had, or the model is narrower than `dim`.
+        """
+        model = self._load(dim)
+        kept = BatchCache(self.cache / _digest(f"{self.model} {_version(self.model, model)} {dim}").hex(), dim)
+        keys = [_digest(text) for text in texts]
+        new = {key: text for key, text in zip(keys, texts, strict=True) if text.strip() and key not in kept}
+        by_length = sorted(
+            new, key=lambda key: len(new[key]), reverse=True
+        )  # little padding; too little memory shows first
+        with bar(len(by_length), f"encode on {self.device}", "text") as progress:
+            for start in range(0, len(by_length), self.batch_size):
+                batch = by_length[start : start + self.batch_size]
+                raw = model.encode([new[key] for key in batch], batch_size=self.batch_size, show_progress_bar=False)
+                if raw.shape[1] < dim:
+                    raise StarvecError(
+                        f"the model {self.model} has {raw.shape[1]} dimensions, fewer than {dim}: choose a smaller dim"
+                    )
+                kept.add(batch, unit_rows(np.asarray(raw, np.float32)[:, :dim]))
+                progress.update(len(batch))
+        kept.merge()
+        vectors = np.zeros((len(texts), dim), np.float32)
+        for i, key in enumerate(keys):
+            if key in kept:
+                vectors[i] = kept[key]
+        return vectors
+
+    def _load(self, dim: int) -> Any:
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise StarvecError(
+                "the encoder qwen3 needs sentence-transformers: pip install 'starvec[qwen]', or choose tfidf"
+            ) from error
+        try:
+            model = SentenceTransformer(
+                self.model,
+                device=self.device,
+                revision=self.revision,
+                truncate_dim=dim,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise StarvecError(
+                f"the model {self.name} could not be loaded: {error}. Is there a network, and are its weights safetensors?"
+            ) from error
+        model.max_seq_length = min(model.max_seq_length or MAX_TOKENS, MAX_TOKENS)
+        return model.float() if self.device == "cpu" else model  # processors are slow at half precision
+
+
+class BatchCache:
+    """Vectors by the digest of their text, a file a batch, each written atomically; `merge` makes them one file."""
+
+    def __init__(self, folder: Path, dim: int) -> None:
+        self._folder = folder
+        self._row = np.dtype([("text", "u1", 16), ("vector", "<f4", dim)])
+        self._vectors: dict[bytes, npt.NDArray[np.float32]] = {}
+        self._files: list[Path] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.glob("*.npy")):
+            try:
+                rows = np.load(path, allow_pickle=False)
+            except (OSError, ValueError, EOFError):
+                rows = np.empty(0)
+            if rows.dtype == self._row and np.isfinite(rows["vector"]).all():
+                self._vectors |= zip(map(bytes, rows["text"]), rows["vector"], strict=True)
+            self._files.append(path)  # a damaged one too: merging removes it
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._vectors
+
+    def __getitem__(self, key: bytes) -> npt.NDArray[np.float32]:
+        return self._vectors[key]
+
+    def add(self, keys: Sequence[bytes], vectors: Matrix) -> None:
+        """Keep a batch: on disk when this returns."""
+        self._vectors |= zip(keys, vectors, strict=True)
+        self._files.append(self._write(keys, vectors))
+
+    def merge(self) -> None:
+        """One file in place of many."""
+        if len(self._files) > 1 and self._vectors:
+            whole = self._write(list(self._vectors), np.stack(list(self._vectors.values())))
+            for path in self._files:
+                if path != whole:
+                    path.unlink(missing_ok=True)
+            self._files = [whole]
+
+    def _write(self, keys: Sequence[bytes], vectors: Matrix) -> Path:
+        rows = np.empty(len(keys), self._row)
+        rows["text"] = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16)
+        rows["vector"] = vectors
+        path = self._folder / f"{_digest(b''.join(sorted(keys)).hex()).hex()}.npy"
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        with partial.open("wb") as file:
+            np.save(file, rows)
+        partial.replace(path)
+        return path
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def _version(name: str, model: Any) -> str:
+    """The commit that was loaded; of a folder, the digest of what is in it."""
+    folder = Path(name)
+    if not folder.is_dir():
+        return str(getattr(model[0].auto_model.config, "_commit_hash", None))
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in {".json", ".safetensors", ".txt", ".model"}:
+            digest.update(path.relative_to(folder).as_posix().encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
