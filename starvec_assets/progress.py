@@ -11,18 +11,18 @@ _terminal: TextIO | None = None
 
 
 def show_on(terminal: TextIO | None) -> None:
-    """Draw the bars of this process on `terminal`; None hides them."""
+    """Send the bars and lines of this process to `terminal`; None silences them. Bars need a real terminal."""
     global _terminal
     _terminal = terminal
 
 
 def bar(total: int, description: str, unit: str, **options: Any) -> "tqdm[Any]":
     """A tqdm bar, silent where no terminal was handed over."""
-    shown = _terminal is not None
-    return tqdm(total=total, desc=description, unit=unit, file=_terminal, disable=not shown, leave=False, **options)
+    hidden = _terminal is None or not _terminal.isatty()
+    return tqdm(total=total, desc=description, unit=unit, file=_terminal, disable=hidden, leave=False, **options)
 
 
 def say(line: str) -> None:
-    """One line above the bars, in a terminal only."""
+    """One line above the bars."""
     if _terminal is not None:
         tqdm.write(line, file=_terminal)

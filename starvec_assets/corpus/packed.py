@@ -44,6 +44,11 @@ class PackedLists:
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         return PackedLists(self.items[np.repeat(self.offsets[lists], lengths) + within], offsets)
 
+    def first(self, lists: int) -> "PackedLists":
+        """The first lists, without copying."""
+        count = min(lists, len(self))
+        return PackedLists(self.items[: self.offsets[count]], self.offsets[: count + 1])
+
     def save(self, folder: Path, prefix: str = "") -> None:
         """Write `{prefix}items.npy` and `{prefix}offsets.npy`."""
         np.save(folder / f"{prefix}items.npy", self.items)

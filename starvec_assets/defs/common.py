@@ -1,9 +1,12 @@
 """What every asset shares: its code version, how its artifact looks in the UI, how an expected error is shown."""
 
 import contextlib
+import functools
 import hashlib
+import inspect
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,16 @@ import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import comments
-from starvec_assets.store import Artifact
+from starvec_assets.store import Artifact, ArtifactStore, Draft
 
 OWNER = "team:starvec"
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2015-01", fmt="%Y-%m")
 """GH Archive's present event format begins here; a month is a partition from the day it is over."""
+
+
+REFRESHED_MONTHLY = dg.FreshnessPolicy.cron(deadline_cron="0 6 4 * *", lower_bound_delta=timedelta(days=3))
+"""Fails on the 4th at 06:00 UTC when nothing was materialized since the 1st at 06:00: the refresh did not happen."""
 
 
 def code_version(algorithm: str, config: type[dg.Config]) -> str:
@@ -27,13 +34,63 @@ def code_version(algorithm: str, config: type[dg.Config]) -> str:
     return f"{algorithm}+{hashlib.sha256(defaults.encode()).hexdigest()[:8]}"
 
 
-@contextlib.contextmanager
-def failures() -> Iterator[None]:
+def asset(
+    *,
+    config: type[dg.Config],
+    group: str,
+    kinds: set[str],
+    deps: Sequence[str],
+    algorithm: str = "1",
+    pool: str | None = None,
+    checks: Sequence[dg.AssetCheckSpec] = (),
+    freshness: dg.FreshnessPolicy | None = None,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`dg.asset` with what every asset of this project has: code version, owner, errors shown as messages."""
+
+    def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        return dg.asset(
+            deps=list(deps),
+            group_name=group,
+            kinds=kinds,
+            owners=[OWNER],
+            code_version=code_version(algorithm, config),
+            pool=pool,
+            check_specs=list(checks) or None,
+            freshness_policy=freshness,
+        )(told(function))
+
+    return decorate
+
+
+def told(function: Callable[..., Any]) -> Callable[..., Any]:
     """Show an error meant for the operator as its message alone, without retries: the same input fails again."""
-    try:
-        yield
-    except StarvecError as error:
-        raise dg.Failure(str(error), metadata={"kind": type(error).__name__}, allow_retries=False) from error
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except StarvecError as error:
+            raise dg.Failure(str(error), metadata={"kind": type(error).__name__}, allow_retries=False) from error
+
+    # Dagster takes a return annotation for that of the only output, and a check is an output too.
+    wrapper.__signature__ = inspect.signature(function).replace(return_annotation=inspect.Signature.empty)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {name: kind for name, kind in function.__annotations__.items() if name != "return"}
+    return wrapper
+
+
+def writing(
+    context: dg.AssetExecutionContext,
+    store: ArtifactStore,
+    asset: str,
+    config: dg.Config,
+    inputs: Sequence[Artifact] = (),
+    provenance: Sequence[str] = (),
+) -> contextlib.AbstractContextManager[Draft]:
+    """`store.write` with the asset's code version and effective config in the manifest."""
+    version = context.assets_def.code_versions_by_key[dg.AssetKey(asset.split("/")[0])]
+    return store.write(
+        asset, code_version=version or "", inputs=inputs, config=config.model_dump(), provenance=provenance
+    )
 
 
 def materialization(
@@ -100,3 +157,8 @@ def _columns(folder: Path) -> list[dg.TableColumn]:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
         columns.append(dg.TableColumn(file.stem, f"{array.dtype}[{', '.join(map(str, array.shape))}]"))
     return columns
+
+
+def last_whole_month() -> str:
+    """The newest partition: the last month that is over, in UTC."""
+    return MONTHS.get_partition_keys()[-1]

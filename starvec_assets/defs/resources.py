@@ -1,35 +1,61 @@
 """The resources: set once for a deployment, by environment variables (docs/operation.md) or in the launchpad."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
 
 import dagster as dg
 import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
+from starvec_assets.evaluate.awesome import list_names, read_folder
+from starvec_assets.evaluate.fetch import FetchSettings, fetch_lists
+from starvec_assets.github import GitHub, Token
 from starvec_assets.home import home
+from starvec_assets.profile.developers import Developer, read_developers
+from starvec_assets.sample import SIMULATED
+from starvec_assets.sample.simulate import SampleSettings, write_archive
+from starvec_assets.stars.sources import FolderSource, HttpSettings, HttpSource, Source
 from starvec_assets.store import ArtifactStore
+from starvec_assets.text.documents import Readmes, folder_readmes, no_readmes
+from starvec_assets.text.encoders import TextEncoder, TfidfSvdEncoder
+from starvec_assets.train.device import Device, DeviceChoice, Precision, pick_device
 
 
 class StoreResource(dg.ConfigurableResource[None]):
     """Where artifacts are kept."""
 
-    bucket: str = Field("", description="fsspec URL such as gs://bucket/prefix; empty keeps them in STARVEC_HOME alone")
-    keep: int = Field(3, ge=1, le=100, description="versions of an asset to keep")
+    bucket: str = Field(default="", description="a URL such as gs://bucket/prefix; empty keeps all in STARVEC_HOME")
+    keep: int = Field(default=3, ge=1, le=100, description="versions of an asset to keep")
 
     def open(self) -> ArtifactStore:
         """The store of this deployment."""
         return ArtifactStore(home() / "artifacts", bucket=self.bucket, keep=self.keep)
 
 
+class GpuResource(dg.ConfigurableResource[None]):
+    """The device that trains and encodes; picked inside the step, since only there it is known what is free."""
+
+    device: DeviceChoice = Field(default="auto", description="auto takes CUDA, then MPS, then the CPU")
+    require_gpu: bool = Field(default=False, description="fail rather than run on the CPU")
+    precision: Precision = Field(default="auto", description="auto is bfloat16 where CUDA has it, float32 elsewhere")
+
+    def pick(self, log: dg.DagsterLogManager) -> Device:
+        """The device, said in the log with its memory."""
+        device = pick_device(self.device, self.require_gpu, self.precision)
+        log.info(f"device: {device}")
+        return device
+
+
 class SpillingDuckDB(DuckDBResource):
     """DuckDB in memory that spills to a folder of STARVEC_HOME when a query outgrows its share."""
 
-    database: str = Field(":memory:", description="an in-memory database; artifacts are read as Parquet")
-    memory_limit_gb: float = Field(4.0, gt=0.1, description="memory a query may take before it spills to disk")
-    threads: int = Field(0, ge=0, le=1024, description="threads of a query; 0 takes every core")
+    database: str = Field(default=":memory:", description="an in-memory database; artifacts are read as Parquet")
+    memory_limit_gb: float = Field(default=4.0, gt=0.1, description="memory a query may take before it spills to disk")
+    threads: int = Field(default=0, ge=0, le=1024, description="threads of a query; 0 takes every core")
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -42,3 +68,137 @@ class SpillingDuckDB(DuckDBResource):
             connection.execute("SET temp_directory = ?", [str(spill)])
             connection.execute("SET preserve_insertion_order = false")
             yield connection
+
+
+class StarSource(dg.ConfigurableResource[None]):
+    """Where hour files come from."""
+
+    location: str = Field(
+        default="https://data.gharchive.org",
+        description="a base URL of hour files, a folder that holds them, or sample for the embedded one",
+    )
+    concurrency: int = Field(default=6, ge=1, le=32, description="downloads at once")
+    tries: int = Field(default=8, ge=1, le=100, description="tries of one hour before it is recorded as failed")
+    timeout: float = Field(default=30.0, gt=0, description="seconds without an answer")
+    keep_hours: str = Field(default="", description="folder to keep downloaded hour files in; empty keeps none")
+
+    def open(self) -> tuple[Source, str]:
+        """The source, and its provenance as every artifact below will name it."""
+        if self.location == "sample":
+            folder = home() / "sample"
+            write_archive(folder, SampleSettings())
+            return FolderSource(folder), SIMULATED
+        if self.location.startswith(("http://", "https://")):
+            settings = HttpSettings(
+                base_url=self.location,
+                concurrency=self.concurrency,
+                tries=self.tries,
+                timeout=self.timeout,
+                keep_hours=self.keep_hours,
+            )
+            return HttpSource(settings), self.location
+        return FolderSource(Path(self.location).expanduser()), f"hour files in {Path(self.location).name}"
+
+
+class AwesomeSource(dg.ConfigurableResource[None]):
+    """Where awesome lists come from."""
+
+    location: str = Field(
+        default="auto",
+        description="github, a folder of READMEs, none, or auto: the sample's own for the sample, else github",
+    )
+
+    def read(self, provenance: Sequence[str]) -> tuple[Mapping[str, str], list[str]]:
+        """README by list name, and a note on each list that could not be had as it is now."""
+        match self.location:
+            case "none":
+                return {}, []
+            case "auto" if SIMULATED in provenance:
+                return read_folder(home() / "sample" / "awesome"), []
+            case "auto" | "github":
+                fetched = fetch_lists(list_names(), home() / "cache" / "awesome", FetchSettings())
+                notes = [f"{name}: {why}" for name, why in sorted(fetched.failed.items())]
+                notes += [f"{name}: the copy of an earlier run, {why}" for name, why in sorted(fetched.stale.items())]
+                return fetched.readmes, notes
+            case folder:
+                return read_folder(Path(folder).expanduser()), []
+
+
+class DeveloperSource(dg.ConfigurableResource[None]):
+    """Who the well-known developers are."""
+
+    path: str = Field(
+        default="", description="a table like profile/developers.tsv; empty takes that, and the sample's own for it"
+    )
+
+    def read(self, provenance: Sequence[str]) -> list[Developer]:
+        """The listed developers, or simulated people where the stars are simulated."""
+        if self.path:
+            return read_developers(Path(self.path).expanduser())
+        return read_developers(home() / "sample" / "people.tsv") if SIMULATED in provenance else read_developers()
+
+
+class GitHubResource(dg.ConfigurableResource[None]):
+    """The GitHub API. The token is read from the environment variable GITHUB_TOKEN inside the step and kept nowhere."""
+
+    base_url: str = Field(default="https://api.github.com", description="the API's address")
+
+    def open(self) -> GitHub:
+        """A client; close it after use."""
+        return GitHub(Token.from_environment(), cache=home() / "cache" / "github", base_url=self.base_url)
+
+
+class TextEncoderResource(dg.ConfigurableResource[None]):
+    """What turns text into vectors, and where READMEs come from."""
+
+    encoder: Literal["tfidf", "qwen3"] = Field(
+        default="tfidf",
+        description="tfidf needs no download; qwen3 is a model (extra: starvec[qwen])",
+    )
+    model: str = Field(default="Qwen/Qwen3-Embedding-0.6B", description="a name at Hugging Face, or a folder")
+    revision: str = Field(default="", description="revision of the model; empty takes the newest")
+    batch_size: int = Field(default=32, ge=1, le=4096, description="texts the model reads at once")
+    readmes: str = Field(default="none", description="none, github, or a folder of owner__name.md files")
+
+    def open(self, device: str) -> TextEncoder:
+        """The encoder; `device` is where a model runs, as torch names it."""
+        if self.encoder == "tfidf":
+            return TfidfSvdEncoder()
+        from starvec_assets.text.encoders import SentenceTransformerEncoder
+
+        return SentenceTransformerEncoder(
+            self.model,
+            revision=self.revision or None,
+            batch_size=self.batch_size,
+            device=device,
+            cache=home() / "cache" / "text",
+        )
+
+    @contextmanager
+    def open_readmes(self, github: GitHubResource) -> Iterator[Readmes]:
+        """A function from owner/name to README text or None."""
+        if self.readmes == "none":
+            yield no_readmes
+        elif self.readmes == "github":
+            with github.open() as client:
+                yield client.readme
+        else:
+            yield folder_readmes(Path(self.readmes).expanduser())
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The resources of a deployment: STARVEC_BUCKET, _SOURCE, _AWESOME, _READMES, _ENCODER, _DEVICE, _MEMORY_GB."""
+
+    def given(**fields: str) -> dict[str, Any]:
+        return {field: environ[variable] for field, variable in fields.items() if environ.get(variable)}
+
+    return {
+        "store": StoreResource(**given(bucket="STARVEC_BUCKET")),
+        "duckdb": SpillingDuckDB(**given(memory_limit_gb="STARVEC_MEMORY_GB")),
+        "gpu": GpuResource(**given(device="STARVEC_DEVICE")),
+        "star_source": StarSource(**given(location="STARVEC_SOURCE")),
+        "awesome_source": AwesomeSource(**given(location="STARVEC_AWESOME")),
+        "developer_source": DeveloperSource(**given(path="STARVEC_DEVELOPERS")),
+        "github": GitHubResource(),
+        "text_encoder": TextEncoderResource(**given(encoder="STARVEC_ENCODER", readmes="STARVEC_READMES")),
+    }

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -48,22 +48,26 @@ def run_job(name: str, partition: str, run_config: Mapping[str, Any]) -> None:
         raise StarvecError(f"{name} for {partition} failed.\n" + "\n".join(_reasons(result.all_events)))
 
 
-def _reasons(events: list[dg.DagsterEvent]) -> list[str]:
+def _reasons(events: Sequence[dg.DagsterEvent]) -> list[str]:
     lines = []
     for event in events:
         if event.is_step_failure:
             failure = event.step_failure_data
             told = failure.user_failure_data.description if failure.user_failure_data else None
-            lines.append(f"  {event.step_key}: {told or (failure.error.message if failure.error else 'no reason given')}")
+            lines.append(
+                f"  {event.step_key}: {told or (failure.error.message if failure.error else 'no reason given')}"
+            )
     for event in events:
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             if not check.passed:
-                lines.append(f"  {check.asset_key.to_user_string()}: check {check.check_name} failed. {check.description}")
+                lines.append(
+                    f"  {check.asset_key.to_user_string()}: check {check.check_name} failed. {check.description}"
+                )
     return lines
 
 
-@dg.logger(description="Concise lines for a terminal: an asset when it begins, its own messages, when it is done.")
+@dg.logger({}, description="Concise lines for a terminal: an asset when it begins, its messages, when it is done.")
 def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
     """The logger that `starvec run` selects; the UI keeps Dagster's own."""
     logger = logging.Logger("starvec")

@@ -149,6 +149,11 @@ class Export:
         """float32 [len(rows), d], unit rows."""
         return unit_rows(self._half[rows].astype(np.float32))
 
+    def mean(self, rows: list[int]) -> npt.NDArray[np.float32]:
+        """The vector of a person who starred `rows`: unit mean of their vectors, float32 [d]."""
+        person: npt.NDArray[np.float32] = unit_rows(self.vectors(rows).mean(axis=0, keepdims=True))[0]
+        return person
+
     def nearest(self, query: npt.NDArray[np.float32], k: int, without: set[int] | None = None) -> list[Neighbour]:
         """The `k` rows with the greatest cosine to `query` float32 [d], exactly, rows of `without` left out."""
         without = without or set()

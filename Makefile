@@ -1,0 +1,28 @@
+# make demo: the whole graph on the embedded sample.  make test: every check and test.  make dev: the Dagster UI.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test dev lint clean
+
+demo: .venv/installed
+	$(BIN)/starvec demo
+
+test: lint
+	$(BIN)/pytest
+
+dev: .venv/installed
+	$(BIN)/starvec dev
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("starvec needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .starvec

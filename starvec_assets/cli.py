@@ -1,0 +1,237 @@
+"""`starvec`: what the Dagster UI does, from a terminal, and questions to the export."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from starvec_assets import progress
+from starvec_assets.errors import StarvecError
+from starvec_assets.home import PACKAGE, home
+from starvec_assets.sample import SIMULATED
+from starvec_assets.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from starvec_assets.export.fp16 import Export, Neighbour
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console script; the exit status is 0 or, with a message that says the way out, 1."""
+    arguments = _parser().parse_args(argv)
+    progress.show_on(os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1))  # Dagster redirects the number itself
+    try:
+        arguments.run(arguments)
+    except StarvecError as error:
+        print(f"starvec: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("starvec: interrupted; the next run resumes where this one was", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="starvec", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    demo = commands.add_parser("demo", help="the whole graph on the embedded sample, and what came of it")
+    demo.set_defaults(run=_demo)
+
+    run = commands.add_parser("run", help="ingest months and make everything below them, to the export")
+    run.add_argument("--source", required=True, help="a folder of hour files, a base URL of them, or sample")
+    run.add_argument("--months", required=True, help="2024-01, or a range such as 2024-01..2024-02")
+    _add_run_options(run)
+    run.set_defaults(run=_run)
+
+    refresh = commands.add_parser(
+        "refresh", help="what the schedule does: the last whole month and everything below it"
+    )
+    refresh.add_argument("--source", default="", help="as for run; else $STARVEC_SOURCE, else GH Archive over HTTP")
+    _add_run_options(refresh)
+    refresh.set_defaults(run=_refresh)
+
+    similar = commands.add_parser("similar", help="repositories nearest to one")
+    similar.add_argument("repository", help="owner/name, for example pandas-dev/pandas")
+    similar.add_argument("-k", type=_count, default=10, help="how many (default 10)")
+    similar.set_defaults(run=_similar)
+
+    user = commands.add_parser("user", help="what a person would like, from the stars they gave")
+    user.add_argument("login", help="a GitHub login")
+    user.add_argument("--github", action="store_true", help="ask the GitHub API for the stars, not the star log")
+    user.add_argument("-k", type=_count, default=10, help="how many (default 10)")
+    user.set_defaults(run=_user)
+
+    dev = commands.add_parser("dev", help="the Dagster UI with everything loaded")
+    dev.add_argument("--port", type=int, default=3000)
+    dev.set_defaults(run=_dev)
+    return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 1000:
+        raise argparse.ArgumentTypeError(f"{value} is not from 1 to 1000")
+    return value
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--awesome", default="", help="awesome lists to evaluate by: a folder of READMEs, github or none"
+    )
+    parser.add_argument("--readmes", default="", help="README texts: a folder of owner__name.md files, github or none")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="ASSET.FIELD=VALUE",
+        help="one config field of an asset, for example trained_embeddings.epochs=3; may be repeated",
+    )
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from starvec_assets.stars.months import parse_months
+
+    _materialize(arguments.source, parse_months(arguments.months), arguments)
+
+
+def _refresh(arguments: argparse.Namespace) -> None:
+    from starvec_assets.defs.common import last_whole_month
+
+    _materialize(arguments.source, [last_whole_month()], arguments)
+
+
+def _materialize(source: str, months: Sequence[str], arguments: argparse.Namespace) -> None:
+    from starvec_assets.defs.terminal import prepare_home, run_job
+
+    for variable, value in (
+        ("STARVEC_SOURCE", source),
+        ("STARVEC_AWESOME", arguments.awesome),
+        ("STARVEC_READMES", arguments.readmes),
+    ):
+        if value:
+            os.environ[variable] = value
+    prepare_home()
+    config = _overrides(arguments.set)
+    for month in months[:-1]:
+        progress.say(f"{month}: ingest")
+        run_job("ingest_month", month, {"ops": {k: v for k, v in config.items() if k == "raw_stars__raw_repos"}})
+    progress.say(f"{months[-1]}: ingest, then everything below")
+    run_job("monthly_refresh", months[-1], {"ops": config})
+    _report()
+
+
+def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
+    """`asset.field=value` options as Dagster op config; a value is JSON where it can be, else text."""
+    ops: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        asset, dot, field = name.partition(".")
+        if not (equals and dot and asset and field):
+            raise StarvecError(f"--set {text!r}: write ASSET.FIELD=VALUE, for example trained_embeddings.epochs=3")
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = value
+        op = "raw_stars__raw_repos" if asset in ("raw_stars", "raw_repos") else asset
+        ops.setdefault(op, {"config": {}})["config"][field] = parsed
+    return ops
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    _materialize("sample", ["2024-01", "2024-02"], argparse.Namespace(awesome="", readmes="", set=[]))
+    print()
+    for name in ("pandas-dev/pandas", "facebook/react", "rust-lang/rust", "kubernetes/kubernetes"):
+        _print_neighbours(_export().similar(name, 5), f"{name} is starred with")
+    print("Next:")
+    print("  starvec similar neovim/neovim     neighbours of any repository of the sample")
+    print("  make dev                          the Dagster UI at http://localhost:3000, with these runs in it")
+    print(
+        "  starvec run --source https://data.gharchive.org --months 2024-01    a real month (40 to 100 GB of downloads)"
+    )
+
+
+def _similar(arguments: argparse.Namespace) -> None:
+    neighbours = _export().similar(arguments.repository, arguments.k)
+    _print_neighbours(neighbours, f"{arguments.repository} is starred with")
+
+
+def _user(arguments: argparse.Namespace) -> None:
+    export, repo_ids = _export(), _stars_of(arguments.login, arguments.github)
+    rows = export.rows_of(repo_ids)
+    if not rows:
+        raise StarvecError(
+            f"{arguments.login} starred {len(repo_ids):,} repositories, none of them among the {len(export):,} of this "
+            "export: materialize more months, or a larger vocabulary in user_buckets"
+        )
+    print(f"{arguments.login}: {len(rows):,} of {len(repo_ids):,} starred repositories are in the vocabulary")
+    _print_neighbours(export.nearest(export.mean(rows), arguments.k, without=set(rows)), "would like")
+
+
+def _stars_of(login: str, github: bool) -> list[int]:
+    from starvec_assets.defs.log import months_of
+    from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB
+    from starvec_assets.stars.people import stars_of
+
+    if github:
+        with GitHubResource().open() as client:
+            return [star.repo_id for star in client.starred(login)]
+    artifacts = _store()
+    months = months_of(artifacts.latest("star_log"), artifacts, "raw_stars")
+    with SpillingDuckDB().connect() as connection:
+        given = stars_of(connection, [month.path / "stars.parquet" for month in months], [login])
+    if not given:
+        raise StarvecError(
+            f"{login} starred nothing in the {len(months)} months of the star log. With --github their stars are "
+            "asked of the GitHub API instead"
+        )
+    return next(iter(given.values()))
+
+
+def _dev(arguments: argparse.Namespace) -> None:
+    from starvec_assets.defs.terminal import prepare_home
+
+    prepare_home()
+    root = PACKAGE.parent
+    os.chdir(root)
+    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "--port", str(arguments.port)]
+    os.execv(sys.executable, command)
+
+
+def _report() -> None:
+    """What came of a run: the evaluation beside its baselines, and where things lie."""
+    from starvec_assets.evaluate.evaluation import Evaluation
+    from starvec_assets.evaluate.scoreboard import scoreboard, text_table
+
+    artifacts = _store()
+    report, export = artifacts.latest("evaluation"), artifacts.latest("fp16_export")
+    scores = Evaluation.load(report.path)
+    print(f"Stars: {', '.join(export.manifest.provenance)}")
+    print(f"Evaluated on {scores.data['queries']:,} queries and {scores.data['users']:,} held-out people:")
+    for line in text_table(*scoreboard(scores)):
+        print(f"  {line}")
+    print(f"Export: {export.path} ({export.manifest.rows['repositories']:,} repositories, {export.size / 1e6:.1f} MB)")
+    print(f"Everything else: {artifacts.where}")
+
+
+def _print_neighbours(neighbours: "list[Neighbour]", title: str) -> None:
+    print(title)
+    width = max(len(found.name) for found in neighbours)
+    for found in neighbours:
+        about = " ".join(part for part in (found.language, found.description) if part)
+        print(f"  {found.cosine:.3f}  {found.name.ljust(width)}  {found.stars:>7,}  {about[:80]}".rstrip())
+    print()
+
+
+def _export() -> "Export":
+    from starvec_assets.export.fp16 import Export
+
+    artifact = _store().latest("fp16_export")
+    if SIMULATED in artifact.manifest.provenance:
+        print(f"({SIMULATED})", file=sys.stderr)
+    return Export(artifact.path)
+
+
+def _store() -> ArtifactStore:
+    return ArtifactStore(home() / "artifacts", bucket=os.environ.get("STARVEC_BUCKET", ""))

@@ -1,0 +1,190 @@
+"""awesome_lists and evaluation: what the vectors are worth, beside what they have to beat."""
+
+import json
+
+import dagster as dg
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.defs.common import asset, materialization, preview, table, writing
+from starvec_assets.defs.resources import AwesomeSource, StoreResource
+from starvec_assets.evaluate.awesome import build_awesome_lists
+from starvec_assets.evaluate.baselines import Popularity, System, aligned, random_vectors
+from starvec_assets.evaluate.evaluation import Evaluation, EvaluationSettings, evaluate
+from starvec_assets.evaluate.gates import GateResult, GateSettings, gate
+from starvec_assets.evaluate.groups import in_vocabulary
+from starvec_assets.evaluate.scoreboard import scoreboard, text_table
+from starvec_assets.plots import bar_chart, picture
+from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
+from starvec_assets.vectors import Matrix
+
+SOUND, BETTER, NOT_WORSE = "vectors_are_sound", "beats_the_baselines", "no_worse_than_before"
+
+
+class AwesomeListsConfig(dg.Config):
+    """Where the lists come from is the resource awesome_source."""
+
+
+@asset(config=AwesomeListsConfig, group="evaluation", kinds={"markdown", "parquet"}, deps=["repo_catalog"])
+def awesome_lists(
+    context: dg.AssetExecutionContext, config: AwesomeListsConfig, store: StoreResource, awesome_source: AwesomeSource
+) -> dg.MaterializeResult[None]:
+    """Repositories that people put side by side by hand: the sections of awesome lists, as ground truth.
+
+    Two repositories of one section belong together. Names are resolved through the catalogue, renames followed.
+    """
+    artifacts = store.open()
+    catalogue = artifacts.latest("repo_catalog")
+    readmes, notes = awesome_source.read(catalogue.manifest.provenance)
+    for note in notes:
+        context.log.warning(note)
+    with writing(context, artifacts, "awesome_lists", config, [catalogue]) as draft:
+        summary = build_awesome_lists(readmes, catalogue.path / "repos.parquet", draft.path)
+        draft.rows = {"lists": summary.lists, "groups": summary.groups, "members": summary.kept}
+    lists = draft.done()
+    dropped = [("kept", summary.kept), *sorted(summary.losses.items(), key=lambda item: -item[1])]
+    return materialization(
+        lists,
+        rows=summary.groups,
+        metadata={
+            "lists": summary.lists,
+            "groups": summary.groups,
+            "items": table(["items", "count"], dropped),
+            "lists without a group": table(["list"], [[name] for name in summary.empty]),
+            "by list": preview(lists.path / "lists.parquet", ["list", "items", "kept", "groups", "unknown"], rows=200),
+            "could not be had": table(["list"], [[note] for note in notes]),
+        },
+    )
+
+
+class EvaluationConfig(EvaluationSettings, GateSettings, dg.Config):
+    """How much is measured, and what the vectors must reach to be exported."""
+
+    spectral_baseline: bool = Field(True, description="also score the spectral start, which takes seconds to make")
+
+
+@asset(
+    config=EvaluationConfig,
+    group="evaluation",
+    kinds={"numpy", "parquet"},
+    deps=["trained_embeddings", "readme_init_vectors", "user_buckets", "awesome_lists", "repo_catalog"],
+    checks=[
+        dg.AssetCheckSpec(
+            SOUND, asset="evaluation", blocking=True, description="Vectors are finite, distinct and spread out."
+        ),
+        dg.AssetCheckSpec(
+            BETTER, asset="evaluation", blocking=True, description="Vectors beat text alone and popularity."
+        ),
+        dg.AssetCheckSpec(
+            NOT_WORSE, asset="evaluation", description="No metric fell below the interval of the version before."
+        ),
+    ],
+)
+def evaluation(
+    context: dg.AssetExecutionContext, config: EvaluationConfig, store: StoreResource
+) -> dg.MaterializeResult[None]:
+    """What the vectors are worth: awesome lists and held-out people, beside random, popularity, text and spectral.
+
+    Held-out people: recall@50 and nDCG@50 of bucket B from bucket A, MRR of finding one's own B. Awesome lists: nDCG@10
+    and @100. 95 % bootstrap intervals; by list, by popularity decile, by language. Its blocking checks are the gate of
+    the export.
+    """
+    artifacts = store.open()
+    trained, text, corpus, lists, catalogue = inputs = [
+        artifacts.latest(name)
+        for name in ("trained_embeddings", "readme_init_vectors", "user_buckets", "awesome_lists", "repo_catalog")
+    ]
+    repos = pq.read_table(corpus.path / "repos.parquet")
+    ids = repos["repo_id"].to_numpy()
+    vectors = np.load(trained.path / "vectors.npy", allow_pickle=False)
+    systems: dict[str, System] = {
+        "trained": vectors,
+        "random": random_vectors(len(ids), vectors.shape[1], config.seed),
+        "popularity": Popularity(),
+        "text": np.load(text.path / "vectors.npy", allow_pickle=False),
+    }
+    if config.spectral_baseline:
+        from starvec_assets.train.starts import spectral_start
+
+        systems["spectral"] = spectral_start(PackedLists.load(corpus.path), len(ids), vectors.shape[1], config.seed)
+    if (before := _before(artifacts, trained)) is not None:
+        systems["previous"] = aligned(*before, ids)
+    known = pq.read_table(catalogue.path / "repos.parquet", columns=["repo_id", "language"])
+    languages = dict(zip(known["repo_id"].to_pylist(), known["language"].to_pylist(), strict=True))
+    with writing(context, artifacts, "evaluation", config, inputs) as draft:
+        scores = evaluate(
+            systems,
+            in_vocabulary(lists.path / "groups.parquet", ids),
+            PackedLists.load(corpus.path, "heldout_a_"),
+            PackedLists.load(corpus.path, "heldout_b_"),
+            [languages.get(int(i)) for i in ids],
+            draft.path,
+            config,
+        )
+        gates = gate(scores, config)
+        conditions = [{**vars(result), "blocking": not result.name.startswith("keeps ")} for result in gates]
+        (draft.path / "gates.json").write_text(json.dumps(conditions, indent=1) + "\n")
+        draft.rows = {"systems": len(systems), "queries": scores.data["queries"], "users": scores.data["users"]}
+    report = draft.done()
+    columns, rows = scoreboard(scores)
+    for line in text_table(columns, rows):
+        context.log.info(line)
+    own = scores.metrics["trained"]
+    return materialization(
+        report,
+        rows=len(systems),
+        metadata={
+            **{metric: float(value) for metric, value in own.items()},
+            **scores.data,
+            "scores": table(columns, rows),
+            "awesome nDCG@10": _bars(scores, "awesome_ndcg_10", "Awesome lists, nDCG@10"),
+            "held-out recall@50": _bars(scores, "heldout_recall_50", "Held-out people, recall@50"),
+            "held-out MRR": _bars(scores, "heldout_mrr", "Held-out people, MRR of one's own other bucket"),
+            "by popularity": preview(
+                report.path / "by_decile.parquet", ["system", "decile", "ndcg_10", "recall_50", "recommended"], rows=100
+            ),
+            "by language": preview(
+                report.path / "by_language.parquet", ["system", "language", "queries", "ndcg_10"], rows=60
+            ),
+            "by list": preview(report.path / "by_list.parquet", ["system", "list", "queries", "ndcg_10"], rows=200),
+        },
+        checks=[
+            _check(SOUND, [r for r in gates if r.name in ("finite", "distinct", "spread")]),
+            _check(BETTER, [r for r in gates if r.name.startswith("beats ")]),
+            _check(NOT_WORSE, [r for r in gates if r.name.startswith("keeps ")]),
+        ],
+    )
+
+
+def _before(artifacts: ArtifactStore, trained: Artifact) -> tuple[Matrix, npt.NDArray[np.int64]] | None:
+    """Vectors and repo_ids of the newest version with other content that is still there with its vocabulary."""
+    for version in reversed(artifacts.versions("trained_embeddings")):
+        try:
+            other = artifacts.open("trained_embeddings", version)
+            corpus = artifacts.open("user_buckets", other.manifest.inputs["user_buckets"][0])
+        except CorruptArtifact:
+            continue
+        if other.content_hash != trained.content_hash:
+            ids = pq.read_table(corpus.path / "repos.parquet", columns=["repo_id"])["repo_id"].to_numpy()
+            return np.load(other.path / "vectors.npy", allow_pickle=False), ids
+    return None
+
+
+def _check(name: str, results: list[GateResult]) -> dg.AssetCheckResult:
+    failed = [result for result in results if not result.passed]
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.WARN if name == NOT_WORSE else dg.AssetCheckSeverity.ERROR,
+        description="; ".join(f"{r.name}: {r.detail}" for r in failed or results) or "nothing to compare with yet",
+        metadata={result.name: result.detail for result in results},
+    )
+
+
+def _bars(scores: Evaluation, metric: str, title: str) -> dg.MarkdownMetadataValue:
+    values = {system: metrics[metric] for system, metrics in scores.metrics.items() if metric in metrics}
+    intervals = {system: rows[metric] for system, rows in scores.intervals.items() if metric in rows}
+    return dg.MetadataValue.md(picture(bar_chart(values, title, "", intervals), title))

@@ -1,0 +1,166 @@
+"""raw_stars and raw_repos: one pass over a month of hour files makes both."""
+
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from starvec_assets.defs.common import MONTHS, OWNER, code_version, materialization, preview, table, told, writing
+from starvec_assets.defs.resources import SpillingDuckDB, StarSource, StoreResource
+from starvec_assets.home import home
+from starvec_assets.plots import sparkline
+from starvec_assets.progress import bar
+from starvec_assets.stars.coverage import OK, HourCoverage
+from starvec_assets.stars.month import MonthSummary, ingest_month
+from starvec_assets.stars.months import hours_of
+from starvec_assets.stars.parts import clear_progress
+
+WHOLE = "every_hour_is_whole"
+SECONDS_BETWEEN_LINES = 10
+
+
+class RawStarsConfig(dg.Config):
+    """How a month is ingested; where it comes from is the resource star_source."""
+
+    workers: int = Field(0, ge=0, le=256, description="processes that read hour files; 0 takes every core")
+
+
+def _spec(key: str, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key,
+        description=description,
+        group_name="ingest",
+        kinds={"parquet"},
+        owners=[OWNER],
+        code_version=code_version("1", RawStarsConfig),
+    )
+
+
+@dg.multi_asset(
+    name="raw_stars__raw_repos",
+    specs=[
+        _spec(
+            "raw_stars",
+            "Every star of a month, read from GH Archive's hour files, and what each hour gave: missing, empty, "
+            "truncated and broken hours are recorded with what was saved from them.",
+        ),
+        _spec(
+            "raw_repos", "What the same hours tell of repositories: newest name, description, language, topics, pushes."
+        ),
+    ],
+    partitions_def=MONTHS,
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    pool="gharchive",
+    check_specs=[
+        dg.AssetCheckSpec(WHOLE, asset="raw_stars", description="Warns with the hours that are missing or damaged.")
+    ],
+)
+@told
+def raw_stars_and_repos(
+    context: dg.AssetExecutionContext,
+    config: RawStarsConfig,
+    store: StoreResource,
+    star_source: StarSource,
+    duckdb: SpillingDuckDB,
+) -> Iterator[dg.MaterializeResult[None]]:
+    """One pass over the hour files of a month."""
+    month = context.partition_key
+    artifacts = store.open()
+    source, provenance = star_source.open()
+    with (
+        writing(context, artifacts, f"raw_stars/{month}", config, provenance=[provenance]) as stars,
+        writing(context, artifacts, f"raw_repos/{month}", config, provenance=[provenance]) as repos,
+        duckdb.connect() as connection,
+        Watch(context, month) as watch,
+    ):
+        summary = ingest_month(
+            source,
+            month,
+            stars.path,
+            repos.path,
+            progress_dir=home() / "progress",
+            workers=config.workers,
+            on_hour=watch,
+            connection=connection,
+        )
+        stars.rows = {"stars": summary.stars, "users": summary.users, "hours": summary.hours_expected}
+        stars.facts = {"hours": summary.statuses, "rejected": summary.rejected}
+        repos.rows = {"repositories": summary.repositories}
+    clear_progress(home() / "progress", source.key, month)
+    faults = [f"{n:,} hours {status}" for status, n in summary.statuses.items() if status != OK]
+    faults += [f"{n:,} lines {reason}" for reason, n in summary.rejected.items() if n]
+    context.log.info(
+        f"{month}: {summary.stars:,} stars of {summary.users:,} people, {summary.events:,} events in "
+        f"{summary.hours_expected} hours, {summary.megabytes_per_second:.0f} MB/s" + "".join(f"; {f}" for f in faults)
+    )
+    hours = pq.read_table(stars.done().path / "hours.parquet")
+    yield materialization(
+        stars.done(),
+        rows=summary.stars,
+        metadata={
+            "stars": summary.stars,
+            "people": summary.users,
+            "events": summary.events,
+            "hours": table(["hours", "count"], list(summary.statuses.items())),
+            "rejected lines": table(["reason", "lines"], list(summary.rejected.items())),
+            "faulty hours": table(
+                ["hour", "status", "events", "stars", "why"],
+                [[f"{h.hour:%Y-%m-%d %H}h", h.status, h.events, h.stars, _why(h)] for h in summary.faulty],
+            ),
+            "stars an hour": dg.MetadataValue.md(sparkline(hours["stars"].to_pylist())),
+            **({} if summary.unseen_share is None else {"share of event ids unseen": summary.unseen_share}),
+            "MB/s": summary.megabytes_per_second,
+            "preview": preview(stars.done().path / "stars.parquet", ["repo_name", "starred_at"]),
+        },
+        checks=[_whole(summary)],
+    )
+    yield materialization(
+        repos.done(),
+        rows=summary.repositories,
+        metadata={"preview": preview(repos.done().path / "repos.parquet", ["name", "language", "description"])},
+    )
+
+
+class Watch:
+    """Hours as they end: a bar in a terminal, a line in the UI's log now and then."""
+
+    def __init__(self, context: dg.AssetExecutionContext, month: str) -> None:
+        self.context, self.month = context, month
+        self.hours = self.stars = self.bytes = 0
+        self.began = self.said = time.monotonic()
+
+    def __enter__(self) -> "Watch":
+        self.bar = bar(len(hours_of(self.month)), self.month, "hour")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def __call__(self, hour: HourCoverage) -> None:
+        """Count one more hour."""
+        self.hours, self.stars, self.bytes = self.hours + 1, self.stars + hour.stars, self.bytes + hour.bytes
+        speed = self.bytes / 1e6 / (time.monotonic() - self.began)
+        self.bar.set_postfix_str(f"{speed:.0f} MB/s, {self.stars:,} stars", refresh=False)
+        self.bar.update()
+        if time.monotonic() - self.said > SECONDS_BETWEEN_LINES:
+            self.said = time.monotonic()
+            self.context.log.info(f"{self.month}: {self.hours} hours, {speed:.0f} MB/s, {self.stars:,} stars")
+
+
+def _whole(summary: MonthSummary) -> dg.AssetCheckResult:
+    damaged = [h for h in summary.faulty if h.status != OK]
+    named = ", ".join(f"{h.hour:%Y-%m-%d %H}h {h.status}" for h in damaged[:24])
+    return dg.AssetCheckResult(
+        check_name=WHOLE,
+        asset_key="raw_stars",
+        passed=not damaged,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(damaged)} of {summary.hours_expected} hours: {named}" if damaged else "every hour was read",
+        metadata={"hours expected": summary.hours_expected, "hours damaged": len(damaged)},
+    )
+
+
+def _why(hour: HourCoverage) -> str:
+    return "; ".join([hour.note] * bool(hour.note) + [f"{n:,} {reason}" for reason, n in hour.rejected.items() if n])

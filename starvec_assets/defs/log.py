@@ -1,0 +1,127 @@
+"""star_log and repo_catalog: the months there are, and one row a repository."""
+
+import dagster as dg
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from starvec_assets.defs.common import REFRESHED_MONTHLY, asset, materialization, preview, table, writing
+from starvec_assets.defs.resources import SpillingDuckDB, StoreResource
+from starvec_assets.errors import StarvecError
+from starvec_assets.plots import sparkline
+from starvec_assets.sample import SIMULATED
+from starvec_assets.stars.repo_catalog import build_repo_catalog
+from starvec_assets.stars.star_log import build_star_log
+from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
+
+
+class StarLogConfig(dg.Config):
+    """Which months count."""
+
+    first_month: str = Field(
+        "", pattern=r"^(\d{4}-\d{2})?$", description="leave out months before this one, as 2024-01"
+    )
+    last_month: str = Field("", pattern=r"^(\d{4}-\d{2})?$", description="leave out months after this one, as 2024-12")
+
+
+@asset(
+    config=StarLogConfig,
+    group="ingest",
+    kinds={"parquet"},
+    deps=["raw_stars", "raw_repos"],
+    freshness=REFRESHED_MONTHLY,
+)
+def star_log(
+    context: dg.AssetExecutionContext, config: StarLogConfig, store: StoreResource
+) -> dg.MaterializeResult[None]:
+    """The months ingested so far, with their hashes, counts and coverage.
+
+    Its data version changes when, and only when, the content of a month does: everything below is in sync with a month
+    that was ingested again and came out the same. Months of the sample count only while there are no real ones.
+    """
+    artifacts = store.open()
+    months, left_out = _months(artifacts, config)
+    if left_out:
+        context.log.warning(f"left out, {SIMULATED}: {', '.join(left_out)}; real months take their place")
+    raw = [artifacts.latest(f"{asset}/{month}") for month in months for asset in ("raw_stars", "raw_repos")]
+    with writing(context, artifacts, "star_log", config, raw) as draft:
+        summary = build_star_log(
+            {month: stars.path for month, stars in zip(months, raw[::2], strict=True)},
+            {
+                month: f"{stars.content_hash} {repos.content_hash}"
+                for month, stars, repos in zip(months, raw[::2], raw[1::2], strict=True)
+            },
+            draft.path,
+        )
+        draft.rows = {"months": len(months), "stars": summary.stars}
+    log = draft.done()
+    rows = pq.read_table(log.path / "months.parquet")
+    return materialization(
+        log,
+        rows=len(months),
+        metadata={
+            "months": table(["from", "to", "months"], [[months[0], months[-1], len(months)]]),
+            "months left out": ", ".join(left_out) or "none",
+            "stars": summary.stars,
+            "stars a month": dg.MetadataValue.md(sparkline(rows["stars"].to_pylist())),
+            "coverage": preview(log.path / "months.parquet", rows.column_names[:1] + rows.column_names[2:], rows=150),
+        },
+    )
+
+
+class RepoCatalogConfig(dg.Config):
+    """Nothing to choose: every month of the log counts."""
+
+
+@asset(config=RepoCatalogConfig, group="ingest", kinds={"duckdb", "parquet"}, deps=["star_log", "raw_repos"])
+def repo_catalog(
+    context: dg.AssetExecutionContext, config: RepoCatalogConfig, store: StoreResource, duckdb: SpillingDuckDB
+) -> dg.MaterializeResult[None]:
+    """One row a starred repository: newest name, former names, description, language, first and last seen.
+
+    A repository is known by its number, so a rename or a transfer changes its name here and nothing else.
+    """
+    artifacts = store.open()
+    log = artifacts.latest("star_log")
+    stars = [month.path / "stars.parquet" for month in months_of(log, artifacts, "raw_stars")]
+    repos = [month.path / "repos.parquet" for month in months_of(log, artifacts, "raw_repos")]
+    with writing(context, artifacts, "repo_catalog", config, [log]) as draft, duckdb.connect() as connection:
+        summary = build_repo_catalog(connection, stars, repos, draft.path)
+        draft.rows = {"repositories": summary.repositories}
+    catalogue = draft.done()
+    return materialization(
+        catalogue,
+        rows=summary.repositories,
+        metadata={
+            "repositories": summary.repositories,
+            "renamed": summary.renamed,
+            "with a description": summary.described,
+            "with a language": summary.with_language,
+            "preview": preview(catalogue.path / "repos.parquet", ["name", "language", "stars", "description"]),
+        },
+    )
+
+
+def months_of(log: Artifact, artifacts: ArtifactStore, asset: str) -> list[Artifact]:
+    """The very versions of `asset`'s months that the log was made from, oldest month first."""
+    inputs = sorted((name, version) for name, (version, _) in log.manifest.inputs.items())
+    try:
+        return [artifacts.open(name, version) for name, version in inputs if name.startswith(f"{asset}/")]
+    except CorruptArtifact as error:
+        raise StarvecError(
+            f"star_log is of months that are no longer there; materialize star_log again ({error})"
+        ) from error
+
+
+def _months(artifacts: ArtifactStore, config: StarLogConfig) -> tuple[list[str], list[str]]:
+    """Months that count, and months of the sample that real ones displace."""
+    first, last = config.first_month or "0000", config.last_month or "9999"
+    there = artifacts.partitions("raw_stars")
+    wanted = [month for month in there if first <= month <= last]
+    if not wanted:
+        raise StarvecError(
+            f"no month of raw_stars from {config.first_month or 'the beginning'} to {config.last_month or 'the end'}; "
+            f"there are: {', '.join(there) or 'none'}. Materialize raw_stars for one, or change first_month, last_month"
+        )
+    sample = [m for m in wanted if SIMULATED in artifacts.latest(f"raw_stars/{m}").manifest.provenance]
+    real = [month for month in wanted if month not in sample]
+    return (real, sample) if real else (sample, [])
