@@ -91,7 +91,7 @@ class SentenceTransformerEncoder:
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise StarvecError(
-                f"the model {self.name} could not be loaded: {error}. Is there a network, and are its weights safetensors?"
+                f"the model {self.name} could not be loaded: {error}. Is there a network? Are its weights safetensors?"
             ) from error
         model.max_seq_length = min(model.max_seq_length or MAX_TOKENS, MAX_TOKENS)
         return model.float() if self.device == "cpu" else model  # processors are slow at half precision
