@@ -17,7 +17,7 @@ from starvec_assets.github import GitHub, Token
 from starvec_assets.home import home
 from starvec_assets.profile.developers import Developer, read_developers
 from starvec_assets.sample import SIMULATED
-from starvec_assets.sample.simulate import SampleSettings, write_archive
+from starvec_assets.sample.simulate import AWESOME, PEOPLE, SampleSettings, write_archive
 from starvec_assets.stars.sources import FolderSource, HttpSettings, HttpSource, Source
 from starvec_assets.store import ArtifactStore
 from starvec_assets.text.documents import Readmes, folder_readmes, no_readmes
@@ -114,7 +114,7 @@ class AwesomeSource(dg.ConfigurableResource[None]):
             case "none":
                 return {}, []
             case "auto" if SIMULATED in provenance:
-                return read_folder(home() / "sample" / "awesome"), []
+                return read_folder(home() / "sample" / AWESOME), []
             case "auto" | "github":
                 fetched = fetch_lists(list_names(), home() / "cache" / "awesome", FetchSettings())
                 notes = [f"{name}: {why}" for name, why in sorted(fetched.failed.items())]
@@ -135,7 +135,7 @@ class DeveloperSource(dg.ConfigurableResource[None]):
         """The listed developers, or simulated people where the stars are simulated."""
         if self.path:
             return read_developers(Path(self.path).expanduser())
-        return read_developers(home() / "sample" / "people.tsv") if SIMULATED in provenance else read_developers()
+        return read_developers(home() / "sample" / PEOPLE) if SIMULATED in provenance else read_developers()
 
 
 class GitHubResource(dg.ConfigurableResource[None]):
@@ -164,7 +164,7 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
         """The encoder; `device` is where a model runs, as torch names it."""
         if self.encoder == "tfidf":
             return TfidfSvdEncoder()
-        from starvec_assets.text.encoders import SentenceTransformerEncoder
+        from starvec_assets.text.sentences import SentenceTransformerEncoder
 
         return SentenceTransformerEncoder(
             self.model,

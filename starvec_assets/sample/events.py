@@ -125,8 +125,13 @@ def _payload(kind: str, number: int, at: str, login: str, repo_id: int, repo: Sa
     return push | {"head": sha, "before": f"{number - 1:040x}", "commits": [commit]}
 
 
+def login_of(user: int) -> str:
+    """Login of a simulated person: looks like what it is."""
+    return f"sim-{user:06d}"
+
+
 def _actor(user: int) -> dict[str, Any]:
-    login, user_id = f"sim-{user:06d}", FIRST_ID + user
+    login, user_id = login_of(user), FIRST_ID + user
     return {
         "id": user_id,
         "login": login,

@@ -56,6 +56,23 @@ def simulate_stars(repos: Sequence[SampleRepo], users: int, rng: np.random.Gener
     return Stars(user, repo)
 
 
+def specialists(user: Ints, repo: Ints, repos: Sequence[SampleRepo], least: int = 20) -> list[tuple[str, int]]:
+    """Field and person: in every field who, of those with `least` stars or more, gave the largest share of them there.
+
+    `user` and `repo` [n]: who starred which row of the catalogue. A person stands for one field at most.
+    """
+    fields = list(dict.fromkeys(r.field for r in repos))
+    of_repo = np.array([fields.index(r.field) for r in repos])
+    counts = np.zeros((int(user.max()) + 1, len(fields)), np.int64)
+    np.add.at(counts, (user, of_repo[repo]), 1)
+    total = counts.sum(axis=1)
+    share = np.where(total >= least, 1, 0)[:, None] * counts / np.maximum(total, 1)[:, None]
+    best: dict[int, str] = {}
+    for i in np.argsort(-share.max(axis=0), kind="stable"):
+        best.setdefault(int(share[:, i].argmax()), fields[i])
+    return [(field, person) for person, field in best.items()]
+
+
 class _World:
     """Who is whose neighbour."""
 

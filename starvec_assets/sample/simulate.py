@@ -23,18 +23,20 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.progress import bar
 from starvec_assets.sample import SIMULATED
 from starvec_assets.sample.catalogue import SampleRepo, load_catalogue
-from starvec_assets.sample.events import hourly_lines, simulate_events
+from starvec_assets.sample.events import hourly_lines, login_of, simulate_events
+from starvec_assets.sample.people import specialists
 from starvec_assets.settings import Settings
 
 MARKER = "sample.json"
 AWESOME = "awesome"
+PEOPLE = "people.tsv"
 
-_VERSION = 1  # raise when the same settings come to other bytes
+_VERSION = 2  # raise when the same settings come to other bytes
 _README = f"""{SIMULATED}
 
 The repositories are real, chosen and described by hand. The people, their stars and everything else that happens here
 were drawn at random, and numbers of stars are orders of magnitude. The hour files have the form of GH Archive: one gzip
-file an hour, one event a line. {AWESOME}/ holds an awesome list a field.
+file an hour, one event a line. {AWESOME}/ holds an awesome list a field, {PEOPLE} a person to compare with a field.
 """
 
 
@@ -127,6 +129,10 @@ def _write(
             progress.update()
     (out / "README.txt").write_text(_README)
     _write_awesome_lists(out / AWESOME, repos)
+    stars = events.kind == 0
+    people = specialists(events.user[stars], events.repo[stars], repos)
+    rows = [f"{login_of(person)}\tSimulated person {person}\t{field}" for field, person in people]
+    (out / PEOPLE).write_text("\n".join(["# Simulated people in the form of profile/developers.tsv.", *rows]) + "\n")
     return SampleSummary(settings.users, len(repos), events.stars, len(events.time), len(hours), size)
 
 

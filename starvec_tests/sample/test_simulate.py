@@ -12,10 +12,11 @@ import pytest
 import scipy.sparse as sp
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.profile.developers import read_developers
 from starvec_assets.sample import SIMULATED, simulate
 from starvec_assets.sample.catalogue import load_catalogue
 from starvec_assets.sample.people import simulate_stars
-from starvec_assets.sample.simulate import MARKER, SampleSettings, SampleSummary, write_archive
+from starvec_assets.sample.simulate import MARKER, PEOPLE, SampleSettings, SampleSummary, write_archive
 
 SMALL = SampleSettings(users=300, months=("2024-02",), noise=0.5, seed=3)
 TINY = SampleSettings(users=20, months=("2023-02",), noise=0)
@@ -244,3 +245,17 @@ def test_stars_follow_popularity() -> None:
     means = [degree[magnitude == m].mean() for m in sorted(set(magnitude.tolist()))]
     assert means == sorted(means)
     assert means[-1] > 5 * means[0]
+
+
+def test_people_to_compare_with_starred_mostly_in_their_field(archive: Path, events: list[dict[str, Any]]) -> None:
+    field_of = {repo.name: repo.field for repo in load_catalogue()}
+    given = defaultdict(list)
+    for event in events:
+        if event["type"] == "WatchEvent":
+            given[event["actor"]["login"]].append(field_of[event["repo"]["name"]])
+    people = read_developers(archive / PEOPLE)
+    assert len(people) >= 10
+    assert len({person.field for person in people}) == len(people)
+    for person in people:
+        assert len(given[person.login]) >= 20
+        assert Counter(given[person.login]).most_common(1)[0][0] == person.field
