@@ -60,7 +60,7 @@ def random_cosines(vectors: Matrix, pairs: int, seed: int, name: str = "vectors"
 
 
 def table_of(cosines: npt.NDArray[np.float64], name: str = "vectors") -> Table:
-    """The 1,001 quantiles as a strictly increasing float32 table: equal ones are moved up by the least step there is."""
+    """The 1,001 quantiles as a strictly increasing float32 table: equal ones move up by the least step."""
     table = np.quantile(cosines, np.linspace(0, 1, STEPS + 1)).astype(np.float32)
     if table[-1] - table[0] < 1e-6:
         raise StarvecError(f"all {name} pairs have cosine {table[0]:.6f}: train the vectors again")
