@@ -15,6 +15,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.evaluate import ranking
 from starvec_assets.evaluate.baselines import Popularity, System
 from starvec_assets.evaluate.groups import Groups, only
+from starvec_assets.evaluate.heldout import list_scores
 from starvec_assets.evaluate.ranking import Floats, Indices
 from starvec_assets.parquet import column, write_table
 from starvec_assets.settings import Settings
@@ -108,7 +109,7 @@ def evaluate(
         queries = np.sort(rng.choice(queries, settings.queries, replace=False))
     gains = groups.gains(queries)
     users = min(settings.users, len(heldout_a))
-    a, b = _first(heldout_a, users), _first(heldout_b, users)
+    a, b = heldout_a.first(users), heldout_b.first(users)
     top = min(MOST_STARRED, max(1, n // 100))
     decile = np.arange(n) * DECILES // n
 
@@ -124,10 +125,9 @@ def evaluate(
         means = {
             "awesome_ndcg_10": ndcg_10,
             "awesome_ndcg_100": ranking.ndcg(near, gains, 100),
-            "heldout_recall_50": ranking.recall(recommended, b, n, K),
-            "heldout_precision_50": ranking.precision(recommended, b, n, K),
-            "heldout_ndcg_50": ranking.ndcg(recommended, b.matrix(n), K),
         }
+        names = ("heldout_recall_50", "heldout_precision_50", "heldout_ndcg_50")
+        means |= dict(zip(names, list_scores(recommended, b, n, K), strict=True))
         if vectors is not None and people is not None:
             means["heldout_mrr"] = 1 / ranking.own_rank(people, user_vectors(vectors, b))
         given = recommended[recommended >= 0]
@@ -209,10 +209,6 @@ def _nearest(vectors: Matrix | None, queries: Matrix | None, k: int, exclude: Pa
     if vectors is None or queries is None:
         return ranking.popular_k(np.arange(n, dtype=np.int32), k, exclude)
     return ranking.top_k(queries, vectors, k, exclude)
-
-
-def _first(lists: PackedLists, count: int) -> PackedLists:
-    return PackedLists(lists.items[: lists.offsets[count]], lists.offsets[: count + 1])
 
 
 def _by_list(system: str, groups: Groups, queries: Indices, ndcg: Floats) -> pa.Table:

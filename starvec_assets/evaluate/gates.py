@@ -1,12 +1,14 @@
 """Conditions that vectors must meet before they may be exported."""
 
-import math
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import Field
 
 from starvec_assets.evaluate.evaluation import Evaluation
 from starvec_assets.settings import Settings
+
+Kind = Literal["sound", "better", "kept"]
 
 
 class GateSettings(Settings):
@@ -28,6 +30,8 @@ class GateResult:
     name: str
     passed: bool
     detail: str
+    kind: Kind
+    """sound: the vectors are usable at all; better: than the baselines; kept: nothing lost since the version before."""
 
 
 # text knows which repositories belong together but nothing of people; popularity the other way round
@@ -46,35 +50,39 @@ def gate(
     """
     own = evaluation.metrics[system]
     results = [
-        _result("finite", own["finite"] == 1, f"{own['finite']:.2%} of the rows are finite, all must be"),
-        _result(
+        GateResult(
+            "finite", own["finite"] == 1, f"{1 - own['finite']:.4%} of the rows are not finite, none may be", "sound"
+        ),
+        GateResult(
             "distinct",
             own["distinct"] >= settings.distinct,
             f"{own['distinct']:.2%} of the rows are distinct, at least {settings.distinct:.2%} must be",
+            "sound",
         ),
-        _result(
+        GateResult(
             "spread",
             own["mean_cosine"] <= settings.mean_cosine and own["with_vector"] > 0,
             f"two random repositories have cosine {own['mean_cosine']:.3f} on average, at most "
             f"{settings.mean_cosine:.3f} is allowed; {own['with_vector']:.2%} have a vector",
+            "sound",
         ),
     ]
     for baseline, metrics in _OVER.items():
         factor = settings.over_text if baseline == "text" else settings.over_popularity
         for metric in metrics:
-            if metric in evaluation.metrics.get(baseline, {}):
-                least = evaluation.metrics[baseline][metric] * factor
-                detail = f"{metric} is {own[metric]:.4f}, {baseline} gives {evaluation.metrics[baseline][metric]:.4f}"
-                results.append(_result(f"beats {baseline}: {metric}", own[metric] > least, f"{detail} (x {factor:g})"))
+            if (theirs := evaluation.metrics.get(baseline, {}).get(metric)) is not None:
+                detail = f"{metric} is {own[metric]:.4f}, must be above {factor:g} x {theirs:.4f} of {baseline}"
+                results.append(
+                    GateResult(f"beats {baseline}: {metric}", own[metric] > factor * theirs, detail, "better")
+                )
     before, name = (evaluation, "previous") if "previous" in evaluation.metrics else (previous, system)
     if before is not None and name in before.metrics:
         for metric in _KEPT:
             if metric in before.intervals[name]:
                 was, low = before.metrics[name][metric], before.intervals[name][metric][0]
-                detail = f"{metric} is {own[metric]:.4f}, was {was:.4f} (95 % interval from {low:.4f})"
-                results.append(_result(f"keeps {metric}", own[metric] >= low - settings.drop * was, detail))
+                least = low - settings.drop * was
+                detail = (
+                    f"{metric} is {own[metric]:.4f}, was {was:.4f} (95 % interval from {low:.4f}), least {least:.4f}"
+                )
+                results.append(GateResult(f"keeps {metric}", own[metric] >= least, detail, "kept"))
     return results
-
-
-def _result(name: str, passed: bool, detail: str) -> GateResult:
-    return GateResult(name, bool(passed) and not math.isnan(passed), detail)

@@ -160,7 +160,7 @@ def test_unsound_vectors_fail_for_a_clear_reason(evaluated):
     assert {"distinct", "spread"} <= failed(evaluation, "zero")
     assert "beats text: awesome_ndcg_10" in failed(evaluation, "random")
     detail = {r.name: r.detail for r in gate(evaluation, GateSettings(), None, "broken")}["finite"]
-    assert detail == "89.75% of the rows are finite, all must be"
+    assert detail == "10.2500% of the rows are not finite, none may be"
 
 
 def test_a_metric_below_the_previous_interval_fails(evaluated):
