@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,35 +21,20 @@ from starvec_assets.progress import bar
 from starvec_assets.train import checkpoint as checkpoints
 from starvec_assets.train.checkpoint import Checkpoint
 from starvec_assets.train.device import Device
+from starvec_assets.train.epoch import Epoch, best_epoch, worth_going_on
 from starvec_assets.train.losses import make_objective
 from starvec_assets.train.model import StarBags
 from starvec_assets.train.optimiser import make_optimiser
+from starvec_assets.train.ranks import Ranks
 from starvec_assets.train.sampler import Sampler
 from starvec_assets.train.settings import TrainSettings
 from starvec_assets.train.starts import make_start
 from starvec_assets.vectors import Matrix, unit_rows
 
 COLLAPSED = 0.99  # mean cosine of all pairs above which vectors are no use
+ALONE = Ranks()
+WARM_UP = 0.02  # share of the steps over which the learning rate rises
 log = logging.getLogger("starvec.train")
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch as seen from outside; epoch 0 is the start, before any step."""
-
-    epoch: int
-    loss: float | None  # mean over anchors; None for epoch 0
-    heldout_mrr: float
-    heldout_recall_50: float
-    users_per_second: float
-    seconds: float  # of this epoch, the held-out scores included
-    peak_memory_mb: float  # of the accelerator, or of the process on the CPU
-    lr: float
-
-    @property
-    def score(self) -> float:
-        """What the best epoch is chosen by."""
-        return (self.heldout_mrr + self.heldout_recall_50) / 2
 
 
 @dataclass(frozen=True)
@@ -71,93 +57,109 @@ def train(
     checkpoint: Path,
     input_key: str,
     on_epoch: Callable[[Epoch], None],
+    ranks: Ranks = ALONE,
 ) -> TrainResult:
     """Vectors of `n` repositories from the stars of `corpus`, judged by the buckets A and B of the held-out users.
 
     `checkpoint` is a folder for this asset; `input_key` names the inputs. A run that was cut short goes on from there
     and ends, on the CPU with the same number of threads, with the very bits of a run that was not. A finished run
-    returns its result at once. `on_epoch` sees the epochs of this call only.
+    returns its result at once. `on_epoch` sees the epochs of this call only, on the first rank.
     Raises StarvecError for input that cannot be trained on, a loss that is not finite, vectors that are all alike, and
     a device out of memory.
     """
     _check(corpus, n, settings, heldout)
     key = checkpoints.run_key(settings.model_dump(exclude={"checkpoint_minutes"}), input_key)
-    saved = checkpoints.load(checkpoint, key)
+    saved = checkpoints.load(checkpoint, key) if ranks.first else None
 
     with _memory_named(settings, device):
-        start = make_start(corpus, n, text, settings) if saved is None else saved.arrays["vectors"]
+        # Where we are: a start, or the checkpoint of a run that was cut short. Only the first rank knows; it tells.
+        if saved is not None:
+            start = saved.arrays["vectors"]
+        else:
+            start = make_start(corpus, n, text, settings) if ranks.first else np.zeros((n, settings.dim), np.float32)
+        sampler = Sampler(corpus, settings, device.torch)
         model = StarBags(start, device.torch)
         optimiser = make_optimiser(model.weight, settings)
-        objective = make_objective(settings)
-        sampler = Sampler(corpus, settings, device.torch)
+        objective = make_objective(settings, torch.bincount(sampler.items, minlength=n))
         loss_sum = torch.zeros((), dtype=torch.float64, device=device.torch)
-        epochs: list[Epoch] = []
-        best, done, spent = start, 0, 0.0  # best vectors, steps done and seconds spent of the running epoch
-
+        best, facts = start, dict[str, Any](epochs=[], done=0, spent=0.0)
         if saved is not None:
             arrays = {name: torch.from_numpy(array).to(device.torch) for name, array in saved.arrays.items()}
-            optimiser.state = {name[10:]: rows for name, rows in arrays.items() if name.startswith("optimiser_")}
-            objective.load({name[10:]: rows for name, rows in arrays.items() if name.startswith("objective_")})
-            loss_sum, best = arrays["loss_sum"], saved.arrays["best"]
-            epochs = [Epoch(**facts) for facts in saved.facts["epochs"]]
-            done, spent = saved.facts["done"], saved.facts["spent"]
-            log.info("going on from epoch %d, step %d", len(epochs), done)
+            optimiser.load(_part(arrays, "optimiser_"))
+            objective.load(_part(arrays, "objective_"))
+            loss_sum.copy_(arrays["loss_sum"])
+            best, facts = saved.arrays["best"], dict(saved.facts)
+        memory = objective.state()
+        ranks.copy_first(model.weight, loss_sum, *optimiser.state.values(), *memory.values())
+        objective.load(memory)
+        facts = ranks.from_first(facts, device.torch)
+        epochs = [Epoch(**epoch) for epoch in facts["epochs"]]
+        done, spent = int(facts["done"]), float(facts["spent"])  # steps and seconds of the running epoch
+        if epochs:
+            log.info("going on from epoch %d, step %d of %d", len(epochs), done, sampler.steps)
 
         def save() -> None:
-            arrays = {"vectors": model.weight, "loss_sum": loss_sum}
-            arrays |= {f"optimiser_{name}": rows for name, rows in optimiser.state.items()}
-            arrays |= {f"objective_{name}": rows for name, rows in objective.state().items()}
-            facts = {"epochs": [asdict(epoch) for epoch in epochs], "done": done, "spent": spent}
-            on_host = {name: array.detach().cpu().numpy() for name, array in arrays.items()}
-            checkpoints.save(checkpoint, key, Checkpoint({"best": best, **on_host}, facts))
+            if ranks.first:
+                arrays = {"vectors": model.weight, "loss_sum": loss_sum}
+                arrays |= {f"optimiser_{name}": rows for name, rows in optimiser.state.items()}
+                arrays |= {f"objective_{name}": rows for name, rows in objective.state().items()}
+                facts = {"epochs": [asdict(epoch) for epoch in epochs], "done": done, "spent": spent}
+                on_host = {name: array.detach().cpu().numpy() for name, array in arrays.items()}
+                checkpoints.save(checkpoint, key, Checkpoint({"best": best, **on_host}, facts))
 
-        def finish_epoch(loss: float | None, seconds: float) -> None:
-            vectors = model.weight.cpu().numpy()
-            _spread(vectors, settings)
-            clock = time.perf_counter()
-            scores = heldout_scores(vectors, *heldout)
-            epochs.append(
-                Epoch(
+        def judge(loss: float | None, seconds: float) -> None:
+            """Append the epoch that just ended."""
+            facts: dict[str, Any] = {}
+            if ranks.first:
+                clock, vectors = time.perf_counter(), model.weight.cpu().numpy()
+                _spread(vectors, settings)
+                scores = heldout_scores(vectors, *heldout)
+                epoch = Epoch(
                     epoch=len(epochs),
                     loss=loss,
                     heldout_mrr=float(scores.reciprocal_rank.mean()),
                     heldout_recall_50=float(scores.recall.mean()),
-                    users_per_second=sampler.users / seconds if loss is not None else 0.0,
+                    users_per_second=0.0 if loss is None else sampler.users / seconds,
                     seconds=seconds + time.perf_counter() - clock,
                     peak_memory_mb=_peak_memory(device) / 1e6,
-                    lr=settings.lr,
+                    lr=_lr(settings, len(epochs)),
                 )
-            )
-            on_epoch(epochs[-1])
+                facts = asdict(epoch)
+                on_epoch(epoch)
+            epochs.append(Epoch(**ranks.from_first(facts, device.torch)))
 
         if not epochs:
-            finish_epoch(None, 0.0)
-        while len(epochs) <= settings.epochs and _patient(epochs, settings.patience):
-            number, clock = len(epochs), time.perf_counter() - spent
-            last_saved = time.perf_counter()
+            judge(None, 0.0)
+            save()
+        while len(epochs) <= settings.epochs and worth_going_on(epochs, settings.patience):
+            number, saved_at = len(epochs), time.perf_counter()
+            began = saved_at - spent
             with bar(sampler.steps, f"epoch {number}", "step", initial=done) as shown:
                 for step in range(done, sampler.steps):
-                    batch = sampler.batch(number, step)
-                    buckets = model(batch.items, batch.offsets).requires_grad_()
+                    task = objective.prepare(sampler.batch(number, step))
+                    offsets = model.offsets(task.sizes)
+                    vectors = model(task.items, offsets).requires_grad_()
                     with torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bfloat16"):
-                        loss = objective(buckets, batch.users, slice(None))
+                        loss = objective(vectors, task, ranks.rank, ranks.count)
                     loss.backward()  # type: ignore[no-untyped-call]
-                    rows, gradients = model.row_gradients(batch.items, batch.offsets, buckets.grad)
-                    optimiser.step(rows, gradients, settings.lr)
-                    loss_sum += loss.detach() * len(batch.users)
+                    loss = loss.detach()
+                    ranks.add(vectors.grad, loss)
+                    rows, gradients = model.row_gradients(task.items, offsets, vectors.grad)
+                    optimiser.step(rows, gradients, _lr(settings, number - 1 + step / sampler.steps))
+                    loss_sum += loss * len(task.users)
                     shown.update()
-                    if time.perf_counter() - last_saved > 60 * settings.checkpoint_minutes:
+                    if time.perf_counter() - saved_at > 60 * settings.checkpoint_minutes:
                         _finite(loss_sum, number, settings)
-                        done, spent, last_saved = step + 1, time.perf_counter() - clock, time.perf_counter()
+                        done, spent, saved_at = step + 1, time.perf_counter() - began, time.perf_counter()
                         save()
-            finish_epoch(_finite(loss_sum, number, settings) / sampler.users, time.perf_counter() - clock)
-            if epochs[-1].score > max(epoch.score for epoch in epochs[:-1]):
+            judge(_finite(loss_sum, number, settings) / sampler.users, time.perf_counter() - began)
+            if best_epoch(epochs) == number:
                 best = model.weight.cpu().numpy().copy()
             loss_sum.zero_()
             done, spent = 0, 0.0
             save()
 
-    return TrainResult(unit_rows(best), epochs, _best(epochs))
+    return TrainResult(unit_rows(best), epochs, best_epoch(epochs))
 
 
 def _check(corpus: PackedLists, n: int, settings: TrainSettings, heldout: tuple[PackedLists, PackedLists]) -> None:
@@ -180,12 +182,14 @@ def _check(corpus: PackedLists, n: int, settings: TrainSettings, heldout: tuple[
             raise StarvecError(f"the {name} lists leave the vocabulary of {n}: materialize user_buckets again")
 
 
-def _patient(epochs: list[Epoch], patience: int) -> bool:
-    return len(epochs) - 1 - _best(epochs) < patience
+def _part(arrays: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _best(epochs: list[Epoch]) -> int:
-    return max(epochs, key=lambda epoch: epoch.score).epoch
+def _lr(settings: TrainSettings, epochs_done: float) -> float:
+    """Up in a line over the first steps, then down in a line to zero at the last one."""
+    share = epochs_done / max(settings.epochs, 1)
+    return settings.lr * min((share + 1e-3) / WARM_UP, 1) * (1 - share)
 
 
 def _finite(loss_sum: torch.Tensor, number: int, settings: TrainSettings) -> float:

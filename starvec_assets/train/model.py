@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch.nn.functional import embedding_bag
 
+from starvec_assets.train.sampler import Counts, sort, to_device
 from starvec_assets.vectors import Matrix
 
 
@@ -30,13 +31,17 @@ class StarBags(torch.nn.EmbeddingBag):
         sums = embedding_bag(items, self.weight, offsets, mode="sum", include_last_offset=True)
         return sums / offsets.diff().clamp(min=1).unsqueeze(1)
 
+    def offsets(self, sizes: Counts) -> torch.Tensor:
+        """Where bags of these sizes begin, and the last one's end: int32 [bags + 1]."""
+        return to_device(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32), self.weight.device)
+
     def row_gradients(
         self, items: torch.Tensor, offsets: torch.Tensor, gradient: torch.Tensor
-    ) -> tuple[torch.Tensor | None, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The gradient of the rows, given that of the buckets, [buckets, d].
 
-        Returns the rows touched, int64 [rows], and their gradients [rows, d]. On an accelerator the rows are None and
-        the gradients [n, d], zero where untouched: their number is then known without asking the device.
+        Returns the rows touched, int64 [rows], and their gradients [rows, d]. On an accelerator the rows are a mask,
+        bool [n], and the gradients [n, d]: sizes that are known without asking the device how many were touched.
         """
         sizes = offsets.diff()
         scaled = gradient / sizes.clamp(min=1).unsqueeze(1)
@@ -44,10 +49,11 @@ class StarBags(torch.nn.EmbeddingBag):
         bucket = torch.repeat_interleave(torch.arange(len(sizes), device=items.device), sizes, output_size=stars)
         shift = max(len(sizes) - 1, 1).bit_length()
         keys = (items.long() << shift) | bucket
-        keys = torch.from_numpy(np.sort(keys.numpy())) if keys.device.type == "cpu" else torch.sort(keys)[0]
+        keys = sort(keys)
         item, bucket = keys >> shift, (keys & ((1 << shift) - 1)).to(torch.int32)
         if items.device.type == "cpu":
             begins = torch.from_numpy(np.flatnonzero(np.diff(item.numpy(), prepend=-1)))
             return item[begins], embedding_bag(bucket, scaled, begins.to(torch.int32), mode="sum")
-        begins = torch.searchsorted(item, torch.arange(self.num_embeddings, device=items.device)).to(torch.int32)
-        return None, embedding_bag(bucket, scaled, begins, mode="sum")
+        every = torch.arange(self.num_embeddings + 1, dtype=torch.int64, device=items.device)
+        begins = torch.searchsorted(item, every).to(torch.int32)
+        return begins.diff() > 0, embedding_bag(bucket, scaled, begins, mode="sum", include_last_offset=True)

@@ -1,38 +1,52 @@
-"""Adagrad and Adam with one second moment a row: state that is small, and touched only where the gradient is."""
+"""Adagrad and Adam on the unit sphere, one second moment a row: state is small and touched only where a gradient is.
+
+A person is the mean of unit rows, in training as in use, so rows stay unit: the gradient along a row is taken out, and
+the row is made unit again after the step.
+"""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
+from torch.nn.functional import normalize
 
 from starvec_assets.train.settings import TrainSettings
 
-Rows = torch.Tensor | slice
+BLOCK = 2048  # rows at a time on the CPU: what is computed between reading and writing them stays in the cache
 
 
 class RowOptimiser(ABC):
-    """Changes rows of `weight` [n, d] in place. `anchor` pulls touched rows back to where they started."""
+    """Changes unit rows of `weight` [n, d] in place. `anchor` pulls touched rows back to where they started."""
 
     def __init__(self, weight: torch.Tensor, settings: TrainSettings) -> None:
         self.weight = weight
         self.anchor = settings.anchor
         self.state: dict[str, torch.Tensor] = {"start": weight.clone()} if settings.anchor else {}
 
-    def step(self, rows: torch.Tensor | None, gradients: torch.Tensor, lr: float) -> None:
-        """One step on `rows` (distinct, int64 [r]), gradients [r, d]; None = all rows, untouched ones all zero."""
-        where: Rows = slice(None) if rows is None else rows
-        touched = None if rows is not None else gradients.any(dim=1)
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Put back the state that a checkpoint kept."""
+        for name, rows in self.state.items():
+            rows.copy_(state[name])
+
+    def step(self, rows: torch.Tensor, gradients: torch.Tensor, lr: float) -> None:
+        """One step on `rows`: distinct numbers, int64 [r], with gradients [r, d]; or a mask, bool [n], with [n, d]."""
+        if rows.dtype == torch.bool:
+            self._step(None, rows.float(), gradients, lr)
+        else:
+            for where, some in zip(torch.split(rows, BLOCK), torch.split(gradients, BLOCK), strict=True):
+                self._step(where, torch.ones((), device=rows.device), some, lr)
+
+    def _step(self, where: torch.Tensor | None, touched: torch.Tensor, gradients: torch.Tensor, lr: float) -> None:
+        rows = _take(self.weight, where)
+        gradients = gradients - rows * (gradients * rows).sum(dim=1, keepdim=True)
         change = self._direction(where, gradients, touched)
         if self.anchor:
-            change = change + self.anchor * (self.weight[where] - self.state["start"][where])
-        if touched is not None:
-            change = change * touched.unsqueeze(1)
-        if rows is None:
-            self.weight.sub_(change, alpha=lr)
-        else:
-            self.weight.index_add_(0, rows, change, alpha=-lr)
+            change.add_((rows - _take(self.state["start"], where)) * touched.unsqueeze(-1), alpha=self.anchor)
+        _put(self.weight, where, normalize(rows - lr * change))
 
     @abstractmethod
-    def _direction(self, where: Rows, gradients: torch.Tensor, touched: torch.Tensor | None) -> torch.Tensor: ...
+    def _direction(self, where: torch.Tensor | None, gradients: torch.Tensor, touched: torch.Tensor) -> torch.Tensor:
+        """What to subtract, times the learning rate; zero where not touched."""
 
 
 class RowAdagrad(RowOptimiser):
@@ -42,10 +56,10 @@ class RowAdagrad(RowOptimiser):
         super().__init__(weight, settings)
         self.state["square"] = torch.zeros(len(weight), device=weight.device)
 
-    def _direction(self, where: Rows, gradients: torch.Tensor, touched: torch.Tensor | None) -> torch.Tensor:
-        square = self.state["square"]
-        square[where] += gradients.square().mean(dim=1)
-        return gradients / square[where].sqrt().add(1e-10).unsqueeze(1)
+    def _direction(self, where: torch.Tensor | None, gradients: torch.Tensor, touched: torch.Tensor) -> torch.Tensor:
+        square = _take(self.state["square"], where) + _mean_square(gradients)
+        _put(self.state["square"], where, square)
+        return gradients / square.sqrt().add(1e-10).unsqueeze(1)
 
 
 class RowAdam(RowOptimiser):
@@ -61,20 +75,32 @@ class RowAdam(RowOptimiser):
             "steps": torch.zeros(len(weight), device=weight.device),
         }
 
-    def _direction(self, where: Rows, gradients: torch.Tensor, touched: torch.Tensor | None) -> torch.Tensor:
-        mean, square, steps = (self.state[name] for name in ("mean", "square", "steps"))
-        new_mean = torch.lerp(gradients, mean[where], self.MEAN)
-        new_square = torch.lerp(gradients.square().mean(dim=1), square[where], self.SQUARE)
-        new_steps = steps[where] + 1
-        if touched is not None:
-            new_mean = torch.where(touched.unsqueeze(1), new_mean, mean)
-            new_square = torch.where(touched, new_square, square)
-            new_steps = torch.where(touched, new_steps, steps)
-        mean[where], square[where], steps[where] = new_mean, new_square, new_steps
-        scale = (new_square / (1 - self.SQUARE**new_steps)).sqrt().add(1e-10) * (1 - self.MEAN**new_steps)
-        return new_mean / scale.unsqueeze(1)
+    def _direction(self, where: torch.Tensor | None, gradients: torch.Tensor, touched: torch.Tensor) -> torch.Tensor:
+        mean, square, steps = (_take(self.state[name], where) for name in ("mean", "square", "steps"))
+        mean = torch.lerp(mean, gradients, touched.unsqueeze(-1) * (1 - self.MEAN))
+        square = torch.lerp(square, _mean_square(gradients), touched * (1 - self.SQUARE))
+        steps = steps + touched
+        for name, rows in (("mean", mean), ("square", square), ("steps", steps)):
+            _put(self.state[name], where, rows)
+        scale = (square / (1 - self.SQUARE**steps)).sqrt().add(1e-10) * (1 - self.MEAN**steps)
+        return mean * (touched / scale.clamp(min=1e-12)).nan_to_num(0.0).unsqueeze(1)
 
 
 def make_optimiser(weight: torch.Tensor, settings: TrainSettings) -> RowOptimiser:
     """The optimiser that the settings name."""
     return (RowAdam if settings.optimiser == "adam" else RowAdagrad)(weight, settings)
+
+
+def _mean_square(gradients: torch.Tensor) -> torch.Tensor:
+    return gradients.square().mean(dim=1)
+
+
+def _take(rows: torch.Tensor, where: torch.Tensor | None) -> torch.Tensor:
+    return rows if where is None else rows.index_select(0, where)
+
+
+def _put(rows: torch.Tensor, where: torch.Tensor | None, new: torch.Tensor) -> None:
+    if where is None:
+        rows.copy_(new)
+    else:
+        rows.index_copy_(0, where, new)

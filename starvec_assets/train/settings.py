@@ -16,9 +16,17 @@ class TrainSettings(Settings):
         "spectral", description="where the vectors start; the two with text need readme_init_vectors"
     )
     text_weight: float = Field(0.5, gt=0, lt=1, description="share of the text in the start text+spectral")
-    loss: Literal["ntxent", "multi_similarity"] = Field("ntxent", description="NTXentLoss or MultiSimilarityLoss")
-    temperature: float = Field(0.1, ge=0.02, le=2, description="of ntxent: lower looks harder at the nearest")
-    alpha: float = Field(2.0, ge=0.1, le=100, description="of multi_similarity: sharpness for positives")
+    loss: Literal["item_softmax", "ntxent", "multi_similarity"] = Field(
+        "item_softmax", description="bucket A against each star of bucket B, or bucket against bucket by the other two"
+    )
+    temperature: float = Field(0.1, ge=0.03, le=2, description="of the softmaxes: lower looks harder at the nearest")
+    popularity: float = Field(
+        1.0,
+        ge=0,
+        le=2,
+        description="of item_softmax: negatives count popularity^-this, 1 undoes that they are drawn by it",
+    )
+    alpha: float = Field(2.0, ge=0.1, le=40, description="of multi_similarity: sharpness for positives")
     beta: float = Field(50.0, ge=1, le=80, description="of multi_similarity: sharpness for negatives")
     base: float = Field(0.5, ge=-1, le=1, description="of multi_similarity: cosine that parts near from far")
     miner: Literal["none", "multi_similarity", "hard"] = Field(
@@ -27,15 +35,16 @@ class TrainSettings(Settings):
     memory: int = Field(
         0, ge=0, le=1 << 18, description="buckets that CrossBatchMemory keeps as negatives; 0 = without"
     )
-    split: Literal["small", "halves", "window"] = Field(
-        "small", description="small: at most `bucket` stars a side, halves: all stars, window: from stars in a row"
+    split: Literal["random", "window"] = Field(
+        "random", description="buckets from the whole list, or from stars in a row at a random place of it"
     )
-    bucket: int = Field(16, ge=1, le=400, description="stars a side at most, in the splits small and window")
+    bucket_a: int = Field(64, ge=1, le=100_000, description="stars of bucket A at most: of those that B leaves")
+    bucket_b: int = Field(8, ge=1, le=100_000, description="stars of bucket B at most: no more than half of a list")
     batch: int = Field(1024, ge=2, le=1 << 17, description="users a step; each one's negatives are all the others")
-    epochs: int = Field(6, ge=0, le=1000, description="passes over the users at most; the best one is kept")
+    epochs: int = Field(3, ge=0, le=1000, description="passes over the users at most; the best one is kept")
     patience: int = Field(2, ge=1, le=1000, description="epochs without a better held-out score before stopping")
     optimiser: Literal["adam", "adagrad"] = Field("adam", description="both keep one second moment a row")
-    lr: float = Field(0.002, gt=0, le=10, description="learning rate")
+    lr: float = Field(0.003, gt=0, le=10, description="learning rate; it falls in a line to zero at the last epoch")
     anchor: float = Field(
         0.0, ge=0, le=1000, description="pull of a row to its start, times lr, whenever it is touched"
     )
@@ -50,5 +59,10 @@ class TrainSettings(Settings):
             raise StarvecError(
                 f"memory is {self.memory} but a batch of {self.batch} users has {2 * self.batch} buckets: "
                 f"set memory to {2 * self.batch} or more, or to 0"
+            )
+        if self.loss == "item_softmax" and (self.miner != "none" or self.memory):
+            raise StarvecError(
+                f"miner is {self.miner!r} and memory is {self.memory} but loss is 'item_softmax', which takes neither: "
+                f"choose the loss ntxent or multi_similarity, or miner none and memory 0"
             )
         return self

@@ -54,11 +54,14 @@ def joint_start(spectral: Matrix, text: Matrix, weight: float) -> Matrix:
     return np.ascontiguousarray(both @ _fixed_signs(axes[:, ::-1][:, : spectral.shape[1]]).astype(np.float32))
 
 
-def spectral_start(lists: PackedLists, n: int, d: int, seed: int, power: int = 4, spare: int = 16) -> Matrix:
-    """Right singular vectors of D^-1/2 X I^-1/2, columns times sqrt(S); float32 [n, d].
+def spectral_start(
+    lists: PackedLists, n: int, d: int, seed: int, *, user_power: float = 0.375, power: int = 3, spare: int = 16
+) -> Matrix:
+    """Right singular vectors of D^-user_power X I^-1/2, columns times S; float32 [n, d].
 
-    X is users x repositories, D and I the stars of each user and of each repository. Randomised subspace iteration
-    (Halko, Martinsson, Tropp 2011), where both products are bags of rows, so they run on every core.
+    X is users x repositories, D and I the stars of each user and of each repository. `user_power` below 1/2 lets long
+    lists say more. Randomised subspace iteration, `power` times (Halko, Martinsson, Tropp 2011); both products are bags
+    of rows, so they run on every core.
     Raises StarvecError when d exceeds what n repositories and the users can span.
     """
     import torch
@@ -74,12 +77,12 @@ def spectral_start(lists: PackedLists, n: int, d: int, seed: int, power: int = 4
     items, user_offsets = torch.from_numpy(np.array(lists.items)), torch.from_numpy(lists.offsets[:-1].astype(np.int32))
     owners, item_offsets = torch.from_numpy(matrix.indices), torch.from_numpy(matrix.indptr[:-1])
     del matrix
-    by_user = torch.from_numpy(lists.lengths).clamp(min=1).float().rsqrt().unsqueeze(1)
+    by_user = torch.from_numpy(lists.lengths).clamp(min=1).float().pow(-2 * user_power).unsqueeze(1)
     by_item = torch.bincount(items, minlength=n).clamp(min=1).float().rsqrt().unsqueeze(1)
 
     def gram(q: torch.Tensor) -> torch.Tensor:
         """X'X q with both scalings: [n, k] to [n, k]."""
-        u = embedding_bag(items, q * by_item, user_offsets, mode="sum").mul_(by_user * by_user)
+        u = embedding_bag(items, q * by_item, user_offsets, mode="sum").mul_(by_user)
         return embedding_bag(owners, u, item_offsets.to(owners.dtype), mode="sum").mul_(by_item)
 
     k = min(d + spare, n, users)
@@ -89,7 +92,7 @@ def spectral_start(lists: PackedLists, n: int, d: int, seed: int, power: int = 4
         q = torch.linalg.qr(gram(q))[0]
     values, axes = torch.linalg.eigh((q.T @ gram(q)).double())
     values, axes = values.flip(0)[:d].clamp(min=0), axes.flip(1)[:, :d]
-    vectors = (q @ axes.float()) * values.pow(0.25)  # eigenvalues of X'X are S squared; sqrt(S) = their fourth root
+    vectors = (q @ axes.float()) * values.sqrt()  # the eigenvalues of X'X are S squared
     return np.ascontiguousarray(_fixed_signs(vectors.numpy()))
 
 

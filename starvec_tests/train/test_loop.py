@@ -13,7 +13,7 @@ from starvec_assets.train.loop import Epoch, TrainResult, train
 from starvec_assets.train.settings import TrainSettings
 
 N, USERS = 200, 300
-SMALL = TrainSettings(dim=16, batch=64, epochs=3, patience=3, start="random", lr=0.02)
+SMALL = TrainSettings(dim=16, batch=64, epochs=3, patience=3, start="random", lr=0.1)
 
 
 def world(users: int, seed: int) -> PackedLists:
