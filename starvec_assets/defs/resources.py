@@ -167,11 +167,7 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
         from starvec_assets.text.sentences import SentenceTransformerEncoder
 
         return SentenceTransformerEncoder(
-            self.model,
-            revision=self.revision or None,
-            batch_size=self.batch_size,
-            device=device,
-            cache=home() / "cache" / "text",
+            home() / "cache" / "text", self.model, self.revision or None, self.batch_size, device
         )
 
     @contextmanager

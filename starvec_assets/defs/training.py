@@ -15,7 +15,7 @@ from starvec_assets.train.epochs import write_epochs
 from starvec_assets.train.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from starvec_assets.train.loop import Epoch
+    from starvec_assets.train.epoch import Epoch
 
 
 class TrainedEmbeddingsConfig(TrainSettings, dg.Config):

@@ -1,7 +1,6 @@
 """Simulated events in the form of GH Archive: stars, and around them what else happens on GitHub."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -166,11 +165,7 @@ def _full(repo_id: int, name: str, at: str, repo: SampleRepo, stars: int) -> dic
         "stargazers_count": stars,
         "watchers_count": stars,
         "language": repo.language,
-        "topics": [_slug(repo.field), _slug(repo.topic)],
+        "topics": [],  # our topics are the sections of the sample's awesome lists: as text they would give those away
         "visibility": "public",
         "default_branch": "main",
     }
-
-
-def _slug(words: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", words.lower())

@@ -31,7 +31,7 @@ MARKER = "sample.json"
 AWESOME = "awesome"
 PEOPLE = "people.tsv"
 
-_VERSION = 2  # raise when the same settings come to other bytes
+_VERSION = 3  # raise when the same settings come to other bytes
 _README = f"""{SIMULATED}
 
 The repositories are real, chosen and described by hand. The people, their stars and everything else that happens here
