@@ -1,6 +1,6 @@
 """Exact ranking over a full-size vocabulary: seconds and peak memory.
 
-    python benchmarks/evaluation.py [--repos 300000] [--dim 128] [--queries 20000] [--k 100]
+python benchmarks/evaluation.py [--repos 300000] [--dim 128] [--queries 20000] [--k 100]
 """
 
 import argparse
