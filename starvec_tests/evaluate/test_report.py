@@ -1,0 +1,68 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.evaluate.baselines import Popularity, random_vectors
+from starvec_assets.evaluate.evaluation import EvaluationSettings, evaluate
+from starvec_assets.evaluate.gates import GateSettings, gate
+from starvec_assets.evaluate.groups import Groups
+from starvec_assets.evaluate.report import report
+
+HOSTILE = "<script>alert(1)</script>&\"'"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The report of an evaluation whose lists, languages and systems have hostile names."""
+    out = tmp_path_factory.mktemp("evaluation")
+    rng = np.random.default_rng(0)
+    members = [np.sort(rng.choice(200, 12, replace=False)).astype(np.int32) for _ in range(40)]
+    groups = Groups(PackedLists.of(members), [f"{HOSTILE}{i}" for i in range(40)], 200)
+    lists = PackedLists.of([rng.choice(200, 10, replace=False).astype(np.int32) for _ in range(20)])
+    systems = {"trained": random_vectors(200, 8, 0), HOSTILE: random_vectors(200, 8, 1), "popularity": Popularity()}
+    settings = EvaluationSettings(resamples=100)
+    evaluation = evaluate(systems, groups, lists, lists, [HOSTILE] * 200, out, settings)
+    gates = gate(evaluation, GateSettings(over_popularity=100))
+    assert report(out, gates) == report(out, gates)
+    return report(out, gates)
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        if tag not in ("meta", "rect", "path"):
+            self.opened.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag):
+        assert self.opened.pop() == tag
+
+
+def test_page_is_well_formed_and_runs_nothing_from_outside(page):
+    tags = Tags()
+    tags.feed(page)
+    assert tags.opened == []
+    assert "script" not in tags.seen
+    assert not re.search(r"https?:|src=|href=|@import|url\(", page)
+
+
+def test_every_outside_text_is_escaped(page):
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#x27;") > 20
+
+
+def test_page_tells_verdict_and_scores(page):
+    assert "conditions failed." in page
+    assert 'class="failed"' in page
+    assert "Held-out people, MRR" in page
+    assert page.count("<svg") == 7
