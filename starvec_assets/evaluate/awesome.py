@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
@@ -96,17 +97,21 @@ def read_folder(folder: Path) -> dict[str, str]:
     return readmes
 
 
-def catalogue_ids(catalogue: Path) -> dict[str, int]:
-    """Lower-case name to repo_id, former names included, from repo_catalog's repos.parquet.
+def catalogue_ids(catalogue: Path, wanted: Iterable[str]) -> dict[str, int]:
+    """Lower-case name to repo_id of those `wanted` that repo_catalog's repos.parquet knows, now or by a former name.
 
     A name in use wins over a former one; where two repositories claim one name, the more starred.
     """
     table = pq.read_table(catalogue, columns=["repo_id", "name", "former_names", "stars"])
-    rows = table.sort_by([("stars", "ascending"), ("repo_id", "descending")])
-    ids, names = rows["repo_id"].to_pylist(), rows["name"].to_pylist()
-    former = rows["former_names"].to_pylist()
-    known = {name.lower(): id for id, old in zip(ids, former, strict=True) for name in old or ()}
-    return known | {name.lower(): id for id, name in zip(ids, names, strict=True)}
+    table = table.sort_by([("stars", "ascending"), ("repo_id", "descending")])
+    ids, names, former = (table[name].combine_chunks() for name in ("repo_id", "name", "former_names"))
+    asked = pa.array(sorted({name.lower() for name in wanted}), pa.string())
+    known: dict[str, int] = {}
+    for owners, owned in ((ids.take(pc.list_parent_indices(former)), pc.list_flatten(former)), (ids, names)):
+        lower = pc.utf8_lower(owned.cast(pa.string()))
+        found = pc.is_in(lower, value_set=asked)
+        known |= dict(zip(lower.filter(found).to_pylist(), owners.filter(found).to_pylist(), strict=True))
+    return known
 
 
 def resolve_groups(entries: Iterable[Entry], ids: Mapping[str, int]) -> dict[str, list[int]]:
@@ -124,13 +129,13 @@ def build_awesome_lists(readmes: Mapping[str, str], catalogue: Path, out: Path) 
     `readmes`: text by list name; `catalogue`: repos.parquet of repo_catalog. Groups are not yet cut to a vocabulary or
     to at most 60 members: `groups.in_vocabulary` does that. Raises StarvecError when no list gives a group.
     """
-    ids = catalogue_ids(catalogue)
+    readings = {name: read_readme(readmes[name]) for name in sorted(readmes, key=lambda name: (name.lower(), name))}
+    ids = catalogue_ids(catalogue, (e.repo_name for reading in readings.values() for e in reading.entries))
     rows: list[tuple[str, str, int, str, int | None]] = []
     members: list[tuple[int, str, str, int]] = []
     counts: list[dict[str, str | int]] = []
     groups = 0
-    for name in sorted(readmes, key=str.lower):
-        reading = read_readme(readmes[name])
+    for name, reading in readings.items():
         rows += [(name, e.section, e.position, e.repo_name, ids.get(e.repo_name.lower())) for e in reading.entries]
         sections = resolve_groups(reading.entries, ids)
         kept = {section: repos for section, repos in sections.items() if len(repos) >= SIZE_MIN}

@@ -44,7 +44,8 @@ def catalogue(tmp_path: Path) -> Path:
 
 
 def test_names_resolve_in_any_case_and_through_renames(catalogue):
-    ids = catalogue_ids(catalogue)
+    ids = catalogue_ids(catalogue, ["x/A", "X/old-c", "x/d", "x/E", "no/where"])
+    assert set(ids) == {"x/a", "x/old-c", "x/d", "x/e"}
     assert ids["x/a"] == 1
     assert ids["x/old-c"] == 3
     assert ids["x/d"] == 4, "a name in use wins over a former one"

@@ -50,3 +50,9 @@ def test_a_login_that_stands_twice_is_named(tmp_path):
     file.write_text("ada\tA\tx\nAda\tB\ty\n", encoding="utf-8")
     with pytest.raises(StarvecError, match="Ada stands twice"):
         read_developers(file)
+
+
+def test_the_shipped_list_has_sixty_people_of_many_fields():
+    people = read_developers()
+    assert len(people) >= 60
+    assert len({person.field for person in people}) >= 15

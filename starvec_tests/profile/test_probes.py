@@ -87,3 +87,10 @@ def test_malformed_categories_are_refused(tmp_path):
     )
     with pytest.raises(StarvecError, match="both 'A' and 'B'"):
         load_categories(file)
+
+
+def test_the_shipped_categories_are_ten_with_at_least_twenty_references():
+    categories = load_categories()
+    assert len(categories) >= 10
+    assert min(map(len, categories.values())) >= 20
+    assert all(repo.count("/") == 1 for references in categories.values() for repo in references)
