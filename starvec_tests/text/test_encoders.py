@@ -37,6 +37,15 @@ def test_texts_without_a_common_word_lie_together_through_the_words_between() ->
     assert a @ b > 0.5 > a @ other
 
 
+def test_languages_of_one_letter_are_words() -> None:
+    texts, _ = corpus()
+    systems = ["kernel driver\nC", "driver firmware\nC", "kernel firmware\nC"] * 5
+    vectors = TfidfSvdEncoder().encode([*texts, *systems, "c", "C++", "kernel", "css"], 8)
+    c, cpp, kernel, css = vectors[-4:]
+    assert c @ kernel > 0.5 > c @ css
+    assert not cpp.any(), "C++ is not C"
+
+
 def test_rows_are_unit_float32_of_the_asked_width() -> None:
     texts, _ = corpus()
     vectors = TfidfSvdEncoder().encode(texts, 16)
