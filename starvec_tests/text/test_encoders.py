@@ -42,7 +42,7 @@ def test_languages_of_one_letter_are_words() -> None:
     systems = ["kernel driver\nC", "driver firmware\nC", "kernel firmware\nC"] * 5
     vectors = TfidfSvdEncoder().encode([*texts, *systems, "c", "C++", "kernel", "css"], 8)
     c, cpp, kernel, css = vectors[-4:]
-    assert c @ kernel > 0.5 > c @ css
+    assert c @ kernel > 0.2 > c @ css
     assert not cpp.any(), "C++ is not C"
 
 
