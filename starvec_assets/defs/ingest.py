@@ -1,7 +1,6 @@
 """raw_stars and raw_repos: one pass over a month of hour files makes both."""
 
 import time
-from collections.abc import Iterator
 
 import dagster as dg
 import pyarrow.parquet as pq
@@ -64,7 +63,7 @@ def raw_stars_and_repos(
     store: StoreResource,
     star_source: StarSource,
     duckdb: SpillingDuckDB,
-) -> Iterator[dg.MaterializeResult[None]]:
+) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
     """One pass over the hour files of a month."""
     month = context.partition_key
     artifacts = store.open()
@@ -96,7 +95,7 @@ def raw_stars_and_repos(
         f"{summary.hours_expected} hours, {summary.megabytes_per_second:.0f} MB/s" + "".join(f"; {f}" for f in faults)
     )
     hours = pq.read_table(stars.done().path / "hours.parquet")
-    yield materialization(
+    star_rows = materialization(
         stars.done(),
         rows=summary.stars,
         metadata={
@@ -116,11 +115,12 @@ def raw_stars_and_repos(
         },
         checks=[_whole(summary)],
     )
-    yield materialization(
+    repo_rows = materialization(
         repos.done(),
         rows=summary.repositories,
         metadata={"preview": preview(repos.done().path / "repos.parquet", ["name", "language", "description"])},
     )
+    return star_rows, repo_rows
 
 
 class Watch:

@@ -147,10 +147,9 @@ def developer_vectors(
         draft.rows = {"developers": len(summary.kept)}
         draft.facts = {"left_out": summary.left_out}
     if summary.left_out:
-        context.log.warning(
-            f"left out for fewer than {config.min_stars} stars in the log: "
-            + ", ".join(f"{login} ({n})" for login, n in summary.left_out.items())
-        )
+        first = ", ".join(f"{login} ({n})" for login, n in list(summary.left_out.items())[:5])
+        more = f" and {len(summary.left_out) - 5} more, in the metadata" if len(summary.left_out) > 5 else ""
+        context.log.warning(f"left out for fewer than {config.min_stars} stars in the log: {first}{more}")
     return materialization(
         draft.done(),
         rows=len(summary.kept),

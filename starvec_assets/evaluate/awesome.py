@@ -127,7 +127,8 @@ def build_awesome_lists(readmes: Mapping[str, str], catalogue: Path, out: Path) 
     """Write entries.parquet, groups.parquet and lists.parquet into `out`.
 
     `readmes`: text by list name; `catalogue`: repos.parquet of repo_catalog. Groups are not yet cut to a vocabulary or
-    to at most 60 members: `groups.in_vocabulary` does that. Raises StarvecError when no list gives a group.
+    to at most 60 members: `groups.in_vocabulary` does that. Without any README the tables are
+    empty; raises StarvecError when there are READMEs and none gives a group.
     """
     readings = {name: read_readme(readmes[name]) for name in sorted(readmes, key=lambda name: (name.lower(), name))}
     ids = catalogue_ids(catalogue, (e.repo_name for reading in readings.values() for e in reading.entries))
@@ -154,14 +155,14 @@ def build_awesome_lists(readmes: Mapping[str, str], catalogue: Path, out: Path) 
             "kept": sum(map(len, kept.values())),
         }
         counts.append({"list": name, "items": reading.items, **count, "groups": len(kept)})
-    if not groups:
+    if readmes and not groups:
         raise StarvecError(
             f"none of {len(readmes):,} awesome lists has a section with {SIZE_MIN} repositories of the catalogue "
             f"({len(rows):,} links were found): check the READMEs, or add months to the star log"
         )
     write_table(_table(rows, ENTRIES), ENTRIES, out / "entries.parquet")
     write_table(_table(members, GROUPS), GROUPS, out / "groups.parquet")
-    lists = pa.Table.from_pylist(counts)
+    lists = pa.Table.from_pylist(counts, schema=LISTS)
     write_table(lists, LISTS, out / "lists.parquet")
     total = {key: sum(lists[key].to_pylist()) for key in ("items", "kept", *LOSSES)}
     return AwesomeSummary(

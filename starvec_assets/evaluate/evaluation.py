@@ -92,14 +92,14 @@ def evaluate(
     Every matrix of `systems` is [n, d] in vocabulary order, most starred first, and `languages` has n entries. Rows
     that are not finite are ranked as zero rows and counted in the metric `finite`. The metrics of a system:
 
-    awesome_ndcg_10, awesome_ndcg_100: see `groups`. heldout_recall_50, heldout_precision_50, heldout_ndcg_50,
-    heldout_mrr: see `heldout`. coverage: share of the vocabulary recommended to at least one held-out user.
-    popularity_bias: share of recommendations to held-out users that go to the most starred: the first 1,000, or 1 % of
-    a vocabulary under 100,000. finite, distinct, with_vector: share of rows that are finite, that no earlier row
-    equals, that are not zero. mean_cosine: of two random rows. Popularity has no vectors, so only what its ranking
-    gives.
+    awesome_ndcg_10, awesome_ndcg_100: see `groups`; absent where no list has a group in the vocabulary.
+    heldout_recall_50, heldout_precision_50, heldout_ndcg_50, heldout_mrr: see `heldout`. coverage: share of the
+    vocabulary recommended to at least one held-out user. popularity_bias: share of recommendations to held-out
+    users that go to the most starred: the first 1,000, or 1 % of a vocabulary under 100,000. finite, distinct,
+    with_vector: share of rows that are finite, that no earlier row equals, that are not zero. mean_cosine: of two
+    random rows. Popularity has no vectors, so only what its ranking gives.
 
-    Raises StarvecError when nothing can be asked or a matrix has another number of rows.
+    Raises StarvecError when nobody is held out or a matrix has another number of rows.
     """
     n = groups.n
     _check(systems, groups, heldout_a, heldout_b, languages)
@@ -122,10 +122,7 @@ def evaluate(
         people = None if vectors is None else user_vectors(vectors, a)
         recommended = _nearest(vectors, people, min(K, n), a, n)
         ndcg_10 = ranking.ndcg(near, gains, 10)
-        means = {
-            "awesome_ndcg_10": ndcg_10,
-            "awesome_ndcg_100": ranking.ndcg(near, gains, 100),
-        }
+        means = {"awesome_ndcg_10": ndcg_10, "awesome_ndcg_100": ranking.ndcg(near, gains, 100)} if len(queries) else {}
         names = ("heldout_recall_50", "heldout_precision_50", "heldout_ndcg_50")
         means |= dict(zip(names, list_scores(recommended, b, n, K), strict=True))
         if vectors is not None and people is not None:
@@ -171,11 +168,6 @@ def bootstrap(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
 def _check(
     systems: Mapping[str, System], groups: Groups, a: PackedLists, b: PackedLists, languages: Sequence[str | None]
 ) -> None:
-    if len(groups.members) == 0:
-        raise StarvecError(
-            f"no section of an awesome list has 3 to 60 of the {groups.n:,} repositories of the vocabulary: "
-            "enlarge it, or add lists"
-        )
     if len(a) < 2 or len(a) != len(b):
         raise StarvecError(f"held-out users: {len(a)} buckets A and {len(b)} buckets B: materialize user_buckets again")
     for name, system in systems.items():
@@ -214,7 +206,7 @@ def _nearest(vectors: Matrix | None, queries: Matrix | None, k: int, exclude: Pa
 def _by_list(system: str, groups: Groups, queries: Indices, ndcg: Floats) -> pa.Table:
     names = sorted(set(groups.lists))
     number = {name: i for i, name in enumerate(names)}
-    owners = np.array([number[name] for name in groups.lists])[groups.members.owners]
+    owners = np.array([number[name] for name in groups.lists], np.intp)[groups.members.owners]
     pairs = np.unique(np.stack([owners, groups.members.items]), axis=1)
     owners, rows = pairs[0], pairs[1]
     at = np.searchsorted(queries, rows).clip(max=len(queries) - 1)

@@ -1,11 +1,13 @@
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluate.awesome import LISTS, LOSSES, build_awesome_lists, catalogue_ids, list_names, read_folder
+from starvec_assets.evaluate.groups import in_vocabulary
 
 README = """# Awesome
 - [me](https://github.com/x/me)
@@ -97,6 +99,12 @@ def test_columns_carry_comments(catalogue, tmp_path):
 def test_lists_without_any_group_are_refused(catalogue, tmp_path):
     with pytest.raises(StarvecError, match="none of 1 awesome lists"):
         build_awesome_lists({"o/a": "404: Not Found"}, catalogue, tmp_path)
+
+
+def test_no_lists_at_all_give_empty_tables(catalogue, tmp_path):
+    assert build_awesome_lists({}, catalogue, tmp_path).groups == 0
+    assert all(pq.read_table(tmp_path / f"{name}.parquet").num_rows == 0 for name in ("entries", "groups", "lists"))
+    assert len(in_vocabulary(tmp_path / "groups.parquet", np.arange(5)).members) == 0
 
 
 def test_a_folder_of_readmes(tmp_path):

@@ -10,6 +10,7 @@ from starvec_assets.evaluate.baselines import Popularity, aligned, random_vector
 from starvec_assets.evaluate.evaluation import Evaluation, EvaluationSettings, bootstrap, evaluate
 from starvec_assets.evaluate.gates import GateSettings, gate
 from starvec_assets.evaluate.groups import Groups
+from starvec_assets.evaluate.report import report
 from starvec_assets.vectors import unit_rows
 
 N, FIELDS = 400, 20
@@ -135,10 +136,19 @@ def test_what_cannot_be_measured_is_named(world, tmp_path):
     groups, a, b, languages, good, _ = world
     with pytest.raises(StarvecError, match=r"'mine' have shape \(399, 20\)"):
         evaluate({"mine": good[:-1]}, groups, a, b, languages, tmp_path, SETTINGS)
-    with pytest.raises(StarvecError, match="no section of an awesome list"):
-        evaluate({"mine": good}, Groups(PackedLists.of([]), [], N), a, b, languages, tmp_path, SETTINGS)
     with pytest.raises(StarvecError, match="held-out users"):
         evaluate({"mine": good}, groups, PackedLists.of([]), PackedLists.of([]), languages, tmp_path, SETTINGS)
+
+
+def test_without_awesome_lists_held_out_people_alone_are_measured(world, tmp_path):
+    _, a, b, languages, good, _ = world
+    nothing = Groups(PackedLists.of([]), [], N)
+    evaluation = evaluate({"trained": good, "text": good}, nothing, a, b, languages, tmp_path, SETTINGS)
+    assert "heldout_mrr" in evaluation.metrics["trained"]
+    assert not any("awesome" in metric for metric in evaluation.metrics["trained"])
+    results = gate(evaluation, GateSettings(), evaluation)
+    assert {r.name for r in results if r.kind == "kept"} == {"keeps heldout_recall_50", "keeps heldout_mrr"}
+    assert "held-out people" in report(tmp_path, results)
 
 
 def failed(evaluation, system="trained", previous=None, **settings):
@@ -156,7 +166,7 @@ def test_sound_vectors_pass_every_gate(evaluated):
 def test_unsound_vectors_fail_for_a_clear_reason(evaluated):
     evaluation = evaluated[1]
     assert "finite" in failed(evaluation, "broken")
-    assert {"distinct", "spread", "beats text: awesome_ndcg_10"} <= failed(evaluation, "constant")
+    assert {"distinct", "spread", "beats text: heldout_mrr"} <= failed(evaluation, "constant")
     assert {"distinct", "spread"} <= failed(evaluation, "zero")
     assert "beats text: awesome_ndcg_10" in failed(evaluation, "random")
     detail = {r.name: r.detail for r in gate(evaluation, GateSettings(), None, "broken")}["finite"]

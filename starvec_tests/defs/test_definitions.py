@@ -1,0 +1,119 @@
+"""What the operator finds in the UI: every asset described, typed, owned; the schedule; the resources."""
+
+import re
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from starvec_assets.definitions import defs
+from starvec_assets.defs.common import code_version, table
+from starvec_assets.defs.resources import from_environment
+
+KEYS = {
+    "raw_stars",
+    "raw_repos",
+    "star_log",
+    "repo_catalog",
+    "user_buckets",
+    "readme_init_vectors",
+    "trained_embeddings",
+    "awesome_lists",
+    "evaluation",
+    "linear_probes",
+    "quantile_tables",
+    "developer_vectors",
+    "fp16_export",
+}
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dg.Definitions:
+    loaded = defs()
+    dg.Definitions.validate_loadable(loaded)
+    return loaded
+
+
+def test_the_assets_are_the_ones_of_the_design(loaded: dg.Definitions):
+    assert {spec.key.to_user_string() for spec in loaded.resolve_all_asset_specs()} == KEYS
+
+
+def test_every_asset_says_what_it_is(loaded: dg.Definitions):
+    for spec in loaded.resolve_all_asset_specs():
+        assert len(spec.description or "") > 60, spec.key
+        assert spec.group_name in {"ingest", "corpus", "text", "training", "evaluation", "profiles", "export"}
+        assert spec.kinds, spec.key
+        assert list(spec.owners) == ["team:starvec"]
+        assert re.fullmatch(r"\d+\+[0-9a-f]{8}", spec.code_version or ""), spec.key
+
+
+def test_every_config_field_is_described_and_its_default_is_valid(loaded: dg.Definitions):
+    seen = set()
+    for assets_def in loaded.resolve_asset_graph().assets_defs:
+        for name, field in assets_def.op.config_schema.config_type.fields.items():
+            seen.add(name)
+            assert field.description, f"{assets_def.op.name}: {name}"
+            assert not field.is_required, f"{assets_def.op.name}: {name}"
+    assert {"epochs", "min_stars", "pairs", "export_despite_gate"} <= seen
+
+
+def test_the_months_begin_in_2015_and_never_reach_the_present_one(loaded: dg.Definitions):
+    months = loaded.resolve_assets_def("raw_stars").partitions_def
+    assert months is not None
+    keys = months.get_partition_keys(current_time=datetime(2026, 3, 2, tzinfo=UTC))
+    assert keys[0] == "2015-01"
+    assert keys[-1] == "2026-02"
+
+
+@pytest.mark.parametrize(("tick", "month"), [((2026, 3, 2), "2026-02"), ((2026, 1, 2), "2025-12")])
+def test_the_schedule_refreshes_the_last_month_and_everything_below_it(
+    loaded: dg.Definitions, tick: tuple[int, int, int], month: str
+):
+    schedule = loaded.resolve_schedule_def("monthly_refresh_schedule")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    assert schedule.cron_schedule == "0 6 2 * *"
+    context = dg.build_schedule_context(
+        repository_def=loaded.get_repository_def(), scheduled_execution_time=datetime(*tick, 6, tzinfo=UTC)
+    )
+    requests = schedule.evaluate_tick(context).run_requests or []
+    assert [request.partition_key for request in requests] == [month]
+    job = loaded.resolve_job_def("monthly_refresh")
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == KEYS
+
+
+def test_a_refresh_that_did_not_happen_raises_the_alarm(loaded: dg.Definitions):
+    for key in ("star_log", "fp16_export"):
+        policy = loaded.resolve_assets_def(key).get_asset_spec().freshness_policy
+        assert policy is not None
+        assert policy.deadline_cron == "0 6 4 * *"
+
+
+def test_training_and_ingest_take_turns(loaded: dg.Definitions):
+    pools = {key: loaded.resolve_assets_def(key).op.pool for key in ("trained_embeddings", "raw_stars")}
+    assert pools == {"trained_embeddings": "gpu", "raw_stars": "gharchive"}
+
+
+def test_a_changed_default_is_another_code_version():
+    class Config(dg.Config):
+        epochs: int = 3
+
+    class Changed(dg.Config):
+        epochs: int = 4
+
+    assert code_version("1", Config) != code_version("1", Changed)
+    assert code_version("1", Config) == code_version("1", Config) != code_version("2", Config)
+
+
+def test_the_environment_sets_the_resources():
+    resources = from_environment({"STARVEC_SOURCE": "sample", "STARVEC_DEVICE": "cpu", "STARVEC_MEMORY_GB": "1.5"})
+    assert resources["star_source"].location == "sample"
+    assert resources["gpu"].device == "cpu"
+    assert resources["duckdb"].memory_limit_gb == 1.5
+    assert from_environment({})["star_source"].location == "https://data.gharchive.org"
+
+
+def test_text_from_outside_cannot_act_in_the_ui():
+    text = table(["name"], [["<img src=x> [a](javascript:b) | c"]]).md_str or ""
+    for character in "<>[]()":
+        assert character not in text
+    assert text.count("|") == 2 + 2 + 2
