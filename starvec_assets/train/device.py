@@ -36,7 +36,8 @@ def pick_device(
 ) -> Device:
     """The device to train on; `auto` takes CUDA, then MPS, then the CPU; `index` is the GPU's number on this machine.
 
-    Precision `auto` is bfloat16 where CUDA has it and float32 elsewhere.
+    Precision `auto` is bfloat16 where the hardware multiplies it natively and float32 elsewhere; it concerns the
+    products of the loss only, vectors and their sums stay float32.
     Raises StarvecError when the wish cannot be met.
     """
     import torch
@@ -56,17 +57,31 @@ def pick_device(
         if index >= torch.cuda.device_count():
             raise StarvecError(f"GPU {index} was asked for but this machine has {torch.cuda.device_count()}: use fewer")
         properties = torch.cuda.get_device_properties(index)
-        best: Literal["float32", "bfloat16"] = "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-        return Device(
-            torch.device("cuda", index),
-            properties.name,
-            properties.total_memory,
-            best if precision == "auto" else precision,
-        )
-    plain: Literal["float32", "bfloat16"] = "float32" if precision == "auto" else precision
+        half = torch.cuda.is_bf16_supported(including_emulation=False)
+        return Device(torch.device("cuda", index), properties.name, properties.total_memory, _resolve(precision, half))
     if kind == "mps":
-        return Device(torch.device("mps"), "Apple GPU", torch.mps.recommended_max_memory(), plain)
-    return Device(torch.device("cpu"), f"CPU, {torch.get_num_threads()} threads", _machine_memory(), plain)
+        return Device(
+            torch.device("mps"), "Apple GPU", torch.mps.recommended_max_memory(), _resolve(precision, half=False)
+        )
+    return Device(
+        torch.device("cpu"),
+        f"CPU, {torch.get_num_threads()} threads",
+        _machine_memory(),
+        _resolve(precision, _cpu_multiplies_bfloat16()),
+    )
+
+
+def _resolve(precision: Precision, half: bool) -> Literal["float32", "bfloat16"]:
+    if precision == "auto":
+        return "bfloat16" if half else "float32"
+    return precision
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    import torch
+
+    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
 def _machine_memory() -> int:

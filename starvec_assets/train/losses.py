@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import normalize
 
 from starvec_assets.train.sampler import Batch, Counts, sort, to_device
 from starvec_assets.train.settings import TrainSettings
@@ -37,7 +36,7 @@ class Pairs:
     weights: torch.Tensor  # float32 [positives]: shares in the mean loss
     begins: Counts  # [anchors + 1]: anchor i's positives are begins[i]:begins[i + 1]
     prior: torch.Tensor | None = None  # float32 [candidates]: added to a candidate's logit
-    own_prior: torch.Tensor | None = None  # float32 [positives]: added to a positive's
+    repeats: torch.Tensor | None = None  # float32 [positives]: what of it is for having been drawn more than once
 
 
 @dataclass(frozen=True)
@@ -102,16 +101,17 @@ class PairLoss(Objective):
         distinct = int(group[-1]) + 1 if device.type == "cpu" else stars
         candidates = items.new_zeros(distinct).scatter_(0, group, items)
         drawn = torch.zeros(distinct, device=device).index_add_(0, group, torch.ones(stars, device=device))
+        columns = torch.empty_like(group).scatter_(0, place, group)
         weights = np.repeat((1 / (batch.b_sizes * users)).astype(np.float32), batch.b_sizes)
         pairs = Pairs(
             anchors=slice(0, users),
             candidates=slice(users, users + distinct),
             rows=to_device(np.repeat(np.arange(users), batch.b_sizes), device),
-            columns=torch.empty_like(group).scatter_(0, place, group),
+            columns=columns,
             weights=to_device(weights, device),
             begins=np.concatenate([[0], np.cumsum(batch.b_sizes)]),
             prior=drawn.log() + self.prior[candidates],
-            own_prior=self.prior[batch.b_items.long()],
+            repeats=drawn.log()[columns],
         )
         sizes = np.concatenate([batch.a_sizes, np.ones(distinct, np.int64)])
         return Task(torch.cat([batch.a_items, candidates.to(torch.int32)]), sizes, batch.users, pairs)
@@ -119,7 +119,7 @@ class PairLoss(Objective):
     def __call__(self, vectors: torch.Tensor, task: Task, rank: int = 0, ranks: int = 1) -> torch.Tensor:
         """See Objective."""
         part: torch.Tensor = _PairFunction.apply(  # type: ignore[no-untyped-call]
-            normalize(vectors), task.pairs, self.settings, rank, ranks
+            vectors, task.pairs, self.settings, rank, ranks
         )
         return part
 
@@ -133,15 +133,20 @@ class _PairFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, v: torch.Tensor, pairs: Pairs, settings: TrainSettings, rank: int, ranks: int
+        ctx: Any, vectors: torch.Tensor, pairs: Pairs, settings: TrainSettings, rank: int, ranks: int
     ) -> torch.Tensor:
-        kind = v.device.type
-        fast = v.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else v
-        gradient, total = torch.zeros_like(v), v.new_zeros(())
+        kind = vectors.device.type
+        lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp(min=1e-12)
+        unit = vectors / lengths
+        fast = unit.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else unit
+        gradient = torch.zeros_like(unit)
+        total: torch.Tensor = unit.new_zeros(())
         anchors, candidates = fast[pairs.anchors], fast[pairs.candidates]
         to_anchors, to_candidates = gradient[pairs.anchors], gradient[pairs.candidates]
         similar, count = settings.loss == "multi_similarity", len(anchors)
         scale, shift = (settings.beta, settings.base) if similar else (1 / settings.temperature, 1.0)
+        steep = (unit[pairs.anchors] * scale).to(fast.dtype)
+        prior = -scale * shift if pairs.prior is None else pairs.prior - scale * shift
         height = max(1, (CHUNK if kind == "cpu" else CHUNK_GPU) // len(candidates))
         last = count * (rank + 1) // ranks
         for begin in range(count * rank // ranks, last, height):
@@ -149,11 +154,10 @@ class _PairFunction(torch.autograd.Function):
             own = slice(pairs.begins[block.start], pairs.begins[block.stop])
             rows, columns, weights = pairs.rows[own] - begin, pairs.columns[own], pairs.weights[own]
 
-            pull = (anchors[block] @ candidates.T).float().sub_(shift).mul_(scale)
+            pull = (steep[block] @ candidates.T).float().add_(prior)
             near = pull[rows, columns]
-            if pairs.prior is not None and pairs.own_prior is not None:
-                near += pairs.own_prior[own]
-                pull += pairs.prior
+            if pairs.repeats is not None:
+                near -= pairs.repeats[own]
             pull.exp_()
             if pairs.anchors == pairs.candidates:  # nobody is a negative of itself
                 pull.diagonal(begin).zero_()
@@ -178,7 +182,8 @@ class _PairFunction(torch.autograd.Function):
             pull = pull.to(fast.dtype)
             to_anchors[block] += pull @ candidates
             to_candidates += pull.T @ anchors[block]
-        ctx.save_for_backward(gradient)
+        along = torch.linalg.vecdot(gradient, unit).unsqueeze(1)
+        ctx.save_for_backward(gradient.addcmul_(unit, along, value=-1).div_(lengths))  # through the normalisation
         return total
 
     @staticmethod

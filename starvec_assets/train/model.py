@@ -1,4 +1,4 @@
-"""The model: one row a repository; a bucket of stars is the mean of its rows."""
+"""The model: one unit row a repository; a bag of stars is the mean of its rows."""
 
 import numpy as np
 import torch
@@ -20,11 +20,12 @@ class StarBags(torch.nn.EmbeddingBag):
         weight = torch.from_numpy(np.array(vectors, np.float32)).to(device)
         super().__init__(n, d, mode="mean", include_last_offset=True, _weight=weight)
         self.weight.requires_grad_(False)
+        self.masked = device.type != "cpu"
 
     def forward(  # type: ignore[override]
         self, items: torch.Tensor, offsets: torch.Tensor, per_sample_weights: None = None
     ) -> torch.Tensor:
-        """Mean rows of each bucket: items int32 [stars], offsets int32 [buckets + 1] to float32 [buckets, d].
+        """Mean rows of each bag: items int32 [stars], offsets int32 [bags + 1] to float32 [bags, d].
 
         Sum, then divide: torch's own mean takes a slower path on the CPU.
         """
@@ -38,22 +39,21 @@ class StarBags(torch.nn.EmbeddingBag):
     def row_gradients(
         self, items: torch.Tensor, offsets: torch.Tensor, gradient: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The gradient of the rows, given that of the buckets, [buckets, d].
+        """The gradient of the rows, given that of the bags, [bags, d].
 
-        Returns the rows touched, int64 [rows], and their gradients [rows, d]. On an accelerator the rows are a mask,
-        bool [n], and the gradients [n, d]: sizes that are known without asking the device how many were touched.
+        Returns the rows touched, int64 [rows], and their gradients [rows, d]. On an accelerator (`masked`) the rows are
+        a mask, bool [n], and the gradients [n, d]: sizes that are known without asking how many were touched.
         """
         sizes = offsets.diff()
         scaled = gradient / sizes.clamp(min=1).unsqueeze(1)
-        stars = len(items)
-        bucket = torch.repeat_interleave(torch.arange(len(sizes), device=items.device), sizes, output_size=stars)
-        shift = max(len(sizes) - 1, 1).bit_length()
-        keys = (items.long() << shift) | bucket
-        keys = sort(keys)
-        item, bucket = keys >> shift, (keys & ((1 << shift) - 1)).to(torch.int32)
-        if items.device.type == "cpu":
-            begins = torch.from_numpy(np.flatnonzero(np.diff(item.numpy(), prepend=-1)))
-            return item[begins], embedding_bag(bucket, scaled, begins.to(torch.int32), mode="sum")
-        every = torch.arange(self.num_embeddings + 1, dtype=torch.int64, device=items.device)
-        begins = torch.searchsorted(item, every).to(torch.int32)
-        return begins.diff() > 0, embedding_bag(bucket, scaled, begins, mode="sum", include_last_offset=True)
+        every = torch.arange(len(sizes), device=items.device)
+        bag = torch.repeat_interleave(every, sizes, output_size=len(items))
+        shift = len(sizes).bit_length()
+        keys = sort((items.long() << shift) | bag)
+        item, bag = keys >> shift, (keys & ((1 << shift) - 1)).to(torch.int32)
+        if self.masked:
+            rows = torch.arange(self.num_embeddings + 1, device=items.device)
+            begins = torch.searchsorted(item, rows).to(torch.int32)
+            return begins.diff() > 0, embedding_bag(bag, scaled, begins, mode="sum", include_last_offset=True)
+        begins = torch.from_numpy(np.flatnonzero(np.diff(item.numpy(), prepend=-1)))
+        return item[begins], embedding_bag(bag, scaled, begins.to(torch.int32), mode="sum")

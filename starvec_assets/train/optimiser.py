@@ -38,11 +38,11 @@ class RowOptimiser(ABC):
 
     def _step(self, where: torch.Tensor | None, touched: torch.Tensor, gradients: torch.Tensor, lr: float) -> None:
         rows = _take(self.weight, where)
-        gradients = gradients - rows * (gradients * rows).sum(dim=1, keepdim=True)
-        change = self._direction(where, gradients, touched)
+        along = torch.linalg.vecdot(gradients, rows).unsqueeze(1)
+        change = self._direction(where, torch.addcmul(gradients, rows, along, value=-1), touched)
         if self.anchor:
             change.add_((rows - _take(self.state["start"], where)) * touched.unsqueeze(-1), alpha=self.anchor)
-        _put(self.weight, where, normalize(rows - lr * change))
+        _put(self.weight, where, normalize(torch.sub(rows, change, alpha=lr)))
 
     @abstractmethod
     def _direction(self, where: torch.Tensor | None, gradients: torch.Tensor, touched: torch.Tensor) -> torch.Tensor:
@@ -92,7 +92,7 @@ def make_optimiser(weight: torch.Tensor, settings: TrainSettings) -> RowOptimise
 
 
 def _mean_square(gradients: torch.Tensor) -> torch.Tensor:
-    return gradients.square().mean(dim=1)
+    return torch.linalg.vector_norm(gradients, dim=1).square_().div_(gradients.shape[1])  # type: ignore[no-any-return]
 
 
 def _take(rows: torch.Tensor, where: torch.Tensor | None) -> torch.Tensor:

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from starvec_assets.train.device import Device
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -56,13 +58,17 @@ class Ranks:
 
 
 @contextmanager
-def join(kind: str) -> Iterator[Ranks]:
-    """The ranks that torchrun's environment speaks of, joined by NCCL on `cuda` and gloo elsewhere; else one rank."""
+def join(device: Device) -> Iterator[Ranks]:
+    """The ranks that torchrun's environment speaks of, joined by NCCL on CUDA and gloo elsewhere; else one rank."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Ranks()
         return
-    dist.init_process_group("nccl" if kind == "cuda" else "gloo")
+    if device.type == "cuda":
+        torch.cuda.set_device(device.torch)
+        dist.init_process_group("nccl", device_id=device.torch)
+    else:
+        dist.init_process_group("gloo")
     try:
         yield Ranks(dist.get_rank(), count)
     finally:

@@ -69,7 +69,7 @@ class Sampler:
     def _shuffle(self, stars: torch.Tensor, owner: torch.Tensor, salt: int, users: int) -> torch.Tensor:
         """Each user's items in random order: user, random bits and item share one int64, and sorting carries all."""
         user_shift = 63 - users.bit_length()
-        random = (_hash(stars, salt) & ((1 << user_shift) - 1)) >> self.item_bits << self.item_bits
+        random = (_hash(stars, salt) & (2**63 - 1)) >> (63 - user_shift + self.item_bits) << self.item_bits
         keys = (owner << user_shift) | random | self.items[stars]
         return (sort(keys) & ((1 << self.item_bits) - 1)).to(torch.int32)
 

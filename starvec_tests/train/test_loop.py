@@ -1,102 +1,247 @@
-"""The loop on a world of a few interests: it learns, resumes bit for bit and refuses what cannot be trained on."""
+"""The loop learns, keeps the best epoch, goes on bit for bit after a kill, and refuses what cannot be trained on."""
 
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluate.heldout import split_lists
-from starvec_assets.train.device import pick_device
-from starvec_assets.train.loop import Epoch, TrainResult, train
+from starvec_assets.train import checkpoint, loop
+from starvec_assets.train.device import Device
+from starvec_assets.train.epoch import Epoch
+from starvec_assets.train.job import TrainJob
+from starvec_assets.train.loop import TrainResult, train
+from starvec_assets.train.losses import PairLoss
 from starvec_assets.train.settings import TrainSettings
 
-N, USERS = 200, 300
-SMALL = TrainSettings(dim=16, batch=64, epochs=3, patience=3, start="random", lr=0.1)
+N = 200
+CPU = Device(torch.device("cpu"), "CPU", 0, "float32")
+Runner = Callable[..., TrainResult]
 
 
-def world(users: int, seed: int) -> PackedLists:
-    """Each user stars 12 repositories, most of them from one of ten interests of 20."""
-    rng = np.random.default_rng(seed)
-    lists = []
-    for _ in range(users):
-        near = rng.choice(20, 10, replace=False) + 20 * rng.integers(10)
-        lists.append(rng.permutation(np.union1d(near, rng.choice(N, 2))).astype(np.int32))
-    return PackedLists.of(lists)
+@pytest.fixture
+def run(tmp_path: Path, corpus: PackedLists, heldout: tuple[PackedLists, PackedLists], small: TrainSettings) -> Runner:
+    def run(settings: TrainSettings = small, lists: PackedLists = corpus, n: int = N, **more: Any) -> TrainResult:
+        return train(
+            lists,
+            n,
+            settings,
+            text=more.get("text"),
+            heldout=more.get("heldout", heldout),
+            device=more.get("device", CPU),
+            checkpoint=more.get("folder", tmp_path / "checkpoint"),
+            input_key=more.get("input_key", "world"),
+            on_epoch=more.get("on_epoch", lambda epoch: None),
+        )
+
+    return run
 
 
-CORPUS = world(USERS, 1)
-HELDOUT = split_lists(world(40, 2), least=10, most=800, seed=0)
-
-
-def run(folder: Path, settings: TrainSettings = SMALL, corpus: PackedLists = CORPUS, n: int = N) -> TrainResult:
-    return train(
-        corpus,
-        n,
-        settings,
-        text=None,
-        heldout=HELDOUT,
-        device=pick_device("cpu"),
-        checkpoint=folder,
-        input_key="world",
-        on_epoch=lambda epoch: None,
-    )
-
-
-def test_interests_end_up_together(tmp_path: Path) -> None:
-    vectors = run(tmp_path).vectors
+def test_interests_end_up_together(run: Runner) -> None:
+    vectors = run().vectors
     cosines = vectors @ vectors.T
     same = np.equal.outer(np.arange(N) // 20, np.arange(N) // 20)
     assert cosines[same].mean() > cosines[~same].mean() + 0.3
+    assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
-    result = run(tmp_path)
-    assert [epoch.epoch for epoch in result.epochs] == [0, 1, 2, 3]
-    assert result.epochs[result.best].score == max(epoch.score for epoch in result.epochs)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"loss": "ntxent"},
+        {"loss": "multi_similarity", "optimiser": "adagrad"},
+        {"loss": "multi_similarity", "miner": "multi_similarity"},
+        {"loss": "ntxent", "miner": "hard", "memory": 256},
+        {"split": "window", "bucket_a": 3, "bucket_b": 3},
+        {"anchor": 1.0},
+    ],
+)
+def test_every_hyperparameter_beats_its_start(run: Runner, small: TrainSettings, change: dict[str, Any]) -> None:
+    epochs = run(small.model_copy(update=change)).epochs
+    assert max(epoch.score for epoch in epochs[1:]) > epochs[0].score
 
 
-def test_a_finished_run_returns_its_result_at_once(tmp_path: Path) -> None:
+def test_bfloat16_learns_as_well(run: Runner) -> None:
+    exact, half = run(), run(device=Device(CPU.torch, "CPU", 0, "bfloat16"), input_key="half")
+    assert half.epochs[-1].score > 0.9 * exact.epochs[-1].score
+
+
+def test_the_best_epoch_is_kept_and_reported(run: Runner, small: TrainSettings) -> None:
     seen: list[Epoch] = []
-    first = run(tmp_path)
-    again = train(
-        CORPUS,
-        N,
-        SMALL,
-        text=None,
-        heldout=HELDOUT,
-        device=pick_device("cpu"),
-        checkpoint=tmp_path,
-        input_key="world",
-        on_epoch=seen.append,
-    )
+    result = run(small.model_copy(update={"epochs": 5}), on_epoch=seen.append)
+    assert [epoch.epoch for epoch in seen] == [epoch.epoch for epoch in result.epochs] == list(range(6))
+    assert result.epochs[result.best].score == max(epoch.score for epoch in result.epochs)
+    assert seen[0].loss is None
+    assert all(epoch.users_per_second > 0 and epoch.peak_memory_mb > 0 for epoch in seen[1:])
+
+
+def test_more_epochs_never_make_it_worse(run: Runner, small: TrainSettings) -> None:
+    spoiled = small.model_copy(update={"start": "spectral", "lr": 5.0, "epochs": 30, "patience": 2})
+    result = run(spoiled)
+    assert len(result.epochs) <= result.best + 3
+    assert result.epochs[result.best].score >= result.epochs[0].score
+
+
+def test_a_finished_run_returns_its_result_at_once(run: Runner) -> None:
+    seen: list[Epoch] = []
+    first, again = run(), run(on_epoch=seen.append)
     assert np.array_equal(first.vectors, again.vectors)
+    assert again.epochs == first.epochs
     assert seen == []
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    "change",
+    [{}, {"optimiser": "adagrad", "anchor": 0.5}, {"loss": "multi_similarity", "memory": 256}],
+    ids=["adam", "adagrad with anchor", "memory"],
+)
+@pytest.mark.parametrize("at", [3, 6, 9])  # inside an epoch, at its last step, at its end
+def test_a_run_cut_at_any_step_ends_with_the_same_bits(
+    run: Runner, small: TrainSettings, change: dict[str, Any], at: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = small.model_copy(update={**change, "epochs": 2})
+    whole = run(settings, folder=tmp_path / "whole")
+    settings = settings.model_copy(update={"checkpoint_minutes": 1e-9})  # a checkpoint after every step
+    save, saves = checkpoint.save, 0
+
+    def save_until_killed(*arguments: Any) -> None:
+        nonlocal saves
+        save(*arguments)
+        saves += 1
+        if saves == at:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.checkpoints, "save", save_until_killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(settings)
+    resumed = run(settings)
+    assert np.array_equal(resumed.vectors, whole.vectors)
+    assert [epoch.loss for epoch in resumed.epochs] == [epoch.loss for epoch in whole.epochs]
+
+
+def test_kill_9_costs_nothing(
+    run: Runner, small: TrainSettings, corpus: PackedLists, heldout: tuple[PackedLists, PackedLists], tmp_path: Path
+) -> None:
+    often = small.model_copy(update={"epochs": 20, "patience": 20, "checkpoint_minutes": 1e-9})
+    for lists, prefix in ((corpus, ""), (heldout[0], "heldout_a_"), (heldout[1], "heldout_b_")):
+        lists.save(tmp_path, prefix)
+    job = TrainJob(
+        corpus=str(tmp_path),
+        n=N,
+        settings=often.model_dump(),
+        text=None,
+        checkpoint=str(tmp_path / "checkpoint"),
+        input_key="world",
+        out=str(tmp_path),
+        device="cpu",
+        precision="float32",
+    )
+    job.save(tmp_path / "job.json")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "starvec_assets.train.worker", str(tmp_path / "job.json")],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    while not list((tmp_path / "checkpoint").glob("0000001?")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    seen: list[Epoch] = []
+    seldom = often.model_copy(update={"checkpoint_minutes": 10.0})
+    resumed, whole = run(seldom, on_epoch=seen.append), run(seldom, folder=tmp_path / "whole")
+    assert 0 < len(seen) < 20  # it went on, and did not begin again
+    assert np.array_equal(resumed.vectors, whole.vectors)
+
+
+def test_a_checkpoint_of_other_settings_is_set_aside_by_name(
+    run: Runner, small: TrainSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run()
+    with caplog.at_level(logging.WARNING, "starvec.train"):
+        other = run(small.model_copy(update={"lr": 0.2}))
+    assert "belongs to other settings or inputs" in caplog.text
+    assert len(list((tmp_path / "checkpoint").glob("*.rejected"))) == 1
+    assert np.array_equal(other.vectors, run(small.model_copy(update={"lr": 0.2}), folder=tmp_path / "b").vectors)
+
+
+def test_only_the_time_between_checkpoints_may_change_in_a_running_run(run: Runner, small: TrainSettings) -> None:
+    seen: list[Epoch] = []
+    run()
+    run(small.model_copy(update={"checkpoint_minutes": 1.0}), on_epoch=seen.append)
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
     [
-        (SMALL.model_copy(update={"batch": 301}), "batch is 301 but there are 300 users"),
-        (SMALL.model_copy(update={"dim": 201}), "dim is 201 but there are 200 repositories"),
-        (SMALL.model_copy(update={"start": "text"}), "there are no text vectors"),
+        ({"batch": 301}, "batch is 301 but there are 300 users: set batch to 300 or less"),
+        ({"dim": 201}, "dim is 201 but there are 200 repositories"),
+        ({"start": "text"}, "there are no text vectors"),
     ],
 )
 def test_settings_that_do_not_fit_the_data_say_what_to_change(
-    tmp_path: Path, settings: TrainSettings, message: str
+    run: Runner, small: TrainSettings, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(StarvecError, match=message):
-        run(tmp_path, settings)
+        run(small.model_copy(update=change))
 
 
-def test_a_vocabulary_of_one_is_refused(tmp_path: Path) -> None:
+def test_text_of_another_shape_is_refused(run: Runner, small: TrainSettings) -> None:
+    with pytest.raises(StarvecError, match="text vectors are 200 x 8 but 200 x 16 are needed"):
+        run(small.model_copy(update={"start": "text+spectral"}), text=np.ones((N, 8), np.float32))
+
+
+def test_a_vocabulary_of_one_is_refused(run: Runner) -> None:
     with pytest.raises(StarvecError, match="vocabulary holds 1"):
-        run(tmp_path, n=1)
+        run(n=1)
 
 
-def test_users_with_one_star_are_refused(tmp_path: Path) -> None:
-    corpus = PackedLists.of([list(CORPUS[i]) for i in range(299)] + [[7]])
+def test_no_users_are_refused(run: Runner, heldout: tuple[PackedLists, PackedLists]) -> None:
+    with pytest.raises(StarvecError, match="0 users to train on"):
+        run(lists=PackedLists.of([]))
+    with pytest.raises(StarvecError, match="0 held out"):
+        run(heldout=(PackedLists.of([]), PackedLists.of([])))
+
+
+def test_users_with_one_star_are_refused(run: Runner, corpus: PackedLists) -> None:
     with pytest.raises(StarvecError, match="1 users have fewer than 2 stars"):
-        run(tmp_path, corpus=corpus)
+        run(lists=PackedLists.of([list(corpus[i]) for i in range(299)] + [[7]]))
+
+
+def test_stars_outside_the_vocabulary_are_refused(run: Runner) -> None:
+    with pytest.raises(StarvecError, match="leave the vocabulary of 199"):
+        run(n=199)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = PairLoss.__call__
+    monkeypatch.setattr(PairLoss, "__call__", lambda *arguments: call(*arguments) * float("nan"))
+    with pytest.raises(StarvecError, match="the loss of epoch 1 is nan: lower lr"):
+        run()
+
+
+def test_a_collapsed_space_stops_the_run(run: Runner, small: TrainSettings) -> None:
+    alike = np.ones((N, 16), np.float32) + np.random.default_rng(0).standard_normal((N, 16)).astype(np.float32) / 100
+    with pytest.raises(StarvecError, match="the space collapsed"):
+        run(small.model_copy(update={"start": "text"}), text=alike)
+
+
+def test_a_device_out_of_memory_names_a_batch_to_try(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(PairLoss, "__call__", full)
+    with pytest.raises(StarvecError, match="CPU ran out of memory with batch 64: set batch to 32"):
+        run()

@@ -1,0 +1,102 @@
+"""One rank of a training run: `torchrun --nproc-per-node GPUS -m starvec_assets.train.worker JOB.json`.
+
+On several nodes, where every node sees the job's folders under the same names, on each of them:
+
+    torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint FIRST_NODE:29500 \\
+        -m starvec_assets.train.worker JOB.json
+"""
+
+import json
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.errors import StarvecError
+from starvec_assets.train.device import pick_device
+from starvec_assets.train.epoch import Epoch
+from starvec_assets.train.job import TrainJob
+from starvec_assets.train.launch import LEASE
+from starvec_assets.train.loop import train
+from starvec_assets.train.ranks import join
+from starvec_assets.train.settings import TrainSettings
+
+
+def run(job: TrainJob) -> None:
+    """Train, and write what came of it into `job.out`."""
+    out, corpus = Path(job.out), Path(job.corpus)
+    device = pick_device(
+        cast(Any, job.device), job.require_gpu, cast(Any, job.precision), index=int(os.environ.get("LOCAL_RANK", "0"))
+    )
+    with ExitStack() as stack:
+        ranks = stack.enter_context(join(device))
+        report = _reporter(stack, out) if ranks.first else _nobody
+        result = train(
+            PackedLists.load(corpus),
+            job.n,
+            TrainSettings(**job.settings),
+            text=np.load(job.text, mmap_mode="r", allow_pickle=False) if job.text else None,
+            heldout=(PackedLists.load(corpus, "heldout_a_"), PackedLists.load(corpus, "heldout_b_")),
+            device=device,
+            checkpoint=Path(job.checkpoint),
+            input_key=job.input_key,
+            on_epoch=report,
+            ranks=ranks,
+        )
+        if ranks.first:
+            np.save(out / "vectors.npy", result.vectors, allow_pickle=False)
+            (out / "epochs.json").write_text(json.dumps([asdict(epoch) for epoch in result.epochs], indent=1))
+
+
+def main() -> None:
+    """Run the job named on the command line; exits with 3 after writing the reason to error.txt."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    if os.environ.get(LEASE):
+        threading.Thread(target=_end_with_launcher, daemon=True).start()
+    job = TrainJob.load(Path(sys.argv[1]))
+    try:
+        run(job)
+    except StarvecError as error:
+        (Path(job.out) / "error.txt").write_text(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(3)
+
+
+def _end_with_launcher() -> None:
+    """The launcher holds the other end of standard input: when it is gone, however it went, so is this rank."""
+    while os.read(0, 1 << 10):
+        pass
+    os._exit(4)
+
+
+def _reporter(stack: ExitStack, out: Path) -> Callable[[Epoch], None]:
+    """Append each epoch to live.jsonl; under Dagster Pipes, send it as a custom message as well."""
+    lines = stack.enter_context((out / "live.jsonl").open("a", buffering=1))
+    pipes: Any = None
+    if "DAGSTER_PIPES_CONTEXT" in os.environ:
+        import dagster_pipes
+
+        pipes = stack.enter_context(dagster_pipes.open_dagster_pipes())
+
+    def report(epoch: Epoch) -> None:
+        lines.write(json.dumps(asdict(epoch)) + "\n")
+        if pipes is not None:
+            pipes.report_custom_message(asdict(epoch))
+
+    return report
+
+
+def _nobody(epoch: Epoch) -> None:
+    """Only the first rank reports."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Ranks under torchrun: the same result as one process, and none left behind however the launcher ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.errors import StarvecError
+from starvec_assets.train.device import Device
+from starvec_assets.train.epoch import Epoch
+from starvec_assets.train.job import TrainJob
+from starvec_assets.train.launch import launch
+from starvec_assets.train.loop import train
+from starvec_assets.train.settings import TrainSettings
+
+N = 200
+
+
+@pytest.fixture
+def job(
+    tmp_path: Path, corpus: PackedLists, heldout: tuple[PackedLists, PackedLists], small: TrainSettings
+) -> TrainJob:
+    for lists, prefix in ((corpus, ""), (heldout[0], "heldout_a_"), (heldout[1], "heldout_b_")):
+        lists.save(tmp_path, prefix)
+    return TrainJob(
+        corpus=str(tmp_path),
+        n=N,
+        settings=small.model_dump(),
+        text=None,
+        checkpoint=str(tmp_path / "checkpoint"),
+        input_key="world",
+        out=str(tmp_path / "out"),
+        device="cpu",
+        precision="float32",
+    )
+
+
+def test_two_ranks_equal_one(
+    job: TrainJob, corpus: PackedLists, heldout: tuple[PackedLists, PackedLists], small: TrainSettings, tmp_path: Path
+) -> None:
+    seen: list[Epoch] = []
+    vectors, epochs, best = launch(job, 2, seen.append)
+    alone = train(
+        corpus,
+        N,
+        small,
+        text=None,
+        heldout=heldout,
+        device=Device(torch.device("cpu"), "CPU", 0, "float32"),
+        checkpoint=tmp_path / "alone",
+        input_key="world",
+        on_epoch=lambda epoch: None,
+    )
+    assert np.allclose(vectors, alone.vectors, atol=1e-4)
+    assert best == alone.best
+    assert [epoch.loss for epoch in epochs[1:]] == pytest.approx([epoch.loss for epoch in alone.epochs[1:]], rel=1e-4)
+    assert seen == epochs
+
+
+def test_a_ranks_error_reaches_the_operator(job: TrainJob, tmp_path: Path) -> None:
+    PackedLists.of([[0, 1], [2]]).save(tmp_path)
+    with pytest.raises(StarvecError, match="batch is 64 but there are 2 users"):
+        launch(job, 1, lambda epoch: None)
+
+
+LAUNCHER = """
+import sys
+from pathlib import Path
+from starvec_assets.train.job import TrainJob
+from starvec_assets.train.launch import launch
+launch(TrainJob.load(Path(sys.argv[1])), 2, lambda epoch: None)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the ranks by /proc, which is Linux")
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_no_rank_outlives_its_launcher(
+    job: TrainJob, small: TrainSettings, tmp_path: Path, end: signal.Signals
+) -> None:
+    endless = small.model_copy(update={"epochs": 1000, "patience": 1000, "checkpoint_minutes": 1000.0})
+    path = tmp_path / "job.json"
+    TrainJob(**{**vars(job), "settings": endless.model_dump()}).save(path)
+    mark = f"STARVEC_TEST_MARK={tmp_path}"
+    name, value = mark.split("=")
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(path)], env={**os.environ, name: value})
+    try:
+        until(
+            lambda: (tmp_path / "out" / "live.jsonl").exists() and (tmp_path / "out" / "live.jsonl").stat().st_size > 0
+        )
+        assert len(processes(mark)) == 4  # launcher, torchrun, two ranks
+        launcher.send_signal(end)
+        launcher.wait(30)
+        until(lambda: not processes(mark))
+    finally:
+        for process in processes(mark):
+            os.kill(process, signal.SIGKILL)
+
+
+def until(there: object, seconds: float = 60.0) -> None:
+    assert callable(there)
+    deadline = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def processes(mark: str) -> list[int]:
+    """Living processes with `mark` in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            alive = (path.parent / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+            if alive and mark.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,92 @@
+"""Two buckets of every user: disjoint, as large as asked for, even in chance, the same everywhere, new each epoch."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.train.sampler import Batch, Sampler
+from starvec_assets.train.settings import TrainSettings
+
+CPU = torch.device("cpu")
+
+
+def buckets(batch: Batch) -> list[tuple[int, list[int], list[int]]]:
+    """User, bucket A, bucket B."""
+    a = np.split(batch.a_items.numpy(), np.cumsum(batch.a_sizes)[:-1])
+    b = np.split(batch.b_items.numpy(), np.cumsum(batch.b_sizes)[:-1])
+    return [(int(user), x.tolist(), y.tolist()) for user, x, y in zip(batch.users, a, b, strict=True)]
+
+
+@given(
+    lengths=st.lists(st.integers(2, 30), min_size=2, max_size=20),
+    bucket_a=st.integers(1, 30),
+    bucket_b=st.integers(1, 30),
+    batch=st.integers(2, 20),
+    split=st.sampled_from(["random", "window"]),
+)
+@settings(deadline=None, max_examples=100)
+def test_buckets_are_disjoint_parts_of_each_list(
+    lengths: list[int], bucket_a: int, bucket_b: int, batch: int, split: str
+) -> None:
+    rng = np.random.default_rng(0)
+    corpus = PackedLists.of([rng.choice(1000, length, replace=False).astype(np.int32) for length in lengths])
+    wish = TrainSettings.model_validate({"bucket_a": bucket_a, "bucket_b": bucket_b, "batch": batch, "split": split})
+    sampler = Sampler(corpus, wish, CPU)
+    drawn = [entry for step in range(sampler.steps) for entry in buckets(sampler.batch(1, step))]
+    assert sorted(user for user, _, _ in drawn) == list(range(len(lengths)))
+    for user, a, b in drawn:
+        stars = corpus[user].tolist()
+        assert len(b) == min(bucket_b, len(stars) // 2)
+        assert len(a) == min(bucket_a, len(stars) - len(b))
+        assert len(set(a) | set(b)) == len(a) + len(b)
+        assert set(a) | set(b) <= set(stars)
+        if split == "window":
+            places = sorted(stars.index(star) for star in a + b)
+            assert places == list(range(places[0], places[0] + len(places)))
+
+
+def test_every_star_is_as_likely_in_either_bucket() -> None:
+    corpus = PackedLists.of([list(range(12)) for _ in range(50)])
+    sampler = Sampler(corpus, TrainSettings(bucket_a=3, bucket_b=3, batch=50), CPU)
+    counts = np.zeros((2, 12))
+    for epoch in range(100):
+        batch = sampler.batch(epoch, 0)
+        counts[0] += np.bincount(batch.a_items.numpy(), minlength=12)
+        counts[1] += np.bincount(batch.b_items.numpy(), minlength=12)
+    expected = 100 * 50 * 3 / 12
+    assert np.abs(counts / expected - 1).max() < 0.12  # about 4 standard deviations
+
+
+def test_a_window_lies_anywhere() -> None:
+    corpus = PackedLists.of([list(range(10)) for _ in range(400)])
+    batch = Sampler(corpus, TrainSettings(bucket_a=1, bucket_b=1, batch=400, split="window"), CPU).batch(1, 0)
+    first = np.minimum(batch.a_items.numpy(), batch.b_items.numpy())
+    assert np.bincount(first, minlength=9).min() > 20
+
+
+def test_buckets_change_with_epoch_and_seed_and_with_nothing_else(corpus: PackedLists) -> None:
+    def draw(seed: int, epoch: int, batch: int = 300) -> dict[int, tuple[list[int], list[int]]]:
+        sampler = Sampler(corpus, TrainSettings(seed=seed, batch=batch, bucket_b=6), CPU)
+        steps = [buckets(sampler.batch(epoch, step)) for step in range(sampler.steps)]
+        return {user: (sorted(a), sorted(b)) for step in steps for user, a, b in step}
+
+    assert draw(1, 1) == draw(1, 1, batch=64)
+    assert draw(1, 1) != draw(1, 2)
+    assert draw(1, 1) != draw(2, 1)
+
+
+def test_batches_differ_by_one_user_at_most() -> None:
+    corpus = PackedLists.of([[0, 1]] * 103)
+    sampler = Sampler(corpus, TrainSettings(batch=25), CPU)
+    sizes = [len(sampler.batch(1, step).users) for step in range(sampler.steps)]
+    assert sum(sizes) == 103
+    assert max(sizes) <= 25
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("seed", [0, 2**32 - 1])
+def test_extreme_seeds_work(corpus: PackedLists, seed: int) -> None:
+    assert len(Sampler(corpus, TrainSettings(seed=seed, batch=300), CPU).batch(0, 0).users) == 300
