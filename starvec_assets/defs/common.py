@@ -155,7 +155,8 @@ def _columns(folder: Path) -> list[dg.TableColumn]:
         ]
     for file in sorted(folder.glob("*.npy")):
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-        columns.append(dg.TableColumn(file.stem, f"{array.dtype}[{', '.join(map(str, array.shape))}]"))
+        shape = ", ".join(map(str, array.shape))
+        columns.append(dg.TableColumn(file.stem, f"{array.dtype}[{shape}]", description=f"the array {file.name}"))
     return columns
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from starvec_assets import progress
+from starvec_assets.defs.common import last_whole_month
 from starvec_assets.errors import StarvecError
 from starvec_assets.home import PACKAGE, home
 from starvec_assets.store import write_atomically
@@ -33,17 +34,22 @@ def run_job(name: str, partition: str, run_config: Mapping[str, Any]) -> None:
     """
     from starvec_assets.definitions import defs
 
+    job = defs().resolve_job_def(name)
     with dg.DagsterInstance.get() as instance:
-        result = (
-            defs()
-            .resolve_job_def(name)
-            .execute_in_process(
+        try:
+            result = job.execute_in_process(
                 instance=instance,
                 partition_key=partition,
                 run_config={"loggers": {"terminal": {}}, **run_config},
                 raise_on_error=False,
             )
-        )
+        except dg.DagsterUnknownPartitionError as error:
+            last = last_whole_month()
+            raise StarvecError(
+                f"{partition} cannot be ingested: months go from 2015-01 to {last}, the last whole one"
+            ) from error
+        except dg.DagsterInvalidConfigError as error:
+            raise StarvecError("; ".join(problem.message for problem in error.errors)) from error
     if not result.success:
         raise StarvecError(f"{name} for {partition} failed.\n" + "\n".join(_reasons(result.all_events)))
 

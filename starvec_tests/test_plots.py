@@ -1,0 +1,38 @@
+"""Pictures small enough for the UI, whatever the numbers."""
+
+import base64
+
+import numpy as np
+import pytest
+
+from starvec_assets.plots import bar_chart, histogram, line_chart, picture, sparkline
+
+
+def test_a_sparkline_is_shown_in_place_however_long_the_series():
+    text = sparkline(np.random.default_rng(0).random(100_000) * 1e6)
+    assert len(text) < 1000
+    svg = base64.b64decode(text.split("base64,")[1].rstrip(")")).decode()
+    assert svg.startswith("<svg")
+    assert len(svg.split("points='")[1].split("'")[0].split()) == 40
+
+
+@pytest.mark.parametrize(("values", "text"), [([], "no values"), ([3.5], "3.5"), ([np.nan, 2.0], "2")])
+def test_too_few_values_for_a_line_are_said_in_words(values: list[float], text: str):
+    assert sparkline(values) == text
+
+
+def test_a_flat_series_is_a_flat_line():
+    assert "4 to 4" in sparkline([4, 4, 4])
+
+
+def test_charts_are_png_and_small():
+    charts = [
+        line_chart({"a": ([0, 1], [1, 2]), "b": ([0, 1], [2, 1])}, "t", "x", "y"),
+        bar_chart({"a": 1.0, "b": 2.0}, "t", "x", {"a": (0.5, 1.5)}),
+        histogram(np.arange(1, 1000), "t", "x", log=True),
+        histogram([], "t", "x", log=True),
+    ]
+    for png in charts:
+        assert png.startswith(b"\x89PNG")
+        assert len(png) < 100_000
+    assert picture(charts[0], "curve").startswith("![curve](data:image/png;base64,")
