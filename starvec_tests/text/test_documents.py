@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.text.documents import README_CHARS, document, folder_readmes, name_words, plain_readme
+from starvec_assets.text.documents import (
+    README_CHARS,
+    document,
+    first_readmes,
+    folder_readmes,
+    name_words,
+    plain_readme,
+)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +89,10 @@ def test_folder_readmes_never_leaves_its_folder(tmp_path: Path) -> None:
 def test_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StarvecError, match="no folder of READMEs"):
         folder_readmes(tmp_path / "nowhere")
+
+
+def test_first_readmes_asks_for_no_more_than_told() -> None:
+    asked: list[str] = []
+    read = first_readmes(lambda name: asked.append(name) or name, 2)  # type: ignore[func-returns-value]
+    assert [read(name) for name in ("a/a", "b/b", "c/c")] == ["a/a", "b/b", None]
+    assert asked == ["a/a", "b/b"]
