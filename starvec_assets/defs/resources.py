@@ -20,7 +20,7 @@ from starvec_assets.sample import SIMULATED
 from starvec_assets.sample.simulate import AWESOME, PEOPLE, SampleSettings, write_archive
 from starvec_assets.stars.sources import FolderSource, HttpSettings, HttpSource, Source
 from starvec_assets.store import ArtifactStore
-from starvec_assets.text.documents import Readmes, folder_readmes, no_readmes
+from starvec_assets.text.documents import Readmes, first_readmes, folder_readmes, no_readmes
 from starvec_assets.text.encoders import TextEncoder, TfidfSvdEncoder
 from starvec_assets.train.device import Device, DeviceChoice, Precision, pick_device
 
@@ -159,6 +159,11 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
     revision: str = Field(default="", description="revision of the model; empty takes the newest")
     batch_size: int = Field(default=32, ge=1, le=4096, description="texts the model reads at once")
     readmes: str = Field(default="none", description="none, github, or a folder of owner__name.md files")
+    most_readmes: int = Field(
+        default=4_000,
+        ge=1,
+        description="READMEs asked of GitHub, most starred first: 5,000 requests an hour are allowed",
+    )
 
     def open(self, device: str) -> TextEncoder:
         """The encoder; `device` is where a model runs, as torch names it."""
@@ -177,7 +182,7 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
             yield no_readmes
         elif self.readmes == "github":
             with github.open() as client:
-                yield client.readme
+                yield first_readmes(client.readme, self.most_readmes)
         else:
             yield folder_readmes(Path(self.readmes).expanduser())
 

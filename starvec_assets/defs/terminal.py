@@ -51,18 +51,19 @@ def run_job(name: str, partition: str, run_config: Mapping[str, Any]) -> None:
         except dg.DagsterInvalidConfigError as error:
             raise StarvecError("; ".join(problem.message for problem in error.errors)) from error
     if not result.success:
-        raise StarvecError(f"{name} for {partition} failed.\n" + "\n".join(_reasons(result.all_events)))
+        raise StarvecError(f"{name} for {partition} failed.\n" + "\n".join(_reasons(name, result.all_events)))
 
 
-def _reasons(events: Sequence[dg.DagsterEvent]) -> list[str]:
+def _reasons(name: str, events: Sequence[dg.DagsterEvent]) -> list[str]:
     lines = []
     for event in events:
         if event.is_step_failure:
             failure = event.step_failure_data
-            told = failure.user_failure_data.description if failure.user_failure_data else None
-            lines.append(
-                f"  {event.step_key}: {told or (failure.error.message if failure.error else 'no reason given')}"
-            )
+            reason = failure.user_failure_data.description if failure.user_failure_data else None
+            if reason is None and failure.error is not None:
+                thrown = failure.error.cause or failure.error
+                reason = f"{thrown.message.strip()}\n  (the trace is in the run's log: starvec dev)"
+            lines.append(f"  {(event.step_key or name).replace('__', ', ')}: {reason or 'no reason given'}")
     for event in events:
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data

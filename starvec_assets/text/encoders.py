@@ -79,10 +79,12 @@ class TfidfSvdEncoder:
     def _word_vectors(self, heads: sp.csr_array, dim: int) -> Matrix:
         """U sqrt(S) of the association matrix, unit rows, float32 [words, dim]."""
         from sklearn.decomposition import TruncatedSVD
+        from threadpoolctl import threadpool_limits
 
         rank = min(dim, heads.shape[1])
         svd = TruncatedSVD(rank, n_iter=3, random_state=self.seed)
-        scaled = svd.fit_transform(self._association(heads)) / np.sqrt(np.maximum(svd.singular_values_, 1e-12))
+        with threadpool_limits(1):  # more threads share the sums out differently from run to run; the time is elsewhere
+            scaled = svd.fit_transform(self._association(heads)) / np.sqrt(np.maximum(svd.singular_values_, 1e-12))
         return np.pad(unit_rows(scaled), ((0, 0), (0, dim - rank)))
 
     def _association(self, heads: sp.csr_array) -> sp.csr_array:

@@ -1,0 +1,193 @@
+"""`starvec` as a person at a terminal meets it: one run over a small archive, questions to it, every way to go wrong."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from starvec_assets.home import home
+from starvec_assets.sample.simulate import AWESOME, SampleSettings, write_archive
+from starvec_assets.store import ArtifactStore
+
+MONTH = "2024-01"
+
+
+def starvec(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), env=env(folder, **environment), capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "import sys; from starvec_assets.cli import main; sys.exit(main())", *arguments]
+
+
+def env(folder: Path, **environment: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("STARVEC_", "DAGSTER_"))}
+    return kept | {"STARVEC_HOME": str(folder / "home"), "STARVEC_DEVICE": "cpu"} | environment
+
+
+def run(folder: Path, *options: str, months: str = MONTH, **environment: str) -> subprocess.CompletedProcess[str]:
+    archive = str(folder / "archive")
+    lists = ["--awesome", f"{archive}/{AWESOME}"]
+    return starvec(folder, "run", "--source", archive, "--months", months, *lists, *options, **environment)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which one run has come to its end."""
+    folder = tmp_path_factory.mktemp("cli")
+    write_archive(folder / "archive", SampleSettings(users=1_200, months=(MONTH,), noise=0, seed=5))
+    done = run(folder, "--set", "quantile_tables.pairs=20000")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"(?m)^  trained +0\.\d{4}", done.stdout)
+    assert "Stars: hour files in archive" in done.stdout
+    return folder
+
+
+def test_everything_that_is_kept_lies_under_one_folder(folder: Path):
+    assert {p.name for p in (folder / "home").iterdir()} <= {
+        "artifacts", "cache", "checkpoints", "dagster", "dagster.yaml", "logs", "progress", "spill", "telemetry"
+    }  # fmt: skip
+    assert sorted(p.name for p in folder.iterdir()) == [".archive.lock", "archive", "home"]
+
+
+def test_similar_answers_from_the_export(folder: Path):
+    answer = starvec(folder, "similar", "pandas-dev/PANDAS", "-k", "4")
+    lines = [line for line in answer.stdout.splitlines() if line.startswith("  ")]
+    assert len(lines) == 4
+    cosines = [float(line.split()[0]) for line in lines]
+    assert cosines == sorted(cosines, reverse=True)
+    assert "pandas-dev/pandas" not in "".join(lines)
+
+
+def test_a_repository_that_is_not_there_is_answered_with_near_names(folder: Path):
+    answer = starvec(folder, "similar", "someone/pandas")
+    assert answer.returncode == 1
+    assert re.search(r"'someone/pandas' is not among the [\d,]+ repositories.*pandas-dev/pandas", answer.stderr)
+
+
+def test_a_person_is_recommended_what_they_have_not_starred(folder: Path):
+    answer = starvec(folder, "user", "SIM-000003")
+    assert re.search(r"SIM-000003: \d+ of \d+ starred repositories are in the vocabulary", answer.stdout)
+    assert len([line for line in answer.stdout.splitlines() if line.startswith("  ")]) == 10
+
+
+def test_a_person_who_starred_nothing_is_told_about_github(folder: Path):
+    answer = starvec(folder, "user", "nobody-here")
+    assert answer.returncode == 1
+    assert "nobody-here starred nothing in the 1 months of the star log. With --github" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "months", "message"),
+    [
+        ([], "2024-13", r"'2024-13' is not a month"),
+        ([], "2014-12", r"2014-12 is before 2015-01"),
+        ([], "2024-02..2024-01", r"2024-02.*2024-01"),
+        ([], "2099-01", r"2099-01 .*(future|last whole)"),
+        ([], "2023-05", r"no star in 2023-05 from folder .*744 missing"),
+        (["--set", "nonsense"], MONTH, r"--set 'nonsense': write ASSET\.FIELD=VALUE"),
+        (["--set", "trained_embeddings.epoch=3"], MONTH, r"epoch.*at path root:ops:trained_embeddings"),
+        (["--set", "trained_embeddings.dim=1"], MONTH, r"dim\s+Input should be greater than or equal to 2"),
+        (["--set", "user_buckets.min_users=5000"], MONTH, r"too few users: .*min_users 5,000"),
+        (["--set", "user_buckets.min_stargazers=5000"], MONTH, r"empty vocabulary: .*lower min_stargazers"),
+        (
+            ["--set", "readme_init_vectors.dim=64", "--set", "trained_embeddings.start=text+spectral"],
+            MONTH,
+            r"the text vectors are \d+ x 64 but \d+ x 128 are needed",
+        ),
+    ],
+)
+def test_bad_input_is_named_with_the_way_out(folder: Path, options: list[str], months: str, message: str):
+    failed = run(folder, *options, months=months)
+    assert failed.returncode == 1
+    assert re.search(message, failed.stderr), failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_folder_without_hour_files_is_named(folder: Path, tmp_path: Path):
+    failed = starvec(folder, "run", "--source", str(tmp_path), "--months", MONTH)
+    assert failed.returncode == 1
+    assert f"no hour file (YYYY-MM-DD-H.json.gz) in {tmp_path}" in failed.stderr
+
+
+def test_a_damaged_artifact_is_named_and_made_again(folder: Path):
+    latest = folder / "home/artifacts/fp16_export/LATEST"
+    whole = latest.read_text()
+    latest.write_text("not a version")
+    failed = starvec(folder, "similar", "numpy/numpy")
+    assert failed.returncode == 1
+    assert "materialize fp16_export again" in failed.stderr
+    latest.write_text(whole)
+    assert starvec(folder, "similar", "numpy/numpy").returncode == 0
+
+
+def test_an_empty_home_says_what_to_run(tmp_path: Path):
+    failed = starvec(tmp_path, "similar", "numpy/numpy")
+    assert failed.returncode == 1
+    assert "fp16_export is not in" in failed.stderr
+
+
+def test_the_same_run_again_gives_the_same_hashes_and_two_at_once_do_not_mix(folder: Path):
+    store = ArtifactStore(folder / "home/artifacts")
+    assets = [p.parent.name for p in store.root.glob("*/LATEST")]
+    before = {asset: store.latest(asset).content_hash for asset in assets}
+    with store.write("star_log", code_version="1") as draft:
+        (draft.path / "x").touch()
+        failed = run(folder)
+        (draft.path / "x").unlink()
+        assert failed.returncode == 1
+        assert f"star_log is being written by process {os.getpid()}: wait for that run or cancel it" in failed.stderr
+    again = run(folder, "--set", "quantile_tables.pairs=20000")
+    assert again.returncode == 0, again.stderr
+    assert {asset: ArtifactStore(store.root).latest(asset).content_hash for asset in assets} == before
+
+
+def test_a_killed_training_resumes_and_ends_with_the_same_bits(folder: Path):
+    options = ["--set", "trained_embeddings.epochs=6", "--set", "trained_embeddings.patience=6"]
+    checkpoints = folder / "home/checkpoints/trained_embeddings"
+    victim = subprocess.Popen(
+        command("run", "--source", str(folder / "archive"), "--months", MONTH, "--awesome", "none", *options),
+        env=env(folder),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    known = set(checkpoints.glob("*"))
+    deadline = time.monotonic() + 120
+    while not set(checkpoints.glob("*/checkpoint.json")) - known and time.monotonic() < deadline:
+        assert victim.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+    os.killpg(victim.pid, signal.SIGKILL)
+    victim.wait()
+    resumed = run(folder, *options)
+    assert resumed.returncode == 0, resumed.stderr
+    assert re.search(r"going on from epoch [1-6]", resumed.stderr), resumed.stderr
+    vectors = ArtifactStore(folder / "home/artifacts").latest("trained_embeddings").content_hash
+    for checkpoint in checkpoints.glob("*"):
+        subprocess.run(["rm", "-rf", str(checkpoint)], check=True)
+    assert run(folder, *options).returncode == 0
+    assert ArtifactStore(folder / "home/artifacts").latest("trained_embeddings").content_hash == vectors
+
+
+def test_the_home_folder_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("STARVEC_HOME", str(tmp_path / "elsewhere"))
+    assert home() == tmp_path / "elsewhere"
+    monkeypatch.delenv("STARVEC_HOME")
+    assert home().name == ".starvec"
+
+
+def test_the_manifest_names_inputs_config_and_provenance(folder: Path):
+    artifact = ArtifactStore(folder / "home/artifacts").latest("trained_embeddings")
+    manifest = json.loads((artifact.path / "manifest.json").read_text())
+    assert set(manifest["inputs"]) == {"user_buckets", "readme_init_vectors"}
+    assert manifest["config"]["dim"] == 128
+    assert manifest["provenance"] == ["hour files in archive"]
+    assert manifest["rows"]["repositories"] > 500
