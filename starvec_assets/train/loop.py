@@ -22,11 +22,12 @@ from starvec_assets.train import checkpoint as checkpoints
 from starvec_assets.train.checkpoint import Checkpoint
 from starvec_assets.train.device import Device
 from starvec_assets.train.epoch import Epoch, best_epoch, worth_going_on
-from starvec_assets.train.losses import make_objective
+from starvec_assets.train.losses import Objective
 from starvec_assets.train.model import StarBags
+from starvec_assets.train.neighbours import co_starred
 from starvec_assets.train.optimiser import make_optimiser
 from starvec_assets.train.ranks import Ranks
-from starvec_assets.train.sampler import Sampler
+from starvec_assets.train.sampler import NeighbourSampler, Sampler
 from starvec_assets.train.settings import TrainSettings
 from starvec_assets.train.starts import make_start
 from starvec_assets.vectors import Matrix, unit_rows
@@ -80,7 +81,8 @@ def train(
         sampler = Sampler(corpus, settings, device.torch)
         model = StarBags(start, device.torch)
         optimiser = make_optimiser(model.weight, settings)
-        objective = make_objective(settings, torch.bincount(sampler.items, minlength=n))
+        neighbours = _neighbours(corpus, n, settings, device, ranks) if settings.neighbours else None
+        objective = Objective(settings, sampler, torch.bincount(sampler.items, minlength=n), neighbours)
         loss_sum = torch.zeros((), dtype=torch.float64, device=device.torch)
         best, facts = start, dict[str, Any](epochs=[], done=0, spent=0.0)
         if saved is not None:
@@ -136,7 +138,7 @@ def train(
             began = saved_at - spent
             with bar(sampler.steps, f"epoch {number}", "step", initial=done) as shown:
                 for step in range(done, sampler.steps):
-                    task = objective.prepare(sampler.batch(number, step))
+                    task = objective.draw(number, step)
                     offsets = model.offsets(task.sizes)
                     vectors = model(task.items, offsets).requires_grad_()
                     with torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bfloat16"):
@@ -146,7 +148,7 @@ def train(
                     ranks.add(vectors.grad, loss)
                     rows, gradients = model.row_gradients(task.items, offsets, vectors.grad)
                     optimiser.step(rows, gradients, _lr(settings, number - 1 + step / sampler.steps))
-                    loss_sum += loss * len(task.users)
+                    loss_sum += loss * task.users
                     shown.update()
                     if time.perf_counter() - saved_at > 60 * settings.checkpoint_minutes:
                         _finite(loss_sum, number, settings)
@@ -180,6 +182,19 @@ def _check(corpus: PackedLists, n: int, settings: TrainSettings, heldout: tuple[
     for name, lists in (("corpus", corpus), ("held-out", heldout[0]), ("held-out", heldout[1])):
         if len(lists.items) and not (lists.items.min() >= 0 and lists.items.max() < n):
             raise StarvecError(f"the {name} lists leave the vocabulary of {n}: materialize user_buckets again")
+
+
+def _neighbours(
+    corpus: PackedLists, n: int, settings: TrainSettings, device: Device, ranks: Ranks
+) -> NeighbourSampler | None:
+    """The first rank counts who is starred with whom; None where nothing is."""
+    k = min(settings.neighbours, n - 1)
+    items, weights = np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
+    if ranks.first:
+        items, weights = co_starred(corpus, n, k, seed=settings.seed)
+    tensors = torch.from_numpy(items).to(device.torch), torch.from_numpy(weights).to(device.torch)
+    ranks.copy_first(*tensors)
+    return NeighbourSampler(*tensors, settings) if tensors[1].any() else None
 
 
 def _part(arrays: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

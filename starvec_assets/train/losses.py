@@ -1,24 +1,26 @@
-"""Losses over the two buckets of every user.
+"""What training pulls together and pushes apart.
 
-The two-bucket structure says which pairs are positive, so nothing is built from labels: an anchor knows the columns of
-its positives, and every other column is a negative. `PairLoss` computes value and gradient that way, a few rows of the
-similarity matrix at a time; `LibraryLoss` is pytorch-metric-learning on labels, for everything else.
+The structure of a batch says which pairs are positive, so nothing is built from labels: an anchor knows the columns of
+its positives, and every other column is a negative. `pair_loss` computes value and gradient that way, a few rows of the
+similarity matrix at a time. Three kinds of pairs:
 
-* ntxent, multi_similarity: both buckets of all users are anchors, each other's only positive.
-* item_softmax: bucket A is the anchor, the stars of bucket B are its positives, those of all users the candidates. As a
+* buckets: both buckets of all people are anchors, each other's only positive (ntxent, multi_similarity).
+* stars: bucket A is the anchor, the stars of bucket B are its positives, those of all people the candidates. As a
   negative, a candidate counts popularity^-gamma: being drawn often is no penalty (logQ correction, Bengio and Senecal
   2008, Yi et al. 2019).
+* neighbours: a repository is the anchor, some of its nearest by co-starring its positives, likewise.
+
+pytorch-metric-learning on labels serves for miners and CrossBatchMemory, and as the reference.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from starvec_assets.train.sampler import Batch, Counts, sort, to_device
+from starvec_assets.train.sampler import Counts, NeighbourSampler, Sampler, sort, to_device
 from starvec_assets.train.settings import TrainSettings
 
 CHUNK = 1 << 20  # entries of the similarity matrix held at a time on the CPU: they stay in the cache
@@ -27,16 +29,25 @@ CHUNK_GPU = 1 << 28
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which vectors are anchors, which are candidates, and which of them belong together."""
+    """Which vectors are anchors, which are candidates, which of them belong together, and what is made of it.
+
+    All losses are functions of an anchor's cosines to its positives and of its mass: the sum over its negatives of
+    exp(scale * (cosine - shift) + prior). With `alpha`, MultiSimilarityLoss: log(1 + mass) / scale on the one side, the
+    same of exp(-alpha * (cosine - shift)) over positives on the other. Without, a softmax for each positive.
+    """
 
     anchors: slice
     candidates: slice
     rows: torch.Tensor  # int64 [positives], ascending: places among the anchors
     columns: torch.Tensor  # int64 [positives]: places among the candidates
-    weights: torch.Tensor  # float32 [positives]: shares in the mean loss
     begins: Counts  # [anchors + 1]: anchor i's positives are begins[i]:begins[i + 1]
-    prior: torch.Tensor | None = None  # float32 [candidates]: added to a candidate's logit
-    repeats: torch.Tensor | None = None  # float32 [positives]: what of it is for having been drawn more than once
+    weights: torch.Tensor  # float32 [positives]: shares in the loss; equal ones with alpha
+    barred: torch.Tensor | None  # int64 [anchors]: a column that is no negative of the anchor, as it is the same thing
+    scale: float
+    shift: float = 1.0
+    alpha: float | None = None
+    prior: torch.Tensor | None = None  # float32 [candidates]
+    repeats: torch.Tensor | None = None  # float32 [positives]: what of its prior is for being drawn more than once
 
 
 @dataclass(frozen=True)
@@ -45,155 +56,241 @@ class Task:
 
     items: torch.Tensor  # int32 [stars]
     sizes: Counts  # [bags]: vector i is the mean of the next sizes[i] stars
-    users: torch.Tensor  # int64 [B]
-    pairs: Pairs | None = None
+    pairs: Sequence[Pairs]
+    people: torch.Tensor  # int64 [P]
+    users: int
 
 
-class Objective(ABC):
-    """A loss with, perhaps, a memory."""
+class Objective:
+    """Draws what a step looks up, and is its loss."""
 
-    def prepare(self, batch: Batch) -> Task:
-        """The bags that the loss looks at; here bucket A of every user, then bucket B of every user."""
-        items, sizes = torch.cat([batch.a_items, batch.b_items]), np.concatenate([batch.a_sizes, batch.b_sizes])
-        return Task(items, sizes, batch.users)
+    def __init__(
+        self,
+        settings: TrainSettings,
+        sampler: Sampler,
+        popularity: torch.Tensor,
+        neighbours: NeighbourSampler | None = None,
+    ) -> None:
+        """`popularity` int64 [n]: how often each repository is starred."""
+        self.settings, self.sampler, self.neighbours = settings, sampler, neighbours
+        self.prior = popularity.clamp(min=1).log() * -settings.popularity
+        if neighbours is not None:
+            self.neighbour_prior = neighbours.drawn.clamp(min=1e-3).log() * -settings.popularity
+        labelled = settings.miner != "none" or settings.memory > 0
+        self.library = Library(settings, popularity.device) if labelled else None
 
-    @abstractmethod
+    def draw(self, epoch: int, step: int) -> Task:
+        """The bags of one step: buckets A, buckets B if a loss looks at them, distinct stars of B; neighbours."""
+        settings, batch = self.settings, self.sampler.batch(epoch, step)
+        bags = _Bags(batch.a_items.device)
+        pairs = []
+        a = bags.add(batch.a_items, batch.a_sizes)
+        if settings.loss != "item_softmax" or settings.bucket_weight > 0:
+            b = bags.add(batch.b_items, batch.b_sizes)
+            if self.library is None:
+                pairs.append(bucket_pairs(slice(a.start, b.stop), settings, bags.device))
+        scale = 1 / settings.temperature
+        if settings.loss == "item_softmax":
+            pairs.append(star_pairs(bags, a, batch.b_items.long(), batch.b_sizes, self.prior, scale))
+        if self.neighbours is not None:
+            rows, drawn = self.neighbours.batch(epoch, step)
+            anchors = bags.add(rows.to(torch.int32), np.ones(len(rows), np.int64))
+            sizes, weight = np.full(len(drawn), drawn.shape[1]), settings.neighbour_weight
+            pairs.append(star_pairs(bags, anchors, drawn.ravel(), sizes, self.neighbour_prior, scale, weight, rows))
+        return Task(bags.items(), bags.sizes(), pairs, batch.people, batch.users)
+
     def __call__(self, vectors: torch.Tensor, task: Task, rank: int = 0, ranks: int = 1) -> torch.Tensor:
-        """This rank's part of the mean loss over all anchors; the parts of all ranks add up to it.
+        """This rank's part of the loss; the parts of all ranks add up to it.
 
-        `vectors` float32 [bags, d] are those of all ranks.
+        `vectors` float32 [bags, d] are those of all ranks. Every rank computes the whole of the library's losses.
         """
+        loss = pair_loss(vectors, task.pairs, rank, ranks)
+        if self.library is not None:
+            loss = loss + self.library(vectors[: 2 * len(task.people)], task.people) / ranks
+        return loss
 
     def state(self) -> dict[str, torch.Tensor]:
         """What a checkpoint must keep."""
-        return {}
+        return self.library.state() if self.library is not None else {}
 
-    def load(self, state: Mapping[str, torch.Tensor]) -> None:  # noqa: B027 - most losses keep nothing
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Put back what `state` gave."""
+        if self.library is not None:
+            self.library.load(state)
 
 
-class PairLoss(Objective):
-    """ntxent and multi_similarity over two buckets, item_softmax over a bucket and items."""
+class _Bags:
+    """Bags to look up, collected one kind after the other."""
 
-    def __init__(self, settings: TrainSettings, popularity: torch.Tensor) -> None:
-        """`popularity` int64 [n]: how often each repository is starred."""
-        self.settings = settings
-        self.prior = popularity.clamp(min=1).log() * -settings.popularity
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._items: list[torch.Tensor] = []
+        self._sizes: list[Counts] = []
+        self._count = 0
 
-    def prepare(self, batch: Batch) -> Task:
-        """Bucket A, then either bucket B or the distinct stars of all buckets B, each by itself."""
-        if self.settings.loss == "item_softmax":
-            return self._items(batch)
-        task = super().prepare(batch)
-        n = len(task.sizes)
-        row = torch.arange(n, device=task.items.device)
-        weights = torch.full((n,), 1 / n, device=row.device)
-        pairs = Pairs(slice(0, n), slice(0, n), row, (row + n // 2) % n, weights, np.arange(n + 1))
-        return Task(task.items, task.sizes, task.users, pairs)
+    def add(self, items: torch.Tensor, sizes: Counts) -> slice:
+        """Where their vectors will stand."""
+        self._items.append(items)
+        self._sizes.append(sizes)
+        self._count += len(sizes)
+        return slice(self._count - len(sizes), self._count)
 
-    def _items(self, batch: Batch) -> Task:
-        users, stars, device = len(batch.a_sizes), len(batch.b_items), batch.b_items.device
-        shift = stars.bit_length()
-        keys = sort((batch.b_items.long() << shift) | torch.arange(stars, device=device))
-        items, place = keys >> shift, keys & ((1 << shift) - 1)
-        group = torch.cat([items.new_zeros(1), items.diff().sign()]).cumsum(0)
-        # On an accelerator the candidates are padded to the number of stars, which is known, with some drawn 0 times.
-        distinct = int(group[-1]) + 1 if device.type == "cpu" else stars
-        candidates = items.new_zeros(distinct).scatter_(0, group, items)
-        drawn = torch.zeros(distinct, device=device).index_add_(0, group, torch.ones(stars, device=device))
-        columns = torch.empty_like(group).scatter_(0, place, group)
-        weights = np.repeat((1 / (batch.b_sizes * users)).astype(np.float32), batch.b_sizes)
-        pairs = Pairs(
-            anchors=slice(0, users),
-            candidates=slice(users, users + distinct),
-            rows=to_device(np.repeat(np.arange(users), batch.b_sizes), device),
-            columns=columns,
-            weights=to_device(weights, device),
-            begins=np.concatenate([[0], np.cumsum(batch.b_sizes)]),
-            prior=drawn.log() + self.prior[candidates],
-            repeats=drawn.log()[columns],
-        )
-        sizes = np.concatenate([batch.a_sizes, np.ones(distinct, np.int64)])
-        return Task(torch.cat([batch.a_items, candidates.to(torch.int32)]), sizes, batch.users, pairs)
+    def items(self) -> torch.Tensor:
+        return torch.cat(self._items)
 
-    def __call__(self, vectors: torch.Tensor, task: Task, rank: int = 0, ranks: int = 1) -> torch.Tensor:
-        """See Objective."""
-        part: torch.Tensor = _PairFunction.apply(  # type: ignore[no-untyped-call]
-            vectors, task.pairs, self.settings, rank, ranks
-        )
-        return part
+    def sizes(self) -> Counts:
+        return np.concatenate(self._sizes)
 
 
-class _PairFunction(torch.autograd.Function):
-    """Loss and gradient in one pass over blocks of anchors: three matrix products each, nothing kept but [bags, d].
+def bucket_pairs(buckets: slice, settings: TrainSettings, device: torch.device) -> Pairs:
+    """Buckets A of all people, then their buckets B: each one's partner is half of all further on."""
+    n = buckets.stop - buckets.start
+    row = torch.arange(n, device=device)
+    similar, beside = settings.loss == "multi_similarity", settings.loss == "item_softmax"
+    weight = settings.bucket_weight if beside else 1.0
+    return Pairs(
+        anchors=buckets,
+        candidates=buckets,
+        rows=row,
+        columns=(row + n // 2) % n,
+        begins=np.arange(n + 1),
+        weights=torch.full((n,), weight / n, device=device),
+        barred=row,
+        scale=settings.beta if similar else 1 / settings.temperature,
+        shift=settings.base if similar else 1.0,
+        alpha=settings.alpha if similar else None,
+    )
 
-    All losses are functions of an anchor's cosines to its positives and of its `mass`: the sum over its negatives of
-    exp(scale * (cosine - shift) + prior). Cosines are bounded, so the exponentials need no running maximum.
+
+def star_pairs(
+    bags: _Bags,
+    anchors: slice,
+    stars: torch.Tensor,
+    sizes: Counts,
+    prior: torch.Tensor,
+    scale: float,
+    weight: float = 1.0,
+    same: torch.Tensor | None = None,
+) -> Pairs:
+    """Each anchor with the next `sizes` of `stars`, int64; candidates are the distinct stars of all.
+
+    A star drawn c times counts c times. `prior` float32 [n] is added to the logit of each repository; `same` int64
+    [anchors] is the repository that an anchor is itself. `weight` is that of the mean over anchors of the mean over
+    their stars.
+    """
+    count = len(stars)
+    shift = count.bit_length()
+    keys = sort((stars << shift) | torch.arange(count, device=bags.device))
+    items, place = keys >> shift, keys & ((1 << shift) - 1)
+    group = torch.cat([items.new_zeros(1), items.diff().sign()]).cumsum(0)
+    # On an accelerator the candidates are padded to the number of stars, which is known, with some drawn 0 times.
+    distinct = int(group[-1]) + 1 if bags.device.type == "cpu" else count
+    candidates = items.new_zeros(distinct).scatter_(0, group, items)
+    drawn = torch.zeros(distinct, device=bags.device).index_add_(0, group, torch.ones(count, device=bags.device)).log()
+    columns = torch.empty_like(group).scatter_(0, place, group)
+    weights = np.repeat(weight / (sizes * len(sizes)), sizes).astype(np.float32)
+    barred = None
+    if same is not None:  # where an anchor is no candidate, its first positive stands in: that is no negative anyway
+        begins = to_device(np.cumsum(sizes) - sizes, bags.device)
+        found = torch.searchsorted(items, same).clamp(max=count - 1)
+        barred = torch.where(items[found] == same, group[found], columns[begins])
+    return Pairs(
+        anchors=anchors,
+        candidates=bags.add(candidates.to(torch.int32), np.ones(distinct, np.int64)),
+        rows=to_device(np.repeat(np.arange(len(sizes)), sizes), bags.device),
+        columns=columns,
+        begins=np.concatenate([[0], np.cumsum(sizes)]),
+        weights=to_device(weights, bags.device),
+        barred=barred,
+        scale=scale,
+        prior=drawn + prior[candidates],
+        repeats=drawn[columns],
+    )
+
+
+def pair_loss(vectors: torch.Tensor, pairs: Sequence[Pairs], rank: int = 0, ranks: int = 1) -> torch.Tensor:
+    """Sum of the losses of `pairs` over the anchors that are this rank's share; vectors float32 [bags, d]."""
+    loss: torch.Tensor = _PairLoss.apply(vectors, pairs, rank, ranks)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _PairLoss(torch.autograd.Function):
+    """Value and gradient in one pass over blocks of anchors: three matrix products each, nothing kept but [bags, d].
+
+    Cosines are bounded, so the exponentials need no running maximum.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, vectors: torch.Tensor, pairs: Pairs, settings: TrainSettings, rank: int, ranks: int
-    ) -> torch.Tensor:
+    def forward(ctx: Any, vectors: torch.Tensor, pairs: Sequence[Pairs], rank: int, ranks: int) -> torch.Tensor:
         kind = vectors.device.type
         lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp(min=1e-12)
         unit = vectors / lengths
         fast = unit.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else unit
         gradient = torch.zeros_like(unit)
         total: torch.Tensor = unit.new_zeros(())
-        anchors, candidates = fast[pairs.anchors], fast[pairs.candidates]
-        to_anchors, to_candidates = gradient[pairs.anchors], gradient[pairs.candidates]
-        similar, count = settings.loss == "multi_similarity", len(anchors)
-        scale, shift = (settings.beta, settings.base) if similar else (1 / settings.temperature, 1.0)
-        steep = (unit[pairs.anchors] * scale).to(fast.dtype)
-        prior = -scale * shift if pairs.prior is None else pairs.prior - scale * shift
-        height = max(1, (CHUNK if kind == "cpu" else CHUNK_GPU) // len(candidates))
-        last = count * (rank + 1) // ranks
-        for begin in range(count * rank // ranks, last, height):
-            block = slice(begin, min(begin + height, last))
-            own = slice(pairs.begins[block.start], pairs.begins[block.stop])
-            rows, columns, weights = pairs.rows[own] - begin, pairs.columns[own], pairs.weights[own]
-
-            pull = (steep[block] @ candidates.T).float().add_(prior)
-            near = pull[rows, columns]
-            if pairs.repeats is not None:
-                near -= pairs.repeats[own]
-            pull.exp_()
-            if pairs.anchors == pairs.candidates:  # nobody is a negative of itself
-                pull.diagonal(begin).zero_()
-            pull[rows, columns] = 0
-            mass = pull.sum(dim=1)
-
-            if similar:
-                push = torch.exp(near * (-settings.alpha / scale))
-                push_mass = torch.zeros_like(mass).index_add_(0, rows, push)
-                total += (push_mass.log1p() / settings.alpha + mass.log1p() / scale).sum() / count
-                by_positive = -push / (1 + push_mass[rows]) / count
-                by_mass = 1 / (1 + mass) / count
-            else:
-                positive = near.exp()
-                both = positive + mass[rows]
-                total += (weights * (both.log() - near)).sum()
-                by_positive = -scale * weights * mass[rows] / both
-                by_mass = torch.zeros_like(mass).index_add_(0, rows, scale * weights / both)
-
-            pull *= by_mass.unsqueeze(1)
-            pull[rows, columns] = by_positive
-            pull = pull.to(fast.dtype)
-            to_anchors[block] += pull @ candidates
-            to_candidates += pull.T @ anchors[block]
+        for some in pairs:
+            total += _add_pairs(unit, fast, gradient, some, rank, ranks)
         along = torch.linalg.vecdot(gradient, unit).unsqueeze(1)
         ctx.save_for_backward(gradient.addcmul_(unit, along, value=-1).div_(lengths))  # through the normalisation
         return total
 
     @staticmethod
-    def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor, None, None, None, None]:
+    def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * upstream[0], None, None, None, None
+        return gradient * upstream[0], None, None, None
 
 
-class LibraryLoss(Objective):
-    """pytorch-metric-learning's loss, miner and CrossBatchMemory on labels; every rank computes the whole."""
+def _add_pairs(
+    unit: torch.Tensor, fast: torch.Tensor, gradient: torch.Tensor, pairs: Pairs, rank: int, ranks: int
+) -> torch.Tensor:
+    """The loss of `pairs`, its gradient added; `fast` is `unit` in the precision of the products."""
+    anchors, candidates = fast[pairs.anchors], fast[pairs.candidates]
+    to_anchors, to_candidates = gradient[pairs.anchors], gradient[pairs.candidates]
+    scale = pairs.scale
+    steep = (unit[pairs.anchors] * scale).to(fast.dtype)
+    prior = -scale * pairs.shift if pairs.prior is None else pairs.prior - scale * pairs.shift
+    total: torch.Tensor = unit.new_zeros(())
+    height = max(1, (CHUNK if unit.device.type == "cpu" else CHUNK_GPU) // len(candidates))
+    last = len(anchors) * (rank + 1) // ranks
+    for begin in range(len(anchors) * rank // ranks, last, height):
+        block = slice(begin, min(begin + height, last))
+        own = slice(pairs.begins[block.start], pairs.begins[block.stop])
+        rows, columns, weights = pairs.rows[own] - begin, pairs.columns[own], pairs.weights[own]
+
+        pull = (steep[block] @ candidates.T).float().add_(prior)
+        near = pull[rows, columns]
+        if pairs.repeats is not None:
+            near -= pairs.repeats[own]
+        pull.exp_()
+        pull[rows, columns] = 0
+        if pairs.barred is not None:
+            pull.scatter_(1, pairs.barred[block].unsqueeze(1), 0)
+        mass = pull.sum(dim=1)
+
+        if pairs.alpha is not None:
+            push = torch.exp(near * (-pairs.alpha / scale))
+            push_mass = torch.zeros_like(mass).index_add_(0, rows, push)
+            share = pairs.weights[0]
+            total += share * (push_mass.log1p() / pairs.alpha + mass.log1p() / scale).sum()
+            by_positive = -share * push / (1 + push_mass[rows])
+            by_mass = share / (1 + mass)
+        else:
+            positive = near.exp()
+            both = positive + mass[rows]
+            total += (weights * (both.log() - near)).sum()
+            by_positive = -scale * weights * mass[rows] / both
+            by_mass = torch.zeros_like(mass).index_add_(0, rows, scale * weights / both)
+
+        pull *= by_mass.unsqueeze(1)
+        pull.index_put_((rows, columns), by_positive, accumulate=True)
+        pull = pull.to(fast.dtype)
+        to_anchors[block] += pull @ candidates
+        to_candidates += pull.T @ anchors[block]
+    return total
+
+
+class Library:
+    """pytorch-metric-learning's loss, miner and CrossBatchMemory on labels."""
 
     def __init__(self, settings: TrainSettings, device: torch.device) -> None:
         from pytorch_metric_learning import losses, miners
@@ -212,28 +309,22 @@ class LibraryLoss(Objective):
         if self.memory:
             self.loss = losses.CrossBatchMemory(self.loss, settings.dim, settings.memory, self.miner).to(device)
 
-    def __call__(self, vectors: torch.Tensor, task: Task, rank: int = 0, ranks: int = 1) -> torch.Tensor:
-        """See Objective."""
-        labels = torch.cat([task.users, task.users])
-        mined = self.miner(vectors, labels) if self.miner is not None and not self.memory else None
-        loss: torch.Tensor = self.loss(vectors, labels, mined)
-        return loss / ranks
+    def __call__(self, buckets: torch.Tensor, people: torch.Tensor) -> torch.Tensor:
+        """The mean loss of buckets A then B of `people`, float32 [2P, d]."""
+        labels = torch.cat([people, people])
+        mined = self.miner(buckets, labels) if self.miner is not None and not self.memory else None
+        loss: torch.Tensor = self.loss(buckets, labels, mined)
+        return loss
 
     def state(self) -> dict[str, torch.Tensor]:
         """CrossBatchMemory's queue."""
         if not self.memory:
             return {}
         place = self.loss.label_memory.new_tensor([self.loss.queue_idx, self.loss.has_been_filled])
-        return {"queue": self.loss.embedding_memory, "queue_users": self.loss.label_memory, "queue_place": place}
+        return {"queue": self.loss.embedding_memory, "queue_people": self.loss.label_memory, "queue_place": place}
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Put the queue back."""
         if self.memory:
-            self.loss.embedding_memory, self.loss.label_memory = state["queue"], state["queue_users"]
+            self.loss.embedding_memory, self.loss.label_memory = state["queue"], state["queue_people"]
             self.loss.queue_idx, self.loss.has_been_filled = (int(x) for x in state["queue_place"])
-
-
-def make_objective(settings: TrainSettings, popularity: torch.Tensor) -> Objective:
-    """Without labels where the two-bucket structure allows it, the library's otherwise."""
-    direct = settings.miner == "none" and not settings.memory
-    return PairLoss(settings, popularity) if direct else LibraryLoss(settings, popularity.device)

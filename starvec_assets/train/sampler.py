@@ -1,4 +1,4 @@
-"""Two random non-overlapping buckets of every user, drawn again each epoch, without Python per user.
+"""Two random non-overlapping buckets of every user, drawn again each epoch; neighbours of repositories likewise.
 
 Every star's place is decided by a hash of (seed, epoch, star): no generator, no state to save, the same draw on every
 device and on every rank of a data-parallel run.
@@ -19,13 +19,17 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Batch:
-    """The two buckets of each user of one step, one user after the other; sizes are on the host, never asked for."""
+    """The two buckets of each of `people`, one after the other; sizes are on the host, never asked for.
 
-    users: torch.Tensor  # int64 [B]
+    A person is a user, or as many users as the settings pool, under the first one's number.
+    """
+
+    people: torch.Tensor  # int64 [P]
     a_items: torch.Tensor  # int32 [a_sizes.sum()]
     b_items: torch.Tensor  # int32 [b_sizes.sum()]
-    a_sizes: Counts  # [B]
-    b_sizes: Counts  # [B]
+    a_sizes: Counts  # [P]
+    b_sizes: Counts  # [P]
+    users: int
 
 
 class Sampler:
@@ -64,7 +68,10 @@ class Sampler:
         places = np.cumsum(pool) - pool
         a = _ranges(to_device(places + b_sizes, device), a_sizes, device)[0]
         b = _ranges(to_device(places, device), b_sizes, device)[0]
-        return Batch(users, items[a], items[b], a_sizes, b_sizes)
+        first = np.arange(0, len(chosen), settings.pooled)
+        people = users[:: settings.pooled]
+        a_sizes, b_sizes = np.add.reduceat(a_sizes, first), np.add.reduceat(b_sizes, first)
+        return Batch(people, items[a], items[b], a_sizes, b_sizes, len(chosen))
 
     def _shuffle(self, stars: torch.Tensor, owner: torch.Tensor, salt: int, users: int) -> torch.Tensor:
         """Each user's items in random order: user, random bits and item share one int64, and sorting carries all."""
@@ -72,6 +79,35 @@ class Sampler:
         random = (_hash(stars, salt) & (2**63 - 1)) >> (63 - user_shift + self.item_bits) << self.item_bits
         keys = (owner << user_shift) | random | self.items[stars]
         return (sort(keys) & ((1 << self.item_bits) - 1)).to(torch.int32)
+
+
+class NeighbourSampler:
+    """Draws repositories, and of each one some of its neighbours by their weight, with repetition."""
+
+    def __init__(self, items: torch.Tensor, weights: torch.Tensor, settings: TrainSettings) -> None:
+        """Neighbours of each repository, int32 [n, k], and their weights, float32 [n, k], 0 where there are fewer."""
+        self.settings = settings
+        self.items = items
+        shares = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-30)
+        last = (weights > 0).sum(dim=1, keepdim=True).sub(1).clamp(min=0)
+        self.bounds = shares.cumsum(dim=1).scatter_(1, last, 1.0)  # of the last one: 1, whatever the rounding
+        self.known = torch.nonzero(weights[:, 0])[:, 0].cpu().numpy()
+        self.drawn = torch.zeros(len(items), device=items.device).index_add_(0, items.ravel().long(), shares.ravel())
+        self._epoch, self._order = -1, self.known
+
+    def batch(self, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Distinct repositories, int64 [r], and of each the neighbours drawn, int64 [r, draws]."""
+        settings, device = self.settings, self.items.device
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng([settings.seed, epoch, 1]).permutation(self.known)
+        count = min(settings.neighbour_batch, len(self.known))
+        rows = to_device(self._order[(step * count + np.arange(count)) % len(self.known)], device)
+        draws = torch.arange(settings.neighbour_draws, device=device)
+        random = _hash(rows.unsqueeze(1) * settings.neighbour_draws + draws, _salt(settings.seed, epoch, step))
+        chance = (random >> 40 & 0x7FFFFF).float() / (1 << 23)
+        places = torch.searchsorted(self.bounds[rows], chance, right=True)
+        return rows, self.items[rows].long().gather(1, places)
 
 
 def sort(keys: torch.Tensor) -> torch.Tensor:
@@ -93,8 +129,8 @@ def to_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-def _salt(seed: int, epoch: int) -> int:
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+def _salt(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _hash(x: torch.Tensor, salt: int) -> torch.Tensor:

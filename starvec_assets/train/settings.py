@@ -19,6 +19,13 @@ class TrainSettings(Settings):
     loss: Literal["item_softmax", "ntxent", "multi_similarity"] = Field(
         "item_softmax", description="bucket A against each star of bucket B, or bucket against bucket by the other two"
     )
+    bucket_weight: float = Field(0.0, ge=0, le=100, description="weight of ntxent between buckets beside item_softmax")
+    neighbours: int = Field(
+        64, ge=0, le=1024, description="most co-starred repositories of each that are pulled to it; 0 = no such loss"
+    )
+    neighbour_weight: float = Field(1.0, gt=0, le=100, description="weight of that loss beside the others")
+    neighbour_batch: int = Field(1024, ge=2, le=1 << 17, description="repositories a step in it")
+    neighbour_draws: int = Field(4, ge=1, le=64, description="neighbours that are drawn for each of them")
     temperature: float = Field(0.1, ge=0.03, le=2, description="of the softmaxes: lower looks harder at the nearest")
     popularity: float = Field(
         1.0,
@@ -40,7 +47,8 @@ class TrainSettings(Settings):
     )
     bucket_a: int = Field(64, ge=1, le=100_000, description="stars of bucket A at most: of those that B leaves")
     bucket_b: int = Field(8, ge=1, le=100_000, description="stars of bucket B at most: no more than half of a list")
-    batch: int = Field(1024, ge=2, le=1 << 17, description="users a step; each one's negatives are all the others")
+    pooled: int = Field(2, ge=1, le=16, description="users whose buckets are made one: a person of more interests")
+    batch: int = Field(1024, ge=4, le=1 << 17, description="users a step; each one's negatives are all the others")
     epochs: int = Field(3, ge=0, le=1000, description="passes over the users at most; the best one is kept")
     patience: int = Field(2, ge=1, le=1000, description="epochs without a better held-out score before stopping")
     optimiser: Literal["adam", "adagrad"] = Field("adam", description="both keep one second moment a row")
@@ -55,10 +63,16 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainSettings":
-        if 0 < self.memory < 2 * self.batch:
+        if self.pooled > self.batch // 2:
             raise StarvecError(
-                f"memory is {self.memory} but a batch of {self.batch} users has {2 * self.batch} buckets: "
-                f"set memory to {2 * self.batch} or more, or to 0"
+                f"pooled is {self.pooled} but batch is {self.batch}: two people at least must be told apart, "
+                f"set pooled to {self.batch // 2} or less"
+            )
+        buckets = 2 * -(-self.batch // self.pooled)
+        if 0 < self.memory < buckets:
+            raise StarvecError(
+                f"memory is {self.memory} but {self.batch} users pooled by {self.pooled} make {buckets} buckets: "
+                f"set memory to {buckets} or more, or to 0"
             )
         if self.loss == "item_softmax" and (self.miner != "none" or self.memory):
             raise StarvecError(

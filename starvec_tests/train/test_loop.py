@@ -21,7 +21,7 @@ from starvec_assets.train.device import Device
 from starvec_assets.train.epoch import Epoch
 from starvec_assets.train.job import TrainJob
 from starvec_assets.train.loop import TrainResult, train
-from starvec_assets.train.losses import PairLoss
+from starvec_assets.train.losses import Objective
 from starvec_assets.train.settings import TrainSettings
 
 N = 200
@@ -226,8 +226,8 @@ def test_stars_outside_the_vocabulary_are_refused(run: Runner) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_the_run(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = PairLoss.__call__
-    monkeypatch.setattr(PairLoss, "__call__", lambda *arguments: call(*arguments) * float("nan"))
+    call = Objective.__call__
+    monkeypatch.setattr(Objective, "__call__", lambda *arguments: call(*arguments) * float("nan"))
     with pytest.raises(StarvecError, match="the loss of epoch 1 is nan: lower lr"):
         run()
 
@@ -242,6 +242,6 @@ def test_a_device_out_of_memory_names_a_batch_to_try(run: Runner, monkeypatch: p
     def full(*arguments: Any) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(PairLoss, "__call__", full)
+    monkeypatch.setattr(Objective, "__call__", full)
     with pytest.raises(StarvecError, match="CPU ran out of memory with batch 64: set batch to 32"):
         run()

@@ -1,24 +1,31 @@
-"""The losses that need no labels equal the library's own, value and gradient."""
+"""The losses that need no labels equal the library's own, and the formulas, in value and gradient."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import normalize
 
+from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.train import losses
-from starvec_assets.train.losses import LibraryLoss, Objective, PairLoss, Task
-from starvec_assets.train.sampler import Batch
+from starvec_assets.train.losses import Library, Objective, Pairs, Task, pair_loss
+from starvec_assets.train.sampler import NeighbourSampler, Sampler
 from starvec_assets.train.settings import TrainSettings
 
 CPU = torch.device("cpu")
 POPULARITY = torch.tensor([90, 50, 20, 10, 9, 8, 3, 2, 1])
-BATCH = Batch(
-    users=torch.tensor([5, 0, 9, 7]),
-    a_items=torch.tensor([0, 1, 2, 0, 3, 4, 5, 8], dtype=torch.int32),
-    b_items=torch.tensor([7, 0, 5, 1, 5, 6, 2], dtype=torch.int32),
-    a_sizes=np.array([2, 2, 3, 1]),
-    b_sizes=np.array([2, 1, 3, 1]),
-)
+CORPUS = PackedLists.of([[0, 1, 7, 2], [0, 3, 0 + 8], [4, 5, 6, 7, 0, 1], [8, 2], [1, 3, 5, 7]])
+NEAREST = torch.tensor([[1, 2, 3], [0, 2, 0], [1, 0, 8]], dtype=torch.int32)
+WEIGHTS = torch.tensor([[3.0, 2.0, 1.0], [5.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
+
+
+def objective(neighbours: bool = False, **change: Any) -> Objective:
+    settings = TrainSettings.model_validate({"batch": 5, "pooled": 1, "bucket_b": 2, "neighbour_batch": 3, **change})
+    nearest = torch.cat([NEAREST, torch.zeros(6, 3, dtype=torch.int32)])
+    weights = torch.cat([WEIGHTS, torch.zeros(6, 3)])
+    near = NeighbourSampler(nearest, weights, settings) if neighbours else None
+    return Objective(settings, Sampler(CORPUS, settings, CPU), POPULARITY, near)
 
 
 def vectors_of(task: Task, near: float = 1.0) -> torch.Tensor:
@@ -27,73 +34,101 @@ def vectors_of(task: Task, near: float = 1.0) -> torch.Tensor:
     return noise[:1] + near * noise
 
 
-def value_and_gradient(
-    objective: Objective, task: Task, vectors: torch.Tensor, rank: int = 0, ranks: int = 1
-) -> tuple[float, torch.Tensor]:
-    leaf = vectors.clone().requires_grad_()
-    loss = objective(leaf, task, rank, ranks)
+def value_and_gradient(loss: torch.Tensor, vectors: torch.Tensor) -> tuple[float, torch.Tensor]:
     loss.backward()
-    assert leaf.grad is not None
-    return loss.item(), leaf.grad
+    assert vectors.grad is not None
+    return loss.item(), vectors.grad
+
+
+@pytest.fixture(autouse=True)
+def blocks_of_three_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "CHUNK", 30)
 
 
 @pytest.mark.parametrize("near", [1.0, 0.1])
 @pytest.mark.parametrize(
-    "settings",
+    "change",
     [
-        TrainSettings(loss="multi_similarity"),
-        TrainSettings(loss="multi_similarity", alpha=5, beta=20, base=0.3),
-        TrainSettings(loss="ntxent", temperature=0.07),
-        TrainSettings(loss="ntxent", temperature=0.5),
+        {"loss": "multi_similarity"},
+        {"loss": "multi_similarity", "alpha": 5, "beta": 20, "base": 0.3},
+        {"loss": "ntxent", "temperature": 0.07},
+        {"loss": "ntxent", "temperature": 0.5, "pooled": 2},
     ],
 )
-def test_direct_masks_equal_labels(settings: TrainSettings, near: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    objective = PairLoss(settings, POPULARITY)
-    task = objective.prepare(BATCH)
-    vectors = vectors_of(task, near)
-    expected, gradient = value_and_gradient(LibraryLoss(settings, CPU), task, vectors)
-    monkeypatch.setattr(losses, "CHUNK", 3 * len(vectors))  # blocks of 3 rows: the last one is short
-    got, ours = value_and_gradient(objective, task, vectors)
+def test_direct_masks_equal_labels(change: dict[str, Any], near: float) -> None:
+    ours = objective(**change)
+    task = ours.draw(1, 0)
+    a, b = (vectors_of(task, near).requires_grad_() for _ in range(2))
+    expected, gradient = value_and_gradient(Library(ours.settings, CPU)(a, task.people), a)
+    got, direct = value_and_gradient(ours(b, task), b)
     assert got == pytest.approx(expected, abs=1e-5)
-    assert torch.allclose(ours, gradient, atol=1e-5)
+    assert torch.allclose(direct, gradient, atol=1e-5)
+
+
+def by_formula(
+    unit: torch.Tensor, task: Task, pairs: Pairs, prior: torch.Tensor, same: list[int] | None
+) -> torch.Tensor:
+    """Softmax of each positive against every draw of what is not the anchor's own, written down plainly."""
+    bags = np.split(task.items.numpy(), np.cumsum(task.sizes)[:-1])
+    star = [int(bags[i][0]) for i in range(pairs.candidates.start, pairs.candidates.stop)]
+    place = {item: pairs.candidates.start + i for i, item in enumerate(star)}
+    assert len(place) == len(star)  # distinct
+    drawn = [star[int(column)] for column in pairs.columns]
+    loss = torch.zeros(())
+    for anchor in range(pairs.anchors.stop - pairs.anchors.start):
+
+        def logit(item: int, anchor: int = anchor) -> torch.Tensor:
+            return unit[pairs.anchors.start + anchor] @ unit[place[item]] * pairs.scale + prior[item]
+
+        own = drawn[pairs.begins[anchor] : pairs.begins[anchor + 1]]
+        barred = {*own, *([same[anchor]] if same else [])}
+        negatives = [logit(item) for item in drawn if item not in barred]
+        for item, weight in zip(own, pairs.weights[pairs.begins[anchor] :], strict=False):
+            loss = loss + weight * (torch.logsumexp(torch.stack([*negatives, logit(item)]), 0) - logit(item))
+    return loss
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0])
-def test_item_softmax_is_what_its_formula_says(gamma: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = TrainSettings(popularity=gamma, temperature=0.2)
-    objective = PairLoss(settings, POPULARITY)
-    task = objective.prepare(BATCH)
-    vectors = vectors_of(task)
-    leaf = vectors.clone().requires_grad_()
-    unit = normalize(leaf)
-    places = {int(item): len(BATCH.a_sizes) + i for i, item in enumerate(task.items[len(BATCH.a_items) :])}
-    drawn = BATCH.b_items.tolist()
-    buckets = [set(drawn[:2]), set(drawn[2:3]), set(drawn[3:6]), set(drawn[6:])]
-    expected = torch.zeros(())
-    for user, bucket in enumerate(buckets):
-
-        def logit(item: int, user: int = user) -> torch.Tensor:
-            return unit[user] @ unit[places[item]] / 0.2 - gamma * POPULARITY[item].log()
-
-        negatives = torch.stack([logit(item) for item in drawn if item not in bucket])
-        for item in bucket:
-            softmax = torch.logsumexp(torch.cat([negatives, logit(item).reshape(1)]), 0) - logit(item)
-            expected = expected + softmax / len(bucket) / len(buckets)
-    expected.backward()
-    assert leaf.grad is not None
-
-    monkeypatch.setattr(losses, "CHUNK", 3 * len(places))
-    got, gradient = value_and_gradient(objective, task, vectors)
-    assert got == pytest.approx(expected.item(), abs=1e-5)
-    assert torch.allclose(gradient, leaf.grad, atol=1e-5)
+@pytest.mark.parametrize("pooled", [1, 2])
+def test_item_softmax_is_what_its_formula_says(gamma: float, pooled: int) -> None:
+    ours = objective(popularity=gamma, temperature=0.2, pooled=pooled)
+    task = ours.draw(1, 0)
+    a, b = (vectors_of(task).requires_grad_() for _ in range(2))
+    expected, gradient = value_and_gradient(
+        by_formula(normalize(a), task, task.pairs[0], -gamma * POPULARITY.log(), None), a
+    )
+    got, direct = value_and_gradient(ours(b, task), b)
+    assert float(task.pairs[0].weights.sum()) == pytest.approx(1)
+    assert got == pytest.approx(expected, abs=1e-5)
+    assert torch.allclose(direct, gradient, atol=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["item_softmax", "ntxent", "multi_similarity"])
-def test_the_parts_of_the_ranks_add_up_to_the_loss(loss: str) -> None:
-    objective = PairLoss(TrainSettings.model_validate({"loss": loss}), POPULARITY)
-    task = objective.prepare(BATCH)
-    vectors = vectors_of(task)
-    whole = value_and_gradient(objective, task, vectors)
-    parts = [value_and_gradient(objective, task, vectors, rank, 3) for rank in range(3)]
-    assert sum(value for value, _ in parts) == pytest.approx(whole[0], abs=1e-6)
-    assert torch.allclose(sum(gradient for _, gradient in parts), whole[1], atol=1e-6)  # type: ignore[arg-type]
+def test_neighbours_are_pulled_as_their_formula_says() -> None:
+    ours = objective(neighbours=True, temperature=0.2, neighbour_weight=3.0)
+    task = ours.draw(1, 0)
+    pairs = task.pairs[1]
+    bags = np.split(task.items.numpy(), np.cumsum(task.sizes)[:-1])
+    rows = [int(bags[i][0]) for i in range(pairs.anchors.start, pairs.anchors.stop)]
+    assert sorted(rows) == [0, 1, 2]
+    a, b = (vectors_of(task).requires_grad_() for _ in range(2))
+    shares = torch.zeros(9).index_add_(0, NEAREST.ravel().long(), (WEIGHTS / WEIGHTS.sum(1, keepdim=True)).ravel())
+    prior = -shares.clamp(min=1e-3).log()
+    expected, gradient = value_and_gradient(by_formula(normalize(a), task, pairs, prior, rows), a)
+    got, direct = value_and_gradient(pair_loss(b, [pairs]), b)
+    assert float(pairs.weights.sum()) == pytest.approx(3)
+    assert got == pytest.approx(expected, abs=1e-5)
+    assert torch.allclose(direct, gradient, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"loss": "item_softmax", "bucket_weight": 0.5}, {"loss": "ntxent"}, {"loss": "multi_similarity"}],
+)
+def test_the_parts_of_the_ranks_add_up_to_the_loss(change: dict[str, Any]) -> None:
+    ours = objective(neighbours=True, **change)
+    task = ours.draw(1, 0)
+    whole, parts = (vectors_of(task).requires_grad_() for _ in range(2))
+    value, gradient = value_and_gradient(ours(whole, task), whole)
+    added, together = value_and_gradient(sum((ours(parts, task, rank, 3) for rank in range(3)), torch.zeros(())), parts)
+    assert added == pytest.approx(value, abs=1e-6)
+    assert torch.allclose(together, gradient, atol=1e-6)

@@ -1,40 +1,47 @@
 """Two buckets of every user: disjoint, as large as asked for, even in chance, the same everywhere, new each epoch."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.train.sampler import Batch, Sampler
+from starvec_assets.train.sampler import Batch, NeighbourSampler, Sampler
 from starvec_assets.train.settings import TrainSettings
 
 CPU = torch.device("cpu")
+
+
+def wish(**change: Any) -> TrainSettings:
+    return TrainSettings.model_validate({"pooled": 1, **change})
 
 
 def buckets(batch: Batch) -> list[tuple[int, list[int], list[int]]]:
     """User, bucket A, bucket B."""
     a = np.split(batch.a_items.numpy(), np.cumsum(batch.a_sizes)[:-1])
     b = np.split(batch.b_items.numpy(), np.cumsum(batch.b_sizes)[:-1])
-    return [(int(user), x.tolist(), y.tolist()) for user, x, y in zip(batch.users, a, b, strict=True)]
+    return [(int(user), x.tolist(), y.tolist()) for user, x, y in zip(batch.people, a, b, strict=True)]
 
 
 @given(
     lengths=st.lists(st.integers(2, 30), min_size=2, max_size=20),
     bucket_a=st.integers(1, 30),
     bucket_b=st.integers(1, 30),
-    batch=st.integers(2, 20),
+    batch=st.integers(4, 20),
     split=st.sampled_from(["random", "window"]),
 )
-@settings(deadline=None, max_examples=100)
+@hypothesis_settings(deadline=None, max_examples=100)
 def test_buckets_are_disjoint_parts_of_each_list(
     lengths: list[int], bucket_a: int, bucket_b: int, batch: int, split: str
 ) -> None:
     rng = np.random.default_rng(0)
     corpus = PackedLists.of([rng.choice(1000, length, replace=False).astype(np.int32) for length in lengths])
-    wish = TrainSettings.model_validate({"bucket_a": bucket_a, "bucket_b": bucket_b, "batch": batch, "split": split})
-    sampler = Sampler(corpus, wish, CPU)
+    settings = wish(bucket_a=bucket_a, bucket_b=bucket_b, batch=batch, split=split)
+    sampler = Sampler(corpus, settings, CPU)
     drawn = [entry for step in range(sampler.steps) for entry in buckets(sampler.batch(1, step))]
     assert sorted(user for user, _, _ in drawn) == list(range(len(lengths)))
     for user, a, b in drawn:
@@ -50,7 +57,7 @@ def test_buckets_are_disjoint_parts_of_each_list(
 
 def test_every_star_is_as_likely_in_either_bucket() -> None:
     corpus = PackedLists.of([list(range(12)) for _ in range(50)])
-    sampler = Sampler(corpus, TrainSettings(bucket_a=3, bucket_b=3, batch=50), CPU)
+    sampler = Sampler(corpus, wish(bucket_a=3, bucket_b=3, batch=50), CPU)
     counts = np.zeros((2, 12))
     for epoch in range(100):
         batch = sampler.batch(epoch, 0)
@@ -62,14 +69,14 @@ def test_every_star_is_as_likely_in_either_bucket() -> None:
 
 def test_a_window_lies_anywhere() -> None:
     corpus = PackedLists.of([list(range(10)) for _ in range(400)])
-    batch = Sampler(corpus, TrainSettings(bucket_a=1, bucket_b=1, batch=400, split="window"), CPU).batch(1, 0)
+    batch = Sampler(corpus, wish(bucket_a=1, bucket_b=1, batch=400, split="window"), CPU).batch(1, 0)
     first = np.minimum(batch.a_items.numpy(), batch.b_items.numpy())
     assert np.bincount(first, minlength=9).min() > 20
 
 
 def test_buckets_change_with_epoch_and_seed_and_with_nothing_else(corpus: PackedLists) -> None:
     def draw(seed: int, epoch: int, batch: int = 300) -> dict[int, tuple[list[int], list[int]]]:
-        sampler = Sampler(corpus, TrainSettings(seed=seed, batch=batch, bucket_b=6), CPU)
+        sampler = Sampler(corpus, wish(seed=seed, batch=batch, bucket_b=6), CPU)
         steps = [buckets(sampler.batch(epoch, step)) for step in range(sampler.steps)]
         return {user: (sorted(a), sorted(b)) for step in steps for user, a, b in step}
 
@@ -80,8 +87,8 @@ def test_buckets_change_with_epoch_and_seed_and_with_nothing_else(corpus: Packed
 
 def test_batches_differ_by_one_user_at_most() -> None:
     corpus = PackedLists.of([[0, 1]] * 103)
-    sampler = Sampler(corpus, TrainSettings(batch=25), CPU)
-    sizes = [len(sampler.batch(1, step).users) for step in range(sampler.steps)]
+    sampler = Sampler(corpus, wish(batch=25), CPU)
+    sizes = [len(sampler.batch(1, step).people) for step in range(sampler.steps)]
     assert sum(sizes) == 103
     assert max(sizes) <= 25
     assert max(sizes) - min(sizes) <= 1
@@ -89,4 +96,30 @@ def test_batches_differ_by_one_user_at_most() -> None:
 
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
 def test_extreme_seeds_work(corpus: PackedLists, seed: int) -> None:
-    assert len(Sampler(corpus, TrainSettings(seed=seed, batch=300), CPU).batch(0, 0).users) == 300
+    assert len(Sampler(corpus, wish(seed=seed, batch=300), CPU).batch(0, 0).people) == 300
+
+
+def test_pooled_users_share_their_buckets(corpus: PackedLists) -> None:
+    alone = Sampler(corpus, wish(batch=31), CPU).batch(1, 0)
+    pooled = Sampler(corpus, wish(batch=31, pooled=2), CPU).batch(1, 0)
+    assert torch.equal(alone.a_items, pooled.a_items)
+    assert torch.equal(alone.people[::2], pooled.people)
+    assert pooled.users == alone.users == 30
+    assert pooled.a_sizes.tolist() == (alone.a_sizes[::2] + alone.a_sizes[1::2]).tolist()
+    assert pooled.b_sizes.sum() == alone.b_sizes.sum()
+
+
+def test_neighbours_are_drawn_by_their_weight() -> None:
+    items = torch.tensor([[3, 1, 2], [0, 2, 0], [0, 0, 0], [1, 0, 0]], dtype=torch.int32)
+    weights = torch.tensor([[6.0, 3.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
+    sampler = NeighbourSampler(items, weights, wish(neighbour_batch=3, neighbour_draws=50))
+    counts = np.zeros((4, 4))
+    for step in range(40):
+        rows, drawn = sampler.batch(1, step)
+        assert sorted(rows.tolist()) == [0, 1, 3]  # 2 has none
+        for row, some in zip(rows.tolist(), drawn, strict=True):
+            counts[row] += np.bincount(some.numpy(), minlength=4)
+    assert np.allclose(counts / 2000, [[0, 0.3, 0.1, 0.6], [0.5, 0, 0.5, 0], [0, 0, 0, 0], [0, 1, 0, 0]], atol=0.04)
+    assert sampler.drawn.tolist() == pytest.approx([0.5, 1.3, 0.6, 0.6])
+    assert torch.equal(sampler.batch(2, 7)[1], sampler.batch(2, 7)[1])
+    assert not torch.equal(sampler.batch(2, 7)[1], sampler.batch(2, 8)[1])

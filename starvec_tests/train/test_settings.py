@@ -19,7 +19,7 @@ from starvec_assets.train.settings import TrainSettings
         {"temperature": 0.0},
         {"lr": -1.0},
         {"lr": float("nan")},
-        {"batch": 1},
+        {"batch": 3},
         {"bucket_b": 0},
         {"seed": 2**32},
         {"learning_rate": 0.1},
@@ -32,7 +32,12 @@ def test_out_of_bounds_is_refused_by_name(wrong: dict[str, Any]) -> None:
 
 def test_a_memory_smaller_than_a_batch_is_refused() -> None:
     with pytest.raises(StarvecError, match="set memory to 2048 or more"):
-        TrainSettings(loss="ntxent", memory=1000)
+        TrainSettings(loss="ntxent", memory=1000, pooled=1)
+
+
+def test_a_batch_of_one_person_is_refused() -> None:
+    with pytest.raises(StarvecError, match="set pooled to 4 or less"):
+        TrainSettings(batch=8, pooled=5)
 
 
 def test_item_softmax_takes_no_miner() -> None:
