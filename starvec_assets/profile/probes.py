@@ -200,7 +200,7 @@ def _fit(x: Matrix, positive: npt.NDArray[np.bool_], settings: ProbeSettings) ->
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     folds = StratifiedKFold(min(settings.folds, int(positive.sum())), shuffle=True, random_state=settings.seed)
 
