@@ -1,6 +1,6 @@
 """One hour file of GH Archive to stars, sightings of repositories and a record of what was in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from statistics import median_low
@@ -8,54 +8,53 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-from isal import igzip_lib
 
-from starvec_assets.stars.coverage import CORRUPT, EMPTY, OK, TRUNCATED, HourCoverage
-from starvec_assets.stars.repository import RANK, Sightings
-from starvec_assets.stars.star import BROKEN_JSON, MISSING_FIELDS, OLD_SCHEMA, REASONS, TOO_LONG, WATCH, Stars
+from starvec_assets.stars.coverage import EMPTY, OK, HourCoverage
+from starvec_assets.stars.members import decompress
+from starvec_assets.stars.repository import KINDS, Sightings
+from starvec_assets.stars.star import (
+    BAD_VALUES,
+    BROKEN_JSON,
+    MISSING_FIELDS,
+    OLD_SCHEMA,
+    REASONS,
+    TOO_LONG,
+    WATCH,
+    Stars,
+)
 
 MAX_LINE = 16 << 20
-READ, CHUNK = 1 << 16, 1 << 18  # compressed and decompressed bytes at a time: both stay in the core's own cache
-FLUSH = 100_000  # rows that are handed on together
+FLUSH = 100_000  # rows handed on together
+MOST_SIGHTINGS = 500
 
-_BadGzip: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # the stub says: an instance
-_OTHER = "other"
-_IGNORED = ""
-_TYPES = [
-    *(
-        "CommitComment",
-        "Create",
-        "Delete",
-        "Discussion",
-        "DiscussionComment",
-        "Fork",
-        "Gollum",
-        "IssueComment",
-        "Issues",
-    ),
-    *("Member", "Public", "PullRequest", "PullRequestReview", "PullRequestReviewComment", "PullRequestReviewThread"),
-    *("Push", "Release", "Sponsorship", "Team", "TeamAdd", "Watch"),
-]
-_WIDTH = 21  # bytes that tell each kind of event from all others, in either spelling of JSON
-_KINDS = {
-    f'"type":{gap}"{name}Event",{gap}"actor"'.encode()[:_WIDTH]: f"{name}Event"
-    if f"{name}Event" in (*RANK, WATCH)
-    else _IGNORED
+_OTHER, _IGNORED = "other", ""
+_TAKEN = (WATCH, *KINDS)
+_PASSED_OVER = (
+    "CommitComment Delete Discussion DiscussionComment Gollum IssueComment Issues Member Public PullRequestReview"
+    " PullRequestReviewComment PullRequestReviewThread Push Release Sponsorship Team TeamAdd"
+)
+_WIDTH = 21  # bytes from "type" on that tell each kind of event from all others, in either spelling of JSON
+_KIND_OF = {
+    f'"type":{gap}"{kind}",{gap}"actor":'.encode()[:_WIDTH]: kind if kind in _TAKEN else _IGNORED
     for gap in ("", " ")
-    for name in _TYPES
+    for kind in (*_TAKEN, *(f"{name}Event" for name in _PASSED_OVER.split()))
 }
 
 
 def read_hour(
-    path: Path, hour: datetime, stars: Callable[[pa.Table], None], sightings: Callable[[pa.Table], None]
+    path: Path,
+    hour: datetime,
+    stars: Callable[[pa.Table], None],
+    sightings: Callable[[pa.Table], None],
+    most_sightings: int = MOST_SIGHTINGS,
 ) -> HourCoverage:
     """Read the hour file at `path`, handing on tables of schema STARS and SIGHTINGS as they fill.
 
     Bounded memory whatever the file holds; nothing in it raises.
     """
-    lines = _Lines(stars, sightings)
+    lines = _Lines(stars, sightings, most_sightings)
     damage = ""
-    for chunk in _decompress(path):
+    for chunk in decompress(path):
         if isinstance(chunk, str):
             damage = damage or chunk
             lines.cut()
@@ -67,137 +66,119 @@ def read_hour(
         damage or (OK if lines.events else EMPTY),
         path.stat().st_size,
         lines.events,
-        lines.stars_found,
+        lines.found,
         {k: v for k, v in lines.rejected.items() if v},
         median_low(lines.ids) if lines.ids else None,
     )
 
 
-def _decompress(path: Path) -> Iterator[bytes | str]:
-    """The bytes of a gzip file of any number of members; TRUNCATED or CORRUPT where something is lost."""
-    with path.open("rb", buffering=0) as file:
-        data = file.read(READ)
-        while data:
-            member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-            try:
-                while True:
-                    yield member.decompress(data, CHUNK)
-                    if member.eof:
-                        break
-                    data = file.read(READ) if member.needs_input else b""
-                    if member.needs_input and not data:
-                        yield TRUNCATED
-                        return
-            except _BadGzip:
-                yield CORRUPT
-                return
-            data = member.unused_data.lstrip(b"\0") or file.read(READ)
-
-
 class _Lines:
-    """Finds the lines that matter. An hour has 150,000; all but a few are told by twelve bytes and never touched."""
+    """Finds the lines that matter. An hour has 150,000; most are told by a few bytes and never touched."""
 
-    def __init__(self, stars: Callable[[pa.Table], None], sightings: Callable[[pa.Table], None]) -> None:
+    def __init__(
+        self, stars: Callable[[pa.Table], None], sightings: Callable[[pa.Table], None], most_sightings: int
+    ) -> None:
         self.events = 0
-        self.stars_found = 0
+        self.found = 0
         self.rejected = dict.fromkeys(REASONS, 0)
         self.ids: list[int] = []
         self._stars, self._hand_stars = Stars(), stars
-        self._sightings, self._hand_sightings = Sightings(), sightings
-        self._carry: list[bytes] = []
-        self._carried = 0
-        self._type_at = 20
+        self._sightings, self._hand_sightings = Sightings(most_sightings), sightings
+        self._kind_of = _KIND_OF.copy()
+        self._type_at = len('{"id":"12345678901",')
+        self._begun = b""  # the line whose end has not come yet
+        self._dropping = False  # because it is too long
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the file."""
-        find, kind_of, type_at = chunk.find, _KINDS.get, self._type_at
-        start, end = 0, find(b"\n")
-        if self._carried:
-            if end < 0:
-                self._keep(chunk)
-                return
-            self._keep(chunk[:end])
-            self._finish()
-            start, end = end + 1, find(b"\n", end + 1)
-        events = 0
-        while end >= 0:
-            kind = kind_of(chunk[start + type_at : start + type_at + _WIDTH], _OTHER)
-            if kind or end - start < 64:
-                events += self._line(kind, chunk, start, end)
-                type_at = self._type_at
-            else:
-                events += 1
-            start = end + 1
-            end = find(b"\n", start)
-        self.events += events
-        self._keep(chunk[start:])
+        find, start = chunk.find, self._type_at + 1
+        first = find(b"\n")
+        self._begin(chunk[: first + 1] or chunk)
+        if first < 0:
+            return
+        self._finish()
+        # The search for a line's end begins behind the place that tells its kind, so a line too short to have one comes
+        # together with the next: no such line is of a known kind, and `_parse` parts them.
+        types: list[int] = []
+        add = types.append
+        at = first + start
+        while at >= start:
+            add(at)
+            at = find(b"\n", at) + start
+        self._begun = chunk[types.pop() - self._type_at :]
+        self.events += len(types)
+        kind_of, scan_star, type_at = self._kind_of.get, self._stars.scan, self._type_at
+        for at in types:
+            if kind := kind_of(chunk[at : at + _WIDTH], _OTHER):
+                if kind is WATCH and scan_star(chunk, at - type_at):
+                    continue
+                self._line(kind, chunk, at - type_at, find(b"\n", at))
         if len(self._stars) >= FLUSH:
             self._flush()
 
     def cut(self) -> None:
         """Forget the line that was begun: its end is lost."""
-        self._carry.clear()
-        self._carried = 0
+        self._begun, self._dropping = b"", False
 
     def close(self) -> None:
-        """Take the last line, when no newline ended it, and hand on what was collected."""
-        if self._carried:
+        """Take the last line, which no newline ended, and hand on what was collected."""
+        if self._begun or self._dropping:
             self._finish()
         self._flush()
 
-    def _flush(self) -> None:
-        self.stars_found += len(self._stars)
-        if len(self._stars):
-            self._hand_stars(self._stars.take())
-        if len(self._sightings):
-            self._hand_sightings(self._sightings.take())
-
-    def _keep(self, part: bytes) -> None:
-        self._carried += len(part)
-        if self._carried <= MAX_LINE:
-            self._carry.append(part)
-        else:
-            self._carry.clear()
+    def _begin(self, part: bytes) -> None:
+        self._dropping = self._dropping or len(self._begun) + len(part) > MAX_LINE
+        self._begun = b"" if self._dropping else self._begun + part
 
     def _finish(self) -> None:
-        line, long = b"".join(self._carry), self._carried > MAX_LINE
+        line, too_long = self._begun, self._dropping
         self.cut()
-        if long:
+        if too_long:
             self.rejected[TOO_LONG] += 1
-        else:
-            at = self._type_at
-            kind = _KINDS.get(line[at : at + _WIDTH], _OTHER)
-            self.events += self._line(kind, line, 0, len(line)) if kind else 1
+            return
+        self.events += 1
+        kind = self._kind_of.get(line[self._type_at : self._type_at + _WIDTH], _OTHER)
+        if kind and not (kind is WATCH and self._stars.scan(line, 0)):
+            self._line(kind, line, 0, len(line))
 
-    def _line(self, kind: str, text: bytes, start: int, end: int) -> int:
-        """Take what the line text[start:end] tells; 1 when it holds an event."""
-        if kind in RANK and self._sightings.scan(kind, text, start, end):
-            return 1
-        line = text[start:end]
+    def _flush(self) -> None:
+        table, ids, impossible = self._stars.take()
+        self.found += len(table)
+        self.rejected[BAD_VALUES] += impossible
+        self.ids += ids[:: 1 + len(self.ids) // FLUSH]
+        self._hand_stars(table)
+        self._hand_sightings(self._sightings.take())
+
+    def _line(self, kind: str, text: bytes, start: int, end: int) -> None:
+        """Take what the line text[start:end] tells, which was counted as an event."""
+        if kind in KINDS and self._sightings.scan(kind, text, start, end):
+            if self._sightings.full(kind):
+                self._kind_of = {head: _IGNORED if k == kind else k for head, k in self._kind_of.items()}
+            return
+        self.events -= 1
+        for line in text[start:end].split(b"\n"):
+            self._parse(line)
+
+    def _parse(self, line: bytes) -> None:
         try:
             event = orjson.loads(line)
         except orjson.JSONDecodeError:
             self.rejected[BROKEN_JSON] += bool(line.strip())
-            return 0
+            return
+        self.events += 1
         reason = self._event(event)
         if reason:
             self.rejected[reason] += 1
-        if kind is _OTHER:
-            self._type_at = max(line.find(b'"type":', 0, 64), 0)
-        return 1
+        self._type_at = max(0, line.find(b'"type":', 0, 64))
 
     def _event(self, event: Any) -> str | None:
         kind = event.get("type") if type(event) is dict else None
         if type(kind) is not str:
             return MISSING_FIELDS
         if kind == WATCH:
-            reason = self._stars.add(event)
-            if reason is None:
-                event_id = event.get("id")
-                if type(event_id) is str and len(event_id) < 19 and event_id.isdigit():
-                    self.ids.append(int(event_id))
-        else:
-            reason = OLD_SCHEMA if type(event.get("actor")) is str else None
-            if kind in RANK and reason is None:
-                self._sightings.add(kind, event)
-        return reason
+            return self._stars.add(event)
+        if type(event.get("actor")) is str:
+            return OLD_SCHEMA
+        if kind in KINDS:
+            self._sightings.add(kind, event)
+        return None

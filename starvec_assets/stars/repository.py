@@ -1,13 +1,14 @@
 """What events tell about repositories: description, language, topics, last push, stargazers."""
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
 from starvec_assets.parquet import column
-from starvec_assets.stars.star import LARGEST_ID, NAME, UTC_SECONDS, seconds_of
+from starvec_assets.stars.star import ID, LARGEST_ID, NAME, TIME, UTC_SECONDS, seconds_of
 
 SIGHTINGS = pa.schema(
     [
@@ -21,171 +22,149 @@ SIGHTINGS = pa.schema(
         column("rank", pa.int8(), "how much the kind of event knows: 0 creation, 1 fork, 2 pull request"),
     ]
 )
-RANK = {"CreateEvent": 0, "ForkEvent": 1, "PullRequestEvent": 2}
-MAX_TEXT = 2_000  # characters of a description that are kept
+KINDS = {"CreateEvent": 0, "ForkEvent": 1, "PullRequestEvent": 2}  # by rank
+FIELDS = ("description", "language", "topics", "pushed_at", "stargazers_count")
+TOLD = (1, 2, 5)  # how many of the fields each kind knows: a fork has topics, pushes and stargazers of its own
+MAX_TEXT = 2_000  # characters of a description that are kept; GitHub allows 350
 MAX_TOPICS = 50
-MAX_REPOSITORIES = 200_000  # an hour and kind; ordinary hours have a tenth of it
 
+Row = tuple[bytes, ...]  # repo_id, name and FIELDS as far as TOLD, each as JSON
 NULL = b"null"
-REPO_ID = b'"repo":{"id":'
-NEXT_NAME = b',"name":"'
+REPO = re.compile(rf'"repo":{{"id":({ID}),"name":("{NAME}")'.encode())
 DESCRIPTION = b'"description":'
+NO_DESCRIPTION = DESCRIPTION + b'null,"pusher_type":'
 API_URL = b',"url":"https://api.github.com/repos/'
 SSH_URL = b'"ssh_url":"git'
-PUSHED_AT = b'"pushed_at":'
-TOPICS = b'"topics":'
 AFTER_SSH = re.compile(
-    rb'@github\.com:([^"]+)\.git","clone_url":"[^"]*","svn_url":"[^"]*","homepage":(?:null|"(?:[^"\\]|\\.)*"),'
-    rb'"size":\d+,"stargazers_count":(\d+),"watchers_count":\d+,"language":(null|"(?:[^"\\]|\\.)*"),'
+    rb'@github\.com:([^"]+)\.git","clone_url":"[^"]*","svn_url":"[^"]*","homepage":(?:null|"[^"]*"),'
+    rb'"size":[0-9]+,"stargazers_count":([0-9]+),"watchers_count":[0-9]+,"language":(null|"[^"]*"),'
 )
 
 
 class Sightings:
-    """Repositories seen in the events of one hour, each at most once for every kind of event."""
+    """Repositories seen in the events of one hour, each once for every kind of event, `most` of a kind."""
 
-    def __init__(self) -> None:
-        self._seen: tuple[set[bytes], ...] = tuple(set() for _ in RANK)
-        self._rows: list[list[Any]] = [[] for _ in SIGHTINGS]
-        # Where `"url"` stands before the ssh URL: `_gap` bytes and `_names` times the length of the full name.
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: list[set[bytes]] = [set() for _ in KINDS]
+        self._rows: list[list[Row]] = [[] for _ in KINDS]
+        # Where the repository's "url" stands: `_gap` bytes and `_names` times the full name before its ssh URL.
         self._gap, self._names = 0, 0
 
     def __len__(self) -> int:
-        return len(self._rows[0])
+        return sum(len(rows) for rows in self._rows)
+
+    def full(self, kind: str) -> bool:
+        """Whether no more events of this kind are wanted."""
+        return len(self._seen[KINDS[kind]]) >= self._most
 
     def scan(self, kind: str, text: bytes, start: int, end: int) -> bool:
-        """Read the event in `text[start:end]` without parsing all of it.
+        """Read the event in text[start:end] without parsing all of it.
 
         False when it is not written the way GitHub writes it: then `add` has to be asked with the parsed event.
         """
-        rank = RANK[kind]
-        at = text.find(REPO_ID, start, start + 1000)
-        comma = text.find(b",", at, end)
-        if at < 0 or not text.startswith(NEXT_NAME, comma):
-            return False
-        repo_id = text[at + len(REPO_ID) : comma]
-        seen = self._seen[rank]
-        if repo_id in seen or len(seen) >= MAX_REPOSITORIES:
-            return True
-        name_at = comma + len(NEXT_NAME)
-        name_end = text.find(b'"', name_at, end)
-        name = text[name_at:name_end]
+        rank = KINDS[kind]
         if rank == 0:
-            found = self._creation(text, name_end, end)
-        else:
-            found = self._full(text, name_end, end, name if rank == 2 else None)
+            at = text.find(DESCRIPTION, start + 250, end)
+            if text.startswith(NO_DESCRIPTION, at):
+                return True
+        found = REPO.search(text, start + 150, end)
         if found is None:
             return False
+        repo_id, name = found.groups()
+        seen = self._seen[rank]
+        if repo_id in seen or len(seen) >= self._most:
+            return True
+        told = self._full(text, found.end(), end, name, rank) if rank else self._creation(text, at, end)
+        if told is None:
+            return False
         seen.add(repo_id)
-        if found:
-            for values, value in zip(self._rows, (repo_id, name, *found, rank), strict=True):
-                values.append(value)
+        self._rows[rank].append((repo_id, name, *told))
         return True
 
-    def _creation(self, text: bytes, start: int, end: int) -> tuple[bytes, ...] | None:
-        at = text.find(DESCRIPTION, start, end)
-        if at < 0:
-            return None
-        at += len(DESCRIPTION)
-        if text.startswith(NULL, at):
-            return ()
+    def _creation(self, text: bytes, at: int, end: int) -> Row | None:
         close = text.find(b'","pusher_type":', at, end) + 1
-        return (text[at:close], NULL, NULL, NULL, NULL) if close else None
+        return (text[at + len(DESCRIPTION) : close],) if at >= 0 and close else None
 
-    def _full(self, text: bytes, start: int, end: int, name: bytes | None) -> tuple[bytes, ...] | None:
-        """The last repository object in the text, which of a pull request is its base, of a fork the copy."""
-        ssh = text.rfind(b"@", start, end)  # a single byte is found at memory speed, and this one is rare
+    def _full(self, text: bytes, start: int, end: int, event_name: bytes, rank: int) -> Row | None:
+        """The last repository object of the event: the base of a pull request, or the fork.
+
+        GitHub writes some seventy keys in one order. A rare byte leads to the ssh URL behind the forty URLs, whose
+        length is known from the repository's name: the description stands before them.
+        """
+        ssh = text.rfind(b"@", start, end)
         while ssh > 0 and not text.startswith(SSH_URL, ssh - len(SSH_URL)):
             ssh = text.rfind(b"@", start, ssh)
         tail = AFTER_SSH.match(text, ssh, end) if ssh > 0 else None
-        if not tail:
+        if tail is None:
             return None
-        full_name = tail[1]
-        if name is not None and full_name != name:
+        name, stargazers, language = tail.groups()
+        if rank == 2 and name != event_name[1:-1]:
             return None
-        after_url = API_URL + full_name + b'",'
-        url = ssh - self._gap - self._names * len(full_name)
+        after_url = API_URL + name + b'",'
+        url = ssh - self._gap - self._names * len(name)
         if not text.startswith(after_url, url):
             url = text.rfind(after_url, start, ssh)
             if url < 0:
                 return None
-            self._names = text.count(full_name, url, ssh)
-            self._gap = ssh - url - self._names * len(full_name)
+            self._names = text.count(name, url, ssh)
+            self._gap = ssh - url - self._names * len(name)
         close = url - len(b',"fork":true' if text.startswith(b"true", url - 4) else b',"fork":false')
-        at = text.rfind(DESCRIPTION, max(start, close - 10_000), close)
-        if at < 0 or not text.startswith(b',"fork":', close) or not text.startswith(full_name, at - 2 - len(full_name)):
+        at = text.rfind(DESCRIPTION, max(start, close - MAX_TEXT), close)
+        if at < 0 or not text.startswith(b',"fork":', close) or not text.startswith(name + b'",', at - len(name) - 2):
             return None
         description = text[at + len(DESCRIPTION) : close]
-        if name is None:  # the copy has no topics, stargazers or pushes of its own
-            return description, tail[3], NULL, NULL, NULL
-        pushed = ssh - len(SSH_URL) - len(b'"git_url":"git://github.com/.git",') - len(full_name)
-        pushed_at = text[pushed - 23 : pushed - 1] if text.startswith(PUSHED_AT, pushed - 35) else NULL
+        if rank == 1:
+            return description, language
+        git_url = ssh - len(SSH_URL) - len(b'"git_url":"git://github.com/.git",') - len(name)
+        pushed_at = text[git_url - 23 : git_url - 1] if text.startswith(b'"pushed_at":"', git_url - 35) else NULL
         topics, at = NULL, text.find(b"[", tail.end(), tail.end() + 2000)
-        if text.startswith(TOPICS, at - len(TOPICS)):
-            topics = text[at : text.find(b"]", at, end) + 1]
-        return description, tail[3], topics, pushed_at, tail[2]
+        if text.startswith(b'"topics":', at - 9):
+            topics = text[at : text.find(b"]", at, at + 4000) + 1] or NULL
+        return description, language, topics, pushed_at, stargazers
 
     def add(self, kind: str, event: dict[str, Any]) -> None:
         """Take what a parsed event tells; events that lack fields tell less."""
-        rank = RANK[kind]
-        event_repo, payload = event.get("repo"), event.get("payload")
-        if type(event_repo) is not dict or type(payload) is not dict:
+        rank = KINDS[kind]
+        repo, of = event.get("repo"), event.get("payload")
+        for step in ((), ("forkee",), ("pull_request", "base", "repo"))[rank]:
+            of = of.get(step) if type(of) is dict else None
+        repo_id, name = (repo.get("id"), repo.get("name")) if type(repo) is dict else (None, None)
+        if type(of) is not dict or type(repo_id) is not int or not 0 < repo_id <= LARGEST_ID or type(name) is not str:
             return
-        repo_id, name = event_repo.get("id"), event_repo.get("name")
-        if type(repo_id) is not int or type(name) is not str:
+        key = b"%d" % repo_id
+        if key in self._seen[rank] or len(self._seen[rank]) >= self._most or not re.fullmatch(NAME, name):
             return
-        seen, key = self._seen[rank], b"%d" % repo_id
-        if key in seen or len(seen) >= MAX_REPOSITORIES:
-            return
-        seen.add(key)
-        of: Any = payload
-        if rank == 1:
-            of = payload.get("forkee")
-        elif rank == 2:
-            for step in ("pull_request", "base", "repo"):
-                of = of.get(step) if type(of) is dict else None
-        if type(of) is not dict:
-            return
-        keys = ("description", "language", "topics", "pushed_at", "stargazers_count")[: (1, 2, 5)[rank]]
-        found = [of.get(k) for k in keys] + [None] * (5 - len(keys))
-        if any(x is not None for x in found):
-            tokens = (orjson.dumps(x) for x in found)
-            for values, value in zip(self._rows, (key, name.encode(), *tokens, rank), strict=True):
-                values.append(value)
+        self._seen[rank].add(key)
+        told = [check(of.get(field)) for field, check in zip(FIELDS[: TOLD[rank]], CHECKS[2:], strict=False)]
+        if any(x is not None for x in told):
+            self._rows[rank].append((key, orjson.dumps(name), *(orjson.dumps(x) for x in told)))
 
     def take(self) -> pa.Table:
-        """What was collected, as a table of schema SIGHTINGS; values that cannot be are dropped."""
-        ids, names, *tokens, ranks = self._rows
-        texts = [n.decode(errors="replace") for n in names]
-        keep = [
-            i
-            for i, (r, n) in enumerate(zip(ids, texts, strict=True))
-            if len(r) < 19 and r.isdigit() and int(r) > 0 and NAME.fullmatch(n)
-        ]
-        columns = [_decode(column, parse) for column, parse in zip(tokens, _PARSERS, strict=True)]
-        table = pa.table(
-            [
-                pa.array([int(ids[i]) for i in keep], pa.int64()),
-                pa.array([texts[i] for i in keep], pa.string()),
-                *(
-                    pa.array([values[i] for i in keep], pa.int64() if f.type == UTC_SECONDS else f.type).cast(f.type)
-                    for values, f in zip(columns, list(SIGHTINGS)[2:7], strict=True)
-                ),
-                pa.array([ranks[i] for i in keep], pa.int8()),
-            ],
-            schema=SIGHTINGS,
-        )
-        for values in self._rows:
-            values.clear()
+        """What was collected, as a table of schema SIGHTINGS, values that cannot be as null; nothing is left here."""
+        table = pa.concat_tables(_table(rows, rank) for rank, rows in enumerate(self._rows))
+        for rows in self._rows:
+            rows.clear()
         return table
 
 
-def _decode(tokens: list[bytes], parse: Any) -> list[Any]:
-    """JSON tokens to checked values, all in one parse when none of them is broken."""
+def _table(rows: list[Row], rank: int) -> pa.Table:
+    tokens = zip(*rows, strict=True) if rows else [()] * (2 + TOLD[rank])
+    columns = [_column(t, field, check) for t, field, check in zip(tokens, SIGHTINGS, CHECKS, strict=False)]
+    untold = [pa.nulls(len(rows), field.type) for field in list(SIGHTINGS)[len(columns) : -1]]
+    return pa.table([*columns, *untold, pa.array([rank] * len(rows), pa.int8())], SIGHTINGS)
+
+
+def _column(tokens: Sequence[bytes], field: pa.Field, check: Callable[[Any], Any]) -> pa.Array:
+    """JSON values as an Arrow column: all at once when each is what it should be, else one by one."""
+    written = pa.string() if field.type == UTC_SECONDS else field.type
     try:
         values = orjson.loads(b"[%b]" % b",".join(tokens))
-    except orjson.JSONDecodeError:
-        values = [_loads(t) for t in tokens]
-    return [None if v is None else parse(v) for v in values]
+        if len(values) == len(tokens):
+            return pa.array(values, written).cast(field.type)
+    except (orjson.JSONDecodeError, pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        pass
+    return pa.array([check(_loads(token)) for token in tokens], written).cast(field.type)
 
 
 def _loads(token: bytes) -> Any:
@@ -203,8 +182,13 @@ def _topics(value: object) -> list[str] | None:
     return [t[:100] for t in value[:MAX_TOPICS] if type(t) is str] if type(value) is list else None
 
 
+def _time(value: object) -> str | None:
+    possible = type(value) is str and re.fullmatch(TIME, value) and seconds_of(value) is not None
+    return str(value) if possible else None
+
+
 def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= LARGEST_ID else None
 
 
-_PARSERS = (_text, _text, _topics, seconds_of, _count)
+CHECKS: tuple[Callable[[Any], Any], ...] = (_count, _text, _text, _text, _topics, _time, _count)
