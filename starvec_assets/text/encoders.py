@@ -83,7 +83,7 @@ class TfidfSvdEncoder:
 
         rank = min(dim, heads.shape[1])
         svd = TruncatedSVD(rank, n_iter=3, random_state=self.seed)
-        with threadpool_limits(1):  # more threads share the sums out differently from run to run; the time is elsewhere
+        with threadpool_limits(1):  # the same bits whatever the number of cores; the time is spent elsewhere
             scaled = svd.fit_transform(self._association(heads)) / np.sqrt(np.maximum(svd.singular_values_, 1e-12))
         return np.pad(unit_rows(scaled), ((0, 0), (0, dim - rank)))
 
