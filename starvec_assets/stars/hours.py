@@ -91,12 +91,13 @@ class _Lines:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the file."""
-        find, start = chunk.find, self._type_at + 1
+        find = chunk.find
         first = find(b"\n")
         self._begin(chunk[: first + 1] or chunk)
         if first < 0:
             return
         self._finish()
+        type_at, start = self._type_at, self._type_at + 1
         # The search for a line's end begins behind the place that tells its kind, so a line too short to have one comes
         # together with the next: no such line is of a known kind, and `_parse` parts them.
         types: list[int] = []
@@ -105,9 +106,9 @@ class _Lines:
         while at >= start:
             add(at)
             at = find(b"\n", at) + start
-        self._begun = chunk[types.pop() - self._type_at :]
+        self._begun = chunk[types.pop() - type_at :]
         self.events += len(types)
-        kind_of, scan_star, type_at = self._kind_of.get, self._stars.scan, self._type_at
+        kind_of, scan_star = self._kind_of.get, self._stars.scan
         for at in types:
             if kind := kind_of(chunk[at : at + _WIDTH], _OTHER):
                 if kind is WATCH and scan_star(chunk, at - type_at):

@@ -1,26 +1,38 @@
 """A month of hour files to star rows, repository rows and the record of what was there."""
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from os import cpu_count
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event, Semaphore
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import column, write_table
-from starvec_assets.stars.coverage import HOURS, OK, HourCoverage, coverage_table, mark_thin, unseen_share
+from starvec_assets.stars.coverage import (
+    CORRUPT,
+    HOURS,
+    OK,
+    TRUNCATED,
+    HourCoverage,
+    coverage_table,
+    mark_thin,
+    unseen_share,
+)
+from starvec_assets.stars.hours import MOST_SIGHTINGS
 from starvec_assets.stars.months import hours_of
-from starvec_assets.stars.parts import fingerprint, parts_folder, read_part, sightings_part, stars_part
+from starvec_assets.stars.parts import claimed, fingerprint, parts_folder, read_part, sightings_part, stars_part
 from starvec_assets.stars.readers import Reader
-from starvec_assets.stars.sources import Fetched, Source
+from starvec_assets.stars.sources import Fetched, Source, Stopped
 from starvec_assets.stars.star import DUPLICATE, STARS, UTC_SECONDS
 from starvec_assets.stars.streaming import write_query
 
@@ -37,6 +49,17 @@ REPOS = pa.schema(
     ]
 )
 FAULTY_NAMED = 100
+# A star's user stands beside the user's other stars, and a month has each repository many times.
+SMALL: dict[str, Any] = {
+    "row_group": 1 << 22,
+    "use_dictionary": ["repo_id", "repo_name"],
+    "dictionary_pagesize_limit": 1 << 28,
+    "column_encoding": {
+        "user_id": "DELTA_BINARY_PACKED",
+        "user_login": "DELTA_BYTE_ARRAY",
+        "starred_at": "DELTA_BINARY_PACKED",
+    },
+}
 
 # Of several stars of one user for one repository the first counts. The order is total: rows that tie are equal.
 RANKED = """
@@ -107,6 +130,7 @@ def ingest_month(
     *,
     progress_dir: Path,
     workers: int = 0,
+    most_sightings: int = MOST_SIGHTINGS,
     on_hour: Callable[[HourCoverage], None] | None = None,
     connection: duckdb.DuckDBPyConnection | None = None,
     now: datetime | None = None,
@@ -115,27 +139,27 @@ def ingest_month(
 
     Hours are fetched ahead while `workers` processes (0: one a core) read them. What was read stays in `progress_dir`
     until `clear_progress`, so a killed ingest goes on where it was. `on_hour` is called in this thread, as hours end.
-    The files depend on the hour files alone. Raises StarvecError for a month that cannot be, or has no star at all.
+    `most_sightings` bounds what an hour tells about repositories (see `read_hour`). The files depend on the hour files
+    alone. Raises StarvecError for a month that cannot be or has no star, and where another process is at it.
     """
     began = time.monotonic()
     expected = hours_of(month, now)
     folder = parts_folder(progress_dir, source.key, month)
-    (folder / "spool").mkdir(parents=True, exist_ok=True)
     hours = []
-    for coverage in _read_hours(source, expected, folder, workers or cpu_count() or 1):
-        hours.append(coverage)
-        if on_hour:
-            on_hour(coverage)
-    hours.sort(key=lambda c: c.hour)
-    if not any(c.stars for c in hours):
-        raise StarvecError(_no_stars(source, month, hours))
-    own = connection is None
-    db = connection or duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(folder / "spill")})
-    try:
-        stars, users, repositories, hours = _merge(db, folder, hours, stars_out, repos_out)
-    finally:
-        if own:
-            db.close()
+    with claimed(folder) as spool, ExitStack() as stack:
+        reading = _Reading(source, folder, spool, most_sightings)
+        for coverage in reading.hours(expected, workers or cpu_count() or 1):
+            hours.append(coverage)
+            if on_hour:
+                on_hour(coverage)
+        hours.sort(key=lambda c: c.hour)
+        if not any(c.stars for c in hours):
+            raise StarvecError(_no_stars(source, month, hours))
+        if connection is None:
+            connection = stack.enter_context(duckdb.connect())
+            connection.execute("SET memory_limit = '2GB'")
+            connection.execute("SET temp_directory = $spool", {"spool": str(spool)})
+        stars, users, repositories, hours = _merge(connection, folder, hours, stars_out, repos_out)
     table = coverage_table(hours)
     write_table(table, HOURS, stars_out / "hours.parquet")
     return MonthSummary(
@@ -147,101 +171,112 @@ def ingest_month(
         statuses=dict(Counter(c.status for c in hours)),
         events=sum(c.events for c in hours),
         bytes=sum(c.bytes for c in hours),
-        rejected=dict(sum((Counter(c.rejected) for c in hours), Counter[str]())),
+        rejected=_rejected(hours),
         faulty=[c for c in hours if c.status != OK or set(c.rejected) - {DUPLICATE}][:FAULTY_NAMED],
         unseen_share=unseen_share(table),
         seconds=time.monotonic() - began,
     )
 
 
+def _rejected(hours: list[HourCoverage]) -> dict[str, int]:
+    return dict(sum((Counter(c.rejected) for c in hours), Counter[str]()))
+
+
 def _no_stars(source: Source, month: str, hours: list[HourCoverage]) -> str:
     statuses = Counter(c.status for c in hours)
-    rejected = sum((Counter(c.rejected) for c in hours), Counter[str]())
     notes = [c.note for c in hours if c.note]
     return (
         f"no star in {month} from {source.key}: of {len(hours)} hours "
         + ", ".join(f"{n} {status}" for status, n in statuses.most_common())
-        + "".join(f"; {n:,} lines rejected as {reason}" for reason, n in rejected.most_common())
+        + "".join(f"; {n:,} lines rejected as {reason}" for reason, n in _rejected(hours).items())
         + (f"; for example {notes[0]}" if notes else "")
         + f". Check that the source has {month}, or take another month"
     )
 
 
-def _read_hours(source: Source, expected: list[datetime], folder: Path, workers: int) -> Iterator[HourCoverage]:
-    """The hours as they end, in any order: from parts of an earlier run, or fetched ahead and read by processes."""
-    spool = folder / "spool"
-    for left in spool.iterdir():
-        left.unlink()
-    results: SimpleQueue[HourCoverage | BaseException] = SimpleQueue()
-    files: SimpleQueue[tuple[datetime, Fetched, Path] | None] = SimpleQueue()
-    room = threading.Semaphore(source.ahead)
-    stopped = threading.Event()
+class _Reading:
+    """The hours of a month on their way: fetched ahead by threads, read by processes that other threads wait for."""
 
-    def fetch(hour: datetime) -> None:
-        room.acquire()
-        try:
-            if stopped.is_set():
-                return
-            found = source.fetch(hour, spool)
-            if found.path:
-                files.put((hour, found, found.path))
+    def __init__(self, source: Source, folder: Path, spool: Path, most_sightings: int) -> None:
+        self._source, self._folder, self._spool, self._most_sightings = source, folder, spool, most_sightings
+        self._fetched: SimpleQueue[tuple[datetime, Fetched]] = SimpleQueue()
+        self._done: SimpleQueue[HourCoverage | BaseException] = SimpleQueue()
+        self._room = Semaphore(source.ahead)
+        self._stopped = Event()
+
+    def hours(self, expected: list[datetime], workers: int) -> Iterator[HourCoverage]:
+        """The hours as they end, in any order."""
+        wanted = []
+        for hour in expected:
+            coverage = read_part(self._folder, hour, self._most_sightings) if self._source.remote else None
+            if coverage:
+                yield coverage
             else:
-                results.put(HourCoverage(hour, found.status, note=found.note))
-                room.release()
-        except BaseException as error:
-            results.put(error)
+                wanted.append(hour)
+        readers = min(workers, len(wanted))
+        with ThreadPoolExecutor(self._source.concurrency) as fetching, ThreadPoolExecutor(max(1, readers)) as reading:
+            for hour in wanted:
+                fetching.submit(self._guard, self._fetch, hour)
+            for _ in range(readers):
+                reading.submit(self._guard, self._read)
+            try:
+                for _ in wanted:
+                    result = self._done.get()
+                    if isinstance(result, OSError):
+                        raise StarvecError(
+                            f"cannot work in {self._folder}: {result}; mend that and run again to go on from there"
+                        ) from result
+                    if isinstance(result, BaseException):
+                        raise result
+                    yield result
+            finally:
+                self._stopped.set()
+                fetching.shutdown(wait=False, cancel_futures=True)
+                self._room.release(len(wanted) + 1)
+                for _ in range(readers):
+                    self._fetched.put((datetime.max, Fetched(None)))
 
-    def read() -> None:
-        reader = None
+    def _guard(self, work: Callable[..., None], *arguments: datetime) -> None:
         try:
-            while (task := files.get()) and not stopped.is_set():
-                hour, found, path = task
-                coverage = None if source.remote else read_part(folder, hour, fingerprint(path))
-                if coverage is None:
-                    reader = reader or Reader()
-                    coverage = reader.read(path, hour, folder)
-                if found.borrowed:
-                    path.unlink()
-                results.put(coverage)
-                room.release()
+            work(*arguments)
+        except Stopped:
+            pass
         except BaseException as error:
-            results.put(error)
-        finally:
-            if reader:
-                reader.close()
+            self._done.put(error)
 
-    wanted = []
-    for hour in expected:
-        coverage = read_part(folder, hour) if source.remote else None
-        if coverage:
-            yield coverage
+    def _fetch(self, hour: datetime) -> None:
+        self._room.acquire()
+        if self._stopped.is_set():
+            return
+        found = self._source.fetch(hour, self._spool, self._stopped)
+        if found.path:
+            self._fetched.put((hour, found))
         else:
-            wanted.append(hour)
-    readers = [threading.Thread(target=read) for _ in range(min(workers, len(wanted)))]
-    with ThreadPoolExecutor(source.concurrency) as fetchers:
-        for thread in readers:
-            thread.start()
-        for hour in wanted:
-            fetchers.submit(fetch, hour)
-        try:
-            for _ in wanted:
-                result = results.get()
-                if isinstance(result, OSError):
-                    raise StarvecError(
-                        f"cannot work in {folder}: {result}; mend that and run again to go on from there"
-                    ) from result
-                if isinstance(result, BaseException):
-                    raise result
-                yield result
-        finally:
-            stopped.set()
-            fetchers.shutdown(wait=False, cancel_futures=True)
-            for _ in range(len(wanted)):
-                room.release()
-            for _ in readers:
-                files.put(None)
-            for thread in readers:
-                thread.join()
+            self._done.put(HourCoverage(hour, found.status, note=found.note))
+            self._room.release()
+
+    def _read(self) -> None:
+        with closing(Reader()) as reader:
+            while not self._stopped.is_set():
+                hour, found = self._fetched.get()
+                if found.path:
+                    self._done.put(self._coverage(reader, hour, found, found.path))
+                    self._room.release()
+
+    def _coverage(self, reader: Reader, hour: datetime, found: Fetched, path: Path) -> HourCoverage:
+        if not self._source.remote:
+            known = read_part(self._folder, hour, self._most_sightings, fingerprint(path))
+            if known:
+                return known
+        coverage = reader.read(path, hour, self._folder, self._most_sightings)
+        if found.fresh and coverage.status in (TRUNCATED, CORRUPT):
+            path.unlink()  # perhaps it was damaged on its way: what comes a second time is what the source has
+            again = self._source.fetch(hour, self._spool, self._stopped)
+            if again.path:
+                coverage = reader.read(again.path, hour, self._folder, self._most_sightings)
+        if found.borrowed:
+            path.unlink(missing_ok=True)
+        return coverage
 
 
 def _merge(
@@ -254,7 +289,7 @@ def _merge(
     connection.execute(SIGHTED, {"parts": [str(sightings_part(folder, hour)) for hour in read]})
     again = dict(connection.sql("SELECT hour, count(*) FROM ranked WHERE nth > 1 GROUP BY hour").fetchall())
     [(users,)] = connection.sql("SELECT count(DISTINCT user_id) FROM ranked").fetchall()
-    stars = write_query(connection.sql(KEPT), STARS, stars_out / "stars.parquet")
+    stars = write_query(connection.sql(KEPT), STARS, stars_out / "stars.parquet", **SMALL)
     repositories = write_query(connection.sql(NEWEST), REPOS, repos_out / "repos.parquet")
     connection.execute("DROP TABLE ranked")
     connection.execute("DROP TABLE sighted")

@@ -4,24 +4,27 @@ Two Parquet files an hour, each renamed into place; the stars come last and carr
 done when they are there.
 """
 
+import fcntl
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from starvec_assets.errors import StarvecError
 from starvec_assets.stars.coverage import HourCoverage
 from starvec_assets.stars.hours import read_hour
 from starvec_assets.stars.repository import SIGHTINGS
 from starvec_assets.stars.star import STARS
 
-COVERAGE = b"coverage"
+COVERAGE, MADE_OF = b"coverage", b"made_of"
 FORMAT = "1"  # of the parts: those of another format are read again
 
 
@@ -36,13 +39,38 @@ def clear_progress(progress_dir: Path, source_key: str, month: str) -> None:
     shutil.rmtree(parts_folder(progress_dir, source_key, month), ignore_errors=True)
 
 
+@contextmanager
+def claimed(folder: Path) -> Iterator[Path]:
+    """Hold a folder of parts against other processes; gives an empty folder in it for downloads, removed at the end.
+
+    Raises StarvecError when another process holds it. The hold ends with the process, however it ends.
+    """
+    spool = folder / "spool"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StarvecError(
+                f"another run is reading the same month in {folder}: wait for it, or end it and run again"
+            ) from error
+        for unfinished in folder.glob("*.tmp"):
+            unfinished.unlink(missing_ok=True)
+        shutil.rmtree(spool, ignore_errors=True)
+        spool.mkdir()
+        try:
+            yield spool
+        finally:
+            shutil.rmtree(spool, ignore_errors=True)
+
+
 def stars_part(folder: Path, hour: datetime) -> Path:
     """The stars of an hour."""
     return folder / f"{hour:%Y-%m-%dT%H}.stars.parquet"
 
 
 def sightings_part(folder: Path, hour: datetime) -> Path:
-    """The sightings of repositories of an hour; absent when there are none."""
+    """The sightings of repositories of an hour."""
     return folder / f"{hour:%Y-%m-%dT%H}.repos.parquet"
 
 
@@ -52,34 +80,40 @@ def fingerprint(path: Path) -> str:
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
-def write_part(path: Path, hour: datetime, folder: Path, mark: str) -> HourCoverage:
+def write_part(path: Path, hour: datetime, folder: Path, most_sightings: int) -> HourCoverage:
     """Read the hour file at `path` into a part in `folder`, marked with the file's fingerprint."""
+    stars_part(folder, hour).unlink(missing_ok=True)
+    made_of = {"mark": fingerprint(path), "most_sightings": most_sightings}
     with (
-        _writer(sightings_part(folder, hour), SIGHTINGS) as sightings,
         _writer(stars_part(folder, hour), STARS) as stars,
+        _writer(sightings_part(folder, hour), SIGHTINGS) as sightings,
     ):
-        coverage = read_hour(path, hour, stars.write_table, sightings.write_table)
-        stars.add_key_value_metadata({COVERAGE: orjson.dumps({**asdict(coverage), "mark": mark})})
+        coverage = read_hour(path, hour, stars.write_table, sightings.write_table, most_sightings)
+        stars.add_key_value_metadata({COVERAGE: orjson.dumps(asdict(coverage)), MADE_OF: orjson.dumps(made_of)})
     return coverage
 
 
 @contextmanager
 def _writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    unfinished = path.with_name(f"{path.name}.tmp")
-    with pq.ParquetWriter(unfinished, schema, compression="zstd", compression_level=1) as writer:
-        yield writer
-    unfinished.replace(path)
-
-
-def read_part(folder: Path, hour: datetime, mark: str | None = None) -> HourCoverage | None:
-    """The coverage of an hour that was read before; None when it was not, or of another file than `mark` tells."""
+    """A writer whose file takes its place when it is whole; by its pid, no dying process is in its successor's way."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        found = orjson.loads((pq.read_metadata(stars_part(folder, hour)).metadata or {})[COVERAGE])
+        with pq.ParquetWriter(unfinished, schema, compression="zstd", compression_level=1) as writer:
+            yield writer
+        unfinished.replace(path)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+def read_part(folder: Path, hour: datetime, most_sightings: int, mark: str | None = None) -> HourCoverage | None:
+    """The coverage of an hour that was read before; None when it was not, or otherwise, or of another file."""
+    try:
         pq.read_metadata(sightings_part(folder, hour))
-    except (OSError, pa.ArrowInvalid, KeyError, orjson.JSONDecodeError):
+        metadata = pq.read_metadata(stars_part(folder, hour)).metadata
+        made_of, found = orjson.loads(metadata[MADE_OF]), orjson.loads(metadata[COVERAGE])
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, orjson.JSONDecodeError):
         return None
-    if mark is not None and found.pop("mark") != mark:
+    if made_of["most_sightings"] != most_sightings or mark not in (None, made_of["mark"]):
         return None
-    found.pop("mark", None)
-    coverage = HourCoverage(**found)
-    return replace(coverage, hour=datetime.fromisoformat(found["hour"]).astimezone(UTC))
+    return HourCoverage(**(found | {"hour": hour}))

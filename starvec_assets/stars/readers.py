@@ -13,60 +13,61 @@ import orjson
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.stars.coverage import HourCoverage
-from starvec_assets.stars.parts import fingerprint, write_part
+from starvec_assets.stars.parts import write_part
+
+PACKAGES = Path(__file__).parents[2]
+PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from starvec_assets.stars.readers import serve; serve()"
 
 
 class Reader:
-    """One reading process."""
+    """One reading process, started with its first task."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", "from starvec_assets.stars.readers import serve; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def read(self, path: Path, hour: datetime, folder: Path) -> HourCoverage:
+    def read(self, path: Path, hour: datetime, folder: Path, most_sightings: int) -> HourCoverage:
         """Have the hour file read into a part in `folder`.
 
         Raises StarvecError when the process fails or dies of it.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        process = self._process = self._process or subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(PACKAGES)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # an interrupt from the keyboard is the parent's to handle
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
-            self._process.stdin.write(orjson.dumps([str(path), hour, str(folder)]) + b"\n")
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline()
+            process.stdin.write(orjson.dumps([str(path), hour, str(folder), most_sightings]) + b"\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
         except BrokenPipeError:
             answer = b""
         if not answer:
-            code = self._process.wait()
+            code = process.wait()
             raise StarvecError(
                 f"the process that read {path} ended with code {code}: run again to go on from there"
-                " (out of memory if the code is -9: take fewer workers)"
+                " (-9 is often a lack of memory: take fewer workers)"
             )
         found = orjson.loads(answer)
         if "error" in found:
-            raise StarvecError(
-                f"cannot read {path} into {folder}: {found['error']}; mend that and run again to go on from there"
-            )
+            raise StarvecError(f"cannot read {path} into {folder}: {found['error']}; mend that and run again")
         return HourCoverage(**(found | {"hour": hour}))
 
     def close(self) -> None:
         """End the process, in the middle of its work if need be."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
 
 
 def serve() -> None:
     """Read what stdin asks for until it ends."""
     for line in sys.stdin.buffer:
-        path, hour, folder = orjson.loads(line)
+        path, hour, folder, most_sightings = orjson.loads(line)
         try:
-            answer: object = write_part(Path(path), datetime.fromisoformat(hour), Path(folder), fingerprint(Path(path)))
+            answer: object = write_part(Path(path), datetime.fromisoformat(hour), Path(folder), most_sightings)
         except OSError as error:
             answer = {"error": str(error)}
         sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")

@@ -4,11 +4,11 @@ import email.utils
 import os
 import random
 import re
-import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 import httpx
@@ -24,13 +24,14 @@ TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 class Fetched:
     """What a source has for an hour: a gzip file at `path`, or none and the reason why.
 
-    `status` is "" with a file, else "missing", "empty" or "failed"; `borrowed` files are deleted once read.
+    `status` is "" with a file, else "missing", "empty" or "failed". A `fresh` file was downloaded just now; one that is
+    `borrowed` is to be deleted once read.
     """
 
     path: Path | None
     status: str = ""
     note: str = ""
-    bytes: int = 0
+    fresh: bool = False
     borrowed: bool = False
 
 
@@ -42,9 +43,16 @@ class Source(Protocol):
     concurrency: int  # fetches at a time
     ahead: int  # fetched hours that may wait to be read
 
-    def fetch(self, hour: datetime, spool: Path) -> Fetched:
-        """The hour's file, in `spool` if it had to be brought here. Never raises for what the source lacks."""
+    def fetch(self, hour: datetime, spool: Path, stopped: Event) -> Fetched:
+        """The hour's file, in `spool` if it had to be brought here; what the source lacks is no exception.
+
+        Raises StarvecError when the source does not answer at all, Stopped soon after `stopped` is set.
+        """
         ...
+
+
+class Stopped(Exception):
+    """Raised in a fetch that nobody waits for any more."""
 
 
 def file_name(hour: datetime) -> str:
@@ -57,7 +65,7 @@ def _local(path: Path) -> Fetched:
         size = path.stat().st_size
     except FileNotFoundError:
         return Fetched(None, MISSING, f"{path.name} is not there")
-    return Fetched(path, bytes=size) if size else Fetched(None, EMPTY, f"{path.name} has 0 bytes")
+    return Fetched(path) if size else Fetched(None, EMPTY, f"{path.name} has 0 bytes")
 
 
 class FolderSource:
@@ -84,14 +92,17 @@ class FolderSource:
                 " name the folder that holds them, or download some from GH Archive"
             )
 
-    def fetch(self, hour: datetime, spool: Path) -> Fetched:
+    def fetch(self, hour: datetime, spool: Path, stopped: Event) -> Fetched:
         """The file where it lies."""
         return _local(self.path / file_name(hour))
 
 
 @dataclass(frozen=True)
 class HttpSettings:
-    """How to download. Seconds: `timeout` (of silence), `backoff` (first wait, then doubled), `longest_wait`."""
+    """How to download. Seconds: `timeout` (of silence), `backoff` (first wait, then doubled), `longest_wait`.
+
+    `keep_hours` names a folder in which downloaded hour files stay and are looked for first; empty: none stays.
+    """
 
     base_url: str = "https://data.gharchive.org"
     concurrency: int = 6
@@ -116,10 +127,9 @@ class HttpSource:
         self.settings = settings or HttpSettings()
         url = httpx.URL(self.settings.base_url)
         if url.scheme not in ("http", "https") or not url.host:
-            raise StarvecError(
-                f"{self.settings.base_url!r} is no web address: write for example https://data.gharchive.org"
-            )
-        self.key = f"http {str(url).rstrip('/')}"
+            raise StarvecError(f"{self.settings.base_url!r} is no web address: https://data.gharchive.org is one")
+        self.base_url = str(url).rstrip("/")
+        self.key = f"http {self.base_url}"
         self.concurrency = self.settings.concurrency
         self.ahead = 2 * self.settings.concurrency
         self._client = httpx.Client(
@@ -129,118 +139,101 @@ class HttpSource:
             follow_redirects=True,
         )
         self._quiet_until = 0.0  # a server that says "slow down" says it to all threads
-        self._lock = threading.Lock()
+        self._answered = False
 
-    def fetch(self, hour: datetime, spool: Path) -> Fetched:
+    def fetch(self, hour: datetime, spool: Path, stopped: Event) -> Fetched:
         """Download the hour's file, or take it from `keep_hours` if it is there."""
-        kept = Path(self.settings.keep_hours).expanduser() / file_name(hour) if self.settings.keep_hours else None
-        if kept and kept.exists():
-            return _local(kept)
-        target = kept or spool / file_name(hour)
+        keep = self.settings.keep_hours
+        target = (Path(keep).expanduser() if keep else spool) / file_name(hour)
+        if keep and target.exists():
+            return _local(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f"{target.name}.part")
-        download = _Download(self, f"{self.key.removeprefix('http ')}/{file_name(hour)}", part)
         try:
-            status, note = download.run()
+            status, note = self._download(f"{self.base_url}/{target.name}", part, stopped)
             if status:
                 return Fetched(None, status, note)
-            size = part.stat().st_size
-            if not size:
-                return Fetched(None, EMPTY, f"{file_name(hour)} has 0 bytes")
+            if not part.stat().st_size:
+                return Fetched(None, EMPTY, f"{target.name} has 0 bytes")
             part.replace(target)
-            return Fetched(target, bytes=size, borrowed=kept is None)
+            return Fetched(target, fresh=True, borrowed=not keep)
         finally:
             part.unlink(missing_ok=True)
 
-    def wait(self, attempt: int, retry_after: str | None) -> None:
-        """Sleep before the next try: as long as the server asks, else doubling from `backoff`, with jitter."""
-        s = self.settings
-        asked = _seconds(retry_after)
-        if asked is None:
-            delay = min(s.longest_wait, s.backoff * 2**attempt) * random.uniform(0.5, 1)
-        else:
-            delay = min(s.longest_wait, asked)
-            with self._lock:
-                self._quiet_until = max(self._quiet_until, time.monotonic() + delay)
-        time.sleep(delay)
-
-    def heed(self) -> None:
-        """Sleep while the server wants quiet."""
-        while (rest := self._quiet_until - time.monotonic()) > 0:
-            time.sleep(rest)
-
-    def stream(self, url: str, headers: dict[str, str]) -> httpx.Response:
-        """Send the request; the body is still to be read."""
-        return self._client.send(self._client.build_request("GET", url, headers=headers), stream=True)
-
-
-@dataclass
-class _Download:
-    """One file on its way, over as many connections as it takes."""
-
-    source: HttpSource
-    url: str
-    part: Path
-    validator: str = field(default="", init=False)
-
-    def run(self) -> tuple[str, str]:
-        """Status and note; ("", "") when the file is whole."""
-        tries, problem = self.source.settings.tries, ""
+    def _download(self, url: str, part: Path, stopped: Event) -> tuple[str, str]:
+        """Status and note of a file on its way, over as many connections as it takes; ("", "") when it is whole."""
+        tries, etag, problem = self.settings.tries, "", ""
         for attempt in range(tries):
-            self.source.heed()
-            retry_after = None
+            self._rest(self._quiet_until - time.monotonic(), stopped)
+            have = part.stat().st_size if etag and part.exists() else 0
+            headers = {"Range": f"bytes={have}-", "If-Range": etag} if have else {}
+            asked: float | None = None
             try:
-                response = self.source.stream(self.url, self._headers())
-                try:
-                    if response.status_code in GONE:
-                        return MISSING, f"HTTP {response.status_code}"
-                    if response.status_code in (200, 206):
-                        return self._save(response)
-                    problem = f"HTTP {response.status_code}"
-                    retry_after = response.headers.get("Retry-After")
-                    if response.status_code == 416:
-                        self.validator = ""
-                    elif response.status_code not in TRY_AGAIN:
+                with self._client.stream("GET", url, headers=headers) as response:
+                    self._answered = True
+                    code = response.status_code
+                    if code in GONE:
+                        return MISSING, f"HTTP {code}"
+                    if code in (200, 206):
+                        etag = response.headers.get("ETag", "")
+                        etag = "" if etag.startswith("W/") else etag
+                        self._save(response, part, have if code == 206 else 0, stopped)
+                        return "", ""
+                    problem, etag = f"HTTP {code}", "" if code == 416 else etag
+                    asked = _seconds(response.headers.get("Retry-After"))
+                    if code not in TRY_AGAIN:
                         return FAILED, problem
-                finally:
-                    response.close()
-            except (httpx.TransportError, httpx.StreamError, _WrongLength) as error:
+            except _TooLarge:
+                return FAILED, f"larger than {self.settings.largest_file:,} bytes (largest_file)"
+            except (httpx.TransportError, httpx.StreamError, _Unexpected) as error:
                 problem = f"{type(error).__name__}: {error}".rstrip(": ")
             except httpx.HTTPError as error:
                 return FAILED, f"{type(error).__name__}: {error}"
             if attempt + 1 < tries:
-                self.source.wait(attempt, retry_after)
+                self._wait(attempt, asked, stopped)
+        if not self._answered:
+            raise StarvecError(
+                f"{self.base_url} does not answer ({problem}): check the address and the network, or take a folder"
+            )
         return FAILED, f"{problem} ({tries} tries)"
 
-    def _headers(self) -> dict[str, str]:
-        have = self.part.stat().st_size if self.validator and self.part.exists() else 0
-        return {"Range": f"bytes={have}-", "If-Range": self.validator} if have else {}
-
-    def _save(self, response: httpx.Response) -> tuple[str, str]:
-        have = 0
-        if response.status_code == 206:
-            have = self.part.stat().st_size if self.part.exists() else 0
-            if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-                self.validator = ""
-                raise _WrongLength("the server sent another range than was asked for")
-        etag = response.headers.get("ETag", "")
-        self.validator = "" if etag.startswith("W/") else etag
+    def _save(self, response: httpx.Response, part: Path, have: int, stopped: Event) -> None:
+        """Stream the body to the end of `part`, of which `have` bytes are kept."""
+        if have and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            raise _Unexpected("another range than was asked for")
         length = response.headers.get("Content-Length", "")
-        expected = have + int(length) if length.isascii() and length.isdigit() else None
-        largest = self.source.settings.largest_file
-        with self.part.open("ab" if have else "wb") as file:
-            size = have
+        size = have
+        with part.open("ab" if have else "wb") as file:
             for block in response.iter_raw():
                 size += len(block)
-                if size > largest:
-                    return FAILED, f"larger than {largest:,} bytes (largest_file)"
+                if stopped.is_set():
+                    raise Stopped
+                if size > self.settings.largest_file:
+                    raise _TooLarge
                 file.write(block)
-        if expected is not None and size != expected:
-            raise _WrongLength(f"{size:,} bytes came of {expected:,}")
-        return "", ""
+        if length.isascii() and length.isdigit() and size != have + int(length):
+            raise _Unexpected(f"{size:,} bytes came of {have + int(length):,}")
+
+    def _wait(self, attempt: int, asked: float | None, stopped: Event) -> None:
+        """Sleep before the next try: as long as the server asks, else doubling from `backoff`, with jitter."""
+        longest = self.settings.longest_wait
+        if asked is None:
+            delay = min(longest, self.settings.backoff * 2**attempt) * random.uniform(0.5, 1)
+        else:
+            delay = min(longest, asked)
+            self._quiet_until = max(self._quiet_until, time.monotonic() + delay)
+        self._rest(delay, stopped)
+
+    def _rest(self, seconds: float, stopped: Event) -> None:
+        if stopped.wait(max(0.0, seconds)):
+            raise Stopped
 
 
-class _WrongLength(Exception):
+class _Unexpected(Exception):
+    pass
+
+
+class _TooLarge(Exception):
     pass
 
 

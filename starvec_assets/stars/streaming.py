@@ -6,26 +6,24 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROW_GROUP = 1 << 20
 BATCH = 1 << 17
 
 
-def write_query(query: duckdb.DuckDBPyRelation, schema: pa.Schema, path: Path, **options: object) -> int:
-    """Write a query's rows, cast to `schema`, in row groups of equal size; returns how many rows there are.
+def write_query(
+    query: duckdb.DuckDBPyRelation, schema: pa.Schema, path: Path, row_group: int = 1 << 20, **options: object
+) -> int:
+    """Write a query's rows, cast to `schema`, in row groups of `row_group` rows; returns how many rows there are.
 
-    The query's ORDER BY decides the file's bytes: nothing else does.
+    `options` are those of pyarrow's ParquetWriter. The query's ORDER BY decides the file's bytes: nothing else does.
     """
-    rows, held, waiting = 0, 0, []
+    rows, waiting = 0, pa.table([pa.array([], field.type) for field in schema], schema)
     with pq.ParquetWriter(path, schema, compression="zstd", **options) as writer:
         for batch in query.to_arrow_reader(BATCH):
             rows += batch.num_rows
-            held += batch.num_rows
-            waiting.append(batch)
-            if held >= ROW_GROUP:
-                table = pa.Table.from_batches(waiting)
-                writer.write_table(table.slice(0, ROW_GROUP).cast(schema), ROW_GROUP)
-                waiting = table.slice(ROW_GROUP).to_batches()
-                held -= ROW_GROUP
-        if held:
-            writer.write_table(pa.Table.from_batches(waiting).cast(schema), ROW_GROUP)
+            waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch]).cast(schema)])
+            if len(waiting) >= row_group:
+                writer.write_table(waiting.slice(0, row_group), row_group)
+                waiting = waiting.slice(row_group)
+        if len(waiting):
+            writer.write_table(waiting, row_group)
     return rows
