@@ -1,4 +1,4 @@
-"""`starvec` as a person at a terminal meets it: one run over a small archive, questions to it, every way to go wrong."""
+"""`starvec` as a person at a terminal meets it: one run over a small archive, questions to it, ways to go wrong."""
 
 import json
 import os

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,9 @@ from starvec_assets.defs.common import last_whole_month
 from starvec_assets.errors import StarvecError
 from starvec_assets.home import PACKAGE, home
 from starvec_assets.store import write_atomically
+
+PROCESS = "starvec/process"
+"""Run tag: process and host of a run from a terminal."""
 
 
 def prepare_home() -> None:
@@ -36,11 +40,13 @@ def run_job(name: str, partition: str, run_config: Mapping[str, Any]) -> None:
 
     job = defs().resolve_job_def(name)
     with dg.DagsterInstance.get() as instance:
+        _end_killed_runs(instance)
         try:
             result = job.execute_in_process(
                 instance=instance,
                 partition_key=partition,
                 run_config={"loggers": {"terminal": {}}, **run_config},
+                tags={PROCESS: f"{os.getpid()}@{socket.gethostname()}"},
                 raise_on_error=False,
             )
         except dg.DagsterUnknownPartitionError as error:
@@ -52,6 +58,28 @@ def run_job(name: str, partition: str, run_config: Mapping[str, Any]) -> None:
             raise StarvecError("; ".join(problem.message for problem in error.errors)) from error
     if not result.success:
         raise StarvecError(f"{name} for {partition} failed.\n" + "\n".join(_reasons(name, result.all_events)))
+
+
+def _end_killed_runs(instance: dg.DagsterInstance) -> None:
+    """Mark runs of this machine's terminals whose process is gone as failed, and free the pools they still hold.
+
+    The daemon does this for runs that it launched; without it a pool of one would be held for good.
+    """
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        pid, at, host = run.tags.get(PROCESS, "").partition("@")
+        if at and host == socket.gethostname() and not _alive(int(pid)):
+            instance.report_run_failed(run, f"process {pid} is gone; the next run resumes where this one was")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _reasons(name: str, events: Sequence[dg.DagsterEvent]) -> list[str]:
