@@ -24,7 +24,7 @@ from starvec_assets.train.device import Device
 from starvec_assets.train.epoch import Epoch, best_epoch, worth_going_on
 from starvec_assets.train.losses import Objective
 from starvec_assets.train.model import StarBags
-from starvec_assets.train.neighbours import co_starred
+from starvec_assets.train.neighbours import co_starred, with_text
 from starvec_assets.train.optimiser import make_optimiser
 from starvec_assets.train.ranks import Ranks
 from starvec_assets.train.sampler import NeighbourSampler, Sampler
@@ -81,7 +81,7 @@ def train(
         sampler = Sampler(corpus, settings, device.torch)
         model = StarBags(start, device.torch)
         optimiser = make_optimiser(model.weight, settings)
-        neighbours = _neighbours(corpus, n, settings, device, ranks) if settings.neighbours else None
+        neighbours = _neighbours(corpus, n, text, settings, device, ranks) if settings.neighbours else None
         objective = Objective(settings, sampler, torch.bincount(sampler.items, minlength=n), neighbours)
         loss_sum = torch.zeros((), dtype=torch.float64, device=device.torch)
         best, facts = start, dict[str, Any](epochs=[], done=0, spent=0.0)
@@ -109,11 +109,15 @@ def train(
                 on_host = {name: array.detach().cpu().numpy() for name, array in arrays.items()}
                 checkpoints.save(checkpoint, key, Checkpoint({"best": best, **on_host}, facts))
 
+        def finished() -> Matrix:
+            vectors = model.weight.cpu().numpy()
+            return unit_rows(vectors - np.float32(settings.mean_removal) * vectors.mean(axis=0))
+
         def judge(loss: float | None, seconds: float) -> None:
             """Append the epoch that just ended."""
             facts: dict[str, Any] = {}
             if ranks.first:
-                clock, vectors = time.perf_counter(), model.weight.cpu().numpy()
+                clock, vectors = time.perf_counter(), finished()
                 _spread(vectors, settings)
                 scores = heldout_scores(vectors, *heldout)
                 epoch = Epoch(
@@ -132,6 +136,7 @@ def train(
 
         if not epochs:
             judge(None, 0.0)
+            best = finished()
             save()
         while len(epochs) <= settings.epochs and worth_going_on(epochs, settings.patience):
             number, saved_at = len(epochs), time.perf_counter()
@@ -156,12 +161,12 @@ def train(
                         save()
             judge(_finite(loss_sum, number, settings) / sampler.users, time.perf_counter() - began)
             if best_epoch(epochs) == number:
-                best = model.weight.cpu().numpy().copy()
+                best = finished()
             loss_sum.zero_()
             done, spent = 0, 0.0
             save()
 
-    return TrainResult(unit_rows(best), epochs, best_epoch(epochs))
+    return TrainResult(best, epochs, best_epoch(epochs))
 
 
 def _check(corpus: PackedLists, n: int, settings: TrainSettings, heldout: tuple[PackedLists, PackedLists]) -> None:
@@ -185,13 +190,16 @@ def _check(corpus: PackedLists, n: int, settings: TrainSettings, heldout: tuple[
 
 
 def _neighbours(
-    corpus: PackedLists, n: int, settings: TrainSettings, device: Device, ranks: Ranks
+    corpus: PackedLists, n: int, text: Matrix | None, settings: TrainSettings, device: Device, ranks: Ranks
 ) -> NeighbourSampler | None:
     """The first rank counts who is starred with whom; None where nothing is."""
     k = min(settings.neighbours, n - 1)
     items, weights = np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
     if ranks.first:
         items, weights = co_starred(corpus, n, k, seed=settings.seed)
+        if text is not None and settings.text_likeness > 0:
+            items, weights = with_text(items, weights, text, settings.text_likeness)
+        weights **= settings.neighbour_power
     tensors = torch.from_numpy(items).to(device.torch), torch.from_numpy(weights).to(device.torch)
     ranks.copy_first(*tensors)
     return NeighbourSampler(*tensors, settings) if tensors[1].any() else None

@@ -13,7 +13,10 @@ import scipy.sparse as sp
 
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
+from starvec_assets.evaluate.ranking import top_k
 from starvec_assets.vectors import Matrix
+
+Indices = npt.NDArray[np.int32]
 
 ROWS = 1 << 11
 """Repositories a block: its 11 bits, 32 of a weight and 21 of a repository fill the 64 of a sort key."""
@@ -21,7 +24,7 @@ ROWS = 1 << 11
 
 def co_starred(
     lists: PackedLists, n: int, k: int, *, discount: float = 0.3, least: int = 2, stargazers: int = 400, seed: int = 0
-) -> tuple[npt.NDArray[np.int32], Matrix]:
+) -> tuple[Indices, Matrix]:
     """The k repositories of largest weight for each of n, largest first: items int32 [n, k], weights float32 [n, k].
 
     The weight of j for i is count(i, j) / stars(j)^discount, where count is how many people starred both: `least` or
@@ -55,6 +58,35 @@ def co_starred(
         for _ in pool.map(fill, range(0, n, ROWS)):
             pass
     return items, weights
+
+
+def with_text(items: Indices, weights: Matrix, text: Matrix, share: float) -> tuple[Indices, Matrix]:
+    """The k of largest weight when likeness of texts counts as well, largest first; shapes as of `co_starred`.
+
+    Both weights are divided by their mean over the row's ten largest, that of the text then times `share`. Text
+    vectors are unit rows, float32 [n, d]; a zero row has no text.
+    """
+    n, k = items.shape
+    alone = PackedLists(np.arange(n, dtype=np.int32), np.arange(n + 1))
+    near = top_k(text, text, min(k, n - 1), exclude=alone)
+    both = np.concatenate([items, near], axis=1)
+    best_items, best_weights = np.empty_like(items), np.empty_like(weights)
+    for start in range(0, n, ROWS):
+        rows = slice(start, min(start + ROWS, n))
+        likeness = np.einsum("rkd,rd->rk", text[both[rows]], text[rows]).clip(min=0)
+        total = np.zeros_like(likeness)
+        total[:, :k] = weights[rows] / _ten(weights[rows])
+        total += share * likeness / _ten(likeness[:, k:])
+        total[:, :k][weights[rows] == 0] = 0  # stands for nobody
+        total[:, k:][(both[rows, k:, None] == both[rows, None, :k]).any(axis=2)] = 0  # counted already
+        order = np.argsort(-total, axis=1, kind="stable")[:, :k]
+        best_items[rows] = np.take_along_axis(both[rows], order, axis=1)
+        best_weights[rows] = np.take_along_axis(total, order, axis=1)
+    return best_items, best_weights
+
+
+def _ten(weights: Matrix) -> Matrix:
+    return np.asarray(np.maximum(weights[:, :10].mean(axis=1, keepdims=True), 1e-6), np.float32)
 
 
 def _at_most(rows: sp.csr_array, most: int, seed: int) -> sp.csr_array:

@@ -65,7 +65,7 @@ class RowAdagrad(RowOptimiser):
 class RowAdam(RowOptimiser):
     """Adam whose second moment is one number a row; moments and bias correction move only when a row is touched."""
 
-    MEAN, SQUARE = 0.9, 0.999
+    MEAN, SQUARE = 0.9, 0.99
 
     def __init__(self, weight: torch.Tensor, settings: TrainSettings) -> None:
         super().__init__(weight, settings)

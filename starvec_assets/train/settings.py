@@ -19,10 +19,14 @@ class TrainSettings(Settings):
     loss: Literal["item_softmax", "ntxent", "multi_similarity"] = Field(
         "item_softmax", description="bucket A against each star of bucket B, or bucket against bucket by the other two"
     )
-    bucket_weight: float = Field(0.0, ge=0, le=100, description="weight of ntxent between buckets beside item_softmax")
+    bucket_weight: float = Field(0.3, ge=0, le=100, description="weight of ntxent between buckets beside item_softmax")
     neighbours: int = Field(
         64, ge=0, le=1024, description="most co-starred repositories of each that are pulled to it; 0 = no such loss"
     )
+    text_likeness: float = Field(
+        2.0, ge=0, le=100, description="weight of likeness of texts beside co-starring in choosing them; 0 = stars only"
+    )
+    neighbour_power: float = Field(1.0, ge=0.1, le=10, description="they are drawn by this power of their weight")
     neighbour_weight: float = Field(1.0, gt=0, le=100, description="weight of that loss beside the others")
     neighbour_batch: int = Field(1024, ge=2, le=1 << 17, description="repositories a step in it")
     neighbour_draws: int = Field(4, ge=1, le=64, description="neighbours that are drawn for each of them")
@@ -55,6 +59,9 @@ class TrainSettings(Settings):
     lr: float = Field(0.003, gt=0, le=10, description="learning rate; it falls in a line to zero at the last epoch")
     anchor: float = Field(
         0.0, ge=0, le=1000, description="pull of a row to its start, times lr, whenever it is touched"
+    )
+    mean_removal: float = Field(
+        0.6, ge=0, le=1, description="share of the mean vector that is taken out of all at the end: people differ more"
     )
     seed: int = Field(1, ge=0, lt=1 << 32, description="draws the start, the order of users and the buckets")
     checkpoint_minutes: float = Field(

@@ -55,7 +55,7 @@ def joint_start(spectral: Matrix, text: Matrix, weight: float) -> Matrix:
 
 
 def spectral_start(
-    lists: PackedLists, n: int, d: int, seed: int, *, user_power: float = 0.375, power: int = 3, spare: int = 16
+    lists: PackedLists, n: int, d: int, seed: int, *, user_power: float = 0.375, power: int = 3, spare: int = 32
 ) -> Matrix:
     """Right singular vectors of D^-user_power X I^-1/2, columns times S; float32 [n, d].
 

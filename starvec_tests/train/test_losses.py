@@ -21,7 +21,9 @@ WEIGHTS = torch.tensor([[3.0, 2.0, 1.0], [5.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
 
 
 def objective(neighbours: bool = False, **change: Any) -> Objective:
-    settings = TrainSettings.model_validate({"batch": 5, "pooled": 1, "bucket_b": 2, "neighbour_batch": 3, **change})
+    settings = TrainSettings.model_validate(
+        {"batch": 5, "pooled": 1, "bucket_b": 2, "neighbour_batch": 3, "bucket_weight": 0, **change}
+    )
     nearest = torch.cat([NEAREST, torch.zeros(6, 3, dtype=torch.int32)])
     weights = torch.cat([WEIGHTS, torch.zeros(6, 3)])
     near = NeighbourSampler(nearest, weights, settings) if neighbours else None

@@ -28,8 +28,8 @@ def test_adam_is_adam_with_one_second_moment_a_row() -> None:
         adam.step(torch.tensor([1, 4, 7]), gradient, 0.1)
         tangent = gradient - (gradient * expected).sum(1, keepdim=True) * expected
         mean = 0.9 * mean + 0.1 * tangent
-        square = 0.999 * square + 0.001 * tangent.square().mean(1, keepdim=True)
-        change = mean / (1 - 0.9**step) / (square / (1 - 0.999**step)).sqrt()
+        square = 0.99 * square + 0.01 * tangent.square().mean(1, keepdim=True)
+        change = mean / (1 - 0.9**step) / (square / (1 - 0.99**step)).sqrt()
         expected = normalize(expected - 0.1 * change)
     assert torch.allclose(weight[[1, 4, 7]], expected, atol=1e-5)
 
