@@ -170,7 +170,7 @@ def test_the_same_run_again_gives_the_same_hashes(folder: Path, first_hashes: di
 def test_a_killed_training_resumes_and_ends_with_the_same_bits(folder: Path):
     options = ["--set", "trained_embeddings.epochs=6", "--set", "trained_embeddings.patience=6"]
     checkpoints = folder / "home/checkpoints/trained_embeddings"
-    known = set(checkpoints.glob("*/checkpoint.json"))
+    known = set(checkpoints.glob("????????/checkpoint.json"))
     victim = subprocess.Popen(
         command("run", "--source", str(folder / "archive"), "--months", MONTH, "--awesome", "none", *options),
         env=env(folder),
@@ -179,7 +179,7 @@ def test_a_killed_training_resumes_and_ends_with_the_same_bits(folder: Path):
         start_new_session=True,
     )
     deadline = time.monotonic() + 120
-    while not set(checkpoints.glob("*/checkpoint.json")) - known and time.monotonic() < deadline:
+    while not set(checkpoints.glob("????????/checkpoint.json")) - known and time.monotonic() < deadline:
         assert victim.poll() is None, "the run ended before it could be killed"
         time.sleep(0.02)
     os.killpg(victim.pid, signal.SIGKILL)
