@@ -6,7 +6,6 @@ from datetime import datetime
 from statistics import median
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from starvec_assets.parquet import column
 from starvec_assets.stars.star import REASONS, UTC_SECONDS
@@ -81,10 +80,8 @@ def unseen_share(hours: pa.Table) -> float | None:
     GitHub numbers all events in order, so the ids between the first and the last hour count what happened, those of
     private repositories included; `hours` has schema HOURS.
     """
-    known = hours.filter(pc.is_valid(hours["event_id"])).sort_by("hour")
-    if len(known) < 2:
-        return None
-    ids = known["event_id"][-1].as_py() - known["event_id"][0].as_py()
+    known = [h for h in hours.sort_by("hour").to_pylist() if h["event_id"] is not None]
+    ids = known[-1]["event_id"] - known[0]["event_id"] if known else 0
     # the median of an hour stands in its middle: half of the first and of the last hour lie outside
-    seen = pc.sum(known["events"]).as_py() - (known["events"][0].as_py() + known["events"][-1].as_py()) / 2
+    seen = sum(h["events"] for h in known) - (known[0]["events"] + known[-1]["events"]) / 2 if known else 0
     return max(0.0, 1 - seen / ids) if ids > 0 else None

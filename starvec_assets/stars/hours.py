@@ -24,7 +24,7 @@ from starvec_assets.stars.star import (
 )
 
 MAX_LINE = 16 << 20
-FLUSH = 100_000  # rows handed on together
+FLUSH = 50_000  # rows handed on together
 MOST_SIGHTINGS = 500
 
 _OTHER, _IGNORED = "other", ""
@@ -53,7 +53,7 @@ def read_hour(
     Bounded memory whatever the file holds; nothing in it raises.
     """
     lines = _Lines(stars, sightings, most_sightings)
-    damage = ""
+    size, damage = path.stat().st_size, ""
     for chunk in decompress(path):
         if isinstance(chunk, str):
             damage = damage or chunk
@@ -63,8 +63,8 @@ def read_hour(
     lines.close()
     return HourCoverage(
         hour,
-        damage or (OK if lines.events else EMPTY),
-        path.stat().st_size,
+        damage if damage and size else (OK if lines.events else EMPTY),
+        size,
         lines.events,
         lines.found,
         {k: v for k, v in lines.rejected.items() if v},

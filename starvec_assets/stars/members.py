@@ -10,7 +10,7 @@ from isal import igzip_lib
 from starvec_assets.stars.coverage import CORRUPT, TRUNCATED
 
 READ, CHUNK = 1 << 17, 1 << 18  # compressed and decompressed bytes at a time: both stay in the core's own cache
-SALVAGE = 256  # compressed bytes at a time on the way to a damage: so many are lost at most
+PIECE = 1 << 12  # compressed bytes at a time on the way to a damage
 HEADER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f].{4}[\x00\x02\x04][\x00\x03\xff]", re.DOTALL)
 HEADER_SIZE = 10
 
@@ -27,31 +27,34 @@ def decompress(path: Path) -> Iterator[bytes | str]:
         start: int | None = 0
         while start is not None:
             member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-            damage, given = "", 0
+            damage, given, block = "", 0, start
             file.seek(start)
             try:
                 while not member.eof:
-                    data = file.read(READ) if (hungry := member.needs_input) else b""
-                    if hungry and not data:
-                        damage = TRUNCATED
-                        break
+                    data = b""
+                    if member.needs_input:
+                        block = file.tell()
+                        data = file.read(READ)
+                        if not data:
+                            damage = TRUNCATED
+                            break
                     content = member.decompress(data, CHUNK)
                     given += len(content)
                     yield content
             except _BadGzip:
                 damage = CORRUPT
-                yield from _salvage(file, start, given)
+                yield from _salvage(file, start, block, given)
             if damage:
                 yield damage
             start = _next_member(file, start + 1 if damage else file.tell() - len(member.unused_data), bool(damage))
 
 
-def _salvage(file: FileIO, start: int, given: int) -> Iterator[bytes]:
-    """What the member at `start` holds between the first `given` bytes and its damage."""
+def _salvage(file: FileIO, start: int, block: int, given: int) -> Iterator[bytes]:
+    """What the member at `start` holds behind the first `given` bytes, up to its damage somewhere behind `block`."""
     member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
     file.seek(start)
     try:
-        while data := file.read(SALVAGE):
+        while data := file.read(min(PIECE, block - file.tell()) if file.tell() < block else 1):
             content = member.decompress(data)
             yield content[given:]
             given = max(0, given - len(content))

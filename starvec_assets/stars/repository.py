@@ -78,8 +78,9 @@ class Sightings:
         told = self._full(text, found.end(), end, name, rank) if rank else self._creation(text, at, end)
         if told is None:
             return False
-        seen.add(repo_id)
-        self._rows[rank].append((repo_id, name, *told))
+        if told.count(NULL) < len(told):
+            seen.add(repo_id)
+            self._rows[rank].append((repo_id, name, *told))
         return True
 
     def _creation(self, text: bytes, at: int, end: int) -> Row | None:
@@ -135,9 +136,9 @@ class Sightings:
         key = b"%d" % repo_id
         if key in self._seen[rank] or len(self._seen[rank]) >= self._most or not re.fullmatch(NAME, name):
             return
-        self._seen[rank].add(key)
         told = [check(of.get(field)) for field, check in zip(FIELDS[: TOLD[rank]], CHECKS[2:], strict=False)]
         if any(x is not None for x in told):
+            self._seen[rank].add(key)
             self._rows[rank].append((key, orjson.dumps(name), *(orjson.dumps(x) for x in told)))
 
     def take(self) -> pa.Table:

@@ -125,10 +125,9 @@ class HttpSource:
 
     def __init__(self, settings: HttpSettings | None = None) -> None:
         self.settings = settings or HttpSettings()
-        url = httpx.URL(self.settings.base_url)
-        if url.scheme not in ("http", "https") or not url.host:
-            raise StarvecError(f"{self.settings.base_url!r} is no web address: https://data.gharchive.org is one")
-        self.base_url = str(url).rstrip("/")
+        self.base_url = self.settings.base_url.rstrip("/")
+        if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", self.base_url):
+            raise StarvecError(f"{self.base_url!r} is no web address: https://data.gharchive.org is one")
         self.key = f"http {self.base_url}"
         self.concurrency = self.settings.concurrency
         self.ahead = 2 * self.settings.concurrency
@@ -187,7 +186,7 @@ class HttpSource:
                 return FAILED, f"larger than {self.settings.largest_file:,} bytes (largest_file)"
             except (httpx.TransportError, httpx.StreamError, _Unexpected) as error:
                 problem = f"{type(error).__name__}: {error}".rstrip(": ")
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 return FAILED, f"{type(error).__name__}: {error}"
             if attempt + 1 < tries:
                 self._wait(attempt, asked, stopped)

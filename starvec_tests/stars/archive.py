@@ -1,0 +1,182 @@
+"""Hour files as the archive writes them, and what they should give, read the plainest way there is."""
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+MONTH = "2024-01"
+START = datetime(2024, 1, 1, tzinfo=UTC)
+API = "https://api.github.com"
+event_ids = count(20_000_000_000)
+
+
+def event(kind: str, payload: Json, *, user: int = 7, repo: int = 70, name: str = "a/b", at: datetime = START) -> Json:
+    login = f"user{user}"
+    return {
+        "id": str(next(event_ids)),
+        "type": kind,
+        "actor": {
+            "id": user,
+            "login": login,
+            "display_login": login,
+            "gravatar_id": "",
+            "url": f"{API}/users/{login}",
+            "avatar_url": f"https://avatars.githubusercontent.com/u/{user}?",
+        },
+        "repo": {"id": repo, "name": name, "url": f"{API}/repos/{name}"},
+        "payload": payload,
+        "public": True,
+        "created_at": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def star(user: int = 7, repo: int = 70, name: str = "a/b", at: datetime = START) -> Json:
+    return event("WatchEvent", {"action": "started"}, user=user, repo=repo, name=name, at=at)
+
+
+def push(at: datetime = START) -> Json:
+    return event("PushEvent", {"size": 1, "commits": [{"message": 'a "type":"WatchEvent","actor": in words'}]}, at=at)
+
+
+def repository(repo: int, name: str, description: str | None, language: str | None, stars: int, fork: bool) -> Json:
+    """A repository object with GitHub's keys in GitHub's order."""
+    owner, short = name.split("/")
+    url = f"{API}/repos/{name}"
+    urls = ["forks", "keys{/key_id}", "collaborators{/collaborator}", "teams", "branches{/branch}", "languages"]
+    return {
+        "id": repo,
+        "node_id": "R_kgDO",
+        "name": short,
+        "full_name": name,
+        "private": False,
+        "owner": {"login": owner, "id": 3, "url": f"{API}/users/{owner}", "type": "User", "site_admin": False},
+        "html_url": f"https://github.com/{name}",
+        "description": description,
+        "fork": fork,
+        "url": url,
+        **{f"{u.split('{')[0]}_url": f"{url}/{u}" for u in urls},
+        "created_at": "2019-05-03T07:11:22Z",
+        "updated_at": "2024-01-01T00:00:03Z",
+        "pushed_at": "2023-12-31T23:59:58Z",
+        "git_url": f"git://github.com/{name}.git",
+        "ssh_url": f"git@github.com:{name}.git",
+        "clone_url": f"https://github.com/{name}.git",
+        "svn_url": f"https://github.com/{name}",
+        "homepage": f"https://{owner}.example/@{short}",
+        "size": 12,
+        "stargazers_count": stars,
+        "watchers_count": stars,
+        "language": language,
+        "has_issues": True,
+        "license": None,
+        "topics": ["data", "vectors"],
+        "visibility": "public",
+        "default_branch": "main",
+    }
+
+
+def pull_request(repo: int, name: str, description: str | None, language: str | None, stars: int = 9) -> Json:
+    base = {"label": "x:main", "repo": repository(repo, name, description, language, stars, False)}
+    head = {"label": "y:fix", "repo": repository(repo + 1, "other/" + name.split("/")[1], "a copy", None, 0, True)}
+    request = {
+        "title": "Fix",
+        "body": '"description":"not this"',
+        "labels": [],
+        "head": head,
+        "base": base,
+        "_links": {},
+    }
+    return event("PullRequestEvent", {"action": "opened", "number": 1, "pull_request": request}, repo=repo, name=name)
+
+
+def fork(repo: int, name: str, description: str | None, language: str | None) -> Json:
+    forkee = repository(repo + 1, "someone/" + name.split("/")[1], description, language, 0, True)
+    return event("ForkEvent", {"forkee": forkee}, repo=repo, name=name)
+
+
+def creation(repo: int, name: str, description: str | None) -> Json:
+    payload = {"ref": "v1", "ref_type": "tag", "master_branch": "main", "description": description}
+    return event("CreateEvent", payload | {"pusher_type": "user"}, repo=repo, name=name)
+
+
+def line(what: Json | str | bytes, spaced: bool = False) -> bytes:
+    if isinstance(what, bytes):
+        return what
+    if isinstance(what, str):
+        return what.encode()
+    separators = (", ", ": ") if spaced else (",", ":")
+    return json.dumps(what, separators=separators, ensure_ascii=False).encode()
+
+
+def file_of(folder: Path, hour: datetime) -> Path:
+    return folder / f"{hour:%Y-%m-%d}-{hour.hour}.json.gz"
+
+
+def packed(lines: Iterable[Json | str | bytes]) -> bytes:
+    return gzip.compress(b"".join(line(x) + b"\n" for x in lines), 4, mtime=0)
+
+
+def some_hours(folder: Path, hours: int, lines: int = 30, seed: int = 0) -> None:
+    """Ordinary hours: stars of 40 people and 25 repositories, pushes, pull requests, forks, a rename in the middle."""
+    folder.mkdir(exist_ok=True)
+    for h in range(hours):
+        at = START + timedelta(hours=h)
+        events = []
+        for i in range(lines):
+            mixed = zlib.crc32(f"{seed} {h} {i}".encode())
+            repo, user, when = 100 + mixed % 25, 1 + mixed // 25 % 40, at + timedelta(seconds=mixed // 1000 % 3600)
+            name = f"owner/repo{repo}" + ("-renamed" if repo == 101 and h >= hours // 2 else "")
+            events.append(star(user, repo, name, when))
+            if i % 3 == 0:
+                events += [push(when), pull_request(repo, name, f"What {repo} does, hour {h}", "Python", h)]
+                events += [fork(repo, name, "forked", None), creation(repo, name, None)]
+        file_of(folder, at).write_bytes(packed(events))
+
+
+def text_of(path: Path) -> bytes:
+    """What gunzip gives of a file, as far as it goes."""
+    data, out = path.read_bytes(), b""
+    while data:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            out += member.decompress(data)
+        except zlib.error:
+            break
+        data = member.unused_data
+    return out
+
+
+def stars_in(text: bytes, whole: bool = True) -> list[tuple[int, str, int, str, str]]:
+    """The stars of an hour's text: user_id, login, repo_id, name, created_at."""
+    found = []
+    for row in text.split(b"\n") if whole else text.split(b"\n")[:-1]:
+        try:
+            e = json.loads(row)
+            values = e["actor"]["id"], e["actor"]["login"], e["repo"]["id"], e["repo"]["name"], e["created_at"]
+            if e["type"] != "WatchEvent" or e["payload"]["action"] != "started" or type(values[0]) is not int:
+                continue
+            if type(values[2]) is int and min(values[0], values[2]) > 0 and re.fullmatch(r"[^/]+/[^/]+", values[3]):
+                datetime.strptime(values[4], "%Y-%m-%dT%H:%M:%SZ")
+                found.append(values)
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def month_of(folder: Path) -> list[tuple[int, str, int, str, str]]:
+    """The stars a folder of hour files should give, of each user and repository the first, in the order of the file."""
+    first: dict[tuple[int, int], tuple[int, str, int, str, str]] = {}
+    for path in folder.glob("*.json.gz"):
+        text = text_of(path)
+        for row in stars_in(text, whole=text.endswith(b"\n")):
+            key = row[0], row[2]
+            if key not in first or (row[4], row[3]) < (first[key][4], first[key][3]):
+                first[key] = row
+    return sorted(first.values(), key=lambda row: (row[0], row[4], row[2]))

@@ -1,0 +1,139 @@
+"""A web server on localhost that has hour files and behaves as badly as it is told to."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+
+Mood = Callable[["Handler", bytes, int], None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "Misbehaving"
+
+    def do_GET(self) -> None:
+        name = self.path.strip("/")
+        with self.server.lock:
+            self.server.asked[name] += 1
+            nth = self.server.asked[name]
+            self.server.ranges.append(self.headers.get("Range", ""))
+            self.server.now += 1
+            self.server.together = max(self.server.together, self.server.now)
+        path = self.server.folder / name
+        mood = self.server.moods.get(name, self.server.mood)
+        try:
+            if path.exists():
+                mood(self, path.read_bytes(), nth)
+            else:
+                self.answer(404, b"no such file")
+        finally:
+            with self.server.lock:
+                self.server.now -= 1
+
+    def answer(self, code: int, body: bytes, length: int | None = None, **headers: str) -> None:
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        for key, value in headers.items():
+            self.send_header(key.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+        if length is not None and length != len(body):
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Misbehaving(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.folder, self.mood, self.lock = folder, good, threading.Lock()
+        self.moods: dict[str, Mood] = {}
+        self.asked: Counter[str] = Counter()
+        self.ranges: list[str] = []
+        self.now = self.together = 0
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+def good(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(200, body)
+
+
+def slow(handler: Handler, body: bytes, nth: int) -> None:
+    """The first time silent for longer than anyone waits, then in drops."""
+    if nth == 1:
+        time.sleep(0.6)
+        return
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    for start in range(0, len(body), 500):
+        handler.wfile.write(body[start : start + 500])
+        time.sleep(0.002)
+
+
+def cut(handler: Handler, body: bytes, nth: int) -> None:
+    """Twice the connection breaks in the middle."""
+    handler.answer(200, body if nth > 2 else body[: len(body) * nth // 3], length=len(body))
+
+
+def resumable(handler: Handler, body: bytes, nth: int) -> None:
+    """The connection breaks at every third of the file; ranges are served."""
+    wanted = handler.headers.get("Range", "")
+    start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+    end = len(body) if nth > 2 else start + len(body) // 3
+    extra = {"Content_Range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if wanted else {}
+    handler.answer(206 if wanted else 200, body[start:end], length=len(body) - start, ETag='"v1"', **extra)
+
+
+def changing(handler: Handler, body: bytes, nth: int) -> None:
+    """Breaks once; by the second time the file is another one, so the range is not served."""
+    if nth == 1:
+        handler.answer(200, b"\x00" * 100, length=len(body), ETag='"old"')
+    else:
+        handler.answer(200, body, ETag='"new"')
+
+
+def confused(handler: Handler, body: bytes, nth: int) -> None:
+    """Breaks once, answers the range with another one, then behaves."""
+    if nth == 1:
+        handler.answer(200, body[:100], length=len(body), ETag='"v1"')
+    elif nth == 2:
+        handler.answer(206, body[5:], ETag='"v1"', Content_Range=f"bytes 5-{len(body) - 1}/{len(body)}")
+    else:
+        handler.answer(200, body)
+
+
+def too_many(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(429, b"slow down", Retry_After="1") if nth == 1 else handler.answer(200, body)
+
+
+def failing_twice(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(500, b"oh") if nth <= 2 else handler.answer(200, body)
+
+
+def short(handler: Handler, body: bytes, nth: int) -> None:
+    """The first time only half the file, as if it were all."""
+    handler.answer(200, body if nth > 1 else body[: len(body) // 2])
+
+
+def broken_for_good(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(503, b"")
+
+
+def forbidden(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(403, b"")

@@ -1,0 +1,93 @@
+"""kill -9 at random moments of an ingest, then a run to the end. STARVEC_KILLS sets how many (20 in the long run)."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from archive import MONTH, file_of, month_of, some_hours
+from misbehaving import Misbehaving, good
+from test_month import START, files, stars
+
+KILLS = int(os.environ.get("STARVEC_KILLS", "2"))
+HOURS = 40
+ROOT = Path(__file__).parents[2]
+INGEST = f"""
+import sys
+from datetime import timedelta
+from pathlib import Path
+from starvec_assets.stars.month import ingest_month
+from starvec_assets.stars.months import hours_of, month_start
+from starvec_assets.stars.sources import FolderSource, HttpSettings, HttpSource
+
+where, out = sys.argv[1], Path(sys.argv[2])
+source = HttpSource(HttpSettings(base_url=where)) if where.startswith("http") else FolderSource(Path(where))
+ingest_month(source, "{MONTH}", out, out, progress_dir=out / "progress", workers=2,
+             now=month_start("{MONTH}") + timedelta(hours={HOURS} + 1),
+             on_hour=lambda hour: print(hour.hour, flush=True))
+"""
+
+
+def start(where: str, out: Path) -> subprocess.Popen[str]:
+    out.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", INGEST, where, str(out)]
+    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def finish(where: str, out: Path) -> dict[str, bytes]:
+    run = start(where, out)
+    run.communicate(timeout=120)
+    assert run.returncode == 0
+    return files(out)
+
+
+def killed_ingest(where: str, out: Path, kills: int, seed: int) -> int:
+    """Kill so many runs, each after another number of hours; returns how many were killed before their end."""
+    dice, killed = random.Random(seed), 0
+    for _ in range(kills):
+        run = start(where, out)
+        assert run.stdout is not None
+        for _ in range(dice.randrange(HOURS)):
+            if not run.stdout.readline():
+                break
+        time.sleep(dice.random() * 0.05)
+        run.send_signal(signal.SIGKILL)
+        run.stdout.close()
+        killed += run.wait() == -signal.SIGKILL
+    return killed
+
+
+@pytest.fixture(scope="module")
+def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kills") / "hours"
+    some_hours(folder, HOURS, lines=30)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(hours: Path) -> dict[str, bytes]:
+    return finish(str(hours), hours.parent / "whole")
+
+
+def test_an_ingest_killed_again_and_again_ends_with_the_same_bytes(
+    hours: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    assert killed_ingest(str(hours), tmp_path / "killed", KILLS, seed=KILLS) > 0
+    assert finish(str(hours), tmp_path / "killed") == whole
+    assert stars(tmp_path / "killed") == month_of(hours)
+
+
+def test_a_killed_download_goes_on_at_the_hour_where_it_was(
+    hours: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    kills = 1 + KILLS // 4
+    with Misbehaving(hours) as server:
+        server.mood = lambda handler, body, nth: (time.sleep(0.02), good(handler, body, nth))[1]
+        killed_ingest(server.url, tmp_path / "killed", kills, seed=7)
+        assert finish(server.url, tmp_path / "killed") == whole
+        assert server.asked[file_of(hours, START).name] == 1
+        assert sum(server.asked.values()) < HOURS * (1 + kills / 2)
