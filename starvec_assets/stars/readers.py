@@ -6,8 +6,11 @@ and a reader whose parent was killed reads the end of its stdin and goes.
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import datetime
+from importlib.abc import MetaPathFinder
 from pathlib import Path
+from types import ModuleType
 
 import orjson
 
@@ -62,8 +65,18 @@ class Reader:
             self._process.communicate()
 
 
+class NoPandas(MetaPathFinder):
+    """Keeps pyarrow from importing pandas at its first array, which takes longer than many small hours."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        """Find nothing; raises ImportError for pandas."""
+        if fullname == "pandas":
+            raise ImportError(fullname)
+
+
 def serve() -> None:
     """Read what stdin asks for until it ends."""
+    sys.meta_path.insert(0, NoPandas())
     for line in sys.stdin.buffer:
         path, hour, folder, most_sightings = orjson.loads(line)
         try:

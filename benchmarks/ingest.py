@@ -1,0 +1,161 @@
+"""Reading an hour file, a night of them, and the size of a month: prints one table.
+
+    python benchmarks/ingest.py [--folder DIR] [--rounds 7]
+
+Each reading runs in processes of its own on one core, the readings by turns; the least CPU time of the rounds counts.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from archive_hour import make_hour
+
+HOUR = "2024-01-10-12.json.gz"
+NIGHT = 12
+START = """
+import os, sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+path = Path(sys.argv[1])
+"""
+END = """
+read()  # as for all hours of a reading process but its first
+began = time.process_time()
+read()
+seconds = time.process_time() - began
+peak = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM"))
+print(seconds, int(peak.split()[1]) / 1024)
+"""
+DECOMPRESS = """
+from isal import igzip
+def read():
+    block = bytearray(1 << 18)
+    with igzip.open(path) as file:
+        while file.readinto(block): pass
+"""
+OURS = """
+from starvec_assets.stars.hours import read_hour
+from starvec_assets.stars.readers import NoPandas
+sys.meta_path.insert(0, NoPandas())  # as the processes do that read for ingest_month
+def read():
+    rows = []
+    read_hour(path, datetime(2024, 1, 10, 12, tzinfo=UTC), rows.append, rows.append, {most})
+"""
+DUCKDB = """
+import duckdb
+def read():
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.sql('''
+            SELECT actor.id AS user_id, actor.login, repo.id AS repo_id, repo.name, created_at
+            FROM read_json_auto($path, format = 'newline_delimited', maximum_object_size = 33554432)
+            WHERE type = 'WatchEvent' AND payload.action = 'started'
+        ''', params={"path": str(path)}).to_arrow_table()
+"""
+READINGS = {
+    "isal decompresses it, nothing else": DECOMPRESS,
+    "**read_hour: stars, repositories, coverage**": OURS.replace("{most}", "500"),
+    "the same, every repository it tells of": OURS.replace("{most}", "10**6"),
+    "DuckDB `read_json_auto`, stars only": DUCKDB,
+}
+
+
+def read_in_turns(path: Path, rounds: int) -> dict[str, tuple[float, float]]:
+    """CPU seconds and peak megabytes of each reading."""
+    best: dict[str, tuple[float, float]] = {}
+    for turn in range(rounds):
+        for name, reading in READINGS.items():
+            if reading is DUCKDB and turn > 1:
+                continue
+            program = [sys.executable, "-c", START + reading + END, str(path)]
+            seconds, peak = map(float, subprocess.run(program, capture_output=True, check=True).stdout.split())
+            best[name] = min(best.get(name, (9e9, peak)), (seconds, peak))
+    return best
+
+
+def read_a_night(path: Path, folder: Path) -> tuple[float, float, float]:
+    """Wall seconds of twelve hours on every core, their MB/s, and the share of the cores that was busy."""
+    from starvec_assets.stars.month import ingest_month
+    from starvec_assets.stars.months import month_start
+    from starvec_assets.stars.sources import FolderSource, file_name
+
+    hours = [month_start("2024-01") + timedelta(hours=h) for h in range(NIGHT)]
+    for hour in hours:
+        os.link(path, folder / file_name(hour))
+    out = folder / "out"
+    out.mkdir()
+    before, began = os.times(), time.monotonic()
+    summary = ingest_month(
+        FolderSource(folder), "2024-01", out, out, progress_dir=out, now=hours[-1] + timedelta(hours=2)
+    )
+    seconds, after = time.monotonic() - began, os.times()
+    busy = sum(after[:4]) - sum(before[:4])
+    return seconds, summary.bytes / 1e6 / seconds, busy / seconds / (os.cpu_count() or 1)
+
+
+def bytes_a_star(path: Path, stars: int, users: int, repositories: int) -> tuple[int, float, float]:
+    """Stars of a month with random names, and their size in stars.parquet as written and without the names."""
+    from starvec_assets.stars.month import SMALL
+    from starvec_assets.stars.star import STARS
+
+    dice = np.random.default_rng(1)
+    given = dice.pareto(1.2, users) + 0.3
+    liked = 1 / np.arange(1, repositories + 1) ** 0.95
+    user = np.searchsorted(np.cumsum(given) / given.sum(), dice.random(stars)).clip(0, users - 1)
+    repo = np.searchsorted(np.cumsum(liked) / liked.sum(), dice.random(stars)).clip(0, repositories - 1)
+    _, first = np.unique(user.astype(np.int64) * repositories + repo, return_index=True)
+    user, repo = user[first], dice.permutation(repositories)[repo[first]]
+    when = dice.integers(0, 31 * 86_400, len(user))
+    order = np.lexsort((repo, when, user))
+    user, repo, when = user[order], repo[order], when[order]
+    words = np.array(["".join(dice.choice(list("etaoinshrdlucm"), dice.integers(3, 9))) for _ in range(20_000)])
+    logins = np.char.add(dice.choice(words, users), dice.integers(0, 999, users).astype(str))
+    names = np.char.add(np.char.add(dice.choice(words, repositories), "9/"), dice.choice(words, repositories))
+    id_of_user = np.sort(dice.choice(180_000_000, users, replace=False)) + 1
+    id_of_repo = np.sort(dice.choice(800_000_000, repositories, replace=False)) + 1
+    starred_at = pa.array(when + 1_704_067_200).cast(STARS.field("starred_at").type)
+    columns = [id_of_user[user], logins[user], id_of_repo[repo], names[repo], starred_at]
+    table = pa.table([pa.array(values) for values in columns], schema=STARS)
+    options = dict(SMALL)
+    pq.write_table(table, path, compression="zstd", row_group_size=options.pop("row_group"), **options)
+    groups = [pq.read_metadata(path).row_group(i) for i in range(pq.read_metadata(path).num_row_groups)]
+    named = sum(group.column(3).total_compressed_size for group in groups)
+    return len(table), path.stat().st_size / len(table), (path.stat().st_size - named) / len(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, help="where the hour file is, or is made and stays")
+    parser.add_argument("--rounds", type=int, default=7)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
+        path = (given.folder or Path(scratch)) / HOUR
+        if not path.exists():
+            packed, size = make_hour(path)
+            print(f"made {path}: {packed:,} bytes, {size:,} decompressed", file=sys.stderr)
+        measured = read_in_turns(path, given.rounds)
+        alone = next(iter(measured.values()))[0]
+        print("| an hour of 150,000 events on one core | CPU seconds | times isal | peak MB |\n|---|---:|---:|---:|")
+        for name, (seconds, peak) in measured.items():
+            print(f"| {name} | {seconds:.3f} | {seconds / alone:.2f} | {peak:.0f} |")
+        seconds, speed, busy = read_a_night(path, Path(scratch))
+        print(f"| ingest_month, {NIGHT} such hours, cores {busy:.0%} busy | {seconds:.1f} wall | {speed:.0f} MB/s | |")
+    with tempfile.TemporaryDirectory() as scratch:
+        count, size, nameless = bytes_a_star(Path(scratch) / "stars.parquet", 6_000_000, 1_600_000, 1_200_000)
+        print(
+            f"| stars.parquet, a month of {count:,} stars | {size:.1f} bytes a star | {nameless:.1f} without names | |"
+        )
+
+
+if __name__ == "__main__":
+    main()
