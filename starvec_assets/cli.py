@@ -141,9 +141,9 @@ def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
 
 def _demo(arguments: argparse.Namespace) -> None:
     _materialize("sample", ["2024-01", "2024-02"], argparse.Namespace(awesome="", readmes="", set=[]))
-    print()
+    export = _export()
     for name in ("pandas-dev/pandas", "facebook/react", "rust-lang/rust", "kubernetes/kubernetes"):
-        _print_neighbours(_export().similar(name, 5), f"{name} is starred with")
+        _print_neighbours(export.similar(name, 5), f"{name} is starred with")
     print("Next:")
     print("  starvec similar neovim/neovim     neighbours of any repository of the sample")
     print("  make dev                          the Dagster UI at http://localhost:3000, with these runs in it")

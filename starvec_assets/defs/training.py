@@ -1,25 +1,33 @@
 """trained_embeddings: the vectors, watched while they train."""
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
+from pydantic import Field
 
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.defs.common import asset, materialization, writing
 from starvec_assets.defs.resources import GpuResource, StoreResource
 from starvec_assets.home import home
 from starvec_assets.plots import line_chart, picture, sparkline
+from starvec_assets.train.device import Device
+from starvec_assets.train.epoch import Epoch
 from starvec_assets.train.epochs import write_epochs
+from starvec_assets.train.job import TrainJob
+from starvec_assets.train.launch import launch
 from starvec_assets.train.settings import TrainSettings
-
-if TYPE_CHECKING:
-    from starvec_assets.train.epoch import Epoch
+from starvec_assets.vectors import Matrix
 
 
 class TrainedEmbeddingsConfig(TrainSettings, dg.Config):
     """Hyperparameters; changing a default here shows the asset as Unsynced."""
+
+    processes: int = Field(
+        0, ge=0, le=64, description="0 trains in the step itself; more start as many ranks under torchrun, a GPU each"
+    )
 
 
 @asset(
@@ -38,12 +46,10 @@ def trained_embeddings(
     together and pushes other people's away. Every epoch is scored on people held out, the best one is kept. A run that
     was cancelled or killed resumes from its checkpoint.
     """
-    from starvec_assets.train.loop import train
-
     artifacts = store.open()
     corpus, text = artifacts.latest("user_buckets"), artifacts.latest("readme_init_vectors")
 
-    def on_epoch(epoch: "Epoch") -> None:
+    def on_epoch(epoch: Epoch) -> None:
         facts = {name: value for name, value in asdict(epoch).items() if value is not None}
         context.log_event(dg.AssetObservation(context.asset_key, metadata=facts))
         loss = "the start" if epoch.loss is None else f"loss {epoch.loss:.4f}"
@@ -54,41 +60,73 @@ def trained_embeddings(
         )
 
     with writing(context, artifacts, "trained_embeddings", config, [corpus, text]) as draft:
-        result = train(
-            PackedLists.load(corpus.path),
-            corpus.manifest.rows["repositories"],
-            config,
-            text=np.load(text.path / "vectors.npy", allow_pickle=False),
-            heldout=(PackedLists.load(corpus.path, "heldout_a_"), PackedLists.load(corpus.path, "heldout_b_")),
-            device=gpu.pick(context.log),
-            checkpoint=home() / "checkpoints" / "trained_embeddings",
+        settings = TrainSettings(**config.model_dump(exclude={"processes"}))
+        job = TrainJob(
+            corpus=str(corpus.path),
+            n=corpus.manifest.rows["repositories"],
+            settings=settings.model_dump(),
+            text=str(text.path / "vectors.npy"),
+            checkpoint=str(home() / "checkpoints" / "trained_embeddings"),
             input_key=f"{corpus.content_hash} {text.content_hash}",
-            on_epoch=on_epoch,
+            out=str(home() / "checkpoints" / "ranks"),
+            device=gpu.device,
+            require_gpu=gpu.require_gpu,
+            precision=gpu.precision,
         )
-        np.save(draft.path / "vectors.npy", result.vectors)
-        epochs = [asdict(epoch) for epoch in result.epochs]
-        write_epochs(epochs, draft.path / "epochs.parquet")
-        draft.rows = {"repositories": len(result.vectors), "epochs": len(epochs)}
-        draft.facts = {"best_epoch": result.best, "epochs": epochs}
-    best = result.epochs[result.best]
-    numbers = [epoch.epoch for epoch in result.epochs]
+        if config.processes:
+            vectors, epochs, best = _train_on_ranks(context, job, config.processes, on_epoch)
+        else:
+            vectors, epochs, best = _train_here(job, gpu.pick(context.log), on_epoch)
+        np.save(draft.path / "vectors.npy", vectors)
+        write_epochs([asdict(epoch) for epoch in epochs], draft.path / "epochs.parquet")
+        draft.rows = {"repositories": len(vectors), "epochs": len(epochs)}
+        draft.facts = {"best_epoch": best, "epochs": [asdict(epoch) for epoch in epochs]}
+    numbers = [epoch.epoch for epoch in epochs]
     curves = {
-        "held-out MRR": (numbers, [epoch.heldout_mrr for epoch in result.epochs]),
-        "held-out recall@50": (numbers, [epoch.heldout_recall_50 for epoch in result.epochs]),
+        "held-out MRR": (numbers, [epoch.heldout_mrr for epoch in epochs]),
+        "held-out recall@50": (numbers, [epoch.heldout_recall_50 for epoch in epochs]),
     }
-    losses = [epoch.loss for epoch in result.epochs if epoch.loss is not None]
+    losses = [epoch.loss for epoch in epochs if epoch.loss is not None]
     return materialization(
         draft.done(),
-        rows=len(result.vectors),
+        rows=len(vectors),
         metadata={
-            "held-out MRR": best.heldout_mrr,
-            "held-out recall@50": best.heldout_recall_50,
-            "best epoch": result.best,
+            "held-out MRR": epochs[best].heldout_mrr,
+            "held-out recall@50": epochs[best].heldout_recall_50,
+            "best epoch": best,
             "loss": dg.MetadataValue.md(sparkline(losses)),
             "curves": dg.MetadataValue.md(
                 picture(line_chart(curves, "Held-out people, epoch by epoch", "epoch", "score"), "training curves")
             ),
-            "peak memory (MB)": max(epoch.peak_memory_mb for epoch in result.epochs),
-            "users/s": best.users_per_second,
+            "peak memory (MB)": max(epoch.peak_memory_mb for epoch in epochs),
+            "users/s": epochs[best].users_per_second,
         },
     )
+
+
+def _train_here(job: TrainJob, device: Device, on_epoch: Callable[[Epoch], None]) -> tuple[Matrix, list[Epoch], int]:
+    """Vectors float32 [n, d], all epochs and the number of the best, trained in this process."""
+    from starvec_assets.train.loop import train
+
+    corpus = Path(job.corpus)
+    result = train(
+        PackedLists.load(corpus),
+        job.n,
+        TrainSettings(**job.settings),
+        text=np.load(job.text, allow_pickle=False) if job.text else None,
+        heldout=(PackedLists.load(corpus, "heldout_a_"), PackedLists.load(corpus, "heldout_b_")),
+        device=device,
+        checkpoint=Path(job.checkpoint),
+        input_key=job.input_key,
+        on_epoch=on_epoch,
+    )
+    return result.vectors, result.epochs, result.best
+
+
+def _train_on_ranks(
+    context: dg.AssetExecutionContext, job: TrainJob, processes: int, on_epoch: Callable[[Epoch], None]
+) -> tuple[Matrix, list[Epoch], int]:
+    """The same under torchrun, through Dagster Pipes; every rank ends with this step, cancelled or done."""
+    reader, injector = dg.PipesTempFileMessageReader(), dg.PipesEnvContextInjector()
+    with dg.open_pipes_session(context.op_execution_context, injector, reader) as session:
+        return launch(job, processes, on_epoch, env=session.get_bootstrap_env_vars())
