@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -52,6 +52,7 @@ FAULTY_NAMED = 100
 # A star's user stands beside the user's other stars, and a month has each repository many times.
 SMALL: dict[str, Any] = {
     "row_group": 1 << 22,
+    "compression_level": 9,
     "use_dictionary": ["repo_id", "repo_name"],
     "dictionary_pagesize_limit": 1 << 28,
     "column_encoding": {
@@ -148,7 +149,7 @@ def ingest_month(
     hours = []
     with claimed(folder) as spool, ExitStack() as stack:
         reading = _Reading(source, folder, spool, most_sightings)
-        for coverage in reading.hours(expected, workers or cpu_count() or 1):
+        for coverage in stack.enter_context(closing(reading.hours(expected, workers or cpu_count() or 1))):
             hours.append(coverage)
             if on_hour:
                 on_hour(coverage)
@@ -159,9 +160,15 @@ def ingest_month(
             connection = stack.enter_context(duckdb.connect())
             connection.execute("SET memory_limit = '2GB'")
             connection.execute("SET temp_directory = $spool", {"spool": str(spool)})
-        stars, users, repositories, hours = _merge(connection, folder, hours, stars_out, repos_out)
-    table = coverage_table(hours)
-    write_table(table, HOURS, stars_out / "hours.parquet")
+        try:
+            stars, users, repositories, hours = _merge(connection, folder, hours, stars_out, repos_out)
+            table = coverage_table(hours)
+            write_table(table, HOURS, stars_out / "hours.parquet")
+        except (duckdb.Error, OSError) as error:
+            raise StarvecError(
+                f"cannot put {month} together from {folder}: {error}; mend that (often memory or disk is short) and run"
+                " again: what was read stays"
+            ) from error
     return MonthSummary(
         month=month,
         stars=stars,
@@ -204,7 +211,7 @@ class _Reading:
         self._room = Semaphore(source.ahead)
         self._stopped = Event()
 
-    def hours(self, expected: list[datetime], workers: int) -> Iterator[HourCoverage]:
+    def hours(self, expected: list[datetime], workers: int) -> Generator[HourCoverage]:
         """The hours as they end, in any order."""
         wanted = []
         for hour in expected:

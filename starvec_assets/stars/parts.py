@@ -46,8 +46,12 @@ def claimed(folder: Path) -> Iterator[Path]:
     Raises StarvecError when another process holds it. The hold ends with the process, however it ends.
     """
     spool = folder / "spool"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("wb") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("wb")
+    except OSError as error:
+        raise StarvecError(f"cannot keep progress in {folder}: {error}; mend that and run again") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -1,5 +1,6 @@
 import fcntl
 import gzip
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -197,8 +198,11 @@ def test_a_consumer_that_fails_ends_the_run_and_its_processes(folder: Path, tmp_
     def fail(hour: HourCoverage) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt) as interrupt:
         ingest(folder, tmp_path / "out", 30, on_hour=fail)
+    assert interrupt.traceback
+    assert threading.active_count() == before
     assert not list((tmp_path / "out").glob("*.parquet"))
     ingest(folder, tmp_path / "out", 30)
     assert stars(tmp_path / "out") == month_of(folder)
@@ -210,6 +214,22 @@ def test_a_part_that_cannot_be_written_is_named(folder: Path, tmp_path: Path) ->
     (parts / "2024-01-01T00.stars.parquet").mkdir(parents=True)
     with pytest.raises(StarvecError, match=r"cannot read .*2024-01-01-0\.json\.gz into .*mend that"):
         ingest(folder, tmp_path / "out", 1)
+
+
+def test_a_month_that_cannot_be_put_together_keeps_what_was_read(folder: Path, tmp_path: Path) -> None:
+    some_hours(folder, 3)
+    (tmp_path / "out" / "repos.parquet").mkdir(parents=True)
+    with pytest.raises(StarvecError, match=r"cannot put 2024-01 together .*repos\.parquet.*what was read stays"):
+        ingest(folder, tmp_path / "out", 3)
+    parts = parts_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
+    assert len(list(parts.glob("*.stars.parquet"))) == 3
+
+
+def test_a_place_for_progress_that_cannot_be_is_named(folder: Path, tmp_path: Path) -> None:
+    some_hours(folder, 1)
+    (tmp_path / "file").touch()
+    with pytest.raises(StarvecError, match=r"cannot keep progress in .*file"):
+        ingest(folder, tmp_path / "out", 1, progress_dir=tmp_path / "file")
 
 
 @pytest.fixture
