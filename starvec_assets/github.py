@@ -20,6 +20,7 @@ import httpx
 import orjson
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.files import write_atomically
 
 MAX_BODY = 16 << 20
 MAX_PAGES = 1_000
@@ -301,6 +302,4 @@ def _load(entry: Path) -> _Answer | None:
 def _save(entry: Path, answer: _Answer) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
     head = {"etag": answer.etag, "next": answer.next_page, "sha256": hashlib.sha256(answer.body).hexdigest()}
-    partial = entry.with_name(f"{entry.name}.{os.getpid()}.part")
-    partial.write_bytes(orjson.dumps(head) + b"\n" + answer.body)
-    partial.replace(entry)
+    write_atomically(entry, orjson.dumps(head) + b"\n" + answer.body)

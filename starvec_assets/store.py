@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.files import fsync, sha256, write_atomically
 
 _VERSION = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{12}")
 _ASSET = re.compile(r"[a-z][a-z0-9_]*(/\d{4}-\d{2})?")
@@ -180,7 +181,7 @@ class ArtifactStore:
             draft = Draft(Path(tempfile.mkdtemp(prefix=".draft-", dir=folder)))
             try:
                 yield draft
-                files = {p.name: [p.stat().st_size, _sha256(p)] for p in sorted(draft.path.iterdir())}
+                files = {p.name: [p.stat().st_size, sha256(p)] for p in sorted(draft.path.iterdir())}
                 content_hash = hashlib.sha256(json.dumps({k: v[1] for k, v in files.items()}).encode()).hexdigest()
                 now = datetime.now(UTC)
                 manifest = Manifest(
@@ -198,11 +199,11 @@ class ArtifactStore:
                     files=files,
                 )
                 for name in files:
-                    _fsync(draft.path / name)
+                    fsync(draft.path / name)
                 write_atomically(draft.path / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
                 final = folder / manifest.version
                 draft.path.rename(final)
-                _fsync(folder)
+                fsync(folder)
                 if self._remote:
                     self._remote.upload(final, f"{asset}/{manifest.version}")
                     self._remote.write_text(f"{asset}/LATEST", manifest.version)
@@ -235,7 +236,7 @@ class ArtifactStore:
             file = path / Path(name).name
             if not file.is_file():
                 raise CorruptArtifact(f"{file} is missing: {way_out}")
-            if file.stat().st_size != size or (path not in self._verified and _sha256(file) != digest):
+            if file.stat().st_size != size or (path not in self._verified and sha256(file) != digest):
                 raise CorruptArtifact(f"{file} differs from what was written: {way_out}")
         self._verified.add(path)
         return Artifact(path, manifest)
@@ -287,35 +288,11 @@ class _Remote:
         return sorted(Path(p).parent.name for p in self.fs.glob(f"{self.base}/{asset}/????-??/LATEST"))
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write aside, fsync, rename: a reader sees the old text or the new, never a part."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    _fsync(path.parent)
-
-
 def _read_text(path: Path) -> str | None:
     try:
         return path.read_text(errors="replace")
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ import dagster as dg
 from starvec_assets import progress
 from starvec_assets.defs.common import last_whole_month
 from starvec_assets.errors import StarvecError
+from starvec_assets.files import write_atomically
 from starvec_assets.home import PACKAGE, home
-from starvec_assets.store import write_atomically
 
 PROCESS = "starvec/process"
 """Run tag: process and host of a run from a terminal."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from starvec_assets import progress
 from starvec_assets.errors import StarvecError
+from starvec_assets.files import write_atomically
 from starvec_assets.settings import Settings
 
 BASE = "https://raw.githubusercontent.com"
@@ -95,8 +96,8 @@ def _readme(
             return kept.read_text(encoding="utf-8")
         if status == 200:
             text = body.decode("utf-8", errors="replace")
-            _replace(kept, text)
-            _replace(about, f"{file}\n{etag}\n")
+            write_atomically(kept, text)
+            write_atomically(about, f"{file}\n{etag}\n")
             return text
     raise _Unavailable(f"no {', '.join(FILES[:2])} or the like (404)")
 
@@ -130,9 +131,3 @@ def _get(
         if attempt + 1 < settings.attempts:
             sleep(wait)
     raise _Unavailable(f"{reason}, {settings.attempts} times")
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -1,7 +1,6 @@
 """Sentence-embedding models through sentence-transformers: Qwen3-Embedding cut to the wanted width, resumable."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.files import replacing, sha256
 from starvec_assets.progress import bar
 from starvec_assets.vectors import Matrix, unit_rows
 
@@ -140,10 +140,8 @@ class BatchCache:
         rows["text"] = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16)
         rows["vector"] = vectors
         path = self._folder / f"{_digest(b''.join(sorted(keys)).hex()).hex()}.npy"
-        partial = path.with_suffix(f".{os.getpid()}.part")
-        with partial.open("wb") as file:
+        with replacing(path) as aside, aside.open("wb") as file:
             np.save(file, rows)
-        partial.replace(path)
         return path
 
 
@@ -160,6 +158,5 @@ def _version(name: str, model: Any) -> str:
     for path in sorted(folder.rglob("*")):
         if path.suffix in {".json", ".safetensors", ".txt", ".model"}:
             digest.update(path.relative_to(folder).as_posix().encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(bytes.fromhex(sha256(path)))
     return digest.hexdigest()

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.files import fsync, sha256
 
 FORMAT = 1
 _MOST_BYTES_OF_JSON = 1 << 24
@@ -56,7 +56,7 @@ def save(folder: Path, key: str, checkpoint: Checkpoint) -> None:
         (draft / "checkpoint.json").write_text(json.dumps(facts, indent=1))
         _seal(draft / "checkpoint.json")
         draft.rename(final)
-        _sync_folder(folder)
+        fsync(folder)
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
         raise StarvecError(
@@ -98,7 +98,7 @@ def _read(path: Path, key: str) -> Checkpoint:
         arrays = {}
         for name, digest in document["arrays"].items():
             file_path = path / f"{Path(name).name}.npy"
-            if _digest(file_path) != digest:
+            if sha256(file_path) != digest:
                 raise CheckpointRefused(f"checkpoint {path} is damaged: {file_path.name} is not what was written")
             arrays[name] = np.load(file_path, allow_pickle=False)
         return Checkpoint(arrays, document["facts"])
@@ -112,19 +112,5 @@ def _finished(folder: Path) -> list[Path]:
 
 def _seal(path: Path) -> str:
     """The file on the disk for good; its digest."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    return _digest(path)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    fsync(path)
+    return sha256(path)

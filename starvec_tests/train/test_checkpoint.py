@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.files import sha256
 from starvec_assets.train import checkpoint
 from starvec_assets.train.checkpoint import Checkpoint, load, run_key, save
 
@@ -123,7 +124,7 @@ def test_pickles_are_never_read(tmp_path: Path, caplog: pytest.LogCaptureFixture
     path = tmp_path / "00000001" / "vectors.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     document = json.loads((path.parent / "checkpoint.json").read_text())
-    document["arrays"]["vectors"] = checkpoint._digest(path)
+    document["arrays"]["vectors"] = sha256(path)
     (path.parent / "checkpoint.json").write_text(json.dumps(document))
     with caplog.at_level(logging.WARNING, "starvec.train"):
         assert load(tmp_path, KEY) is None
