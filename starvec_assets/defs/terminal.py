@@ -120,8 +120,10 @@ class _Lines(logging.Handler):
         event: dg.DagsterEvent | None = meta.get("dagster_event")
         step = str(meta.get("step_key") or "")
         if event is None:
-            if record.levelno >= logging.INFO:
-                progress.say(f"    {meta.get('orig_message') or record.getMessage()}")
+            message = str(meta.get("orig_message") or record.getMessage())
+            # What was not run because something above it failed is plain from the failure itself.
+            if record.levelno >= logging.INFO and not message.startswith("Dependencies for step"):
+                progress.say(f"    {message}")
         elif event.event_type == dg.DagsterEventType.STEP_START:
             self.started[step] = time.monotonic()
             progress.say(f"  {step.replace('__', ', ')}")
