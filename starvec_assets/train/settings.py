@@ -13,9 +13,9 @@ class TrainSettings(Settings):
 
     dim: int = Field(128, ge=2, le=1024, description="dimensions of a vector")
     start: Literal["spectral", "text", "random", "text+spectral"] = Field(
-        "spectral", description="where the vectors start; the two with text need readme_init_vectors"
+        "text+spectral", description="where the vectors start; the two with text need readme_init_vectors"
     )
-    text_weight: float = Field(0.5, gt=0, lt=1, description="share of the text in the start text+spectral")
+    text_weight: float = Field(0.4, gt=0, lt=1, description="share of the text in the start text+spectral")
     loss: Literal["item_softmax", "ntxent", "multi_similarity"] = Field(
         "item_softmax", description="bucket A against each star of bucket B, or bucket against bucket by the other two"
     )
