@@ -93,9 +93,11 @@ class Sightings:
         GitHub writes some seventy keys in one order. A rare byte leads to the ssh URL behind the forty URLs, whose
         length is known from the repository's name: the description stands before them.
         """
-        ssh = text.rfind(b"@", start, end)
-        while ssh > 0 and not text.startswith(SSH_URL, ssh - len(SSH_URL)):
+        ssh = end
+        for _ in range(4):  # the home page behind it may have some, too
             ssh = text.rfind(b"@", start, ssh)
+            if ssh < 0 or text.startswith(SSH_URL, ssh - len(SSH_URL)):
+                break
         tail = AFTER_SSH.match(text, ssh, end) if ssh > 0 else None
         if tail is None:
             return None
