@@ -143,7 +143,7 @@ def _demo(arguments: argparse.Namespace) -> None:
     _materialize("sample", ["2024-01", "2024-02"], argparse.Namespace(awesome="", readmes="", set=[]))
     export = _export()
     for name in ("pandas-dev/pandas", "facebook/react", "rust-lang/rust", "kubernetes/kubernetes"):
-        _print_neighbours(export.similar(name, 5), f"{name} is starred with")
+        _print_neighbours(export.similar(name, 5), f"nearest to {name}")
     print("Next:")
     print("  starvec similar neovim/neovim     neighbours of any repository of the sample")
     print("  make dev                          the Dagster UI at http://localhost:3000, with these runs in it")
@@ -154,7 +154,7 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 def _similar(arguments: argparse.Namespace) -> None:
     neighbours = _export().similar(arguments.repository, arguments.k)
-    _print_neighbours(neighbours, f"{arguments.repository} is starred with")
+    _print_neighbours(neighbours, f"nearest to {arguments.repository}")
 
 
 def _user(arguments: argparse.Namespace) -> None:

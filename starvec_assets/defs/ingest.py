@@ -24,6 +24,9 @@ class RawStarsConfig(dg.Config):
     """How a month is ingested; where it comes from is the resource star_source."""
 
     workers: int = Field(0, ge=0, le=256, description="processes that read hour files; 0 takes every core")
+    most_sightings: int = Field(
+        500, ge=1, le=200_000, description="repositories whose facts are read from an hour, for each kind of event"
+    )
 
 
 def _spec(key: str, description: str) -> dg.AssetSpec:
@@ -81,6 +84,7 @@ def raw_stars_and_repos(
             repos.path,
             progress_dir=home() / "progress",
             workers=config.workers,
+            most_sightings=config.most_sightings,
             on_hour=watch,
             connection=connection,
         )
