@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.defs.common import asset, materialization, writing
 from starvec_assets.defs.resources import GpuResource, StoreResource
 from starvec_assets.home import home
@@ -106,20 +104,9 @@ def trained_embeddings(
 
 def _train_here(job: TrainJob, device: Device, on_epoch: Callable[[Epoch], None]) -> tuple[Matrix, list[Epoch], int]:
     """Vectors float32 [n, d], all epochs and the number of the best, trained in this process."""
-    from starvec_assets.train.loop import train
+    from starvec_assets.train.worker import train_job
 
-    corpus = Path(job.corpus)
-    result = train(
-        PackedLists.load(corpus),
-        job.n,
-        TrainSettings(**job.settings),
-        text=np.load(job.text, allow_pickle=False) if job.text else None,
-        heldout=(PackedLists.load(corpus, "heldout_a_"), PackedLists.load(corpus, "heldout_b_")),
-        device=device,
-        checkpoint=Path(job.checkpoint),
-        input_key=job.input_key,
-        on_epoch=on_epoch,
-    )
+    result = train_job(job, device, on_epoch)
     return result.vectors, result.epochs, result.best
 
 

@@ -21,36 +21,42 @@ import numpy as np
 
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
-from starvec_assets.train.device import pick_device
+from starvec_assets.train.device import Device, pick_device
 from starvec_assets.train.epoch import Epoch
 from starvec_assets.train.job import TrainJob
 from starvec_assets.train.launch import LEASE
-from starvec_assets.train.loop import train
-from starvec_assets.train.ranks import join
+from starvec_assets.train.loop import ALONE, TrainResult, train
+from starvec_assets.train.ranks import Ranks, join
 from starvec_assets.train.settings import TrainSettings
+
+
+def train_job(job: TrainJob, device: Device, on_epoch: Callable[[Epoch], None], ranks: Ranks = ALONE) -> TrainResult:
+    """`loop.train` on what the job's files hold."""
+    corpus = Path(job.corpus)
+    return train(
+        PackedLists.load(corpus),
+        job.n,
+        TrainSettings(**job.settings),
+        text=np.load(job.text, mmap_mode="r", allow_pickle=False) if job.text else None,
+        heldout=(PackedLists.load(corpus, "heldout_a_"), PackedLists.load(corpus, "heldout_b_")),
+        device=device,
+        checkpoint=Path(job.checkpoint),
+        input_key=job.input_key,
+        on_epoch=on_epoch,
+        ranks=ranks,
+    )
 
 
 def run(job: TrainJob) -> None:
     """Train, and write what came of it into `job.out`."""
-    out, corpus = Path(job.out), Path(job.corpus)
+    out = Path(job.out)
     device = pick_device(
         cast(Any, job.device), job.require_gpu, cast(Any, job.precision), index=int(os.environ.get("LOCAL_RANK", "0"))
     )
     with ExitStack() as stack:
         ranks = stack.enter_context(join(device))
         report = _reporter(stack, out) if ranks.first else _nobody
-        result = train(
-            PackedLists.load(corpus),
-            job.n,
-            TrainSettings(**job.settings),
-            text=np.load(job.text, mmap_mode="r", allow_pickle=False) if job.text else None,
-            heldout=(PackedLists.load(corpus, "heldout_a_"), PackedLists.load(corpus, "heldout_b_")),
-            device=device,
-            checkpoint=Path(job.checkpoint),
-            input_key=job.input_key,
-            on_epoch=report,
-            ranks=ranks,
-        )
+        result = train_job(job, device, report, ranks)
         if ranks.first:
             np.save(out / "vectors.npy", result.vectors, allow_pickle=False)
             (out / "epochs.json").write_text(json.dumps([asdict(epoch) for epoch in result.epochs], indent=1))
