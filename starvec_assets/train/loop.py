@@ -197,7 +197,7 @@ def _neighbours(
     items, weights = np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
     if ranks.first:
         items, weights = co_starred(corpus, n, k, seed=settings.seed)
-        if text is not None and settings.text_likeness > 0:
+        if text is not None and "text" in settings.start and settings.text_likeness > 0:
             items, weights = with_text(items, weights, text, settings.text_likeness)
         weights **= settings.neighbour_power
     tensors = torch.from_numpy(items).to(device.torch), torch.from_numpy(weights).to(device.torch)

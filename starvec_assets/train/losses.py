@@ -13,6 +13,7 @@ similarity matrix at a time. Three kinds of pairs:
 pytorch-metric-learning on labels serves for miners and CrossBatchMemory, and as the reference.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from starvec_assets.train.settings import TrainSettings
 
 CHUNK = 1 << 20  # entries of the similarity matrix held at a time on the CPU: they stay in the cache
 CHUNK_GPU = 1 << 28
+LOG2_E = 1 / math.log(2)
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,8 @@ def _add_pairs(
     anchors, candidates = fast[pairs.anchors], fast[pairs.candidates]
     to_anchors, to_candidates = gradient[pairs.anchors], gradient[pairs.candidates]
     scale = pairs.scale
-    steep = (unit[pairs.anchors] * scale).to(fast.dtype)
+    # Powers of 2, with log2(e) in what is multiplied anyway: on the CPU exp2 takes a quarter of the time of exp.
+    steep = (unit[pairs.anchors] * (scale * LOG2_E)).to(fast.dtype)
     prior = -scale * pairs.shift if pairs.prior is None else pairs.prior - scale * pairs.shift
     total: torch.Tensor = unit.new_zeros(())
     height = max(1, (CHUNK if unit.device.type == "cpu" else CHUNK_GPU) // len(candidates))
@@ -257,11 +260,11 @@ def _add_pairs(
         own = slice(pairs.begins[block.start], pairs.begins[block.stop])
         rows, columns, weights = pairs.rows[own] - begin, pairs.columns[own], pairs.weights[own]
 
-        pull = (steep[block] @ candidates.T).float().add_(prior)
-        near = pull[rows, columns]
+        pull = (steep[block] @ candidates.T).float().add_(prior * LOG2_E)
+        near = pull[rows, columns] / LOG2_E
         if pairs.repeats is not None:
             near -= pairs.repeats[own]
-        pull.exp_()
+        pull.exp2_()
         pull[rows, columns] = 0
         if pairs.barred is not None:
             pull.scatter_(1, pairs.barred[block].unsqueeze(1), 0)
@@ -281,11 +284,10 @@ def _add_pairs(
             by_positive = -scale * weights * mass[rows] / both
             by_mass = torch.zeros_like(mass).index_add_(0, rows, scale * weights / both)
 
-        pull *= by_mass.unsqueeze(1)
-        pull.index_put_((rows, columns), by_positive, accumulate=True)
+        pull.index_put_((rows, columns), by_positive / by_mass[rows], accumulate=True)
         pull = pull.to(fast.dtype)
-        to_anchors[block] += pull @ candidates
-        to_candidates += pull.T @ anchors[block]
+        to_anchors[block] += (pull @ candidates) * by_mass.unsqueeze(1)
+        to_candidates += pull.T @ (unit[pairs.anchors][block] * by_mass.unsqueeze(1)).to(fast.dtype)
     return total
 
 

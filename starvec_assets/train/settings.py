@@ -15,7 +15,7 @@ class TrainSettings(Settings):
     start: Literal["spectral", "text", "random", "text+spectral"] = Field(
         "text+spectral", description="where the vectors start; the two with text need readme_init_vectors"
     )
-    text_weight: float = Field(0.4, gt=0, lt=1, description="share of the text in the start text+spectral")
+    text_weight: float = Field(0.5, gt=0, lt=1, description="share of the text in the start text+spectral")
     loss: Literal["item_softmax", "ntxent", "multi_similarity"] = Field(
         "item_softmax", description="bucket A against each star of bucket B, or bucket against bucket by the other two"
     )
@@ -24,12 +24,15 @@ class TrainSettings(Settings):
         64, ge=0, le=1024, description="most co-starred repositories of each that are pulled to it; 0 = no such loss"
     )
     text_likeness: float = Field(
-        2.0, ge=0, le=100, description="weight of likeness of texts beside co-starring in choosing them; 0 = stars only"
+        1.0,
+        ge=0,
+        le=100,
+        description="in a start with text: weight of its likeness beside co-starring in choosing them",
     )
-    neighbour_power: float = Field(1.0, ge=0.1, le=10, description="they are drawn by this power of their weight")
-    neighbour_weight: float = Field(1.0, gt=0, le=100, description="weight of that loss beside the others")
-    neighbour_batch: int = Field(1024, ge=2, le=1 << 17, description="repositories a step in it")
-    neighbour_draws: int = Field(4, ge=1, le=64, description="neighbours that are drawn for each of them")
+    neighbour_power: float = Field(3.0, ge=0.1, le=10, description="they are drawn by this power of their weight")
+    neighbour_weight: float = Field(1.5, gt=0, le=100, description="weight of that loss beside the others")
+    neighbour_batch: int = Field(512, ge=2, le=1 << 17, description="repositories a step in it")
+    neighbour_draws: int = Field(8, ge=1, le=64, description="neighbours that are drawn for each of them")
     temperature: float = Field(0.1, ge=0.03, le=2, description="of the softmaxes: lower looks harder at the nearest")
     popularity: float = Field(
         1.0,
@@ -53,10 +56,10 @@ class TrainSettings(Settings):
     bucket_b: int = Field(8, ge=1, le=100_000, description="stars of bucket B at most: no more than half of a list")
     pooled: int = Field(2, ge=1, le=16, description="users whose buckets are made one: a person of more interests")
     batch: int = Field(1024, ge=4, le=1 << 17, description="users a step; each one's negatives are all the others")
-    epochs: int = Field(3, ge=0, le=1000, description="passes over the users at most; the best one is kept")
+    epochs: int = Field(8, ge=0, le=1000, description="passes over the users at most; the best one is kept")
     patience: int = Field(2, ge=1, le=1000, description="epochs without a better held-out score before stopping")
     optimiser: Literal["adam", "adagrad"] = Field("adam", description="both keep one second moment a row")
-    lr: float = Field(0.003, gt=0, le=10, description="learning rate; it falls in a line to zero at the last epoch")
+    lr: float = Field(0.005, gt=0, le=10, description="learning rate; it falls in a line to zero at the last epoch")
     anchor: float = Field(
         0.0, ge=0, le=1000, description="pull of a row to its start, times lr, whenever it is touched"
     )
