@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from starvec_assets.evaluate.heldout import heldout_scores
 from starvec_assets.progress import bar
 from starvec_assets.train import checkpoint as checkpoints
 from starvec_assets.train.checkpoint import Checkpoint
+from starvec_assets.train.crew import hire
 from starvec_assets.train.device import Device
 from starvec_assets.train.epoch import Epoch, best_epoch, worth_going_on
 from starvec_assets.train.losses import Objective
@@ -72,7 +74,7 @@ def train(
     key = checkpoints.run_key(settings.model_dump(exclude={"checkpoint_minutes"}), input_key)
     saved = checkpoints.load(checkpoint, key) if ranks.first else None
 
-    with _memory_named(settings, device):
+    with _memory_named(settings, device), hire(device.torch) as crew:
         # Where we are: a start, or the checkpoint of a run that was cut short. Only the first rank knows; it tells.
         if saved is not None:
             start = saved.arrays["vectors"]
@@ -80,9 +82,9 @@ def train(
             start = make_start(corpus, n, text, settings) if ranks.first else np.zeros((n, settings.dim), np.float32)
         sampler = Sampler(corpus, settings, device.torch)
         model = StarBags(start, device.torch)
-        optimiser = make_optimiser(model.weight, settings)
+        optimiser = make_optimiser(model.weight, settings, crew)
         neighbours = _neighbours(corpus, n, text, settings, device, ranks) if settings.neighbours else None
-        objective = Objective(settings, sampler, torch.bincount(sampler.items, minlength=n), neighbours)
+        objective = Objective(settings, sampler, torch.bincount(sampler.items, minlength=n), neighbours, crew)
         loss_sum = torch.zeros((), dtype=torch.float64, device=device.torch)
         best, facts = start, dict[str, Any](epochs=[], done=0, spent=0.0)
         if saved is not None:
@@ -118,7 +120,7 @@ def train(
             facts: dict[str, Any] = {}
             if ranks.first:
                 clock, vectors = time.perf_counter(), finished()
-                _spread(vectors, settings)
+                _spread(model.weight.cpu().numpy(), settings)
                 scores = heldout_scores(vectors, *heldout)
                 epoch = Epoch(
                     epoch=len(epochs),
@@ -142,8 +144,7 @@ def train(
             number, saved_at = len(epochs), time.perf_counter()
             began = saved_at - spent
             with bar(sampler.steps, f"epoch {number}", "step", initial=done) as shown:
-                for step in range(done, sampler.steps):
-                    task = objective.draw(number, step)
+                for step, task in crew.ahead(partial(objective.draw, number), range(done, sampler.steps)):
                     offsets = model.offsets(task.sizes)
                     vectors = model(task.items, offsets).requires_grad_()
                     with torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bfloat16"):

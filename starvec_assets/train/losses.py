@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from starvec_assets.train.crew import ALONE, Crew
 from starvec_assets.train.sampler import Counts, NeighbourSampler, Sampler, sort, to_device
 from starvec_assets.train.settings import TrainSettings
 
@@ -72,9 +73,10 @@ class Objective:
         sampler: Sampler,
         popularity: torch.Tensor,
         neighbours: NeighbourSampler | None = None,
+        crew: Crew = ALONE,
     ) -> None:
         """`popularity` int64 [n]: how often each repository is starred."""
-        self.settings, self.sampler, self.neighbours = settings, sampler, neighbours
+        self.settings, self.sampler, self.neighbours, self.crew = settings, sampler, neighbours, crew
         self.prior = popularity.clamp(min=1).log() * -settings.popularity
         if neighbours is not None:
             self.neighbour_prior = neighbours.drawn.clamp(min=1e-3).log() * -settings.popularity
@@ -106,7 +108,7 @@ class Objective:
 
         `vectors` float32 [bags, d] are those of all ranks. Every rank computes the whole of the library's losses.
         """
-        loss = pair_loss(vectors, task.pairs, rank, ranks)
+        loss = pair_loss(vectors, task.pairs, rank, ranks, self.crew)
         if self.library is not None:
             loss = loss + self.library(vectors[: 2 * len(task.people)], task.people) / ranks
         return loss
@@ -210,9 +212,11 @@ def star_pairs(
     )
 
 
-def pair_loss(vectors: torch.Tensor, pairs: Sequence[Pairs], rank: int = 0, ranks: int = 1) -> torch.Tensor:
+def pair_loss(
+    vectors: torch.Tensor, pairs: Sequence[Pairs], rank: int = 0, ranks: int = 1, crew: Crew = ALONE
+) -> torch.Tensor:
     """Sum of the losses of `pairs` over the anchors that are this rank's share; vectors float32 [bags, d]."""
-    loss: torch.Tensor = _PairLoss.apply(vectors, pairs, rank, ranks)  # type: ignore[no-untyped-call]
+    loss: torch.Tensor = _PairLoss.apply(vectors, pairs, rank, ranks, crew)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -223,29 +227,38 @@ class _PairLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, vectors: torch.Tensor, pairs: Sequence[Pairs], rank: int, ranks: int) -> torch.Tensor:
+    def forward(
+        ctx: Any, vectors: torch.Tensor, pairs: Sequence[Pairs], rank: int, ranks: int, crew: Crew
+    ) -> torch.Tensor:
         kind = vectors.device.type
         lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp(min=1e-12)
         unit = vectors / lengths
         fast = unit.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else unit
-        gradient = torch.zeros_like(unit)
-        total: torch.Tensor = unit.new_zeros(())
-        for some in pairs:
-            total += _add_pairs(unit, fast, gradient, some, rank, ranks)
+
+        def part(share: int) -> tuple[torch.Tensor, torch.Tensor]:
+            gradient, total = torch.zeros_like(unit), unit.new_zeros(())
+            for some in pairs:
+                total += _add_pairs(unit, fast, gradient, some, rank * crew.size + share, ranks * crew.size)
+            return gradient, total
+
+        (gradient, total), *others = crew.map(part, range(crew.size))
+        for more_gradient, more_total in others:  # in their order, whichever was ready first
+            gradient += more_gradient
+            total += more_total
         along = torch.linalg.vecdot(gradient, unit).unsqueeze(1)
         ctx.save_for_backward(gradient.addcmul_(unit, along, value=-1).div_(lengths))  # through the normalisation
         return total
 
     @staticmethod
-    def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+    def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor, None, None, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * upstream[0], None, None, None
+        return gradient * upstream[0], None, None, None, None
 
 
 def _add_pairs(
     unit: torch.Tensor, fast: torch.Tensor, gradient: torch.Tensor, pairs: Pairs, rank: int, ranks: int
 ) -> torch.Tensor:
-    """The loss of `pairs`, its gradient added; `fast` is `unit` in the precision of the products."""
+    """This share of the loss of `pairs`, its gradient added; `fast` is `unit` in the precision of the products."""
     anchors, candidates = fast[pairs.anchors], fast[pairs.candidates]
     to_anchors, to_candidates = gradient[pairs.anchors], gradient[pairs.candidates]
     scale = pairs.scale

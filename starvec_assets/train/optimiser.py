@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch.nn.functional import normalize
 
+from starvec_assets.train.crew import ALONE, Crew
 from starvec_assets.train.settings import TrainSettings
 
 BLOCK = 2048  # rows at a time on the CPU: what is computed between reading and writing them stays in the cache
@@ -18,8 +19,8 @@ BLOCK = 2048  # rows at a time on the CPU: what is computed between reading and 
 class RowOptimiser(ABC):
     """Changes unit rows of `weight` [n, d] in place. `anchor` pulls touched rows back to where they started."""
 
-    def __init__(self, weight: torch.Tensor, settings: TrainSettings) -> None:
-        self.weight = weight
+    def __init__(self, weight: torch.Tensor, settings: TrainSettings, crew: Crew = ALONE) -> None:
+        self.weight, self.crew = weight, crew
         self.anchor = settings.anchor
         self.state: dict[str, torch.Tensor] = {"start": weight.clone()} if settings.anchor else {}
 
@@ -33,8 +34,9 @@ class RowOptimiser(ABC):
         if rows.dtype == torch.bool:
             self._step(None, rows.float(), gradients, lr)
         else:
-            for where, some in zip(torch.split(rows, BLOCK), torch.split(gradients, BLOCK), strict=True):
-                self._step(where, torch.ones((), device=rows.device), some, lr)
+            touched = torch.ones((), device=rows.device)
+            blocks = zip(torch.split(rows, BLOCK), torch.split(gradients, BLOCK), strict=True)
+            self.crew.map(lambda block: self._step(block[0], touched, block[1], lr), blocks)
 
     def _step(self, where: torch.Tensor | None, touched: torch.Tensor, gradients: torch.Tensor, lr: float) -> None:
         rows = _take(self.weight, where)
@@ -52,8 +54,8 @@ class RowOptimiser(ABC):
 class RowAdagrad(RowOptimiser):
     """Step = gradient / sqrt(sum of past mean squares of the row's gradient)."""
 
-    def __init__(self, weight: torch.Tensor, settings: TrainSettings) -> None:
-        super().__init__(weight, settings)
+    def __init__(self, weight: torch.Tensor, settings: TrainSettings, crew: Crew = ALONE) -> None:
+        super().__init__(weight, settings, crew)
         self.state["square"] = torch.zeros(len(weight), device=weight.device)
 
     def _direction(self, where: torch.Tensor | None, gradients: torch.Tensor, touched: torch.Tensor) -> torch.Tensor:
@@ -67,8 +69,8 @@ class RowAdam(RowOptimiser):
 
     MEAN, SQUARE = 0.9, 0.99
 
-    def __init__(self, weight: torch.Tensor, settings: TrainSettings) -> None:
-        super().__init__(weight, settings)
+    def __init__(self, weight: torch.Tensor, settings: TrainSettings, crew: Crew = ALONE) -> None:
+        super().__init__(weight, settings, crew)
         self.state |= {
             "mean": torch.zeros_like(weight),
             "square": torch.zeros(len(weight), device=weight.device),
@@ -86,9 +88,9 @@ class RowAdam(RowOptimiser):
         return mean * (touched / scale.clamp(min=1e-12)).nan_to_num(0.0).unsqueeze(1)
 
 
-def make_optimiser(weight: torch.Tensor, settings: TrainSettings) -> RowOptimiser:
+def make_optimiser(weight: torch.Tensor, settings: TrainSettings, crew: Crew = ALONE) -> RowOptimiser:
     """The optimiser that the settings name."""
-    return (RowAdam if settings.optimiser == "adam" else RowAdagrad)(weight, settings)
+    return (RowAdam if settings.optimiser == "adam" else RowAdagrad)(weight, settings, crew)
 
 
 def _mean_square(gradients: torch.Tensor) -> torch.Tensor:

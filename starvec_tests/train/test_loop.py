@@ -77,6 +77,15 @@ def test_bfloat16_learns_as_well(run: Runner) -> None:
     assert half.epochs[-1].score > 0.9 * exact.epochs[-1].score
 
 
+def test_two_threads_give_the_same_bits_every_time_and_nearly_those_of_one(run: Runner) -> None:
+    alone = run(input_key="alone")
+    torch.set_num_threads(2)
+    first, again = run(input_key="first"), run(input_key="again")
+    torch.set_num_threads(1)
+    assert np.array_equal(first.vectors, again.vectors)
+    assert np.allclose(first.vectors, alone.vectors, atol=1e-3)
+
+
 def test_the_best_epoch_is_kept_and_reported(run: Runner, small: TrainSettings) -> None:
     seen: list[Epoch] = []
     result = run(small.model_copy(update={"epochs": 5}), on_epoch=seen.append)
