@@ -166,7 +166,7 @@ def _user(arguments: argparse.Namespace) -> None:
             "export: materialize more months, or a larger vocabulary in user_buckets"
         )
     print(f"{arguments.login}: {len(rows):,} of {len(repo_ids):,} starred repositories are in the vocabulary")
-    _print_neighbours(export.nearest(export.mean(rows), arguments.k, without=set(rows)), "would like")
+    _print_neighbours(export.nearest(export.person(rows), arguments.k, without=set(rows)), "would like")
 
 
 def _stars_of(login: str, github: bool) -> list[int]:

@@ -1,11 +1,23 @@
 """The two operations every room shares: unit rows, and the vector of a person."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from starvec_assets.corpus.packed import PackedLists
 
 Matrix = npt.NDArray[np.float32]
+Counts = npt.NDArray[np.integer]
+
+FAME_POWER = 0.1
+"""How much less the famous count in a person's vector: a repository with s stars counts s ** -FAME_POWER.
+
+Measured by benchmarks/user_vectors.py: people with tens of stars are found again more often than by the plain mean
+(power 0) and recommended as well; from 0.2 on, recommendations to real people get worse."""
+
+USER_RULE: dict[str, Any] = {"fame_power": FAME_POWER}
+"""What makes a person's vector, as manifests and the page name it."""
 
 
 def unit_rows(vectors: npt.NDArray[np.floating]) -> Matrix:
@@ -14,6 +26,12 @@ def unit_rows(vectors: npt.NDArray[np.floating]) -> Matrix:
     return np.asarray(vectors / np.where(norms > 0, norms, 1), dtype=np.float32)
 
 
-def user_vectors(vectors: Matrix, lists: PackedLists) -> Matrix:
-    """Unit mean of the unit vectors of each list's repositories, float32 [lists, d]; an empty list is a zero row."""
-    return unit_rows(lists.matrix(len(vectors)) @ unit_rows(vectors))
+def user_vectors(vectors: Matrix, lists: PackedLists, stars: Counts, fame_power: float = FAME_POWER) -> Matrix:
+    """Unit mean of the unit vectors of each list's repositories, weighted by stars ** -fame_power: float32 [lists, d].
+
+    `stars` [n]: how many people starred each row of `vectors`; only ratios matter, so equal ones give the plain mean.
+    An empty list is a zero row.
+    """
+    rows = unit_rows(vectors)
+    rows *= np.float_power(np.maximum(stars, 1), -fame_power).astype(np.float32)[:, None]
+    return unit_rows(lists.matrix(len(rows)) @ rows)

@@ -28,9 +28,12 @@ REFRESHED_MONTHLY = dg.FreshnessPolicy.cron(deadline_cron="0 6 4 * *", lower_bou
 """Fails on the 4th at 06:00 UTC when nothing was materialized since the 1st at 06:00: the refresh did not happen."""
 
 
-def code_version(algorithm: str, config: type[dg.Config]) -> str:
-    """Algorithm version and hash of the config's defaults, so that a changed default shows the asset as Unsynced."""
-    defaults = json.dumps(config().model_dump(), sort_keys=True)
+def code_version(algorithm: str, config: type[dg.Config], rules: Mapping[str, Any] | None = None) -> str:
+    """Algorithm version and hash of the config's defaults and of `rules`, constants that several assets share.
+
+    So a changed default or rule shows the asset as Unsynced.
+    """
+    defaults = json.dumps(config().model_dump() | dict(rules or {}), sort_keys=True)
     return f"{algorithm}+{hashlib.sha256(defaults.encode()).hexdigest()[:8]}"
 
 
@@ -41,6 +44,7 @@ def asset(
     kinds: set[str],
     deps: Sequence[str],
     algorithm: str = "1",
+    rules: Mapping[str, Any] | None = None,
     pool: str | None = None,
     checks: Sequence[dg.AssetCheckSpec] = (),
     freshness: dg.FreshnessPolicy | None = None,
@@ -53,7 +57,7 @@ def asset(
             group_name=group,
             kinds=kinds,
             owners=[OWNER],
-            code_version=code_version(algorithm, config),
+            code_version=code_version(algorithm, config, rules),
             pool=pool,
             check_specs=list(checks) or None,
             freshness_policy=freshness,

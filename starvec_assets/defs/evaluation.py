@@ -20,7 +20,7 @@ from starvec_assets.evaluate.report import report
 from starvec_assets.evaluate.scoreboard import scoreboard, text_table
 from starvec_assets.plots import bar_chart, picture
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
-from starvec_assets.vectors import Matrix
+from starvec_assets.vectors import USER_RULE, Matrix
 
 # Checks by the kind of gate they show; the first two block what is below.
 CHECKS = {
@@ -78,6 +78,7 @@ class EvaluationConfig(EvaluationSettings, GateSettings, dg.Config):
     group="evaluation",
     kinds={"numpy", "parquet"},
     deps=["trained_embeddings", "readme_init_vectors", "user_buckets", "awesome_lists", "repo_catalog"],
+    rules=USER_RULE,
     checks=[
         dg.AssetCheckSpec(name, asset="evaluation", blocking=blocking, description=description)
         for name, blocking, description in CHECKS.values()
@@ -121,6 +122,7 @@ def evaluation(
             PackedLists.load(corpus.path, "heldout_a_"),
             PackedLists.load(corpus.path, "heldout_b_"),
             [languages.get(int(i)) for i in ids],
+            repos["stars"].to_numpy(),
             draft.path,
             config,
         )

@@ -15,7 +15,7 @@ from starvec_assets.profile.probes import ProbeSettings, fit_probes, load_catego
 from starvec_assets.profile.quantiles import fit_quantiles
 from starvec_assets.stars.people import stars_of
 from starvec_assets.store import Artifact
-from starvec_assets.vectors import Matrix, user_vectors
+from starvec_assets.vectors import USER_RULE, Counts, Matrix, user_vectors
 
 PEOPLE = 20_000
 """People whose vectors stand for all where a distribution over people is wanted."""
@@ -25,7 +25,13 @@ class LinearProbesConfig(ProbeSettings, dg.Config):
     """How the probes are fitted and what their scores mean."""
 
 
-@asset(config=LinearProbesConfig, group="profiles", kinds={"scikitlearn"}, deps=["trained_embeddings", "user_buckets"])
+@asset(
+    config=LinearProbesConfig,
+    group="profiles",
+    kinds={"scikitlearn"},
+    deps=["trained_embeddings", "user_buckets"],
+    rules=USER_RULE,
+)
 def linear_probes(
     context: dg.AssetExecutionContext, config: LinearProbesConfig, store: StoreResource
 ) -> dg.MaterializeResult[None]:
@@ -40,7 +46,7 @@ def linear_probes(
     with writing(context, artifacts, "linear_probes", config, inputs) as draft:
         summary = fit_probes(vectors, names, _people(corpus, vectors), load_categories(), config, draft.path)
         draft.rows = {"categories": len(summary.auc)}
-        draft.facts = {"omitted": summary.omitted, "missing": summary.missing}
+        draft.facts = {"user_rule": USER_RULE, "omitted": summary.omitted, "missing": summary.missing}
     probes = draft.done()
     for category, auc in summary.auc.items():
         if auc < 0.9:
@@ -76,7 +82,13 @@ class QuantileTablesConfig(dg.Config):
     seed: int = Field(0, ge=0, description="draws the pairs")
 
 
-@asset(config=QuantileTablesConfig, group="profiles", kinds={"numpy"}, deps=["trained_embeddings", "user_buckets"])
+@asset(
+    config=QuantileTablesConfig,
+    group="profiles",
+    kinds={"numpy"},
+    deps=["trained_embeddings", "user_buckets"],
+    rules=USER_RULE,
+)
 def quantile_tables(
     context: dg.AssetExecutionContext, config: QuantileTablesConfig, store: StoreResource
 ) -> dg.MaterializeResult[None]:
@@ -90,6 +102,7 @@ def quantile_tables(
     with writing(context, artifacts, "quantile_tables", config, inputs) as draft:
         summary = fit_quantiles(vectors, _people(corpus, vectors), draft.path, config.pairs, config.seed)
         draft.rows = {"quantiles": 1001}
+        draft.facts = {"user_rule": USER_RULE}
     tables = draft.done()
     per_cent = np.linspace(0, 100, 1001)
     curves = {
@@ -121,6 +134,7 @@ class DeveloperVectorsConfig(dg.Config):
     group="profiles",
     kinds={"duckdb", "numpy"},
     deps=["trained_embeddings", "user_buckets", "star_log"],
+    rules=USER_RULE,
 )
 def developer_vectors(
     context: dg.AssetExecutionContext,
@@ -143,9 +157,9 @@ def developer_vectors(
         starred = stars_of(connection, months, [person.login for person in people])
     rows = {login: [row_of[i] for i in repo_ids if i in row_of] for login, repo_ids in starred.items()}
     with writing(context, artifacts, "developer_vectors", config, inputs) as draft:
-        summary = build_developers(rows, _vectors(trained), people, draft.path, config.min_stars)
+        summary = build_developers(rows, _vectors(trained), _stars(corpus), people, draft.path, config.min_stars)
         draft.rows = {"developers": len(summary.kept)}
-        draft.facts = {"left_out": summary.left_out}
+        draft.facts = {"user_rule": USER_RULE, "left_out": summary.left_out}
     if summary.left_out:
         first = ", ".join(f"{login} ({n})" for login, n in list(summary.left_out.items())[:5])
         more = f" and {len(summary.left_out) - 5} more, in the metadata" if len(summary.left_out) > 5 else ""
@@ -167,4 +181,10 @@ def _vectors(trained: Artifact) -> Matrix:
 
 def _people(corpus: Artifact, vectors: Matrix) -> Matrix:
     """Vectors of the first people of the corpus, which stand in random order; float32 [at most PEOPLE, d]."""
-    return user_vectors(vectors, PackedLists.load(corpus.path).first(PEOPLE))
+    return user_vectors(vectors, PackedLists.load(corpus.path).first(PEOPLE), _stars(corpus))
+
+
+def _stars(corpus: Artifact) -> Counts:
+    """How many people starred each repository of the vocabulary, int64 [n]."""
+    stars: Counts = pq.read_table(corpus.path / "repos.parquet", columns=["stars"])["stars"].to_numpy()
+    return stars

@@ -17,7 +17,7 @@ from starvec_assets.train.epochs import write_epochs
 from starvec_assets.train.job import TrainJob
 from starvec_assets.train.launch import launch
 from starvec_assets.train.settings import TrainSettings
-from starvec_assets.vectors import Matrix
+from starvec_assets.vectors import USER_RULE, Matrix
 
 
 class TrainedEmbeddingsConfig(TrainSettings, dg.Config):
@@ -33,6 +33,7 @@ class TrainedEmbeddingsConfig(TrainSettings, dg.Config):
     group="training",
     kinds={"pytorch", "numpy"},
     deps=["user_buckets", "readme_init_vectors"],
+    rules=USER_RULE,
     pool="gpu",
 )
 def trained_embeddings(

@@ -19,7 +19,7 @@ from starvec_assets.evaluate.heldout import list_scores
 from starvec_assets.evaluate.ranking import Floats, Indices
 from starvec_assets.parquet import column, write_table
 from starvec_assets.settings import Settings
-from starvec_assets.vectors import Matrix, unit_rows, user_vectors
+from starvec_assets.vectors import Counts, Matrix, unit_rows, user_vectors
 
 Metrics = dict[str, dict[str, float]]
 Intervals = dict[str, dict[str, tuple[float, float]]]
@@ -84,13 +84,14 @@ def evaluate(
     heldout_a: PackedLists,
     heldout_b: PackedLists,
     languages: Sequence[str | None],
+    stars: Counts,
     out: Path,
     settings: EvaluationSettings,
 ) -> Evaluation:
     """Write metrics.json, intervals.json, data.json, by_list, by_decile and by_language.parquet into `out`.
 
-    Every matrix of `systems` is [n, d] in vocabulary order, most starred first, and `languages` has n entries. Rows
-    that are not finite are ranked as zero rows and counted in the metric `finite`. The metrics of a system:
+    Every matrix of `systems` is [n, d] in vocabulary order, most starred first; `languages` and `stars` have n
+    entries. Rows that are not finite are ranked as zero rows and counted in the metric `finite`. A system's metrics:
 
     awesome_ndcg_10, awesome_ndcg_100: see `groups`; absent where no list has a group in the vocabulary.
     heldout_recall_50, heldout_precision_50, heldout_ndcg_50, heldout_mrr: see `heldout`. coverage: share of the
@@ -119,14 +120,14 @@ def evaluate(
     for name, system in systems.items():
         vectors, health = _health(system)
         near = _nearest(vectors, None if vectors is None else vectors[queries], min(100, n), only(queries), n)
-        people = None if vectors is None else user_vectors(vectors, a)
+        people = None if vectors is None else user_vectors(vectors, a, stars)
         recommended = _nearest(vectors, people, min(K, n), a, n)
         ndcg_10 = ranking.ndcg(near, gains, 10)
         means = {"awesome_ndcg_10": ndcg_10, "awesome_ndcg_100": ranking.ndcg(near, gains, 100)} if len(queries) else {}
         names = ("heldout_recall_50", "heldout_precision_50", "heldout_ndcg_50")
         means |= dict(zip(names, list_scores(recommended, b, n, K), strict=True))
         if vectors is not None and people is not None:
-            means["heldout_mrr"] = 1 / ranking.own_rank(people, user_vectors(vectors, b))
+            means["heldout_mrr"] = 1 / ranking.own_rank(people, user_vectors(vectors, b, stars))
         given = recommended[recommended >= 0]
         metrics[name] = {metric: float(values.mean()) for metric, values in means.items()}
         metrics[name] |= {

@@ -7,7 +7,7 @@ import numpy as np
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.evaluate import ranking
 from starvec_assets.evaluate.ranking import Floats
-from starvec_assets.vectors import Matrix, user_vectors
+from starvec_assets.vectors import Counts, Matrix, user_vectors
 
 
 def split_lists(lists: PackedLists, least: int, most: int, seed: int) -> tuple[PackedLists, PackedLists]:
@@ -27,16 +27,18 @@ class HeldoutScores:
     reciprocal_rank: Floats
 
 
-def heldout_scores(vectors: Matrix, a: PackedLists, b: PackedLists, k: int = 50) -> HeldoutScores:
+def heldout_scores(vectors: Matrix, a: PackedLists, b: PackedLists, stars: Counts, k: int = 50) -> HeldoutScores:
     """Rank all repositories that are not in A by cosine to A's vector, and all users' B vectors likewise.
+
+    `stars` [n]: how many people starred each repository, for the people's vectors (see `user_vectors`).
 
     `precision` counts the first k that are in B, divided by min(k, |B|); `reciprocal_rank` is that of the user's own B.
     """
-    people = user_vectors(vectors, a)
+    people = user_vectors(vectors, a, stars)
     ranked = ranking.top_k(people, vectors, k, exclude=a)
     return HeldoutScores(
         *list_scores(ranked, b, len(vectors), k),
-        reciprocal_rank=1 / ranking.own_rank(people, user_vectors(vectors, b)),
+        reciprocal_rank=1 / ranking.own_rank(people, user_vectors(vectors, b, stars)),
     )
 
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import column, write_table
 from starvec_assets.settings import Settings
-from starvec_assets.vectors import Matrix, unit_rows
+from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
 SCHEMA = pa.schema(
     [
@@ -117,6 +118,7 @@ class Export:
         self._half: npt.NDArray[np.float16] = np.memmap(
             folder / "embeddings.f16", "<f2", "r", shape=(len(self), self.d)
         )
+        self._stars = self.repos["stars"].to_numpy()
         self._by_name = {name.lower(): i for i, name in enumerate(self.repos["name"].to_pylist())}
         self._by_id = {repo_id: i for i, repo_id in enumerate(self.repos["repo_id"].to_pylist())}
 
@@ -149,10 +151,11 @@ class Export:
         """float32 [len(rows), d], unit rows."""
         return unit_rows(self._half[rows].astype(np.float32))
 
-    def mean(self, rows: list[int]) -> npt.NDArray[np.float32]:
-        """The vector of a person who starred `rows`: unit mean of their vectors, float32 [d]."""
-        person: npt.NDArray[np.float32] = unit_rows(self.vectors(rows).mean(axis=0, keepdims=True))[0]
-        return person
+    def person(self, rows: list[int]) -> npt.NDArray[np.float32]:
+        """The vector of a person who starred `rows`, float32 [d]: see `user_vectors`."""
+        everything = PackedLists.of([list(range(len(rows)))])
+        vector: npt.NDArray[np.float32] = user_vectors(self.vectors(rows), everything, self._stars[rows])[0]
+        return vector
 
     def nearest(self, query: npt.NDArray[np.float32], k: int, without: set[int] | None = None) -> list[Neighbour]:
         """The `k` rows with the greatest cosine to `query` float32 [d], exactly, rows of `without` left out."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import column, write_table
-from starvec_assets.vectors import Matrix, user_vectors
+from starvec_assets.vectors import Counts, Matrix, user_vectors
 
 DEVELOPERS = Path(__file__).with_name("developers.tsv")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}")
@@ -67,6 +67,7 @@ def read_developers(path: Path = DEVELOPERS) -> list[Developer]:
 def build_developers(
     stars_of: Mapping[str, Sequence[int]],
     vectors: Matrix,
+    stars: Counts,
     developers: Sequence[Developer],
     out: Path,
     min_stars: int = 10,
@@ -74,10 +75,11 @@ def build_developers(
     """Write vectors.npy float32 [m, d] and developers.parquet into `out`, in the order of `developers`.
 
     `stars_of`: vocabulary rows starred, by lower-case login; who is absent, or has fewer than `min_stars`, is left out.
+    `stars` [n]: how many people starred each row of `vectors`.
     """
     rows = {d.login: np.unique(np.asarray(stars_of.get(d.login.lower(), ()), np.int32)) for d in developers}
     kept = [d for d in developers if len(rows[d.login]) >= min_stars]
-    np.save(out / "vectors.npy", user_vectors(vectors, PackedLists.of([rows[d.login] for d in kept])))
+    np.save(out / "vectors.npy", user_vectors(vectors, PackedLists.of([rows[d.login] for d in kept]), stars))
     table = [{"login": d.login, "name": d.name, "field": d.field, "stars_used": len(rows[d.login])} for d in kept]
     write_table(pa.Table.from_pylist(table, SCHEMA), SCHEMA, out / "developers.parquet")
     return DevelopersSummary(

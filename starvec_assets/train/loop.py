@@ -84,7 +84,8 @@ def train(
         model = StarBags(start, device.torch)
         optimiser = make_optimiser(model.weight, settings, crew)
         neighbours = _neighbours(corpus, n, text, settings, device, ranks) if settings.neighbours else None
-        objective = Objective(settings, sampler, torch.bincount(sampler.items, minlength=n), neighbours, crew)
+        stars = torch.bincount(sampler.items, minlength=n)
+        objective = Objective(settings, sampler, stars, neighbours, crew)
         loss_sum = torch.zeros((), dtype=torch.float64, device=device.torch)
         best, facts = start, dict[str, Any](epochs=[], done=0, spent=0.0)
         if saved is not None:
@@ -121,7 +122,7 @@ def train(
             if ranks.first:
                 clock, vectors = time.perf_counter(), finished()
                 _spread(model.weight.cpu().numpy(), settings)
-                scores = heldout_scores(vectors, *heldout)
+                scores = heldout_scores(vectors, *heldout, stars.cpu().numpy())
                 epoch = Epoch(
                     epoch=len(epochs),
                     loss=loss,

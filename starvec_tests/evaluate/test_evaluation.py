@@ -14,6 +14,7 @@ from starvec_assets.evaluate.report import report
 from starvec_assets.vectors import unit_rows
 
 N, FIELDS = 400, 20
+STARS = np.arange(N, 0, -1)
 SETTINGS = EvaluationSettings(resamples=200)
 
 
@@ -50,7 +51,7 @@ def evaluated(world, tmp_path_factory):
         "huge": good * np.float32(1e38),
         "zero": np.zeros((N, 4), np.float32),
     }
-    return out, evaluate(systems, groups, a, b, languages, out, SETTINGS)
+    return out, evaluate(systems, groups, a, b, languages, STARS, out, SETTINGS)
 
 
 def test_better_vectors_score_better_on_everything(evaluated):
@@ -105,7 +106,7 @@ def test_what_was_written_is_what_is_loaded_and_the_same_again(world, evaluated,
     groups, a, b, languages, good, _ = world
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        evaluate({"trained": good}, groups, a, b, languages, tmp_path / folder, SETTINGS)
+        evaluate({"trained": good}, groups, a, b, languages, STARS, tmp_path / folder, SETTINGS)
     for file in (tmp_path / "one").iterdir():
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
 
@@ -127,7 +128,7 @@ def test_unsound_vectors_are_measured_not_crashed_on(evaluated):
 def test_queries_and_users_are_capped(world, tmp_path):
     groups, a, b, languages, good, _ = world
     settings = EvaluationSettings(queries=10, users=7, resamples=100)
-    assert evaluate({"x": good}, groups, a, b, languages, tmp_path, settings).data | {"groups": 0} == {
+    assert evaluate({"x": good}, groups, a, b, languages, STARS, tmp_path, settings).data | {"groups": 0} == {
         "groups": 0, "queries": 10, "users": 7, "vocabulary": N, "most_starred": 4
     }  # fmt: skip
 
@@ -135,15 +136,15 @@ def test_queries_and_users_are_capped(world, tmp_path):
 def test_what_cannot_be_measured_is_named(world, tmp_path):
     groups, a, b, languages, good, _ = world
     with pytest.raises(StarvecError, match=r"'mine' have shape \(399, 20\)"):
-        evaluate({"mine": good[:-1]}, groups, a, b, languages, tmp_path, SETTINGS)
+        evaluate({"mine": good[:-1]}, groups, a, b, languages, STARS, tmp_path, SETTINGS)
     with pytest.raises(StarvecError, match="held-out users"):
-        evaluate({"mine": good}, groups, PackedLists.of([]), PackedLists.of([]), languages, tmp_path, SETTINGS)
+        evaluate({"mine": good}, groups, PackedLists.of([]), PackedLists.of([]), languages, STARS, tmp_path, SETTINGS)
 
 
 def test_without_awesome_lists_held_out_people_alone_are_measured(world, tmp_path):
     _, a, b, languages, good, _ = world
     nothing = Groups(PackedLists.of([]), [], N)
-    evaluation = evaluate({"trained": good, "text": good}, nothing, a, b, languages, tmp_path, SETTINGS)
+    evaluation = evaluate({"trained": good, "text": good}, nothing, a, b, languages, STARS, tmp_path, SETTINGS)
     assert "heldout_mrr" in evaluation.metrics["trained"]
     assert not any("awesome" in metric for metric in evaluation.metrics["trained"])
     results = gate(evaluation, GateSettings(), evaluation)

@@ -22,7 +22,7 @@ def test_scores_by_hand():
     # two fields of three repositories; of the second user's B a half lies in the first field
     vectors = np.array([[1, 0], [1, 0.1], [1, 0.2], [0, 1], [0.1, 1], [0.2, 1]], np.float32)
     a, b = PackedLists.of([[0], [3]]), PackedLists.of([[1, 2], [2, 4]])
-    scores = heldout_scores(vectors, a, b, k=2)
+    scores = heldout_scores(vectors, a, b, np.ones(6, int), k=2)
     assert scores.recall.tolist() == [1, 1 / 2]
     assert scores.precision.tolist() == [1, 1 / 2]
     assert scores.ndcg == pytest.approx([1, 1 / (1 + 1 / np.log2(3))])
@@ -33,7 +33,7 @@ def test_reciprocal_rank_is_among_all_users():
     vectors = np.eye(3, dtype=np.float32)
     a, b = PackedLists.of([[0], [1], [2]]), PackedLists.of([[0], [2], [1, 2]])
     # the second user's own B is orthogonal to A, as is the first's: the third's is nearer
-    assert heldout_scores(vectors, a, b, k=1).reciprocal_rank == pytest.approx([1, 1 / 2.5, 1 / 2])
+    assert heldout_scores(vectors, a, b, np.ones(3, int), k=1).reciprocal_rank == pytest.approx([1, 1 / 2.5, 1 / 2])
 
 
 def test_precision_divides_by_the_most_there_could_be():
@@ -41,6 +41,6 @@ def test_precision_divides_by_the_most_there_could_be():
     rng = np.random.default_rng(1)
     lists = PackedLists.of([rng.choice(200, 40, replace=False).astype(np.int32) for _ in range(30)])
     a, b = split_lists(lists, 20, 800, seed=2)
-    scores = heldout_scores(vectors, a, b, k=50)
+    scores = heldout_scores(vectors, a, b, np.ones(200, int), k=50)
     assert scores.precision == pytest.approx(scores.recall)  # |B| = 20 < 50
     assert scores.ndcg.max() < 1

@@ -24,7 +24,7 @@ def page(tmp_path_factory):
     lists = PackedLists.of([rng.choice(200, 10, replace=False).astype(np.int32) for _ in range(20)])
     systems = {"trained": random_vectors(200, 8, 0), HOSTILE: random_vectors(200, 8, 1), "popularity": Popularity()}
     settings = EvaluationSettings(resamples=100)
-    evaluation = evaluate(systems, groups, lists, lists, [HOSTILE] * 200, out, settings)
+    evaluation = evaluate(systems, groups, lists, lists, [HOSTILE] * 200, np.ones(200, int), out, settings)
     gates = gate(evaluation, GateSettings(over_popularity=100))
     assert report(out, gates) == report(out, gates)
     return report(out, gates)

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
 from starvec_assets.export.fp16 import SCHEMA, Export, ExportSettings, build_export
-from starvec_assets.vectors import unit_rows
+from starvec_assets.vectors import unit_rows, user_vectors
 
 N, D = 300, 16
 
@@ -56,12 +57,14 @@ def test_neighbours_are_those_of_a_brute_force(vectors, tables, tmp_path):
         np.testing.assert_allclose([n.cosine for n in found], np.sort(cosines)[::-1][:5], atol=2e-3)
 
 
-def test_a_persons_vector_is_the_unit_mean_and_their_own_stars_are_left_out(vectors, tables, tmp_path):
+def test_a_persons_vector_follows_the_rule_and_their_own_stars_are_left_out(vectors, tables, tmp_path):
     answers = export(vectors, tables, tmp_path / "out")
     rows = answers.rows_of([1003, 5, 1010, 1003])
     assert rows == [3, 10, 3]
-    person = answers.mean([3, 10])
-    np.testing.assert_allclose(person, unit_rows(unit_rows(vectors)[[3, 10]].mean(axis=0, keepdims=True))[0], atol=2e-3)
+    person = answers.person([3, 10])
+    np.testing.assert_allclose(
+        person, user_vectors(vectors, PackedLists.of([[3, 10]]), np.arange(N, 0, -1))[0], atol=2e-3
+    )
     assert {3, 10}.isdisjoint(n.index for n in answers.nearest(person, 50, without={3, 10}))
 
 

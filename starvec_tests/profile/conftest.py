@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.vectors import Matrix, unit_rows, user_vectors
+from starvec_assets.vectors import Counts, Matrix, unit_rows, user_vectors
 
 FIELDS = ("genai", "web3", "systems", "data", "frontend", "mobile", "devops", "security", "games", "science")
 
@@ -18,6 +18,7 @@ class World:
     categories: dict[str, list[str]]
     users: Matrix
     stars: PackedLists
+    fame: Counts
 
 
 @pytest.fixture(scope="session")
@@ -35,5 +36,6 @@ def world() -> World:
             np.unique(rng.choice(len(FIELDS) + 1, 40, p=likes) * size + rng.integers(0, size, 40)).astype(np.int32)
         )
     stars = PackedLists.of(lists)
+    fame = np.bincount(stars.items, minlength=len(names))
     categories = {field: [f"{field}/repo{i}" for i in range(20)] for field in FIELDS}
-    return World(vectors, names, categories, user_vectors(vectors, stars), stars)
+    return World(vectors, names, categories, user_vectors(vectors, stars, fame), stars, fame)

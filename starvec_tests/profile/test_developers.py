@@ -12,19 +12,20 @@ PEOPLE = [
 ]
 
 
-def test_vectors_are_means_and_people_with_too_few_stars_are_named(tmp_path):
+def test_vectors_follow_the_rule_and_people_with_too_few_stars_are_named(tmp_path):
     vectors = np.eye(6, dtype=np.float32)
-    summary = build_developers({"ada": [0, 1, 1], "grace": [2]}, vectors, PEOPLE, tmp_path, min_stars=2)
+    stars = np.array([1024, 1, 1, 1, 1, 1])  # at the power 0.1 the first counts half
+    summary = build_developers({"ada": [0, 1, 1], "grace": [2]}, vectors, stars, PEOPLE, tmp_path, min_stars=2)
     assert summary.kept == {"Ada": 2}
     assert summary.left_out == {"grace": 1, "nobody": 0}
-    assert np.load(tmp_path / "vectors.npy") == pytest.approx(np.array([[0.5, 0.5, 0, 0, 0, 0]]) * np.sqrt(2))
+    assert np.load(tmp_path / "vectors.npy") == pytest.approx(np.array([[1, 2, 0, 0, 0, 0]]) / np.sqrt(5))
     assert pq.read_table(tmp_path / "developers.parquet").to_pylist() == [
         {"login": "Ada", "name": "Ada L.", "field": "engines", "stars_used": 2}
     ]
 
 
 def test_nobody_left_gives_an_empty_table(tmp_path):
-    build_developers({}, np.eye(4, dtype=np.float32), PEOPLE, tmp_path)
+    build_developers({}, np.eye(4, dtype=np.float32), np.ones(4, int), PEOPLE, tmp_path)
     assert np.load(tmp_path / "vectors.npy").shape == (0, 4)
     assert pq.read_table(tmp_path / "developers.parquet").num_rows == 0
 

@@ -19,7 +19,7 @@ def fitted(world, tmp_path_factory):
 def test_someone_who_starred_only_security_tools_tops_security(world, fitted):
     probes = load_probes(fitted[0])
     security = [i for i, name in enumerate(world.names) if name.startswith("security/")][20:70]
-    score = probes.scores(user_vectors(world.vectors, PackedLists.of([security])))[0]
+    score = probes.scores(user_vectors(world.vectors, PackedLists.of([security]), world.fame))[0]
     assert probes.categories[score.argmax()] == "security"
     everybody = probes.scores(world.users)[:, probes.categories.index("security")]
     assert score.max() > np.quantile(everybody, 0.95)
