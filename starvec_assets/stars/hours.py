@@ -12,6 +12,7 @@ import pyarrow as pa
 from starvec_assets.stars.coverage import EMPTY, OK, HourCoverage
 from starvec_assets.stars.members import decompress
 from starvec_assets.stars.repository import KINDS, Sightings
+from starvec_assets.stars.rules import WATCH
 from starvec_assets.stars.star import (
     BAD_VALUES,
     BROKEN_JSON,
@@ -19,7 +20,6 @@ from starvec_assets.stars.star import (
     OLD_SCHEMA,
     REASONS,
     TOO_LONG,
-    WATCH,
     Stars,
 )
 

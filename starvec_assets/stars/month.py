@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import column, write_table
+from starvec_assets.stars import rules
 from starvec_assets.stars.coverage import (
     CORRUPT,
     HOURS,
@@ -62,39 +63,11 @@ SMALL: dict[str, Any] = {
     },
 }
 
-# Of several stars of one user for one repository the first counts. The order is total: rows that tie are equal.
-RANKED = """
-CREATE OR REPLACE TEMP TABLE ranked AS
-SELECT *, row_number() OVER (PARTITION BY user_id, repo_id ORDER BY starred_at, hour, repo_name, user_login) AS nth
-FROM (SELECT * EXCLUDE (filename), parse_filename(filename)[:13] AS hour FROM read_parquet($parts, filename = true))
-"""
-KEPT = """
-SELECT user_id, user_login, repo_id, repo_name, starred_at
-FROM ranked WHERE nth = 1 ORDER BY user_id, starred_at, repo_id
-"""
-# `newness` is another one for every sighting of a repository: what is newest is never a matter of chance.
-SIGHTED = """
-CREATE OR REPLACE TEMP TABLE sighted AS
-SELECT * EXCLUDE (filename, rank), timezone('UTC', hour) AS seen, epoch(hour) * 4 + rank AS newness
-FROM (
-    SELECT *, strptime(parse_filename(filename)[:13], '%Y-%m-%dT%H') AS hour
-    FROM read_parquet($parts, filename = true)
-)
-"""
-NEWEST = """
-WITH named AS (
-    SELECT repo_id, max({'seen': seen, 'name': name}) AS newest FROM (
-        SELECT repo_id, starred_at AS seen, repo_name AS name FROM ranked
-        UNION ALL SELECT repo_id, seen, name FROM sighted
-    ) GROUP BY repo_id
-), told AS (
-    SELECT repo_id, arg_max(description, newness) AS description, arg_max(language, newness) AS language,
-        arg_max(topics, newness) AS topics, max(pushed_at) AS pushed_at, arg_max(stargazers, newness) AS stargazers
-    FROM sighted GROUP BY repo_id
-)
-SELECT repo_id, newest.name AS name, description, language, topics, pushed_at, stargazers, newest.seen AS last_seen
-FROM named LEFT JOIN told USING (repo_id) ORDER BY repo_id
-"""
+# The rows of hour files, with the hour that their names begin with; those of tables have it as a column.
+ROWS = "SELECT * FROM read_parquet($parts)"
+ROWS_OF_HOURS = """
+SELECT * EXCLUDE (filename), strptime(parse_filename(filename)[:13], '%Y-%m-%dT%H') AS hour
+FROM read_parquet($parts, filename = true)"""
 
 
 @dataclass(frozen=True)
@@ -160,15 +133,45 @@ def ingest_month(
             connection = stack.enter_context(duckdb.connect())
             connection.execute("SET memory_limit = '2GB'")
             connection.execute("SET temp_directory = $spool", {"spool": str(spool)})
-        try:
-            stars, users, repositories, hours = _merge(connection, folder, hours, stars_out, repos_out)
-            table = coverage_table(hours)
-            write_table(table, HOURS, stars_out / "hours.parquet")
-        except (duckdb.Error, OSError) as error:
-            raise StarvecError(
-                f"cannot put {month} together from {folder}: {error}; mend that (often memory or disk is short) and run"
-                " again: what was read stays"
-            ) from error
+        read = [c.hour for c in hours if c.bytes]
+        parts = Parts([stars_part(folder, hour) for hour in read], [sightings_part(folder, hour) for hour in read])
+        return finish_month(connection, month, parts, hours, stars_out, repos_out, began)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What was read of a month: Parquet files of schema STARS and of SIGHTINGS.
+
+    Files `of_hours` are named by their hour, as parts.py names them; others have the column `hour`, a timestamp.
+    """
+
+    stars: list[Path]
+    sightings: list[Path]
+    of_hours: bool = True
+
+
+def finish_month(
+    connection: duckdb.DuckDBPyConnection,
+    month: str,
+    parts: Parts,
+    hours: list[HourCoverage],
+    stars_out: Path,
+    repos_out: Path,
+    began: float,
+) -> MonthSummary:
+    """Put a month together from its parts and the record of its hours: the files and the summary of `ingest_month`.
+
+    `began` is the time.monotonic() of its beginning. Raises StarvecError when DuckDB or the disk fails.
+    """
+    try:
+        stars, users, repositories, hours = _merge(connection, parts, hours, stars_out, repos_out)
+        table = coverage_table(hours)
+        write_table(table, HOURS, stars_out / "hours.parquet")
+    except (duckdb.Error, OSError) as error:
+        raise StarvecError(
+            f"cannot put {month} together from {parts.stars[0].parent}: {error}; mend that (often memory or disk is "
+            "short) and run again: what was read stays"
+        ) from error
     return MonthSummary(
         month=month,
         stars=stars,
@@ -287,21 +290,27 @@ class _Reading:
 
 
 def _merge(
-    connection: duckdb.DuckDBPyConnection, folder: Path, hours: list[HourCoverage], stars_out: Path, repos_out: Path
+    connection: duckdb.DuckDBPyConnection, parts: Parts, hours: list[HourCoverage], stars_out: Path, repos_out: Path
 ) -> tuple[int, int, int, list[HourCoverage]]:
     """The parts to the month's files: stars, users, repositories, and the hours with their duplicates counted."""
-    read = [c.hour for c in hours if c.bytes]
+    rows = ROWS_OF_HOURS if parts.of_hours else ROWS
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(RANKED, {"parts": [str(stars_part(folder, hour)) for hour in read]})
-    connection.execute(SIGHTED, {"parts": [str(sightings_part(folder, hour)) for hour in read]})
+    for table, files, named, rule in (
+        ("ranked", parts.stars, "stars", rules.RANKED.format(month="")),
+        ("sighted", parts.sightings, "sightings", rules.SIGHTED),
+    ):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {table} AS WITH {named} AS ({rows}) {rule}",
+            {"parts": [str(file) for file in files]},
+        )
     again = dict(connection.sql("SELECT hour, count(*) FROM ranked WHERE nth > 1 GROUP BY hour").fetchall())
     [(users,)] = connection.sql("SELECT count(DISTINCT user_id) FROM ranked").fetchall()
-    stars = write_query(connection.sql(KEPT), STARS, stars_out / "stars.parquet", **SMALL)
-    repositories = write_query(connection.sql(NEWEST), REPOS, repos_out / "repos.parquet")
+    stars = write_query(connection.sql(rules.KEPT), STARS, stars_out / "stars.parquet", **SMALL)
+    repositories = write_query(connection.sql(rules.NEWEST), REPOS, repos_out / "repos.parquet")
     connection.execute("DROP TABLE ranked")
     connection.execute("DROP TABLE sighted")
     counted = [
-        replace(c, rejected=c.rejected | {DUPLICATE: n}) if (n := again.get(f"{c.hour:%Y-%m-%dT%H}")) else c
+        replace(c, rejected=c.rejected | {DUPLICATE: n}) if (n := again.get(c.hour.replace(tzinfo=None))) else c
         for c in hours
     ]
     return stars, users, repositories, mark_thin(counted)

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pyarrow as pa
 
 from starvec_assets.parquet import column
-from starvec_assets.stars.star import ID, LARGEST_ID, NAME, TIME, UTC_SECONDS, seconds_of
+from starvec_assets.stars.rules import FIELDS, ID, LARGEST_ID, NAME, TELLING, TIME
+from starvec_assets.stars.star import UTC_SECONDS, seconds_of
 
 SIGHTINGS = pa.schema(
     [
@@ -22,9 +23,8 @@ SIGHTINGS = pa.schema(
         column("rank", pa.int8(), "how much the kind of event knows: 0 creation, 1 fork, 2 pull request"),
     ]
 )
-KINDS = {"CreateEvent": 0, "ForkEvent": 1, "PullRequestEvent": 2}  # by rank
-FIELDS = ("description", "language", "topics", "pushed_at", "stargazers_count")
-TOLD = (1, 2, 5)  # how many of the fields each kind knows: a fork has topics, pushes and stargazers of its own
+KINDS = {kind: rank for rank, kind in enumerate(TELLING)}
+PATHS, TOLD = zip(*((path.split("."), told) for path, told in TELLING.values()), strict=True)
 MAX_TEXT = 2_000  # characters of a description that are kept; GitHub allows 350
 MAX_TOPICS = 50
 
@@ -129,8 +129,8 @@ class Sightings:
     def add(self, kind: str, event: dict[str, Any]) -> None:
         """Take what a parsed event tells; events that lack fields tell less."""
         rank = KINDS[kind]
-        repo, of = event.get("repo"), event.get("payload")
-        for step in ((), ("forkee",), ("pull_request", "base", "repo"))[rank]:
+        repo, of = event.get("repo"), cast(Any, event)
+        for step in PATHS[rank]:
             of = of.get(step) if type(of) is dict else None
         repo_id, name = (repo.get("id"), repo.get("name")) if type(repo) is dict else (None, None)
         if type(of) is not dict or type(repo_id) is not int or not 0 < repo_id <= LARGEST_ID or type(name) is not str:

@@ -1,17 +1,18 @@
-"""What a star is: the one definition that every engine of the ingest applies."""
+"""Stars out of the lines of hour files, by the rules of rules.py."""
 
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import reduce
 from itertools import compress
+from operator import getitem
 from typing import Any, cast
 
 import orjson
 import pyarrow as pa
 
 from starvec_assets.parquet import column
-
-WATCH = "WatchEvent"
+from starvec_assets.stars.rules import ACTION, ID, LARGEST_ID, LOGIN, NAME, STAR, TIME, WATCH
 
 BROKEN_JSON = "broken_json"
 MISSING_FIELDS = "missing_fields"
@@ -28,18 +29,15 @@ REASONS = {
     DUPLICATE: "stars that the month already had from the same user to the same repository",
 }
 
-# Everything from outside is bounded: GitHub allows 39 characters of a login and 100 of a name. No \w or \d: the pattern
-# of a line is tried on every star there is, and explicit ranges are twice as fast.
-ID, LOGIN, NAME = "[1-9][0-9]{0,17}", r"[A-Za-z0-9_.\[\]-]{1,100}", "[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}"
-TIME = "20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
-LARGEST_ID = 10**18 - 1
 # A star as GitHub writes it, recognised and taken apart at one go; other spellings of the same JSON are parsed.
 LINE = re.compile(
     rf'{{"id":"({ID})","type":"{WATCH}","actor":{{"id":({ID}),"login":"({LOGIN})","display_login":"[^"]*",'
     r'"gravatar_id":"","url":"[^"]*","avatar_url":"[^"]*"},'
-    rf'"repo":{{"id":({ID}),"name":"({NAME})","url":"[^"]*"}},"payload":{{"action":"started"}},"public":true,'
+    rf'"repo":{{"id":({ID}),"name":"({NAME})","url":"[^"]*"}},"payload":{{"action":"{ACTION}"}},"public":true,'
     rf'"created_at":"({TIME})"(?:,"org":{{[^}}]*}})?}}\n'.encode()
 )
+
+_PATHS: list[Any] = [path.split(".") for path in STAR.values()]
 
 UTC_SECONDS = pa.timestamp("s", tz="UTC")
 STARS = pa.schema(
@@ -64,9 +62,7 @@ def seconds_of(created_at: str) -> int | None:
 class Stars:
     """Stars collected from the lines of WatchEvents.
 
-    A star is a WatchEvent whose `payload.action` is "started", with positive integer `actor.id` and `repo.id`, an
-    `actor.login`, a `repo.name` of the form owner/name, and a `created_at`. Of several stars of one user for one
-    repository the first counts: that is decided where a whole month is at hand.
+    Which of several stars of one user for one repository counts is decided where a whole month is at hand.
     """
 
     def __init__(self) -> None:
@@ -85,12 +81,10 @@ class Stars:
     def add(self, event: dict[str, Any]) -> str | None:
         """Take the star that a parsed WatchEvent is, or say why it is none (a key of REASONS)."""
         try:
-            actor, repo = event["actor"], event["repo"]
-            ids = actor["id"], repo["id"]
-            login, name, time, action = actor["login"], repo["name"], event["created_at"], event["payload"]["action"]
+            user, login, repo, name, time, action = (reduce(getitem, path, cast(Any, event)) for path in _PATHS)
         except (KeyError, TypeError):
             return OLD_SCHEMA if type(event.get("actor")) is str else MISSING_FIELDS
-        if action != "started" or not all(type(x) is int and 0 < x <= LARGEST_ID for x in ids):
+        if action != ACTION or not all(type(x) is int and 0 < x <= LARGEST_ID for x in (user, repo)):
             return BAD_VALUES
         for value, pattern in ((login, LOGIN), (name, NAME), (time, TIME)):
             if type(value) is not str or not re.fullmatch(pattern, value):
@@ -99,7 +93,7 @@ class Stars:
             return BAD_VALUES
         event_id = event.get("id")
         known = event_id if type(event_id) is str and re.fullmatch(ID, event_id) else "0"
-        row = known, str(ids[0]), login, str(ids[1]), name, time
+        row = known, str(user), login, str(repo), name, time
         self._cells += (cell.encode() for cell in row)
         return None
 
