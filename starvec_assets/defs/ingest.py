@@ -29,14 +29,14 @@ class RawStarsConfig(dg.Config):
     )
 
 
-def _spec(key: str, description: str) -> dg.AssetSpec:
+def _spec(key: str, algorithm: str, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         key,
         description=description,
         group_name="ingest",
         kinds={"parquet"},
         owners=[OWNER],
-        code_version=code_version("1", RawStarsConfig),
+        code_version=code_version(algorithm, RawStarsConfig),
     )
 
 
@@ -45,11 +45,14 @@ def _spec(key: str, description: str) -> dg.AssetSpec:
     specs=[
         _spec(
             "raw_stars",
+            "2",
             "Every star of a month, read from GH Archive's hour files, and what each hour gave: missing, empty, "
             "truncated and broken hours are recorded with what was saved from them.",
         ),
         _spec(
-            "raw_repos", "What the same hours tell of repositories: newest name, description, language, topics, pushes."
+            "raw_repos",
+            "1",
+            "What the same hours tell of repositories: newest name, description, language, topics, pushes.",
         ),
     ],
     partitions_def=MONTHS,
@@ -115,7 +118,7 @@ def raw_stars_and_repos(
             "stars an hour": dg.MetadataValue.md(sparkline(hours["stars"].to_pylist())),
             **({} if summary.unseen_share is None else {"share of event ids unseen": summary.unseen_share}),
             "MB/s": summary.megabytes_per_second,
-            "preview": preview(stars.done().path / "stars.parquet", ["repo_name", "starred_at"]),
+            "preview": preview(stars.done().path / "stars.parquet", ["repo_id", "starred_at"]),
         },
         checks=[_whole(summary)],
     )

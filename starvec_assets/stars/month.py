@@ -49,6 +49,15 @@ REPOS = pa.schema(
         column("last_seen", UTC_SECONDS, "last star, or the hour of the last event that told something"),
     ]
 )
+MONTH_STARS = STARS.set(
+    STARS.get_field_index("repo_name"),
+    column(
+        "repo_name",
+        pa.string(),
+        "owner/name of the repository at the time; null: the one that raw_repos has for the month",
+        nullable=True,
+    ),
+)
 FAULTY_NAMED = 100
 # A star's user stands beside the user's other stars, and a month has each repository many times.
 SMALL: dict[str, Any] = {
@@ -303,12 +312,13 @@ def _merge(
             f"CREATE OR REPLACE TEMP TABLE {table} AS WITH {named} AS ({rows}) {rule}",
             {"parts": [str(file) for file in files]},
         )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE named AS {rules.NAMED}")
     again = dict(connection.sql("SELECT hour, count(*) FROM ranked WHERE nth > 1 GROUP BY hour").fetchall())
     [(users,)] = connection.sql("SELECT count(DISTINCT user_id) FROM ranked").fetchall()
-    stars = write_query(connection.sql(rules.KEPT), STARS, stars_out / "stars.parquet", **SMALL)
+    stars = write_query(connection.sql(rules.KEPT), MONTH_STARS, stars_out / "stars.parquet", **SMALL)
     repositories = write_query(connection.sql(rules.NEWEST), REPOS, repos_out / "repos.parquet")
-    connection.execute("DROP TABLE ranked")
-    connection.execute("DROP TABLE sighted")
+    for table in ("ranked", "sighted", "named"):
+        connection.execute(f"DROP TABLE {table}")
     counted = [
         replace(c, rejected=c.rejected | {DUPLICATE: n}) if (n := again.get(c.hour.replace(tzinfo=None))) else c
         for c in hours

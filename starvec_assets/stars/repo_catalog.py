@@ -30,7 +30,7 @@ CATALOG = pa.schema(
 NAMES = """
 CREATE OR REPLACE TEMP TABLE names AS
 SELECT repo_id, name, max(last_seen) AS last_seen FROM (
-    SELECT repo_id, repo_name AS name, starred_at AS last_seen FROM read_parquet($stars)
+    SELECT repo_id, repo_name AS name, starred_at AS last_seen FROM read_parquet($stars) WHERE repo_name IS NOT NULL
     UNION ALL SELECT repo_id, name, last_seen FROM read_parquet($repos)
 ) GROUP BY repo_id, name
 """

@@ -36,19 +36,20 @@ RANKED = """
 SELECT {month}user_id, user_login, repo_id, repo_name, starred_at, hour, row_number() OVER (
     PARTITION BY {month}user_id, repo_id ORDER BY starred_at, repo_name, user_login, hour) AS nth
 FROM stars"""
-KEPT = """
-SELECT user_id, user_login, repo_id, repo_name, starred_at
-FROM ranked WHERE nth = 1 ORDER BY user_id, starred_at, repo_id"""
 # `newness` is another one for every sighting of a repository: what is newest is never a matter of chance.
 SIGHTED = """
 SELECT * EXCLUDE (hour, rank), timezone('UTC', hour) AS seen, epoch(hour) * 4 + rank AS newness FROM sightings"""
+NAMED = """
+SELECT repo_id, max({'seen': seen, 'name': name}) AS newest FROM (
+    SELECT repo_id, starred_at AS seen, repo_name AS name FROM ranked
+    UNION ALL SELECT repo_id, seen, name FROM sighted
+) GROUP BY repo_id"""
+# Names on every star would take a third of the file, and raw_repos has each once: a star tells another one only.
+KEPT = """
+SELECT user_id, user_login, repo_id, nullif(repo_name, newest.name) AS repo_name, starred_at
+FROM ranked JOIN named USING (repo_id) WHERE nth = 1 ORDER BY user_id, starred_at, repo_id"""
 NEWEST = """
-WITH named AS (
-    SELECT repo_id, max({'seen': seen, 'name': name}) AS newest FROM (
-        SELECT repo_id, starred_at AS seen, repo_name AS name FROM ranked
-        UNION ALL SELECT repo_id, seen, name FROM sighted
-    ) GROUP BY repo_id
-), told AS (
+WITH told AS (
     SELECT repo_id, arg_max(description, newness) AS description, arg_max(language, newness) AS language,
         arg_max(topics, newness) AS topics, max(pushed_at) AS pushed_at, arg_max(stargazers, newness) AS stargazers
     FROM sighted GROUP BY repo_id

@@ -57,9 +57,19 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def stars(folder: Path) -> list[tuple[int, str, int, str, str]]:
+    """The stars in the order of the file, each with its repository's name at the time."""
+    newest = {r["repo_id"]: r["name"] for r in pq.read_table(folder / "repos.parquet").to_pylist()}
+    rows = pq.read_table(folder / "stars.parquet").to_pylist()
+    assert all(r["repo_name"] != newest[r["repo_id"]] for r in rows)
     return [
-        (r["user_id"], r["user_login"], r["repo_id"], r["repo_name"], f"{r['starred_at']:%Y-%m-%dT%H:%M:%SZ}")
-        for r in pq.read_table(folder / "stars.parquet").to_pylist()
+        (
+            r["user_id"],
+            r["user_login"],
+            r["repo_id"],
+            r["repo_name"] or newest[r["repo_id"]],
+            f"{r['starred_at']:%Y-%m-%dT%H:%M:%SZ}",
+        )
+        for r in rows
     ]
 
 
