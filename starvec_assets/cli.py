@@ -158,25 +158,26 @@ def _similar(arguments: argparse.Namespace) -> None:
 
 
 def _user(arguments: argparse.Namespace) -> None:
-    export, repo_ids = _export(), _stars_of(arguments.login, arguments.github)
-    rows = export.rows_of(repo_ids)
+    export, stars = _export(), _stars_of(arguments.login, arguments.github)
+    rows = export.rows_of(stars)
     if not rows:
         raise StarvecError(
-            f"{arguments.login} starred {len(repo_ids):,} repositories, none of them among the {len(export):,} of this "
+            f"{arguments.login} starred {len(stars):,} repositories, none of them among the {len(export):,} of this "
             "export: materialize more months, or a larger vocabulary in user_buckets"
         )
-    print(f"{arguments.login}: {len(rows):,} of {len(repo_ids):,} starred repositories are in the vocabulary")
+    print(f"{arguments.login}: {len(rows):,} of {len(stars):,} starred repositories are in the vocabulary")
     _print_neighbours(export.nearest(export.person(rows), arguments.k, without=set(rows)), "would like")
 
 
-def _stars_of(login: str, github: bool) -> list[int]:
+def _stars_of(login: str, github: bool) -> list[tuple[int, str]]:
+    """Repo_id and name of what `login` starred; the log tells no names."""
     from starvec_assets.defs.log import months_of
     from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB
     from starvec_assets.stars.people import stars_of
 
     if github:
         with GitHubResource().open() as client:
-            return [star.repo_id for star in client.starred(login)]
+            return [(star.repo_id, star.name) for star in client.starred(login)]
     artifacts = _store()
     months = months_of(artifacts.latest("star_log"), artifacts, "raw_stars")
     with SpillingDuckDB().connect() as connection:
@@ -186,7 +187,7 @@ def _stars_of(login: str, github: bool) -> list[int]:
             f"{login} starred nothing in the {len(months)} months of the star log. With --github their stars are "
             "asked of the GitHub API instead"
         )
-    return next(iter(given.values()))
+    return [(repo_id, "") for repo_id in next(iter(given.values()))]
 
 
 def _dev(arguments: argparse.Namespace) -> None:

@@ -136,22 +136,33 @@ class GitHub:
             return None
         return answer.body.decode("utf-8", errors="replace")
 
-    def starred(self, login: str) -> Iterator[Star]:
+    def starred(self, login: str, user_id: int | None = None) -> Iterator[Star]:
         """The public stars of a user, newest first, page after page.
 
-        Raises NotFound for an unknown user; follows one who renamed.
+        `user_id`: the number of who had the login when last seen, asked for where nobody has it any more: people keep
+        their number when they rename. Raises NotFound for an unknown user.
         """
         if not _LOGIN.fullmatch(login):
-            raise GitHubError(f"{login!r} is not a GitHub login: letters, digits and hyphens are")
-        page: str | None = f"{self.base_url}/users/{quote(login)}/starred?per_page=100"
+            raise GitHubError(f"{login[:120]!r} is not a GitHub login: letters, digits and hyphens are")
+        page = f"{self.base_url}/users/{quote(login)}/starred?per_page=100"
+        try:
+            answer = self._stars_page(page, login)
+        except NotFound:
+            if user_id is None:
+                raise
+            page = f"{self.base_url}/user/{user_id}/starred?per_page=100"
+            answer = self._stars_page(page, f"{login}, nor number {user_id}, who had that login")
         seen = set()
         for _ in range(MAX_PAGES):
-            if page is None or page in seen:
-                return
-            seen.add(page)
-            answer = self._get(page, "application/vnd.github.star+json", missing=f"there is no GitHub user {login}")
             yield from _stars(answer.body, page)
+            seen.add(page)
+            if answer.next_page is None or answer.next_page in seen:
+                return
             page = answer.next_page
+            answer = self._stars_page(page, login)
+
+    def _stars_page(self, page: str, user: str) -> _Answer:
+        return self._get(page, "application/vnd.github.star+json", missing=f"there is no GitHub user {user}")
 
     def _get(self, url: str, accept: str, missing: str | None = None) -> _Answer:
         """The answer to GET `url`, from the cache if GitHub says that it has not changed."""

@@ -130,6 +130,30 @@ def test_renamed_user_is_followed(server: Server, client: Callable[..., GitHub])
     assert [s.repo_id for s in client().starred("ada")] == [1]
 
 
+def test_who_gave_up_a_login_is_asked_for_by_number(server: Server, client: Callable[..., GitHub]) -> None:
+    first, second = "/user/5/starred?per_page=100", "/user/5/starred?per_page=100&page=2"
+    server.on(first, (200, {"link": f'<{server.url}{second}>; rel="next"'}, page(star(1))))
+    server.on(second, (200, {}, page(star(2))))
+    assert [s.repo_id for s in client().starred("ada", 5)] == [1, 2]
+    assert [path for path, _ in server.requests] == [STARRED, first, second]
+    with pytest.raises(NotFound, match="no GitHub user ada, nor number 6"):
+        list(client().starred("ada", 6))
+
+
+def test_a_login_in_use_is_asked_for_by_its_name(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(STARRED, (200, {}, page(star(1))))
+    assert [s.repo_id for s in client().starred("ada", 5)] == [1]
+    assert len(server.requests) == 1
+
+
+def test_a_page_that_vanishes_between_others_is_an_error(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(STARRED, (200, {"link": f'<{server.url}/gone>; rel="next"'}, page(star(1))))
+    stars = client().starred("ada", 5)
+    assert next(stars).repo_id == 1
+    with pytest.raises(NotFound):
+        next(stars)
+
+
 def test_redirects_in_a_circle_are_an_error(server: Server, client: Callable[..., GitHub]) -> None:
     server.on(STARRED, (301, {"location": STARRED}, b""))
     with pytest.raises(GitHubError, match="redirects"):

@@ -1,5 +1,8 @@
 """linear_probes, quantile_tables and developer_vectors: what a person's vector says."""
 
+from functools import partial
+from typing import Literal
+
 import dagster as dg
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,12 +11,14 @@ from pydantic import Field
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.defs.common import asset, materialization, preview, table, writing
 from starvec_assets.defs.log import months_of
-from starvec_assets.defs.resources import DeveloperSource, SpillingDuckDB, StoreResource
+from starvec_assets.defs.resources import DeveloperSource, GitHubResource, SpillingDuckDB, StoreResource
+from starvec_assets.evaluate.awesome import catalogue_ids
 from starvec_assets.plots import bar_chart, line_chart, picture
-from starvec_assets.profile.developers import build_developers
+from starvec_assets.profile.developers import ask_github, build_developers, starred_rows
 from starvec_assets.profile.probes import ProbeSettings, fit_probes, load_categories
 from starvec_assets.profile.quantiles import fit_quantiles
-from starvec_assets.stars.people import stars_of
+from starvec_assets.sample import SIMULATED
+from starvec_assets.stars.people import stars_of, user_ids
 from starvec_assets.store import Artifact
 from starvec_assets.vectors import USER_RULE, Counts, Matrix, user_vectors
 
@@ -124,16 +129,19 @@ def quantile_tables(
 
 
 class DeveloperVectorsConfig(dg.Config):
-    """Who counts as known well enough."""
+    """Whose stars, and how many of them are enough."""
 
     min_stars: int = Field(10, ge=1, le=800, description="repositories of the vocabulary a developer's vector rests on")
+    stars_from: Literal["auto", "log", "github"] = Field(
+        "auto", description="the star log, or the GitHub API; auto asks GitHub where GITHUB_TOKEN is set"
+    )
 
 
 @asset(
     config=DeveloperVectorsConfig,
     group="profiles",
     kinds={"duckdb", "numpy"},
-    deps=["trained_embeddings", "user_buckets", "star_log"],
+    deps=["trained_embeddings", "user_buckets", "star_log", "repo_catalog"],
     rules=USER_RULE,
 )
 def developer_vectors(
@@ -142,34 +150,58 @@ def developer_vectors(
     store: StoreResource,
     duckdb: SpillingDuckDB,
     developer_source: DeveloperSource,
+    github: GitHubResource,
 ) -> dg.MaterializeResult[None]:
-    """Well-known developers to compare oneself with: the mean of what they starred in public.
+    """Well-known developers to compare oneself with: vectors of what they starred in public.
 
-    Nobody else's vector is kept. The list is profile/developers.tsv: delete a line to remove someone.
+    Nobody else's vector is kept. The list is profile/developers.tsv: delete a line to remove someone. Their stars come
+    from the star log, or all of them from the GitHub API; simulated people have theirs in the log alone.
     """
     artifacts = store.open()
-    trained, corpus, log = inputs = [artifacts.latest(n) for n in ("trained_embeddings", "user_buckets", "star_log")]
+    trained, corpus, log, catalogue = inputs = [
+        artifacts.latest(n) for n in ("trained_embeddings", "user_buckets", "star_log", "repo_catalog")
+    ]
     people = developer_source.read(log.manifest.provenance)
     months = [month.path / "stars.parquet" for month in months_of(log, artifacts, "raw_stars")]
+    automatic = config.stars_from == "auto" and github.has_token and SIMULATED not in log.manifest.provenance
+    ask = automatic or config.stars_from == "github"
+    logins = [person.login for person in people]
     ids = pq.read_table(corpus.path / "repos.parquet", columns=["repo_id"])["repo_id"].to_pylist()
     row_of = {repo_id: row for row, repo_id in enumerate(ids)}
+    unknown: dict[str, str] = {}
     with duckdb.connect() as connection:
-        starred = stars_of(connection, months, [person.login for person in people])
-    rows = {login: [row_of[i] for i in repo_ids if i in row_of] for login, repo_ids in starred.items()}
-    with writing(context, artifacts, "developer_vectors", config, inputs) as draft:
+        if ask:
+            with github.open() as client:
+                asked = ask_github(client.starred, people, user_ids(connection, months, logins))
+            rows = starred_rows(asked.stars, row_of, partial(catalogue_ids, catalogue.path / "repos.parquet"))
+            unknown = asked.unknown
+        else:
+            starred = stars_of(connection, months, logins)
+            rows = {login: [row_of[i] for i in repo_ids if i in row_of] for login, repo_ids in starred.items()}
+    origin = "the GitHub API" if ask else "the star log"
+    with writing(
+        context, artifacts, "developer_vectors", config, inputs, ["stars of developers on GitHub"] if ask else []
+    ) as draft:
         summary = build_developers(rows, _vectors(trained), _stars(corpus), people, draft.path, config.min_stars)
         draft.rows = {"developers": len(summary.kept)}
-        draft.facts = {"user_rule": USER_RULE, "left_out": summary.left_out}
-    if summary.left_out:
-        first = ", ".join(f"{login} ({n})" for login, n in list(summary.left_out.items())[:5])
-        more = f" and {len(summary.left_out) - 5} more, in the metadata" if len(summary.left_out) > 5 else ""
-        context.log.warning(f"left out for fewer than {config.min_stars} stars in the log: {first}{more}")
+        draft.facts = {"user_rule": USER_RULE, "stars from": origin, "left_out": summary.left_out, "unknown": unknown}
+    reasons = {
+        login: unknown.get(login, f"{n} starred repositories of the vocabulary")
+        for login, n in summary.left_out.items()
+    }
+    if reasons:
+        first = "; ".join(f"{login}: {reason}" for login, reason in list(reasons.items())[:5])
+        more = f"; and {len(reasons) - 5} more, in the metadata" if len(reasons) > 5 else ""
+        context.log.warning(f"left out, {config.min_stars} repositories of the vocabulary are needed: {first}{more}")
     return materialization(
         draft.done(),
         rows=len(summary.kept),
         metadata={
-            "developers": table(["login", "stars used"], list(summary.kept.items())),
-            "left out": table(["login", "stars in the vocabulary"], list(summary.left_out.items())),
+            "stars of developers from": origin,
+            "left out": table(["login", "why"], list(reasons.items())),
+            "developers": preview(
+                draft.done().path / "developers.parquet", ["login", "name", "field", "stars_used"], rows=len(people)
+            ),
         },
     )
 

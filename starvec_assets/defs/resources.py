@@ -143,6 +143,11 @@ class GitHubResource(dg.ConfigurableResource[None]):
 
     base_url: str = Field(default="https://api.github.com", description="the API's address")
 
+    @property
+    def has_token(self) -> bool:
+        """Whether the environment holds a token."""
+        return Token.from_environment() is not None
+
     def open(self) -> GitHub:
         """A client; close it after use."""
         return GitHub(Token.from_environment(), cache=home() / "cache" / "github", base_url=self.base_url)

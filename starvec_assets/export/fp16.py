@@ -1,5 +1,6 @@
 """The FP16 export: the matrix, the catalogue beside it, and a USearch index, for anyone's program."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,9 +139,10 @@ class Export:
         hint = f" Near by name: {', '.join(close[:5])}" if close else ""
         raise StarvecError(f"{name[:120]!r} is not among the {len(self):,} repositories of this export.{hint}")
 
-    def rows_of(self, repo_ids: list[int]) -> list[int]:
-        """Rows of those `repo_ids` that are in the vocabulary, in the order given."""
-        return [self._by_id[i] for i in repo_ids if i in self._by_id]
+    def rows_of(self, stars: Iterable[tuple[int, str]]) -> list[int]:
+        """Rows of those `stars`, repo_id and name, that are in the vocabulary, by number else by name; each once."""
+        found = (self._by_id.get(repo_id, self._by_name.get(name.lower())) for repo_id, name in stars)
+        return list(dict.fromkeys(row for row in found if row is not None))
 
     def similar(self, name: str, k: int = 10) -> list[Neighbour]:
         """The `k` repositories with the greatest cosine to `name`, exactly, itself left out."""

@@ -1,7 +1,7 @@
 """Vectors of well-known developers, from the stars that they gave in public."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
+from starvec_assets.github import NotFound, Star
 from starvec_assets.parquet import column, write_table
+from starvec_assets.progress import bar
 from starvec_assets.vectors import Counts, Matrix, user_vectors
 
 DEVELOPERS = Path(__file__).with_name("developers.tsv")
@@ -33,6 +35,14 @@ class Developer:
     login: str
     name: str
     field: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What GitHub answered: `stars` by lower-case login, and why there are none, of `unknown` ones."""
+
+    stars: dict[str, list[Star]]
+    unknown: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,41 @@ def read_developers(path: Path = DEVELOPERS) -> list[Developer]:
             raise StarvecError(f"{path.name}, line {number}: {parts[0]} stands twice")
         developers[parts[0].lower()] = Developer(*parts)
     return list(developers.values())
+
+
+def ask_github(
+    starred: Callable[[str, int | None], Iterable[Star]], developers: Sequence[Developer], user_ids: Mapping[str, int]
+) -> Asked:
+    """The stars of every developer; `starred` is `GitHub.starred`, `user_ids` their numbers by lower-case login.
+
+    Raises GitHubError when GitHub answers nobody: a spent rate limit, a refused token, no network.
+    """
+    stars, unknown = {}, {}
+    with bar(len(developers), "stars of developers", "person") as progress:
+        for developer in developers:
+            login = developer.login.lower()
+            try:
+                stars[login] = list(starred(developer.login, user_ids.get(login)))
+            except NotFound as error:
+                unknown[developer.login] = str(error)
+            progress.update()
+    return Asked(stars, unknown)
+
+
+def starred_rows(
+    stars: Mapping[str, Sequence[Star]], row_of: Mapping[int, int], ids_of: Callable[[Iterable[str]], Mapping[str, int]]
+) -> dict[str, list[int]]:
+    """Vocabulary rows of what each person starred: by the repository's number, else by its name.
+
+    `row_of`: row of each repo_id; `ids_of`: repo_ids by lower-case name, present or former, of the names asked for.
+    """
+    strangers = {star.name for given in stars.values() for star in given if star.repo_id not in row_of}
+    by_name = {name: row_of[repo_id] for name, repo_id in ids_of(strangers).items() if repo_id in row_of}
+    found = {
+        login: [row_of.get(star.repo_id, by_name.get(star.name.lower())) for star in given]
+        for login, given in stars.items()
+    }
+    return {login: [row for row in rows if row is not None] for login, rows in found.items()}
 
 
 def build_developers(

@@ -59,8 +59,8 @@ def test_neighbours_are_those_of_a_brute_force(vectors, tables, tmp_path):
 
 def test_a_persons_vector_follows_the_rule_and_their_own_stars_are_left_out(vectors, tables, tmp_path):
     answers = export(vectors, tables, tmp_path / "out")
-    rows = answers.rows_of([1003, 5, 1010, 1003])
-    assert rows == [3, 10, 3]
+    rows = answers.rows_of([(1003, ""), (5, "no/where"), (7, "OWNER10/repo-10"), (1003, "owner10/Repo-10")])
+    assert rows == [3, 10]
     person = answers.person([3, 10])
     np.testing.assert_allclose(
         person, user_vectors(vectors, PackedLists.of([[3, 10]]), np.arange(N, 0, -1))[0], atol=2e-3

@@ -1,9 +1,12 @@
+from datetime import UTC, datetime
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.profile.developers import Developer, build_developers, read_developers
+from starvec_assets.github import NotFound, RateLimited, Star
+from starvec_assets.profile.developers import Developer, ask_github, build_developers, read_developers, starred_rows
 
 PEOPLE = [
     Developer("Ada", "Ada L.", "engines"),
@@ -57,3 +60,45 @@ def test_the_shipped_list_has_sixty_people_of_many_fields():
     people = read_developers()
     assert len(people) >= 60
     assert len({person.field for person in people}) >= 15
+
+
+def star(repo_id: int, name: str) -> Star:
+    return Star(repo_id, name, datetime(2024, 1, 1, tzinfo=UTC), None, None, None)
+
+
+def test_github_is_asked_for_everyone_and_who_is_unknown_is_named():
+    asked = []
+
+    def starred(login, user_id):
+        asked.append((login, user_id))
+        if login == "nobody":
+            raise NotFound("there is no GitHub user nobody")
+        return iter([star(1, "a/b")])
+
+    answers = ask_github(starred, PEOPLE, {"ada": 7})
+    assert asked == [("Ada", 7), ("grace", None), ("nobody", None)]
+    assert {login: len(stars) for login, stars in answers.stars.items()} == {"ada": 1, "grace": 1}
+    assert answers.unknown == {"nobody": "there is no GitHub user nobody"}
+
+
+def test_a_spent_rate_limit_is_no_omission():
+    def starred(login, user_id):
+        raise RateLimited("spent until noon")
+
+    with pytest.raises(StarvecError, match="until noon"):
+        ask_github(starred, PEOPLE, {})
+
+
+def test_stars_reach_the_vocabulary_by_number_else_by_present_or_former_name():
+    wanted = []
+
+    def ids_of(names):
+        wanted.extend(names)
+        return {"old/name": 30, "un/popular": 99}
+
+    stars = {
+        "ada": [star(10, "a/a"), star(77, "Old/Name"), star(99, "un/popular"), star(5, "no/where")],
+        "grace": [star(20, "renamed/meanwhile")],
+    }
+    assert starred_rows(stars, {10: 0, 20: 1, 30: 2}, ids_of) == {"ada": [0, 2], "grace": [1]}
+    assert sorted(wanted) == ["Old/Name", "no/where", "un/popular"]
