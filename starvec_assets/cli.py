@@ -1,14 +1,18 @@
 """`starvec`: what the Dagster UI does, from a terminal, and questions to the export."""
 
 import argparse
+import contextlib
+import hashlib
 import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starvec_assets import progress
 from starvec_assets.errors import StarvecError
+from starvec_assets.files import write_atomically
 from starvec_assets.home import PACKAGE, home
 from starvec_assets.sample import SIMULATED
 from starvec_assets.store import ArtifactStore
@@ -39,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="the whole graph on the embedded sample, and what came of it")
     demo.set_defaults(run=_demo)
 
-    run = commands.add_parser("run", help="ingest months and make everything below them, to the export")
+    run = commands.add_parser("run", help="ingest months and make everything below them, to the page")
     run.add_argument("--source", required=True, help="a folder of hour files, a base URL of them, or sample")
     run.add_argument("--months", required=True, help="2024-01, or a range such as 2024-01..2024-02")
     _add_run_options(run)
@@ -62,6 +66,20 @@ def _parser() -> argparse.ArgumentParser:
     user.add_argument("--github", action="store_true", help="ask the GitHub API for the stars, not the star log")
     user.add_argument("-k", type=_count, default=10, help="how many (default 10)")
     user.set_defaults(run=_user)
+
+    serve = commands.add_parser("serve", help="the page, at http://127.0.0.1:8000")
+    serve.add_argument("--port", type=int, default=8000, help="0 takes a free one (default 8000)")
+    serve.set_defaults(run=_serve)
+
+    publish = commands.add_parser("publish", help="the page as a folder for a static host such as GitHub Pages")
+    publish.add_argument(
+        "--to", type=Path, required=True, metavar="DIR", help="a new folder, or an earlier publication"
+    )
+    publish.set_defaults(run=_publish)
+
+    build = commands.add_parser("build-wasm", help="compile the page's search core, as web_bundle does")
+    build.add_argument("--out", type=Path, help="write it there, too")
+    build.set_defaults(run=_build_wasm)
 
     dev = commands.add_parser("dev", help="the Dagster UI with everything loaded")
     dev.add_argument("--port", type=int, default=3000)
@@ -146,6 +164,7 @@ def _demo(arguments: argparse.Namespace) -> None:
         _print_neighbours(export.similar(name, 5), f"nearest to {name}")
     print("Next:")
     print("  starvec similar neovim/neovim     neighbours of any repository of the sample")
+    print("  starvec serve                     the page: search, profile and compare, at http://127.0.0.1:8000")
     print("  make dev                          the Dagster UI at http://localhost:3000, with these runs in it")
     print(
         "  starvec run --source https://data.gharchive.org --months 2024-01    a real month (40 to 100 GB of downloads)"
@@ -214,6 +233,34 @@ def _report() -> None:
         print(f"  {line}")
     print(f"Export: {export.path} ({export.manifest.rows['repositories']:,} repositories, {export.size / 1e6:.1f} MB)")
     print(f"Everything else: {artifacts.where}")
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from starvec_assets.serve import server
+
+    bundle = _store().latest("web_bundle")
+    if SIMULATED in bundle.manifest.provenance:
+        print(f"({SIMULATED})", file=sys.stderr)
+    with server(bundle.path, arguments.port) as http:
+        print(f"http://127.0.0.1:{http.server_port}/    (Ctrl-C ends it)", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            http.serve_forever()
+
+
+def _publish(arguments: argparse.Namespace) -> None:
+    from starvec_assets.export.publish import publish
+
+    size = publish(_store().latest("web_bundle").path, arguments.to)
+    print(f"{arguments.to}: {size / 1e6:.1f} MB, ready for any static host")
+
+
+def _build_wasm(arguments: argparse.Namespace) -> None:
+    from starvec_assets.export.wasm import build
+
+    core = build(home() / "cache" / "wasm")
+    print(f"search.wasm: {len(core):,} bytes, SHA-256 {hashlib.sha256(core).hexdigest()}")
+    if arguments.out:
+        write_atomically(arguments.out, core)
 
 
 def _print_neighbours(neighbours: "list[Neighbour]", title: str) -> None:

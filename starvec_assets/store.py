@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from starvec_assets.errors import StarvecError
@@ -181,7 +181,11 @@ class ArtifactStore:
             draft = Draft(Path(tempfile.mkdtemp(prefix=".draft-", dir=folder)))
             try:
                 yield draft
-                files = {p.name: [p.stat().st_size, sha256(p)] for p in sorted(draft.path.iterdir())}
+                files = {
+                    p.relative_to(draft.path).as_posix(): [p.stat().st_size, sha256(p)]
+                    for p in sorted(draft.path.rglob("*"))
+                    if p.is_file()
+                }
                 content_hash = hashlib.sha256(json.dumps({k: v[1] for k, v in files.items()}).encode()).hexdigest()
                 now = datetime.now(UTC)
                 manifest = Manifest(
@@ -198,8 +202,9 @@ class ArtifactStore:
                     facts=draft.facts,
                     files=files,
                 )
-                for name in files:
-                    fsync(draft.path / name)
+                folders = {parent for name in files for parent in PurePosixPath(name).parents}
+                for path in [*files, *sorted(folders)]:
+                    fsync(draft.path / path)
                 write_atomically(draft.path / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
                 final = folder / manifest.version
                 draft.path.rename(final)
@@ -233,7 +238,9 @@ class ArtifactStore:
         if (manifest.asset, manifest.version) != (asset, path.name):
             raise CorruptArtifact(f"{path}/manifest.json is of {manifest.asset} {manifest.version}: {way_out}")
         for name, (size, digest) in files.items():
-            file = path / Path(name).name
+            file = path / name
+            if not file.resolve().is_relative_to(path.resolve()):
+                raise CorruptArtifact(f"{path}/manifest.json names {name!r}, outside its folder: {way_out}")
             if not file.is_file():
                 raise CorruptArtifact(f"{file} is missing: {way_out}")
             if file.stat().st_size != size or (path not in self._verified and sha256(file) != digest):
@@ -271,17 +278,21 @@ class _Remote:
         self.fs.pipe_file(f"{self.base}/{name}", text.encode())
 
     def upload(self, folder: Path, name: str) -> None:
-        self.fs.makedirs(f"{self.base}/{name}", exist_ok=True)
-        for file in sorted(folder.iterdir(), key=lambda p: (p.name == "manifest.json", p.name)):
-            self.fs.put_file(str(file), f"{self.base}/{name}/{file.name}")
+        files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+        for file in sorted(files, key=lambda p: p == folder / "manifest.json"):
+            target = f"{self.base}/{name}/{file.relative_to(folder).as_posix()}"
+            self.fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self.fs.put_file(str(file), target)
 
     def download(self, name: str, folder: Path) -> None:
         if not self.fs.exists(f"{self.base}/{name}/manifest.json"):
             raise CorruptArtifact(f"{self.url}/{name} has no manifest.json: materialize {name.rsplit('/', 1)[0]} again")
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
-        for source in self.fs.ls(f"{self.base}/{name}", detail=False):
-            self.fs.get_file(source, str(aside / Path(source).name))
+        for source in self.fs.find(f"{self.base}/{name}"):
+            target = aside / source.rpartition(f"/{name}/")[2]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.fs.get_file(source, str(target))
         aside.rename(folder)
 
     def partitions(self, asset: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""fp16_export: what leaves the house, if the gate is open."""
+"""fp16_export and web_bundle: what leaves the house, if the gate is open."""
 
 import json
 
@@ -9,16 +9,23 @@ from pydantic import Field
 from starvec_assets.defs.common import REFRESHED_MONTHLY, asset, materialization, preview, table, writing
 from starvec_assets.defs.resources import StoreResource
 from starvec_assets.errors import StarvecError
+from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.export.fp16 import Export, ExportSettings, build_export
+from starvec_assets.export.wasm import build as build_core
+from starvec_assets.home import home
 from starvec_assets.store import Artifact
 
 
-class Fp16ExportConfig(ExportSettings, dg.Config):
-    """How the index is built, and whether a failed gate may be passed."""
+class GatedConfig(dg.Config):
+    """Whether a failed gate may be passed."""
 
     export_despite_gate: bool = Field(
         False, description="export vectors whose evaluation failed or is of other vectors; the manifest records it"
     )
+
+
+class Fp16ExportConfig(ExportSettings, GatedConfig):
+    """How the index is built, and whether a failed gate may be passed."""
 
 
 @asset(
@@ -40,14 +47,7 @@ def fp16_export(
     trained, corpus, catalogue, scores = inputs = [
         artifacts.latest(name) for name in ("trained_embeddings", "user_buckets", "repo_catalog", "evaluation")
     ]
-    closed = closed_gate(scores, trained)
-    if closed and not config.export_despite_gate:
-        raise StarvecError(
-            f"the gate is closed: {'; '.join(closed)}. Materialize evaluation, or change what trained_embeddings is "
-            "made of, or set export_despite_gate, which the manifest records"
-        )
-    for reason in closed:
-        context.log.warning(f"exported despite the gate: {reason}")
+    closed = pass_gate(context, config, scores, trained)
     with writing(context, artifacts, "fp16_export", config, inputs) as draft:
         summary = build_export(
             np.load(trained.path / "vectors.npy", allow_pickle=False),
@@ -75,6 +75,94 @@ def fp16_export(
             ),
         },
     )
+
+
+class WebBundleConfig(GatedConfig):
+    """Whether a failed gate may be passed."""
+
+
+@asset(
+    config=WebBundleConfig,
+    group="export",
+    kinds={"javascript", "wasm"},
+    deps=[
+        "fp16_export",
+        "linear_probes",
+        "quantile_tables",
+        "developer_vectors",
+        "trained_embeddings",
+        "evaluation",
+        "user_buckets",
+        "star_log",
+    ],
+    freshness=REFRESHED_MONTHLY,
+)
+def web_bundle(
+    context: dg.AssetExecutionContext, config: WebBundleConfig, store: StoreResource
+) -> dg.MaterializeResult[None]:
+    """The page: search, profile and compare in the browser, as a folder that any static host can serve.
+
+    `starvec serve` shows it here, `starvec publish --to DIR` writes it for a host such as GitHub Pages. The gate of
+    `evaluation` is read again here, too.
+    """
+    artifacts = store.open()
+    shown = {name: artifacts.latest(name) for name in BundleInputs.__dataclass_fields__}
+    trained = artifacts.latest("trained_embeddings")
+    for artifact in shown.values():
+        if (of := artifact.manifest.inputs.get("trained_embeddings")) and of[1] != trained.content_hash:
+            raise StarvecError(
+                f"{artifact.asset} is of other vectors than trained_embeddings {trained.manifest.version}: "
+                "materialize it again"
+            )
+    closed = pass_gate(context, config, shown["evaluation"], trained)
+    core = build_core(home() / "cache" / "wasm")
+    with writing(context, artifacts, "web_bundle", config, [*shown.values(), trained]) as draft:
+        made = {
+            "code_version": context.assets_def.code_versions_by_key[context.asset_key],
+            "sources": shown["fp16_export"].manifest.provenance,
+            "inputs": {name: artifact.content_hash[:12] for name, artifact in shown.items()},
+        }
+        summary = build_bundle(
+            BundleInputs(**{name: artifact.path for name, artifact in shown.items()}), core, made, draft.path
+        )
+        draft.rows = {"repositories": summary.n, "dimensions": summary.d}
+        draft.facts = {"passed_despite_gate": closed, "model": summary.model}
+    page = draft.done()
+    vectors = summary.size("data/vectors.")
+    metadata = summary.size("data/") - vectors
+    return materialization(
+        page,
+        rows=summary.n,
+        metadata={
+            "model": summary.model,
+            "vectors to the first search (MB)": summary.size("data/vectors.hi") / 1e6,
+            "vectors in all (MB)": vectors / 1e6,
+            "names, descriptions and people (MB)": metadata / 1e6,
+            "page itself (KB)": (summary.size("") - vectors - metadata) / 1e3,
+            "descriptions cut to (characters)": summary.longest,
+            "gate": "passed" if not closed else "failed, overridden",
+            "open it": "starvec serve, then http://127.0.0.1:8000/",
+            "files": table(["file", "bytes"], list(summary.files.items())),
+        },
+    )
+
+
+def pass_gate(
+    context: dg.AssetExecutionContext, config: GatedConfig, evaluation: Artifact, trained: Artifact
+) -> list[str]:
+    """Why the gate is closed, where `config` passes it all the same; empty when it is open.
+
+    Raises StarvecError when it is closed and may not be passed.
+    """
+    closed = closed_gate(evaluation, trained)
+    if closed and not config.export_despite_gate:
+        raise StarvecError(
+            f"the gate is closed: {'; '.join(closed)}. Materialize evaluation, or change what trained_embeddings is "
+            "made of, or set export_despite_gate, which the manifest records"
+        )
+    for reason in closed:
+        context.log.warning(f"exported despite the gate: {reason}")
+    return closed
 
 
 def closed_gate(evaluation: Artifact, trained: Artifact) -> list[str]:

@@ -24,6 +24,7 @@ KEYS = {
     "quantile_tables",
     "developer_vectors",
     "fp16_export",
+    "web_bundle",
 }
 
 
@@ -82,7 +83,7 @@ def test_the_schedule_refreshes_the_last_month_and_everything_below_it(
 
 
 def test_a_refresh_that_did_not_happen_raises_the_alarm(loaded: dg.Definitions):
-    for key in ("star_log", "fp16_export"):
+    for key in ("star_log", "fp16_export", "web_bundle"):
         policy = loaded.resolve_assets_def(key).get_asset_spec().freshness_policy
         assert policy is not None
         assert policy.deadline_cron == "0 6 4 * *"

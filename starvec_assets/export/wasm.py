@@ -1,0 +1,155 @@
+"""engine/search.wasm: the search core, compiled from USearch's sources of the package index with ziglang.
+
+    starvec build-wasm
+
+USearch's headers are compiled to one object, which is linked with nothing: the few symbols of a C++ runtime that an
+exact search needs are in web/engine/core/search.cpp. So no runtime has to be compiled first, and a build takes a second
+or two. The same sources and compiler give the same bytes; the result is kept by what it is made from.
+"""
+
+import hashlib
+import importlib.metadata
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.files import write_atomically
+from starvec_assets.home import PACKAGE
+
+USEARCH = "2.26.6"
+SHA256 = "eefb8dc019ad5a184f6089b22f20b91b3961720e504e97ba2718ad62ed65674b"
+SDIST = f"usearch-{USEARCH}.tar.gz"
+GIVEN = "STARVEC_USEARCH_SDIST"
+
+CORE = PACKAGE / "web" / "engine" / "core"
+_MOST_BYTES = 1 << 23
+_TARGET = ["-target", "wasm32-wasi", "-mcpu=generic+simd128+bulk_memory+nontrapping_fptoint"]
+_CODE = ["-std=c++17", "-O3", "-DNDEBUG", "-fno-exceptions", "-fno-rtti", "-ffunction-sections", "-fdata-sections"]
+_HEADERS = ["-D_WASI_EMULATED_MMAN", "-Iinclude", "-include", "threads.hpp"]
+_COMPILE = [*_TARGET, *_CODE, *_HEADERS]
+_LINK = ["--no-entry", "--gc-sections", "--strip-all"]
+
+# pip as a library, in a process of its own: `pip download` would run the build of a package that is only to be read.
+_FETCH = """
+import sys
+from pip._internal.commands import create_command
+from pip._vendor.packaging.specifiers import SpecifierSet
+command = create_command("download")
+options, _ = command.parse_args(["--no-binary", "usearch", "usearch"])
+session = command._build_session(options)
+finder = command._build_package_finder(options, session)
+found = finder.find_best_candidate("usearch", SpecifierSet("==" + sys.argv[1])).best_candidate
+if found is None:
+    sys.exit("the package index has no usearch " + sys.argv[1])
+answer = session.get(found.link.url_without_fragment, headers={"Accept-Encoding": "identity"})
+answer.raise_for_status()
+open(sys.argv[2], "wb").write(answer.content)
+"""
+
+
+def build(cache: Path, core: Path = CORE, source: str = "search.cpp") -> bytes:
+    """The compiled module, from `cache` when these sources and this compiler have been built before.
+
+    Raises StarvecError when USearch's sources cannot be had, are not the pinned ones, or do not compile.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    built = cache / f"search-{_key(core)[:16]}.wasm"
+    if not built.exists():
+        write_atomically(built, _compile(_headers(sdist(cache)), core, source))
+    return built.read_bytes()
+
+
+def sdist(cache: Path) -> bytes:
+    """USearch's source archive: the file $STARVEC_USEARCH_SDIST, else from `cache`, else as pip would get it.
+
+    Raises StarvecError when it cannot be had or is another than the pinned one.
+    """
+    given, kept = os.environ.get(GIVEN), cache / SDIST
+    if given:
+        return _checked(Path(given).expanduser())
+    if not kept.exists():
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            fetched = Path(folder) / SDIST
+            command = [sys.executable, "-c", _FETCH, USEARCH, str(fetched)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+            if done.returncode:
+                raise StarvecError(
+                    f"{SDIST} could not be downloaded by pip ({_last_line(done.stderr)}). It is needed once, to build "
+                    f"the page's search core: run again with a network, or set {GIVEN} to a copy of that file"
+                )
+            _checked(fetched)
+            fetched.replace(kept)
+    return _checked(kept)
+
+
+def _checked(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StarvecError(f"{path} cannot be read ({error.strerror}): {GIVEN} must name a copy of {SDIST}") from error
+    if (digest := hashlib.sha256(content).hexdigest()) != SHA256:
+        raise StarvecError(
+            f"{path} is not the pinned {SDIST}: its SHA-256 is {digest}, expected {SHA256}. Delete it, or set "
+            f"{GIVEN} to the right file"
+        )
+    return content
+
+
+def _headers(archive: bytes) -> dict[PurePosixPath, bytes]:
+    """USearch's headers by path below include/; nothing is unpacked but these."""
+    headers = {}
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as files:
+        for member in files:
+            path = PurePosixPath(member.name)
+            file = files.extractfile(member) if member.isfile() and path.suffix == ".hpp" else None
+            if file and path.parts[1:2] == ("include",) and ".." not in path.parts and member.size <= _MOST_BYTES:
+                headers[PurePosixPath(*path.parts[2:])] = file.read()
+    return headers
+
+
+def _compile(headers: dict[PurePosixPath, bytes], core: Path, source: str) -> bytes:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path, content in headers.items():
+            target = folder / "include" / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        for file in core.iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+        _zig(folder, "c++", "-c", *_COMPILE, source, "-o", "search.o")
+        _zig(folder, "wasm-ld", *_LINK, "search.o", "-o", "search.wasm")
+        return (folder / "search.wasm").read_bytes()
+
+
+def _zig(folder: Path, *arguments: str) -> None:
+    caches = {f"ZIG_{kind}_CACHE_DIR": str(folder / "zig") for kind in ("GLOBAL", "LOCAL")}
+    command = [sys.executable, "-m", "ziglang", *arguments]
+    done = subprocess.run(command, cwd=folder, env=os.environ | caches, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StarvecError(
+            f"the search core does not build ({_last_line(done.stderr)}); ziglang {_compiler()} is installed: "
+            "`pip install -c constraints.txt ziglang` gives the version that it is known to build with"
+        )
+
+
+def _key(core: Path) -> str:
+    """Of everything that the result depends on."""
+    sources = [f"{p.name} {hashlib.sha256(p.read_bytes()).hexdigest()}" for p in sorted(core.iterdir())]
+    return hashlib.sha256("\n".join([SHA256, _compiler(), *_COMPILE, *_LINK, *sources]).encode()).hexdigest()
+
+
+def _compiler() -> str:
+    try:
+        return importlib.metadata.version("ziglang")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise StarvecError("ziglang, which compiles the search core, is not installed: pip install ziglang") from error
+
+
+def _last_line(text: str) -> str:
+    errors = [line for line in text.splitlines() if "error" in line.lower()] or text.splitlines() or ["no reason given"]
+    return errors[-1].strip()[:300]

@@ -1,0 +1,52 @@
+"""A web server for a folder, on this machine alone: what `starvec serve` and the tests of the page use."""
+
+import functools
+import http.server
+from pathlib import Path
+from typing import Any
+
+from starvec_assets.errors import StarvecError
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    """Files as they are now: the browser may keep them, but asks each time whether they changed."""
+
+    protocol_version = "HTTP/1.1"
+    extensions_map = {  # noqa: RUF012  what the machine's own table says of these differs from machine to machine
+        "": "application/octet-stream",
+        ".html": "text/html; charset=utf-8",
+        ".js": "text/javascript; charset=utf-8",
+        ".css": "text/css; charset=utf-8",
+        ".svg": "image/svg+xml",
+        ".png": "image/png",
+        ".json": "application/json",
+        ".webmanifest": "application/manifest+json",
+        ".wasm": "application/wasm",
+        ".gz": "application/gzip",
+    }
+
+    def guess_type(self, path: Any) -> str:
+        return self.extensions_map.get(Path(path).suffix, self.extensions_map[""])
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
+
+    def list_directory(self, path: Any) -> None:
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: whoever opens the page sees what happens."""
+
+
+def server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
+    """A server of `folder` on 127.0.0.1, bound and not yet running; port 0 takes a free one.
+
+    Raises StarvecError when the port is taken or not allowed.
+    """
+    try:
+        made = http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Handler, directory=str(folder)))
+    except (OSError, OverflowError) as error:
+        raise StarvecError(f"port {port} cannot be used ({error}): choose another one with --port") from error
+    made.daemon_threads = True
+    return made
