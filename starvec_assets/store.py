@@ -203,7 +203,7 @@ class ArtifactStore:
                     files=files,
                 )
                 folders = {parent for name in files for parent in PurePosixPath(name).parents}
-                for path in [*files, *sorted(folders)]:
+                for path in [*map(PurePosixPath, files), *sorted(folders)]:
                     fsync(draft.path / path)
                 write_atomically(draft.path / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
                 final = folder / manifest.version

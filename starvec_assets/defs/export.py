@@ -14,6 +14,7 @@ from starvec_assets.export.fp16 import Export, ExportSettings, build_export
 from starvec_assets.export.wasm import build as build_core
 from starvec_assets.home import home
 from starvec_assets.store import Artifact
+from starvec_assets.vectors import USER_RULE
 
 
 class GatedConfig(dg.Config):
@@ -95,6 +96,7 @@ class WebBundleConfig(GatedConfig):
         "user_buckets",
         "star_log",
     ],
+    rules=USER_RULE,
     freshness=REFRESHED_MONTHLY,
 )
 def web_bundle(

@@ -25,6 +25,7 @@ from starvec_assets.export.planes import write_planes
 from starvec_assets.files import sha256
 from starvec_assets.home import PACKAGE
 from starvec_assets.profile.probes import load_probes
+from starvec_assets.vectors import USER_RULE
 
 FORMAT = 1
 WEB = PACKAGE / "web"
@@ -89,7 +90,7 @@ def build_bundle(
             "evaluation": _evaluation(inputs.evaluation),
             "evaluated": _read_json(inputs.evaluation / "data.json"),
             "gate": _read_json(inputs.evaluation / "gates.json"),
-            "user_rule": {"fame_power": 0},
+            "user_rule": USER_RULE,
             "made": dict(made),
         },
     )

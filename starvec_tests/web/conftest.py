@@ -83,14 +83,14 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
         vectors, made.user_buckets / "repos.parquet", root / "catalogue.parquet", made.fp16_export, ExportSettings()
     )
     _write_log(made.star_log, len(drawn.repo))
-    _evaluate(made.evaluation, vectors, a, b, [(repo.field, repo.topic) for repo in repos])
-    people = user_vectors(vectors, corpus)
+    _evaluate(made.evaluation, vectors, stars, a, b, [(repo.field, repo.topic) for repo in repos])
+    people = user_vectors(vectors, corpus, stars)
     fit_probes(vectors, names, people, load_categories(), ProbeSettings(negatives=500), made.linear_probes)
     fit_quantiles(vectors, people, made.quantile_tables, pairs=50_000)
     known_for = specialists(drawn.user, drawn.repo, catalogue)
     starred = {f"known-{user}": lists[user].tolist() for _, user in known_for}
     developers = [Developer(f"known-{user}", f"Known For {field.title()}", field) for field, user in known_for]
-    build_developers(starred, vectors, developers, made.developer_vectors)
+    build_developers(starred, vectors, stars, developers, made.developer_vectors)
     return made
 
 
@@ -100,7 +100,9 @@ def _write_log(folder: Path, stars: int) -> None:
     pq.write_table(pa.Table.from_pylist([month], schema=MONTHS), folder / "months.parquet")
 
 
-def _evaluate(folder: Path, vectors: Matrix, a: PackedLists, b: PackedLists, topics: list[tuple[str, str]]) -> None:
+def _evaluate(
+    folder: Path, vectors: Matrix, stars: Any, a: PackedLists, b: PackedLists, topics: list[tuple[str, str]]
+) -> None:
     rows: dict[tuple[str, str], list[int]] = {}
     for row, topic in enumerate(topics):
         rows.setdefault(topic, []).append(row)
@@ -108,7 +110,7 @@ def _evaluate(folder: Path, vectors: Matrix, a: PackedLists, b: PackedLists, top
     groups = Groups(PackedLists.of(list(kept.values())), [field for field, _ in kept], len(vectors))
     systems = {"trained": vectors, "random": random_vectors(len(vectors), D, 0), "popularity": Popularity()}
     settings = EvaluationSettings(queries=300, users=50, resamples=100)
-    scores = evaluate(systems, groups, a, b, [None] * len(vectors), folder, settings)
+    scores = evaluate(systems, groups, a, b, [None] * len(vectors), stars, folder, settings)
     passed = [vars(result) for result in gate(scores, GateSettings())]
     (folder / "gates.json").write_text(json.dumps(passed))
 
