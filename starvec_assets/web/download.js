@@ -1,0 +1,80 @@
+// Says what is fetched before it is, and how far it is.
+
+import { announce, h, megabytes, replace } from "./dom.js";
+import { sizeOf } from "./app.js";
+
+/** @typedef {import('./app.js').App} App */
+
+/**
+ * What the first search will fetch, or that nothing more is needed.
+ * @param {App} app
+ */
+export function sizeNote(app) {
+  const first = sizeOf(app, ["vectors.hi"]);
+  const all = sizeOf(app, ["vectors.hi", "vectors.lo"]);
+  const note = h(
+    "p",
+    { class: "hint size-note" },
+    `The first answer downloads ${megabytes(first)} of vectors, ${megabytes(all)} in all. They are kept on this device: once.`,
+  );
+  app.engine.cached.then(
+    (cached) => {
+      if (cached) note.textContent = "The vectors are on this device already: nothing to download.";
+    },
+    () => {},
+  );
+  return note;
+}
+
+/**
+ * A bar that is there while vectors are on their way, and a sentence with a way out when they fail.
+ * @param {App} app
+ * @param {AbortSignal} signal
+ */
+export function downloadBar(app, signal) {
+  const bar = h("progress", { max: 1, value: 0, "aria-label": "Vectors loaded" });
+  const text = h("span", {});
+  const box = h("div", { class: "download", hidden: true }, bar, text);
+  app.engine.addEventListener(
+    "progress",
+    (event) => {
+      const { loaded, total, plane, source } = /** @type {CustomEvent} */ (event).detail;
+      if (plane !== "hi") return; // the rest comes while the first answers are read
+      if (bar.parentElement !== box) replace(box, bar, text);
+      box.hidden = loaded >= total;
+      bar.max = total;
+      bar.value = loaded;
+      text.textContent =
+        source === "cache"
+          ? `Reading vectors from this device: ${megabytes(loaded)} of ${megabytes(total)}`
+          : `Downloading vectors: ${megabytes(loaded)} of ${megabytes(total)}`;
+    },
+    { signal },
+  );
+  app.engine.addEventListener(
+    "failed",
+    (event) => {
+      const { message } = /** @type {CustomEvent} */ (event).detail;
+      box.hidden = false;
+      replace(
+        box,
+        h(
+          "p",
+          { class: "trouble", role: "alert" },
+          message,
+          " ",
+          h("button", { type: "button", onclick: () => location.reload() }, "Load the page again"),
+        ),
+      );
+    },
+    { signal },
+  );
+  app.engine.ready.then(
+    () => {
+      if (!box.hidden) announce("Vectors loaded");
+      box.hidden = true;
+    },
+    () => {},
+  );
+  return box;
+}

@@ -1,0 +1,144 @@
+// Opens the bundle and shows the view that the address names.
+
+import { openApp } from "./app.js";
+import { h, replace } from "./dom.js";
+import { decode, LinkError } from "./share.js";
+import { madeView } from "./views/made.js";
+import { nearView } from "./views/near.js";
+import { otherView, youView } from "./views/person.js";
+import { startView } from "./views/start.js";
+
+/**
+ * @typedef {import('./app.js').App} App
+ * @typedef {{title: string, place: string, nodes: (Node | false | null)[]}} View  place: the link of the navigation it belongs to
+ */
+
+const LONGEST = 10_000; // characters of a fragment that are looked at
+const main = /** @type {HTMLElement} */ (document.getElementById("main"));
+let ending = new AbortController();
+
+/**
+ * @param {App} app
+ * @param {AbortSignal} signal
+ * @returns {View}
+ */
+function view(app, signal) {
+  const hash = location.hash.slice(1, LONGEST);
+  const [path, query = ""] = hash.split("?", 2);
+  const [, room = "", ...rest] = path.split("/");
+  const argument = rest.join("/");
+  if (room === "") return { title: "", place: "", nodes: startView(app, signal) };
+  if (room === "you")
+    return { title: "Profile", place: "you", nodes: youView(app, signal, text(argument).slice(0, 100)) };
+  if (room === "near")
+    return { title: "Repositories", place: "near", nodes: nearView(app, signal, new URLSearchParams(query)) };
+  if (room === "made") return { title: "How it was made", place: "made", nodes: madeView(app) };
+  if (room === "dev") {
+    const login = text(argument).toLowerCase();
+    const developer = app.people.developers.find((one) => one.login.toLowerCase() === login);
+    if (!developer)
+      return sentence(
+        "Nobody of that name",
+        "No developer of that login came with this model. A login of anybody can be looked up under Profile.",
+      );
+    const them = {
+      kind: /** @type {const} */ ("developer"),
+      login: developer.login,
+      name: developer.name,
+      vector: developer.vector,
+      starred: new Uint32Array(0),
+      used: developer.stars_used,
+      stars: null,
+    };
+    return { title: developer.name, place: "you", nodes: otherView(app, signal, them) };
+  }
+  if (room === "with") {
+    try {
+      const { vector, login } = decode(location.hash.slice("#/with/".length), app.model);
+      const them = {
+        kind: /** @type {const} */ ("shared"),
+        login,
+        name: login,
+        vector,
+        starred: new Uint32Array(0),
+        used: 0,
+        stars: null,
+      };
+      return { title: login || "A shared profile", place: "you", nodes: otherView(app, signal, them) };
+    } catch (error) {
+      if (error instanceof LinkError) return sentence("This link cannot be shown", error.message);
+      throw error;
+    }
+  }
+  return sentence("There is no such view", "The address names nothing that this page has.");
+}
+
+/** @param {string} title @param {string} words @returns {View} */
+function sentence(title, words) {
+  return {
+    title,
+    place: "",
+    nodes: [
+      h(
+        "section",
+        { class: "narrow" },
+        h("h1", { tabindex: -1 }, title),
+        h("p", { class: "lead", role: "alert" }, words),
+        h("p", {}, h("a", { href: "#/" }, "To the start")),
+      ),
+    ],
+  };
+}
+
+/** Percent-decoded where it can be. @param {string} part */
+function text(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** @param {App} app @param {boolean} focus */
+function show(app, focus) {
+  ending.abort();
+  ending = new AbortController();
+  const { title, place, nodes } = view(app, ending.signal);
+  document.title = title ? `${title} · starvec` : "starvec: what your stars say about you";
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.getAttribute("href") === `#/${place}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  replace(main, ...nodes);
+  if (focus) {
+    scrollTo(0, 0);
+    main.querySelector("h1")?.focus();
+  }
+}
+
+async function start() {
+  let app;
+  try {
+    app = await openApp(new URL("data/", document.baseURI));
+    const opened = app;
+    show(opened, false);
+    addEventListener("hashchange", () => show(opened, true));
+  } catch (error) {
+    replace(
+      main,
+      h(
+        "section",
+        { class: "narrow" },
+        h("h1", {}, "The page could not be opened"),
+        h("p", { class: "lead", role: "alert" }, error instanceof Error ? error.message : String(error)),
+        h("p", {}, h("button", { type: "button", onclick: () => location.reload() }, "Try again")),
+      ),
+    );
+  }
+  if (!app || !("serviceWorker" in navigator)) return; // without one the page works online
+  const { namesReady, columnsReady, descriptionsReady } = app.catalogue;
+  await Promise.allSettled([namesReady, columnsReady, descriptionsReady]);
+  await navigator.serviceWorker.register("service-worker.js").catch(() => {});
+}
+
+start();

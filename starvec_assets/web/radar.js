@@ -1,0 +1,145 @@
+// The skill radar: a drawing for those who see it, and a table with the same numbers for everybody.
+
+import { h, s } from "./dom.js";
+
+const WIDTH = 520;
+const HEIGHT = 430;
+const RADIUS = 150;
+const RINGS = [0.25, 0.5, 0.75, 1];
+
+/**
+ * @typedef {{label: string, scores: number[]}} Series  scores from 0 to 1, one a category
+ */
+
+/** A score as printed: 0 to 100. @param {number} score */
+export const points = (score) => (score * 100).toFixed(0);
+
+/**
+ * @param {string[]} titles of the categories
+ * @param {Series[]} series at most two: the second is drawn in the other colour
+ */
+export function radar(titles, series) {
+  const at = (/** @type {number} */ axis, /** @type {number} */ r) => {
+    const angle = (axis / titles.length) * 2 * Math.PI - Math.PI / 2;
+    return [WIDTH / 2 + r * RADIUS * Math.cos(angle), HEIGHT / 2 + r * RADIUS * Math.sin(angle)];
+  };
+  const outline = (/** @type {(axis: number) => number} */ r) =>
+    titles
+      .map((_, axis) =>
+        at(axis, r(axis))
+          .map((x) => x.toFixed(1))
+          .join(),
+      )
+      .join(" ");
+  return s(
+    "svg",
+    {
+      class: "radar",
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      role: "img",
+      "aria-label": `Skill radar of ${series.map((one) => one.label).join(" and ")}. The table beside it has the numbers.`,
+    },
+    ...RINGS.map((r) => s("polygon", { class: "ring", points: outline(() => r) })),
+    ...titles.map((_, axis) => {
+      const [x, y] = at(axis, 1);
+      return s("line", { class: "axis", x1: WIDTH / 2, y1: HEIGHT / 2, x2: x.toFixed(1), y2: y.toFixed(1) });
+    }),
+    ...titles.map((title, axis) => label(title, axis, titles.length, ...at(axis, 1.13))),
+    ...series.map((one, number) =>
+      s(
+        "g",
+        { class: `series series-${number}` },
+        s("polygon", { points: outline((axis) => one.scores[axis]) }),
+        ...one.scores.map((score, axis) => {
+          const [cx, cy] = at(axis, score);
+          return s("circle", { cx: cx.toFixed(1), cy: cy.toFixed(1), r: 4 });
+        }),
+      ),
+    ),
+  );
+}
+
+/**
+ * The name of an axis, a word a line.
+ * @param {string} title
+ * @param {number} axis
+ * @param {number} axes
+ * @param {...number} where
+ */
+function label(title, axis, axes, ...where) {
+  const [x, y] = where;
+  const side = Math.sin((axis / axes) * 2 * Math.PI);
+  const words = title.split(" ").slice(0, 3);
+  const anchor = Math.abs(side) < 0.2 ? "middle" : side > 0 ? "start" : "end";
+  const rise =
+    Math.cos((axis / axes) * 2 * Math.PI) > 0.9
+      ? words.length - 1
+      : Math.cos((axis / axes) * 2 * Math.PI) < -0.9
+        ? 0
+        : (words.length - 1) / 2;
+  return s(
+    "text",
+    { "text-anchor": anchor, y: (y + 5 - rise * 17).toFixed(1) },
+    ...words.map((word, i) => s("tspan", { x: x.toFixed(1), dy: i ? 17 : 0 }, word)),
+  );
+}
+
+/**
+ * The same numbers as a table, strongest first; with two series also how far apart they are.
+ * @param {string[]} titles
+ * @param {Series[]} series
+ */
+export function radarTable(titles, series) {
+  const [first, second] = series;
+  const order = titles.map((_, axis) => axis).sort((a, b) => first.scores[b] - first.scores[a]);
+  return h(
+    "table",
+    { class: `axes${second ? " two" : ""}` },
+    h(
+      "caption",
+      {},
+      second
+        ? `Skills of ${first.label} and ${second.label}, from 0 to 100`
+        : `Skills of ${first.label}, from 0 to 100`,
+    ),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        h("th", { scope: "col" }, "Field"),
+        ...series.map((one, number) => h("th", { scope: "col", class: `number key-${number}` }, one.label)),
+        second && h("th", { scope: "col", class: "number" }, "apart"),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      ...order.map((axis) =>
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row" }, titles[axis], ...series.map((one, number) => bar(one.scores[axis], number))),
+          ...series.map((one) => h("td", { class: "number" }, points(one.scores[axis]))),
+          second &&
+            h(
+              "td",
+              { class: "number apart" },
+              signed(Number(points(first.scores[axis])) - Number(points(second.scores[axis]))),
+            ),
+        ),
+      ),
+    ),
+  );
+}
+
+/** @param {number} score @param {number} number */
+function bar(score, number) {
+  const filled = h("span", { class: `fill fill-${number}` });
+  filled.style.inlineSize = `${(score * 100).toFixed(1)}%`;
+  return h("span", { class: "bar", "aria-hidden": "true" }, filled);
+}
+
+/** @param {number} difference */
+const signed = (difference) => (difference > 0 ? `+${difference}` : difference < 0 ? `−${-difference}` : "0");

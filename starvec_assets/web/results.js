@@ -1,0 +1,221 @@
+// A list of repositories with its filters: language, stars and, where it makes sense, niche or famous.
+
+import { nearHref } from "./app.js";
+import { announce, count, h, plural, replace } from "./dom.js";
+import { biasOf } from "./profile.js";
+
+const MOST = 50;
+const FIRST = 15;
+const NAME = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/;
+
+/**
+ * @typedef {import('./app.js').App} App
+ * @typedef {{indices: ArrayLike<number>, cosines: ArrayLike<number>}} Found
+ */
+
+/**
+ * @param {App} app
+ * @param {object} options
+ * @param {string} options.id
+ * @param {AbortSignal} options.signal ends what is under way
+ * @param {(bias: Float32Array | null, k: number) => Promise<Found>} options.search
+ * @param {ArrayLike<number>} [options.without] rows never shown
+ * @param {boolean} [options.fame] offer the slider
+ * @param {string} [options.measure] what the number before a repository is
+ * @param {(rows: Uint32Array) => Promise<number[][]>} [options.why] rows that pull each in
+ * @param {(row: number) => Node[]} [options.actions] buttons of a repository
+ * @param {() => Promise<void>} [options.ready] what the first search waits for
+ */
+export function results(
+  app,
+  { id, signal, search, without = [], fame = false, measure = "similarity", why, actions, ready },
+) {
+  const list = h("ol", { class: "results", "aria-label": `Repositories by ${measure}` });
+  const note = h("p", { class: "hint", role: "status" });
+  const more = h("button", { type: "button", hidden: true, class: "quiet" });
+  let shown = FIRST;
+  let turn = 0;
+  /** @type {Found} */
+  let found = { indices: [], cosines: [] };
+  /** @type {number[][]} */
+  let reasons = [];
+
+  const draw = () => {
+    const rows = Array.from(found.indices).slice(0, shown);
+    replace(
+      list,
+      ...rows.map((row, i) => item(app, row, found.cosines[i], measure, reasons[i] ?? [], actions?.(row) ?? [])),
+    );
+    more.hidden = found.indices.length <= shown;
+    more.textContent = `Show all ${found.indices.length}`;
+    note.textContent = found.indices.length
+      ? ""
+      : "No repository passes these filters: allow more languages or fewer stars.";
+  };
+  const refresh = async () => {
+    const mine = ++turn;
+    list.setAttribute("aria-busy", "true");
+    try {
+      await (ready?.() ?? Promise.resolve());
+      await app.catalogue.columnsReady;
+      const { language, leastStars } = app.filters;
+      const answer = await search(
+        biasOf(app, { without, language, leastStars, fame: fame ? app.filters.fame : 0 }),
+        MOST,
+      );
+      const pulls = why ? await why(Uint32Array.from(answer.indices)) : [];
+      if (mine !== turn || signal.aborted) return;
+      [found, reasons] = [answer, pulls];
+      draw();
+    } catch (error) {
+      if (mine !== turn || signal.aborted) return;
+      note.textContent = error instanceof Error ? error.message : String(error);
+    }
+    list.removeAttribute("aria-busy");
+  };
+  more.addEventListener("click", () => {
+    const first = shown;
+    shown = MOST;
+    draw();
+    /** @type {HTMLElement | null} */ (list.children[first]?.querySelector("a"))?.focus();
+  });
+  const changed = () => refresh().then(() => announce(plural(found.indices.length, "repository", "repositories")));
+
+  refresh();
+  const again = () => (signal.aborted ? undefined : refresh());
+  app.engine.exact.then(again, () => {});
+  app.catalogue.descriptionsReady.then(
+    () => !signal.aborted && draw(),
+    () => {},
+  );
+  return { element: h("div", {}, filters(app, id, fame, changed), note, list, more), refresh };
+}
+
+/**
+ * @param {App} app
+ * @param {string} id
+ * @param {boolean} fame
+ * @param {() => void} changed
+ */
+function filters(app, id, fame, changed) {
+  const language = h("select", {
+    id: `${id}-language`,
+    onchange: () => ((app.filters.language = language.value), changed()),
+  });
+  const stars = h("select", {
+    id: `${id}-stars`,
+    onchange: () => ((app.filters.leastStars = Number(stars.value)), changed()),
+  });
+  language.append(h("option", { value: "" }, "any language"));
+  stars.append(h("option", { value: "0" }, "any number"));
+  app.catalogue.columnsReady.then(
+    () => {
+      language.append(...languages(app).map((name) => h("option", { value: name }, name)));
+      language.value = app.filters.language;
+      const highest = app.catalogue.stars.reduce((most, x) => Math.max(most, x), 0);
+      const steps = [10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000].filter((step) => step <= highest);
+      stars.append(...steps.map((step) => h("option", { value: step }, `${count(step)} or more`)));
+      stars.value = String(app.filters.leastStars);
+    },
+    () => {},
+  );
+  const slider = h("input", {
+    id: `${id}-fame`,
+    type: "range",
+    min: -4,
+    max: 4,
+    step: 1,
+    value: app.filters.fame,
+    "aria-valuetext": spoken(app.filters.fame),
+    oninput: () => slider.setAttribute("aria-valuetext", spoken(Number(slider.value))),
+    onchange: () => ((app.filters.fame = Number(slider.value)), changed()),
+  });
+  return h(
+    "div",
+    { class: "filters" },
+    fame &&
+      h(
+        "div",
+        { class: "fame" },
+        h("label", { for: `${id}-fame` }, "Fame"),
+        h("span", { "aria-hidden": "true" }, "niche"),
+        slider,
+        h("span", { "aria-hidden": "true" }, "famous"),
+      ),
+    h("div", {}, h("label", { for: `${id}-language` }, "Language"), language),
+    h("div", {}, h("label", { for: `${id}-stars` }, "Stars"), stars),
+  );
+}
+
+/** @param {number} fame */
+const spoken = (fame) =>
+  fame < 0 ? `niche, ${-fame} of 4` : fame > 0 ? `famous, ${fame} of 4` : "neither niche nor famous";
+
+/** Languages of the vocabulary, most frequent first. @param {App} app */
+function languages({ catalogue }) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (let i = 0; i < catalogue.stars.length; i++)
+    counts.set(catalogue.language(i), (counts.get(catalogue.language(i)) ?? 0) + 1);
+  counts.delete("");
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([name]) => name);
+}
+
+/**
+ * @param {App} app
+ * @param {number} row
+ * @param {number} cosine
+ * @param {string} measure
+ * @param {number[]} because
+ * @param {Node[]} actions
+ */
+function item({ catalogue }, row, cosine, measure, because, actions) {
+  const name = catalogue.names[row];
+  const description = catalogue.description(row);
+  const slash = name.indexOf("/") + 1;
+  return h(
+    "li",
+    { class: "result" },
+    h(
+      "span",
+      { class: "cosine", title: measure },
+      h("span", { class: "visually-hidden" }, `${measure} `),
+      cosine.toFixed(3),
+    ),
+    h(
+      "div",
+      {},
+      h(
+        "h3",
+        {},
+        h("a", { href: nearHref([name]) }, h("span", { class: "owner" }, name.slice(0, slash)), name.slice(slash)),
+      ),
+      description && h("p", { class: "about" }, description),
+      because.length > 0 &&
+        h(
+          "p",
+          { class: "why" },
+          "because of ",
+          ...commas(
+            because.map((other) => h("a", { href: nearHref([catalogue.names[other]]) }, catalogue.names[other])),
+          ),
+        ),
+    ),
+    h(
+      "div",
+      { class: "facts" },
+      h("span", {}, `${count(catalogue.stars[row])} ★`),
+      catalogue.language(row) && h("span", {}, catalogue.language(row)),
+      NAME.test(name) &&
+        h(
+          "a",
+          { href: `https://github.com/${name}`, rel: "noopener noreferrer", "aria-label": `${name} on GitHub` },
+          "on GitHub",
+        ),
+      ...actions,
+    ),
+  );
+}
+
+/** @param {Node[]} items @returns {(Node | string)[]} */
+const commas = (items) => items.flatMap((item, i) => (i ? [", ", item] : [item]));

@@ -1,0 +1,102 @@
+// Lets the page open without network after the first visit. The shell is asked of the network first, so that a new
+// version shows at once; files of data/ carry their hash in the address and never change. The planes are kept by the
+// engine itself (device.js) and pass by here.
+
+const SHELL = "starvec shell";
+const DATA = "starvec data";
+const PATIENCE = 4000; // milliseconds until a kept copy is shown instead
+const COLUMNS = ["people.json", "names.gz", "columns.gz", "descriptions.gz"];
+const FILES = [
+  "./",
+  "app.js",
+  "combobox.js",
+  "dom.js",
+  "download.js",
+  "engine/catalogue.js",
+  "engine/checks.js",
+  "engine/device.js",
+  "engine/engine.js",
+  "engine/kernels.js",
+  "engine/model.js",
+  "engine/search.js",
+  "engine/search.wasm",
+  "engine/vectors.js",
+  "engine/worker.js",
+  "github.js",
+  "icon.svg",
+  "lookup.js",
+  "main.js",
+  "manifest.webmanifest",
+  "names.js",
+  "profile.js",
+  "radar.js",
+  "results.js",
+  "share.js",
+  "style.css",
+  "views/made.js",
+  "views/near.js",
+  "views/person.js",
+  "views/start.js",
+];
+
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
+const scope = new URL(worker.registration.scope);
+
+worker.addEventListener("install", (event) => event.waitUntil(keep().then(() => worker.skipWaiting())));
+
+worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
+
+worker.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== "GET" || url.origin !== scope.origin || !url.pathname.startsWith(scope.pathname)) return;
+  const path = url.pathname.slice(scope.pathname.length);
+  if (path.startsWith("data/vectors.")) return;
+  if (path.startsWith("data/") && url.search) event.respondWith(fromCacheFirst(request));
+  else event.respondWith(fromNetworkFirst(request, path === "data/model.json" ? DATA : SHELL));
+});
+
+/** What the first visit has fetched already, before there was anybody to keep it. */
+async function keep() {
+  const [shell, data] = await Promise.all([caches.open(SHELL), caches.open(DATA)]);
+  await shell.addAll(FILES.map((file) => new Request(file, { cache: "no-cache" })));
+  await data.add(new Request("data/model.json", { cache: "no-cache" }));
+  const model = await (await data.match("data/model.json"))?.json();
+  await data.addAll(COLUMNS.map((name) => `data/${name}?${model.files[name].sha256.slice(0, 16)}`));
+}
+
+/** @param {Request} request */
+async function fromCacheFirst(request) {
+  const cache = await caches.open(DATA);
+  const kept = await cache.match(request);
+  if (kept) return kept;
+  const response = await fetch(request);
+  if (response.ok) {
+    await cache.put(request, response.clone());
+    await forget(cache, request.url);
+  }
+  return response;
+}
+
+/**
+ * @param {Request} request
+ * @param {string} name of the cache
+ */
+async function fromNetworkFirst(request, name) {
+  const cache = await caches.open(name);
+  const kept = await cache.match(request, { ignoreSearch: request.mode === "navigate" });
+  const asked = fetch(request).then(async (response) => {
+    if (response.ok) await cache.put(request, response.clone());
+    return response;
+  });
+  if (!kept) return asked;
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, kept));
+  return Promise.race([asked.catch(() => kept), late]).then((response) => (response.ok ? response : kept));
+}
+
+/** Copies of the same file under other hashes belong to models that are gone. @param {Cache} cache @param {string} fresh */
+async function forget(cache, fresh) {
+  const path = new URL(fresh).pathname;
+  for (const request of await cache.keys())
+    if (request.url !== fresh && new URL(request.url).pathname === path) await cache.delete(request);
+}

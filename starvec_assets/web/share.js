@@ -1,0 +1,98 @@
+// A profile in a link: "1.<model id>.<Base64url>" after "#/with/". docs/page.md has the format byte by byte.
+
+import { unit } from "./engine/vectors.js";
+
+export const VERSION = 1;
+const LONGEST = 8192; // characters: 2,048 dimensions would still fit
+const MODEL = /^[0-9a-f]{16}$/;
+export const LOGIN = /^[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}$/;
+
+/** Why a link cannot be shown, in one sentence for the reader. */
+export class LinkError extends Error {}
+
+/**
+ * @param {Float32Array} vector unit vector of a person
+ * @param {string} login whose it is, '' for nobody's name in the link
+ * @param {string} model id of the model that the vector is of
+ */
+export function encode(vector, login, model) {
+  const d = vector.length;
+  const bytes = new Uint8Array(2 + 2 * d + 1 + login.length + 4);
+  const view = new DataView(bytes.buffer);
+  const largest = vector.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  view.setUint16(0, d, true);
+  vector.forEach((value, i) => view.setInt16(2 + 2 * i, Math.round((value / largest) * 32767), true));
+  bytes[2 + 2 * d] = login.length;
+  for (let i = 0; i < login.length; i++) bytes[3 + 2 * d + i] = login.charCodeAt(i);
+  view.setUint32(bytes.length - 4, crc32(bytes.subarray(0, -4)), true);
+  return `${VERSION}.${model}.${toBase64url(bytes)}`;
+}
+
+/**
+ * The vector and login in `text`, which anybody may have written.
+ * @param {string} text
+ * @param {{model: string, d: number}} model
+ * @returns {{vector: Float32Array, login: string}}
+ * @throws {LinkError}
+ */
+export function decode(text, model) {
+  if (text.length > LONGEST)
+    throw new LinkError(
+      `This link is no profile: it is ${text.length.toLocaleString("en-US")} characters long, a profile has a few hundred.`,
+    );
+  const [version, id, payload, ...rest] = text.split(".");
+  if (!/^\d{1,4}$/.test(version) || !id || !payload || rest.length)
+    throw new LinkError("This link is no profile: it is cut short, or something was added to it. Ask for it again.");
+  if (Number(version) !== VERSION)
+    throw new LinkError(
+      `This link has format ${version}, this page reads format ${VERSION}: it was made by another version of the page.`,
+    );
+  if (!MODEL.test(id)) throw new LinkError("This link names no model: it is damaged. Ask for it again.");
+  if (id !== model.model)
+    throw new LinkError(
+      `This profile was made with another model (${id}); this page has ${model.model}, and vectors of two models cannot be compared. Ask for a new link made here.`,
+    );
+  const bytes = fromBase64url(payload);
+  const view = new DataView(bytes.buffer);
+  if (bytes.length < 7 || view.getUint32(bytes.length - 4, true) !== crc32(bytes.subarray(0, -4)))
+    throw new LinkError("This link is damaged: its checksum is wrong. Ask for it again.");
+  const d = view.getUint16(0, true);
+  if (d !== model.d) throw new LinkError(`This link has ${d} dimensions, this model ${model.d}: it cannot be shown.`);
+  const end = 2 + 2 * d;
+  if (bytes.length < end + 5 || bytes.length !== end + 1 + bytes[end] + 4)
+    throw new LinkError("This link is no profile: its parts do not have the lengths they say. Ask for it again.");
+  const vector = Float32Array.from({ length: d }, (_, i) => view.getInt16(2 + 2 * i, true));
+  if (!vector.some((value) => value !== 0))
+    throw new LinkError("This link holds an empty profile: every number in it is zero.");
+  const login = String.fromCharCode(...bytes.subarray(end + 1, -4));
+  if (login && !LOGIN.test(login))
+    throw new LinkError("This link names nobody who could have a GitHub login: it is damaged. Ask for it again.");
+  return { vector: unit(vector), login };
+}
+
+/** @param {Uint8Array} bytes */
+function toBase64url(bytes) {
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}
+
+/** @param {string} text */
+function fromBase64url(text) {
+  if (!/^[A-Za-z0-9_-]+$/.test(text) || text.length % 4 === 1)
+    throw new LinkError(
+      "This link is damaged: it holds characters that no such link has, or has lost some. Ask for it again.",
+    );
+  return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+}
+
+/** CRC-32 as in gzip (polynomial 0xEDB88320). @param {Uint8Array} bytes */
+function crc32(bytes) {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}

@@ -1,0 +1,209 @@
+// How it was made: every number here comes from the artifacts of the run, by way of model.json.
+
+import { count, h, megabytes, plural } from "../dom.js";
+import { sizeOf } from "../app.js";
+
+/** @typedef {import('../app.js').App} App */
+
+/** Metrics by the order they are shown in; the share of most starred is no better when higher. */
+const METRICS = [
+  ["awesome_ndcg_10", "Awesome lists, NDCG@10"],
+  ["awesome_ndcg_100", "Awesome lists, NDCG@100"],
+  ["heldout_recall_50", "Held-out stars, recall@50"],
+  ["heldout_ndcg_50", "Held-out stars, NDCG@50"],
+  ["heldout_mrr", "Held-out people, MRR"],
+  ["popularity_bias", "Share of most starred in results"],
+];
+
+const SYSTEMS = new Map([
+  ["trained", "These vectors"],
+  ["random", "Random vectors"],
+  ["popularity", "Most starred for everybody"],
+  ["text", "Text of the repositories alone"],
+  ["spectral", "Spectral start, without training"],
+  ["previous", "The version before"],
+]);
+
+/** @param {App} app */
+export function madeView(app) {
+  return [
+    h(
+      "section",
+      { class: "prose" },
+      h("h1", { tabindex: -1 }, "How it was made"),
+      h(
+        "p",
+        { class: "lead" },
+        "Repositories that the same people star are alike. A model read who starred what and gave each repository a place, so that what is starred together lies together; a person lies amid what they starred.",
+      ),
+      ...provenance(app),
+      h("h2", {}, "The data"),
+      table("What the vectors were made of", windowRows(app)),
+    ),
+    ...evaluation(app),
+    h(
+      "section",
+      { class: "prose" },
+      h("h2", {}, "Reading the numbers"),
+      h(
+        "dl",
+        {},
+        ...term(
+          "Similarity and match",
+          "The cosine between two vectors: 1 is the same direction, 0 is nothing in common.",
+        ),
+        ...term(
+          "Your vector",
+          "The mean of the vectors of what you starred; very famous repositories may count less, as they say less about you.",
+        ),
+        ...term(
+          "Skills",
+          "For each field a linear probe learned to tell its best known repositories from all others. It is stretched so that the median person has 15 points and one in twenty has 80 or more: a score compares you with other people, it is no grade.",
+        ),
+        ...term("Match in per cent", "The share of random pairs of people who are less alike than these two."),
+      ),
+      h("h2", {}, "What leaves this browser"),
+      h(
+        "p",
+        {},
+        "A login that you look up is sent to api.github.com, with a token if you paste one. Nothing else is sent anywhere. There are no cookies and no measurements of visitors; profiles and tokens live in the memory of the tab.",
+      ),
+      h("h2", {}, "On this device"),
+      h(
+        "p",
+        {},
+        `Vectors (${megabytes(sizeOf(app, ["vectors.hi", "vectors.lo"]))}), names and descriptions (${megabytes(sizeOf(app, ["names.gz", "descriptions.gz", "columns.gz"]))}) are kept by this browser, so that the page opens again without network. Clearing the data of this site removes them.`,
+      ),
+      h("h2", {}, "Limits"),
+      h(
+        "ul",
+        {},
+        h("li", {}, "A star is a bookmark, not praise, and bots star too."),
+        h("li", {}, `Only ${count(app.model.n)} repositories are known: those with enough stars in the data.`),
+        h("li", {}, "The developers are people publicly known for open-source work; of nobody else is a profile kept."),
+      ),
+      h(
+        "p",
+        { class: "hint" },
+        `Model ${app.model.model}: ${count(app.model.n)} vectors of ${app.model.d} dimensions.`,
+      ),
+    ),
+  ];
+}
+
+/** What the stars are, where it is not the archive's own. @param {App} app @returns {Node[]} */
+function provenance({ model }) {
+  const said = Array.isArray(model.made.sources) ? model.made.sources.map(String) : [];
+  return said.length ? [h("p", { class: "notice" }, `Source: ${said.join("; ")}.`)] : [];
+}
+
+/** @param {App} app @returns {[string, string][]} */
+function windowRows({ model }) {
+  const { first, last, months, hours_expected: expected, hours_missing: missing, users, stars } = model.window;
+  /** @type {[string, string][]} */
+  const rows = [];
+  if (first && last) rows.push(["Months", `${first} to ${last}, ${plural(Number(months), "month")}`]);
+  if (Number(expected) > 0)
+    rows.push([
+      "Hours of the archive",
+      `${count(Number(expected) - Number(missing))} of ${count(Number(expected))} whole, ${count(Number(missing))} missing or damaged`,
+    ]);
+  if (users) rows.push(["People", count(Number(users))]);
+  if (stars) rows.push(["Stars", count(Number(stars))]);
+  return [...rows, ["Repositories", count(model.n)]];
+}
+
+/** @param {string} caption @param {[string, string][]} rows */
+function table(caption, rows) {
+  return h(
+    "table",
+    { class: "plain" },
+    h("caption", { class: "visually-hidden" }, caption),
+    h("tbody", {}, ...rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)))),
+  );
+}
+
+/** @param {App} app @returns {Node[]} */
+function evaluation({ model }) {
+  const systems = Object.entries(model.evaluation);
+  const metrics = METRICS.filter(([metric]) => systems.some(([, values]) => values[metric]));
+  if (!systems.length || !metrics.length) return [];
+  const best = new Map(
+    metrics.map(([metric]) => [metric, Math.max(...systems.map(([, values]) => values[metric]?.value ?? -Infinity))]),
+  );
+  const cell = (
+    /** @type {Record<string, {value: number, low: number | null, high: number | null}>} */ values,
+    /** @type {string} */ metric,
+  ) => {
+    const measured = values[metric];
+    if (!measured) return h("td", { class: "number" }, "–");
+    const { value, low, high } = measured;
+    const winner = metric !== "popularity_bias" && value === best.get(metric);
+    return h(
+      "td",
+      { class: "number" },
+      winner ? h("strong", {}, value.toFixed(3)) : value.toFixed(3),
+      typeof low === "number" && typeof high === "number"
+        ? h("span", { class: "interval" }, `${low.toFixed(3)} to ${high.toFixed(3)}`)
+        : null,
+    );
+  };
+  const passed = model.gate.filter((check) => check.passed).length;
+  return [
+    h(
+      "section",
+      {},
+      h("h2", {}, "Is it any good?"),
+      h(
+        "p",
+        { class: "measure" },
+        "Judged on people and lists that training never saw: can it find the other half of a person’s stars, and what stands together in hand-made “awesome” lists? Beside it, simpler ways to do the same. Bold is best; below each number its 95 % interval.",
+      ),
+      h(
+        "div",
+        { class: "scroll", tabindex: 0, role: "region", "aria-label": "Evaluation" },
+        h(
+          "table",
+          { class: "evaluation" },
+          h("caption", { class: "visually-hidden" }, "Evaluation with baselines"),
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              h("th", { scope: "col" }, "System"),
+              ...metrics.map(([, title]) => h("th", { scope: "col", class: "number" }, title)),
+            ),
+          ),
+          h(
+            "tbody",
+            {},
+            ...systems.map(([system, values]) =>
+              h(
+                "tr",
+                { class: system === "trained" ? "ours" : "" },
+                h("th", { scope: "row" }, SYSTEMS.get(system) ?? system),
+                ...metrics.map(([metric]) => cell(values, metric)),
+              ),
+            ),
+          ),
+        ),
+      ),
+      model.gate.length > 0 &&
+        h(
+          "details",
+          {},
+          h("summary", {}, `${passed} of ${plural(model.gate.length, "check")} passed before it was published`),
+          h(
+            "ul",
+            {},
+            ...model.gate.map((check) => h("li", {}, `${check.passed ? "passed" : "failed"}: ${check.detail}`)),
+          ),
+        ),
+    ),
+  ];
+}
+
+/** @param {string} name @param {string} meaning */
+const term = (name, meaning) => [h("dt", {}, name), h("dd", {}, meaning)];

@@ -1,0 +1,223 @@
+// Neighbours of a basket of repositories, and of what is taken away from it. The address holds the basket.
+
+import { nearHref } from "../app.js";
+import { combobox } from "../combobox.js";
+import { count, h, replace } from "../dom.js";
+import { downloadBar, sizeNote } from "../download.js";
+import { basketVector } from "../profile.js";
+import { results } from "../results.js";
+
+/** @typedef {import('../app.js').App} App */
+
+const MOST = 20;
+
+/**
+ * @param {App} app
+ * @param {AbortSignal} signal
+ * @param {URLSearchParams} parameters plus and minus: names with commas between
+ */
+export function nearView(app, signal, parameters) {
+  const names = (/** @type {string} */ key) =>
+    [...new Set((parameters.get(key) ?? "").split(",").filter(Boolean))]
+      .slice(0, MOST)
+      .map((name) => name.slice(0, 200));
+  const [plus, minus] = [names("plus"), names("minus")];
+  const body = h("div", {}, h("p", { class: "hint", role: "status" }, "Loading names …"));
+  const ask = combobox(app, {
+    id: "repository",
+    label: plus.length ? "Add another repository" : "A repository you know",
+    hint: "Typos are forgiven. Arrow keys choose, Enter takes.",
+    button: plus.length ? "Add" : "Find",
+    onChoose: (row) => go([...plus, app.catalogue.names[row]], minus),
+    onMissing: (text) => go([...plus, text.trim().replaceAll(",", " ")], minus),
+  });
+  Promise.all([app.namesIndexed, app.catalogue.columnsReady]).then(
+    () => !signal.aborted && fillIn(app, signal, body, plus, minus),
+    (error) =>
+      replace(
+        body,
+        h("p", { class: "trouble", role: "alert" }, error instanceof Error ? error.message : String(error)),
+      ),
+  );
+  return [
+    h(
+      "section",
+      { class: "near" },
+      h(
+        "h1",
+        { tabindex: -1 },
+        plus.length === 1 && !minus.length
+          ? h("span", {}, "Like ", h("span", { class: "title-name" }, plus[0]))
+          : plus.length
+            ? "Like these together"
+            : "Repositories alike",
+      ),
+      ask,
+      body,
+    ),
+  ];
+}
+
+/**
+ * @param {App} app
+ * @param {AbortSignal} signal
+ * @param {Element} body
+ * @param {string[]} plus
+ * @param {string[]} minus
+ */
+function fillIn(app, signal, body, plus, minus) {
+  const { catalogue } = app;
+  const row = (/** @type {string} */ name) => catalogue.indexOfName(name);
+  const missing = [...plus, ...minus].filter((name) => row(name) < 0);
+  const known = (/** @type {string[]} */ names) => [
+    ...new Set(names.filter((name) => row(name) >= 0).map((name) => catalogue.names[row(name)])),
+  ];
+  const [added, taken] = [known(plus), known(minus)];
+  if (!plus.length && !minus.length) return replace(body, beginning(app));
+  replace(
+    body,
+    ...missing.map((name) => unknown(app, name, added, taken)),
+    (added.length > 1 || taken.length > 0) && basket(added, taken),
+    !added.length &&
+      taken.length > 0 &&
+      h("p", { class: "hint", role: "status" }, "Something must be left to look near to: add a repository."),
+    added.length === 1 && !taken.length && about(app, row(added[0])),
+    ...(added.length ? neighbours(app, signal, added, taken) : []),
+  );
+}
+
+/** @param {App} app */
+function beginning(app) {
+  return h(
+    "div",
+    {},
+    h(
+      "p",
+      {},
+      `Any of ${count(app.model.n)} repositories. Add several to find what they have in common; take some away to steer clear of them.`,
+    ),
+    h("h2", {}, "Most starred in the data"),
+    h(
+      "p",
+      { class: "examples" },
+      ...app.catalogue.names
+        .slice(0, 18)
+        .flatMap((name) => [h("a", { class: "chip", href: nearHref([name]) }, name), " "]),
+    ),
+    sizeNote(app),
+  );
+}
+
+/** @param {App} app @param {string} name @param {string[]} added @param {string[]} taken */
+function unknown(app, name, added, taken) {
+  const near = app.names?.nearest(name) ?? [];
+  return h(
+    "div",
+    { class: "unknown", role: "status" },
+    h("p", {}, h("strong", {}, name), ` is not among the ${count(app.model.n)} repositories known here.`),
+    near.length > 0
+      ? h(
+          "p",
+          { class: "examples" },
+          "Nearest by name: ",
+          ...near.flatMap(({ index }) => [
+            h(
+              "a",
+              { class: "chip", href: nearHref([...added, app.catalogue.names[index]], taken) },
+              app.catalogue.names[index],
+            ),
+            " ",
+          ]),
+        )
+      : h("p", { class: "hint" }, "No name comes near it."),
+  );
+}
+
+/** @param {string[]} added @param {string[]} taken */
+function basket(added, taken) {
+  const entry = (/** @type {string} */ name, /** @type {boolean} */ away) => {
+    const others = (/** @type {string[]} */ names) => names.filter((other) => other !== name);
+    return h(
+      "li",
+      { class: away ? "away" : "" },
+      h(
+        "span",
+        { class: "sign" },
+        h("span", { "aria-hidden": "true" }, away ? "−" : "+"),
+        h("span", { class: "visually-hidden" }, away ? "less" : "with"),
+      ),
+      h("span", { class: "name" }, name),
+      h(
+        "a",
+        { href: nearHref(others(added), others(taken)), "aria-label": `Put ${name} back`, title: "put back" },
+        "×",
+      ),
+    );
+  };
+  return h(
+    "ul",
+    { class: "basket", "aria-label": "Basket" },
+    ...added.map((name) => entry(name, false)),
+    ...taken.map((name) => entry(name, true)),
+  );
+}
+
+/** @param {App} app @param {number} row */
+function about({ catalogue }, row) {
+  const words = h("p", { class: "lead" }, catalogue.description(row));
+  catalogue.descriptionsReady.then(
+    () => (words.textContent = catalogue.description(row)),
+    () => {},
+  );
+  return h(
+    "div",
+    {},
+    words,
+    h(
+      "p",
+      { class: "facts" },
+      catalogue.language(row) && h("span", {}, catalogue.language(row)),
+      h("span", {}, `${count(catalogue.stars[row])} ★`),
+    ),
+  );
+}
+
+/**
+ * @param {App} app
+ * @param {AbortSignal} signal
+ * @param {string[]} added
+ * @param {string[]} taken
+ * @returns {Node[]}
+ */
+function neighbours(app, signal, added, taken) {
+  const rows = (/** @type {string[]} */ names) => names.map((name) => app.catalogue.indexOfName(name));
+  return [
+    downloadBar(app, signal),
+    results(app, {
+      id: "near",
+      signal,
+      without: [...rows(added), ...rows(taken)],
+      ready: () => (app.engine.download(), app.engine.ready),
+      search: async (bias, k) => app.engine.search(await basketVector(app, rows(added), rows(taken)), { k, bias }),
+      actions: (row) => {
+        const name = app.catalogue.names[row];
+        return [
+          h("a", { class: "act", href: nearHref([...added, name], taken), "aria-label": `Add ${name}` }, "+ add"),
+          h(
+            "a",
+            { class: "act", href: nearHref(added, [...taken, name]), "aria-label": `Take ${name} away` },
+            "− less of this",
+          ),
+        ];
+      },
+    }).element,
+  ];
+}
+
+/** @param {string[]} plus @param {string[]} minus */
+function go(plus, minus) {
+  location.hash = nearHref(
+    [...new Set(plus)],
+    minus.filter((name) => !plus.includes(name)),
+  );
+}
