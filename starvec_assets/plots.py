@@ -1,4 +1,4 @@
-"""Small pictures for the UI: an inline sparkline, and line, bar and histogram charts as PNG."""
+"""Small pictures for the UI: an inline sparkline, and line, point, bar and histogram charts as PNG."""
 
 import base64
 import io
@@ -48,6 +48,34 @@ def line_chart(series: Mapping[str, tuple[Numbers, Numbers]], title: str, x: str
         axes.plot(xs, ys, label=name, color=colour, linewidth=1.6, marker="o" if len(xs) < 40 else None, markersize=3)
     if len(series) > 1:
         axes.legend(frameon=False, fontsize=8)
+    return _png(figure)
+
+
+def named_points(points: Mapping[str, tuple[float, float]], title: str, x: str, y: str) -> bytes:
+    """A point (x, y) a name in one PNG, the horizontal axis logarithmic; names in a column, the best on top."""
+    figure, axes = _axes(title, x, y, height=max(2.8, 0.9 + 0.15 * len(points)))
+    axes.set_xscale("log")
+    axes.plot([at[0] for at in points.values()], [at[1] for at in points.values()], "o", color=SERIES[0], markersize=4)
+    low, high = axes.get_ylim()
+    gap = 1 / max(len(points), 1)
+    ceiling = 1.0 + gap
+    places = {}
+    for left, (name, (_, value)) in enumerate(sorted(points.items(), key=lambda point: -point[1][1])):
+        # As high as its point, but below the one before, with room for those that follow.
+        ceiling = max(min((value - low) / (high - low), ceiling - gap), 1 - (left + 1) * gap)
+        places[name] = ceiling
+    for name, place in places.items():
+        axes.annotate(
+            name,
+            points[name],
+            (1.03, place),
+            textcoords="axes fraction",
+            fontsize=6.5,
+            color=INK,
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.6},
+            parse_math=False,
+        )
     return _png(figure)
 
 

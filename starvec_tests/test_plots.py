@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import pytest
 
-from starvec_assets.plots import bar_chart, histogram, line_chart, picture, sparkline
+from starvec_assets.plots import bar_chart, histogram, line_chart, named_points, picture, sparkline
 
 
 def test_a_sparkline_is_shown_in_place_however_long_the_series():
@@ -31,6 +31,8 @@ def test_charts_are_png_and_small():
         bar_chart({"a": 1.0, "b": 2.0}, "t", "x", {"a": (0.5, 1.5)}),
         histogram(np.arange(1, 1000), "t", "x", log=True),
         histogram([], "t", "x", log=True),
+        named_points({f"row {i} at $5": (1.0 + i, 0.1) for i in range(25)}, "t", "x", "y"),
+        named_points({}, "t", "x", "y"),
     ]
     for png in charts:
         assert png.startswith(b"\x89PNG")

@@ -133,20 +133,20 @@ def preview(path: Path, columns: Sequence[str], rows: int = 10) -> dg.MarkdownMe
     return table(columns, [list(r.values()) for r in head.to_pylist()] if head else [])
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MarkdownMetadataValue:
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], most_characters: int = 80) -> dg.MarkdownMetadataValue:
     """A Markdown table; every cell is outside text: shortened, and stripped of what Markdown or HTML would act on."""
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    lines += ["| " + " | ".join(_cell(value, most_characters) for value in row) + " |" for row in rows]
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, most: int) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, int):
         return f"{value:,}"
     text = "" if value is None else str(value)
-    return "".join(f"&#{ord(c)};" if c in "|<>&[]()`*_!\\" else c for c in text[:80].replace("\n", " "))
+    return "".join(f"&#{ord(c)};" if c in "|<>&[]()`*_!\\" else c for c in text[:most].replace("\n", " "))
 
 
 def _columns(folder: Path) -> list[dg.TableColumn]:

@@ -12,7 +12,7 @@ ingest_month = dg.define_asset_job(
 
 monthly_refresh = dg.define_asset_job(
     "monthly_refresh",
-    selection=_RAW.downstream(),
+    selection=_RAW.downstream() - dg.AssetSelection.assets("training_leaderboard"),  # an experiment, by hand
     description="One month of hour files, then everything below: log, corpus, vectors, evaluation, profiles, export.",
 )
 

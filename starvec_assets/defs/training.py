@@ -1,23 +1,28 @@
-"""trained_embeddings: the vectors, watched while they train."""
+"""trained_embeddings: the vectors, watched while they train; training_leaderboard: why they are trained like that."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 
 import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from starvec_assets.defs.common import asset, materialization, writing
+from starvec_assets.defs.common import asset, materialization, table, writing
 from starvec_assets.defs.resources import GpuResource, StoreResource
 from starvec_assets.home import home
-from starvec_assets.plots import line_chart, picture, sparkline
+from starvec_assets.plots import line_chart, named_points, picture, sparkline
+from starvec_assets.store import ArtifactStore, CorruptArtifact
 from starvec_assets.train.device import Device
 from starvec_assets.train.epoch import Epoch
 from starvec_assets.train.epochs import write_epochs
 from starvec_assets.train.job import TrainJob
 from starvec_assets.train.launch import launch
+from starvec_assets.train.leaderboard import Bench, LeaderboardSettings, Result, Score, parse_rows, run_rows, write_rows
 from starvec_assets.train.settings import TrainSettings
 from starvec_assets.vectors import USER_RULE, Matrix
+
+HELD_OUT = ("held-out recall@50", "held-out nDCG@50", "held-out MRR")
 
 
 class TrainedEmbeddingsConfig(TrainSettings, dg.Config):
@@ -118,3 +123,92 @@ def _train_on_ranks(
     reader, injector = dg.PipesTempFileMessageReader(), dg.PipesEnvContextInjector()
     with dg.open_pipes_session(context.op_execution_context, injector, reader) as session:
         return launch(job, processes, on_epoch, env=session.get_bootstrap_env_vars())
+
+
+class TrainingLeaderboardConfig(LeaderboardSettings, dg.Config):
+    """The rows, and what all of them share."""
+
+
+@asset(
+    config=TrainingLeaderboardConfig,
+    group="training",
+    kinds={"pytorch", "parquet"},
+    deps=["user_buckets", "readme_init_vectors", "awesome_lists"],
+    pool="gpu",
+)
+def training_leaderboard(
+    context: dg.AssetExecutionContext, config: TrainingLeaderboardConfig, store: StoreResource, gpu: GpuResource
+) -> dg.MaterializeResult[None]:
+    """An experiment, no part of a refresh: hyperparameters side by side, each combination trained and judged alike.
+
+    Shows what each start, loss, split and miner gives and what it costs, so that the defaults of trained_embeddings can
+    be seen to be the best, or be changed. A row that was trained before on the same inputs is not trained again.
+    """
+    artifacts = store.open()
+    corpus, text, lists = inputs = [
+        artifacts.latest(name) for name in ("user_buckets", "readme_init_vectors", "awesome_lists")
+    ]
+    rows = parse_rows(config.rows, config.common)
+    device = gpu.pick(context.log)
+    bench = Bench(
+        corpus=str(corpus.path),
+        text=str(text.path / "vectors.npy"),
+        groups=str(lists.path / "groups.parquet"),
+        input_key=" ".join(artifact.content_hash for artifact in inputs),
+        users=min(config.users, corpus.manifest.rows["users"]),
+        device=gpu.device,
+        require_gpu=gpu.require_gpu,
+        precision=gpu.precision,
+        device_name=f"{device.name}, {device.precision}",
+    )
+
+    def on_row(result: Result) -> None:
+        if result.score is None:
+            context.log.warning(f"{result.row.name}: {result.error}")
+            return
+        scores = {name: value for name, value in asdict(result.score).items() if value is not None}
+        context.log_event(dg.AssetObservation(context.asset_key, metadata={"row": result.row.name, **scores}))
+        context.log.info(f"{result.row.name}{'' if result.trained else ' (known)'}: {scores}")
+
+    with writing(context, artifacts, "training_leaderboard", config, inputs) as draft:
+        results = run_rows(rows, bench, _known_rows(artifacts), home() / "leaderboard", on_row)
+        write_rows(results, draft.path / "rows.parquet")
+        scored = [(result, result.score) for result in results if result.score is not None]
+        draft.rows = {"rows": len(results), "failed": len(results) - len(scored)}
+        draft.facts = {"scores": {result.key: asdict(score) for result, score in scored}}
+    quality = {"held-out recall@50": {r.row.name: (s.seconds, s.heldout_recall_50) for r, s in scored}}
+    listed = {r.row.name: (s.seconds, s.awesome_ndcg_10) for r, s in scored if s.awesome_ndcg_10 is not None}
+    if listed:
+        quality = {"awesome nDCG@10": listed, **quality}
+    return materialization(
+        draft.done(),
+        rows=len(results),
+        metadata={
+            "rows": table(
+                ["row", "awesome nDCG@10", *HELD_OUT, "best epoch", "epochs", "seconds", "users/s", "peak MB"],
+                [[result.row.name, *asdict(score).values()] for result, score in scored],
+            ),
+            "failed": table(
+                ["row", "reason"], [[r.row.name, r.error] for r in results if r.score is None], most_characters=400
+            ),
+            **{
+                f"{name} against seconds": dg.MetadataValue.md(
+                    picture(named_points(points, f"{name} against seconds, start included", "seconds", name), name)
+                )
+                for name, points in quality.items()
+            },
+            "trained now": sum(result.trained for result in results),
+            "users": bench.users,
+        },
+    )
+
+
+def _known_rows(artifacts: ArtifactStore) -> dict[str, Score]:
+    """The scores of every version that is still there."""
+    known: dict[str, Score] = {}
+    artifacts.find("training_leaderboard")  # fetches the newest where the store is a bucket
+    for version in artifacts.versions("training_leaderboard"):
+        with suppress(CorruptArtifact):
+            facts = artifacts.open("training_leaderboard", version).manifest.facts
+            known |= {key: Score(**score) for key, score in facts["scores"].items()}
+    return known

@@ -65,8 +65,7 @@ def run(job: TrainJob) -> None:
 def main() -> None:
     """Run the job named on the command line; exits with 3 after writing the reason to error.txt."""
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-    if os.environ.get(LEASE):
-        threading.Thread(target=_end_with_launcher, daemon=True).start()
+    end_with_launcher()
     job = TrainJob.load(Path(sys.argv[1]))
     try:
         run(job)
@@ -76,8 +75,13 @@ def main() -> None:
         sys.exit(3)
 
 
-def _end_with_launcher() -> None:
-    """The launcher holds the other end of standard input: when it is gone, however it went, so is this rank."""
+def end_with_launcher() -> None:
+    """The launcher holds the other end of standard input: when it is gone, however it went, so is this process."""
+    if os.environ.get(LEASE):
+        threading.Thread(target=_wait_for_its_end, daemon=True).start()
+
+
+def _wait_for_its_end() -> None:
     while os.read(0, 1 << 10):
         pass
     os._exit(4)
