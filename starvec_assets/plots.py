@@ -79,6 +79,34 @@ def named_points(points: Mapping[str, tuple[float, float]], title: str, x: str, 
     return _png(figure)
 
 
+def month_chart(months: Sequence[str], panels: Mapping[str, Mapping[str, Sequence[float | None]]], title: str) -> bytes:
+    """Curves over months ("2024-01", in order), one panel above the other in one PNG.
+
+    None, and a month that is not among `months`, is a gap. `panels`: label of the vertical axis to named curves, each
+    with a value a month.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    at = np.array([int(month[:4]) * 12 + int(month[5:]) - 1 for month in months])
+    span = np.arange(at[0], at[-1] + 1)
+    figure = Figure(figsize=(6.4, 0.7 + 1.5 * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    for axis, (label, curves) in zip(axes, panels.items(), strict=True):
+        for (name, values), colour in zip(curves.items(), _colours(len(curves)), strict=True):
+            ys = np.full(len(span), np.nan)
+            ys[at - at[0]] = [np.nan if value is None else value for value in values]
+            axis.plot(span, ys, label=name, color=colour, linewidth=1.4, marker="o", markersize=2)
+        if len(curves) > 1:
+            axis.legend(frameon=False, fontsize=7)
+        _dress(axis, "", label)
+        axis.set_ylim(bottom=0)
+    axes[0].set_title(title, fontsize=10, color=INK, loc="left")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{int(x) // 12}-{int(x) % 12 + 1:02}"))
+    return _png(figure)
+
+
 def bar_chart(
     values: Mapping[str, float], title: str, x: str, errors: Mapping[str, tuple[float, float]] | None = None
 ) -> bytes:
@@ -116,6 +144,11 @@ def _axes(title: str, x: str, y: str, height: float = 2.8) -> "tuple[Figure, Axe
     figure = Figure(figsize=(6.4, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10, color=INK, loc="left")
+    _dress(axes, x, y)
+    return figure, axes
+
+
+def _dress(axes: "Axes", x: str, y: str) -> None:
     axes.set_xlabel(x, fontsize=8, color=INK)
     axes.set_ylabel(y, fontsize=8, color=INK)
     axes.tick_params(labelsize=8, colors=INK)
@@ -123,7 +156,6 @@ def _axes(title: str, x: str, y: str, height: float = 2.8) -> "tuple[Figure, Axe
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    return figure, axes
 
 
 def _png(figure: "Figure") -> bytes:

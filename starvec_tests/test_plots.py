@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import pytest
 
-from starvec_assets.plots import bar_chart, histogram, line_chart, named_points, picture, sparkline
+from starvec_assets.plots import bar_chart, histogram, line_chart, month_chart, named_points, picture, sparkline
 
 
 def test_a_sparkline_is_shown_in_place_however_long_the_series():
@@ -33,6 +33,8 @@ def test_charts_are_png_and_small():
         histogram([], "t", "x", log=True),
         named_points({f"row {i} at $5": (1.0 + i, 0.1) for i in range(25)}, "t", "x", "y"),
         named_points({}, "t", "x", "y"),
+        month_chart(["2023-11", "2024-02"], {"stars": {"a": [1, 2], "b": [None, 3]}, "%": {"": [None, None]}}, "t"),
+        month_chart(["2024-02"], {"stars": {"a": [1]}}, "t"),
     ]
     for png in charts:
         assert png.startswith(b"\x89PNG")

@@ -3,6 +3,7 @@
 import time
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
@@ -11,18 +12,25 @@ from starvec_assets.defs.resources import SpillingDuckDB, StarSource, StoreResou
 from starvec_assets.home import home
 from starvec_assets.plots import sparkline
 from starvec_assets.progress import bar
-from starvec_assets.stars.coverage import OK, HourCoverage
+from starvec_assets.sample import SIMULATED
+from starvec_assets.stars.coverage import OK, HourCoverage, faulty_spans, to_usual, unseen_share
 from starvec_assets.stars.month import MonthSummary, ingest_month
 from starvec_assets.stars.months import hours_of
 from starvec_assets.stars.parts import clear_progress
+from starvec_assets.stars.star_log import seen_share, year_before
+from starvec_assets.store import Artifact, ArtifactStore
 
-WHOLE = "every_hour_is_whole"
+WHOLE, USUAL, SEEN = "every_hour_is_whole", "stars_as_usual", "event_ids_as_usual"
+SPANS_NAMED = 24
 SECONDS_BETWEEN_LINES = 10
 
 
 class RawStarsConfig(dg.Config):
     """How a month is ingested; where it comes from is the resource star_source."""
 
+    warn_below: float = Field(
+        0.7, ge=0, le=1, description="a month is doubtful with less than this share of the median of the twelve before"
+    )
     workers: int = Field(0, ge=0, le=256, description="processes that read hour files; 0 takes every core")
     most_sightings: int = Field(
         500, ge=1, le=200_000, description="repositories whose facts are read from an hour, for each kind of event"
@@ -59,7 +67,15 @@ def _spec(key: str, algorithm: str, description: str) -> dg.AssetSpec:
     backfill_policy=dg.BackfillPolicy.multi_run(1),
     pool="gharchive",
     check_specs=[
-        dg.AssetCheckSpec(WHOLE, asset="raw_stars", description="Warns with the hours that are missing or damaged.")
+        dg.AssetCheckSpec(WHOLE, asset="raw_stars", description="Warns with the hours that are missing or damaged."),
+        dg.AssetCheckSpec(
+            USUAL, asset="raw_stars", description="Warns when stars fall far below the twelve months before."
+        ),
+        dg.AssetCheckSpec(
+            SEEN,
+            asset="raw_stars",
+            description="Warns when hour files hold a far smaller share of GitHub's event ids than in the year before.",
+        ),
     ],
 )
 @told
@@ -102,6 +118,15 @@ def raw_stars_and_repos(
         f"{summary.hours_expected} hours, {summary.megabytes_per_second:.0f} MB/s" + "".join(f"; {f}" for f in faults)
     )
     hours = pq.read_table(stars.done().path / "hours.parquet")
+    before = _months_before(artifacts, stars.done())
+    ratio = to_usual(summary.stars, [b.manifest.rows["stars"] for b in before])
+    shares = [unseen_share(pq.read_table(b.path / "hours.parquet")) for b in before]
+    seen_ratio = to_usual(seen_share(summary.unseen_share), [seen_share(share) for share in shares])
+    told_shares = {
+        "stars to the twelve months before": ratio,
+        "share of event ids unseen": summary.unseen_share,
+        "event ids in hour files, to the twelve months before": seen_ratio,
+    }
     star_rows = materialization(
         stars.done(),
         rows=summary.stars,
@@ -116,11 +141,16 @@ def raw_stars_and_repos(
                 [[f"{h.hour:%Y-%m-%d %H}h", h.status, h.events, h.stars, _why(h)] for h in summary.faulty],
             ),
             "stars an hour": dg.MetadataValue.md(sparkline(hours["stars"].to_pylist())),
-            **({} if summary.unseen_share is None else {"share of event ids unseen": summary.unseen_share}),
+            "hours not whole": summary.hours_expected - summary.statuses.get(OK, 0),
+            **{name: value for name, value in told_shares.items() if value is not None},
             "MB/s": summary.megabytes_per_second,
             "preview": preview(stars.done().path / "stars.parquet", ["repo_id", "starred_at"]),
         },
-        checks=[_whole(summary)],
+        checks=[
+            _whole(summary, hours),
+            _usual(USUAL, f"{summary.stars:,} stars", ratio, len(before), config.warn_below),
+            _usual(SEEN, "the share of event ids in hour files", seen_ratio, len(before), config.warn_below),
+        ],
     )
     repo_rows = materialization(
         repos.done(),
@@ -136,10 +166,11 @@ class Watch:
     def __init__(self, context: dg.AssetExecutionContext, month: str) -> None:
         self.context, self.month = context, month
         self.hours = self.stars = self.bytes = 0
+        self.expected = len(hours_of(month))
         self.began = self.said = time.monotonic()
 
     def __enter__(self) -> "Watch":
-        self.bar = bar(len(hours_of(self.month)), self.month, "hour")
+        self.bar = bar(self.expected, self.month, "hour")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -153,19 +184,47 @@ class Watch:
         self.bar.update()
         if time.monotonic() - self.said > SECONDS_BETWEEN_LINES:
             self.said = time.monotonic()
-            self.context.log.info(f"{self.month}: {self.hours} hours, {speed:.0f} MB/s, {self.stars:,} stars")
+            self.context.log.info(
+                f"{self.month}: {self.hours} of {self.expected} hours, {speed:.0f} MB/s, {self.stars:,} stars"
+            )
 
 
-def _whole(summary: MonthSummary) -> dg.AssetCheckResult:
-    damaged = [h for h in summary.faulty if h.status != OK]
-    named = ", ".join(f"{h.hour:%Y-%m-%d %H}h {h.status}" for h in damaged[:24])
+def _months_before(artifacts: ArtifactStore, month: Artifact) -> list[Artifact]:
+    """Of the twelve months before, those that are there; real ones are compared with real ones."""
+    asset, _, of = month.asset.partition("/")
+    there = [artifacts.latest(f"{asset}/{m}") for m in year_before(of, artifacts.partitions(asset))]
+    return [a for a in there if (SIMULATED in a.manifest.provenance) == (SIMULATED in month.manifest.provenance)]
+
+
+def _whole(summary: MonthSummary, hours: pa.Table) -> dg.AssetCheckResult:
+    spans, damaged = faulty_spans(hours), summary.hours_expected - summary.statuses.get(OK, 0)
+    named = ", ".join(spans[:SPANS_NAMED]) + (f" and {len(spans) - SPANS_NAMED} more" * (len(spans) > SPANS_NAMED))
     return dg.AssetCheckResult(
         check_name=WHOLE,
         asset_key="raw_stars",
         passed=not damaged,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(damaged)} of {summary.hours_expected} hours: {named}" if damaged else "every hour was read",
-        metadata={"hours expected": summary.hours_expected, "hours damaged": len(damaged)},
+        description=f"{damaged} of {summary.hours_expected} hours: {named}" if damaged else "every hour was read",
+        metadata={"hours expected": summary.hours_expected, "hours damaged": damaged},
+    )
+
+
+def _usual(check: str, what: str, ratio: float | None, months: int, least: float) -> dg.AssetCheckResult:
+    fallen = ratio is not None and ratio < least
+    description = (
+        f"{what}: nothing to compare with, {months} of the twelve months before are here"
+        if ratio is None
+        else f"{what}: {ratio:.0%} of the median of the months before ({months} of twelve are here)"
+    )
+    if fallen:
+        description += f", under {least:.0%} (warn_below). The archive lost what is missing: see docs/coverage.md"
+    return dg.AssetCheckResult(
+        check_name=check,
+        asset_key="raw_stars",
+        passed=not fallen,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata={} if ratio is None else {"to the months before": ratio},
     )
 
 

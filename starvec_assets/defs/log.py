@@ -1,13 +1,14 @@
 """star_log and repo_catalog: the months there are, and one row a repository."""
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
 from starvec_assets.defs.common import REFRESHED_MONTHLY, asset, materialization, preview, table, writing
 from starvec_assets.defs.resources import SpillingDuckDB, StoreResource
 from starvec_assets.errors import StarvecError
-from starvec_assets.plots import sparkline
+from starvec_assets.plots import month_chart, picture
 from starvec_assets.sample import SIMULATED
 from starvec_assets.stars.repo_catalog import build_repo_catalog
 from starvec_assets.stars.star_log import build_star_log
@@ -28,6 +29,7 @@ class StarLogConfig(dg.Config):
     group="ingest",
     kinds={"parquet"},
     deps=["raw_stars", "raw_repos"],
+    algorithm="2",
     freshness=REFRESHED_MONTHLY,
 )
 def star_log(
@@ -62,9 +64,30 @@ def star_log(
             "months": table(["from", "to", "months"], [[months[0], months[-1], len(months)]]),
             "months left out": ", ".join(left_out) or "none",
             "stars": summary.stars,
-            "stars a month": dg.MetadataValue.md(sparkline(rows["stars"].to_pylist())),
+            "coverage over the months": dg.MetadataValue.md(
+                picture(_coverage(rows), "stars, faulty hours, ids unseen")
+            ),
             "coverage": preview(log.path / "months.parquet", rows.column_names[:1] + rows.column_names[2:], rows=150),
         },
+    )
+
+
+def _coverage(log: pa.Table) -> bytes:
+    """Stars beside what was usual, hours that are not whole, event ids unseen, over all months; PNG."""
+    rows = log.to_pylist()
+    return month_chart(
+        [r["month"] for r in rows],
+        {
+            "stars": {
+                "of the month": [r["stars"] for r in rows],
+                "median of the twelve before": [r["stars"] / r["ratio"] if r["ratio"] else None for r in rows],
+            },
+            "% of hours not whole": {"": [100 * r["hours_faulty"] / r["hours_expected"] for r in rows]},
+            "% of event ids unseen": {
+                "": [None if r["unseen_share"] is None else 100 * r["unseen_share"] for r in rows]
+            },
+        },
+        "What the hour files held",
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 
 import pyarrow as pa
@@ -75,13 +75,39 @@ def coverage_table(hours: Sequence[HourCoverage]) -> pa.Table:
 
 
 def unseen_share(hours: pa.Table) -> float | None:
-    """Share of a month's event ids that no hour file has; None where ids say nothing.
+    """Share of a month's event ids that no hour file has, 0 to 1; None where ids say nothing.
 
-    GitHub numbers all events in order, so the ids between the first and the last hour count what happened, those of
-    private repositories included; `hours` has schema HOURS.
+        1 - events between the first and the last hour that has ids / (last hour's median id - first hour's median id)
+
+    GitHub numbers all events in order, so ids count what happened, kept by the archive or not; those of private
+    repositories are among them, so the share is never 0 and only its change says something (`to_usual`). The median of
+    an hour stands in its middle: of the first and of the last hour half the events count. `hours` has schema HOURS.
     """
     known = [h for h in hours.sort_by("hour").to_pylist() if h["event_id"] is not None]
     ids = known[-1]["event_id"] - known[0]["event_id"] if known else 0
-    # the median of an hour stands in its middle: half of the first and of the last hour lie outside
     seen = sum(h["events"] for h in known) - (known[0]["events"] + known[-1]["events"]) / 2 if known else 0
     return max(0.0, 1 - seen / ids) if ids > 0 else None
+
+
+def to_usual(value: float | None, before: Sequence[float | None]) -> float | None:
+    """A month's value to the median of what the months before it have; None where one of the two is not known."""
+    usual = median(known) if (known := [x for x in before if x is not None]) else None
+    return value / usual if value is not None and usual else None
+
+
+def faulty_spans(hours: pa.Table) -> list[str]:
+    """The hours of schema HOURS that are not whole, those that follow each other with the same status as one span."""
+    spans: list[tuple[datetime, datetime, str]] = []
+    for hour, status in zip(*(hours.sort_by("hour")[name].to_pylist() for name in ("hour", "status")), strict=True):
+        if status == OK:
+            continue
+        if spans and spans[-1][1:] == (hour - timedelta(hours=1), status):
+            spans[-1] = spans[-1][0], hour, status
+        else:
+            spans.append((hour, hour, status))
+    return [
+        f"{first:%Y-%m-%d %H}h {status}"
+        if first == last
+        else f"{first:%Y-%m-%d %H}h to {last:%Y-%m-%d %H}h {status} ({(last - first) // timedelta(hours=1) + 1} hours)"
+        for first, last, status in spans
+    ]

@@ -1,8 +1,8 @@
 """The log of months: one row a month, what it holds and how it compares with the months before."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import column, write_table
-from starvec_assets.stars.coverage import OK, unseen_share
+from starvec_assets.stars.coverage import OK, to_usual, unseen_share
 from starvec_assets.stars.months import month_start
 
 MONTHS = pa.schema(
@@ -30,6 +30,12 @@ MONTHS = pa.schema(
             "ratio",
             pa.float64(),
             "stars to the median of the twelve months before, as far as the log has them",
+            nullable=True,
+        ),
+        column(
+            "seen_ratio",
+            pa.float64(),
+            "share of the event ids that hour files have, to its median over the twelve months before",
             nullable=True,
         ),
     ]
@@ -56,9 +62,11 @@ def build_star_log(month_folders: dict[str, Path], hashes: dict[str, str], out: 
     if not month_folders:
         raise StarvecError("no month of stars is there: materialize raw_stars for at least one month")
     rows = [_row(month, month_folders[month], hashes[month]) for month in sorted(month_folders)]
-    for i, row in enumerate(rows):
-        before = [r["stars"] for r in rows[:i] if _index(r["month"]) >= _index(row["month"]) - 12]
-        row["ratio"] = row["stars"] / median(before) if before else None
+    by_month = {row["month"]: row for row in rows}
+    for month, row in by_month.items():
+        before = [by_month[m] for m in year_before(month, by_month)]
+        row["ratio"] = to_usual(row["stars"], [r["stars"] for r in before])
+        row["seen_ratio"] = to_usual(seen_share(row["unseen_share"]), [seen_share(r["unseen_share"]) for r in before])
     write_table(pa.Table.from_pylist(rows, schema=MONTHS), MONTHS, out / "months.parquet")
     return StarLogSummary(
         len(rows),
@@ -68,6 +76,16 @@ def build_star_log(month_folders: dict[str, Path], hashes: dict[str, str], out: 
         rows[-1]["month"],
         rows[-1]["ratio"],
     )
+
+
+def year_before(month: str, months: Iterable[str]) -> list[str]:
+    """Those of `months` that are among the twelve before `month`, in order."""
+    return sorted(m for m in months if 1 <= _index(month) - _index(m) <= 12)
+
+
+def seen_share(unseen: float | None) -> float | None:
+    """What `unseen_share` leaves."""
+    return None if unseen is None else 1 - unseen
 
 
 def _index(month: str) -> int:

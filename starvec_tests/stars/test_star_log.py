@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from starvec_assets.stars.star import STARS
 from starvec_assets.stars.star_log import build_star_log
 
 
-def month(folder: Path, stars: int, users: int, broken: int = 0) -> Path:
+def month(folder: Path, stars: int, users: int, broken: int = 0, step: int = 0) -> Path:
     folder.mkdir()
     at = datetime(2024, 1, 1, tzinfo=UTC)
     rows = [
@@ -20,7 +20,16 @@ def month(folder: Path, stars: int, users: int, broken: int = 0) -> Path:
         for i in range(stars)
     ]
     pq.write_table(pa.Table.from_pylist(rows, STARS), folder / "stars.parquet", row_group_size=7)
-    hours = [HourCoverage(at, "missing" if i < broken else "ok", rejected={"broken_json": i}) for i in range(4)]
+    hours = [
+        HourCoverage(
+            at + timedelta(hours=i),
+            "missing" if i < broken else "ok",
+            events=10,
+            rejected={"broken_json": i},
+            event_id=10**9 + i * step if step else None,
+        )
+        for i in range(4)
+    ]
     pq.write_table(coverage_table(hours), folder / "hours.parquet")
     return folder
 
@@ -35,6 +44,15 @@ def test_each_month_is_compared_with_the_twelve_before_it(tmp_path: Path) -> Non
     assert [r["content_hash"] for r in rows] == [f"hash {m}" for m in sorted(sizes)]
     assert (summary.months, summary.stars, summary.last_month, summary.last_ratio) == (6, 880, "2025-06", None)
     assert all(comments(pq.read_schema(tmp_path / "months.parquet")).values())
+
+
+def test_the_share_of_event_ids_is_compared_with_the_twelve_months_before(tmp_path: Path) -> None:
+    steps = {"2024-01": 10, "2024-02": 12, "2024-03": 0, "2024-04": 40, "2025-12": 20}
+    folders = {m: month(tmp_path / m, 5, 5, step=step) for m, step in steps.items()}
+    build_star_log(folders, dict.fromkeys(folders, "h"), tmp_path)
+    rows = pq.read_table(tmp_path / "months.parquet").to_pylist()
+    assert [r["unseen_share"] for r in rows] == pytest.approx([0, 1 - 10 / 12, None, 0.75, 0.5])
+    assert [r["seen_ratio"] for r in rows] == pytest.approx([None, 10 / 12, None, 0.25 / (11 / 12), None])
 
 
 def test_people_hours_and_rejected_lines_are_counted(tmp_path: Path) -> None:

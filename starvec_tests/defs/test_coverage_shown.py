@@ -1,0 +1,101 @@
+"""What the operator is told of a month that holds less than the months before it."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from starvec_assets.defs.ingest import SEEN, USUAL, WHOLE, raw_stars_and_repos
+from starvec_assets.defs.log import star_log
+from starvec_assets.defs.resources import SpillingDuckDB, StarSource, StoreResource
+
+STARS = {"2024-01": 40, "2024-02": 60, "2024-03": 10}
+LOST = 3  # of five event ids, in the last month
+
+
+def write_month(folder: Path, month: str, stars: int, step: int, first_id: int) -> int:
+    """Five hours at the month's beginning, ids `step` apart; returns the next id."""
+    for hour in range(5):
+        lines = []
+        for i in range(stars // 5):
+            first_id += step
+            login, name = f"u{hour}-{i}", f"o/r{i % 7}"
+            lines.append(
+                {"id": str(first_id), "type": "WatchEvent", "actor": {"id": 1 + hour * 100 + i, "login": login}}
+                | {"repo": {"id": 1 + i % 7, "name": name}, "payload": {"action": "started"}, "public": True}
+                | {"created_at": f"{month}-01T{hour:02}:{i:02}:00Z"}
+            )
+        text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        (folder / f"{month}-01-{hour}.json.gz").write_bytes(gzip.compress(text.encode()))
+    return first_id
+
+
+@pytest.fixture(scope="module")
+def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dg.ExecuteInProcessResult]]:
+    folder = tmp_path_factory.mktemp("coverage") / "hours"
+    folder.mkdir()
+    event_id = 10**10
+    for month, stars in STARS.items():
+        event_id = write_month(folder, month, stars, LOST if month == "2024-03" else 1, event_id)
+    resources = {
+        "store": StoreResource(),
+        "duckdb": SpillingDuckDB(threads=1),
+        "star_source": StarSource(location=str(folder)),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STARVEC_HOME", str(folder.parent / "home"))
+        results = {
+            month: dg.materialize(
+                [raw_stars_and_repos],
+                partition_key=month,
+                resources=resources,
+                run_config={"ops": {"raw_stars__raw_repos": {"config": {"workers": 1}}}},
+            )
+            for month in STARS
+        }
+        yield results | {"log": dg.materialize([star_log], resources=resources)}
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
+
+
+def test_the_first_month_has_nothing_to_be_compared_with(months: dict[str, dg.ExecuteInProcessResult]):
+    first = checks(months["2024-01"])
+    assert first[USUAL].passed
+    assert first[SEEN].passed
+    assert first[USUAL].description == "40 stars: nothing to compare with, 0 of the twelve months before are here"
+
+
+def test_a_month_as_good_as_those_before_passes(months: dict[str, dg.ExecuteInProcessResult]):
+    second = checks(months["2024-02"])
+    assert second[USUAL].passed
+    assert second[USUAL].description == "60 stars: 150% of the median of the months before (1 of twelve are here)"
+    assert second[SEEN].passed
+
+
+def test_a_month_of_which_much_is_lost_warns_with_the_drop(months: dict[str, dg.ExecuteInProcessResult]):
+    last = checks(months["2024-03"])
+    for name, drop in ((USUAL, "20%"), (SEEN, "33%")):
+        assert not last[name].passed
+        assert last[name].severity == dg.AssetCheckSeverity.WARN
+        assert f"{drop} of the median" in (last[name].description or "")
+        assert "under 70% (warn_below)" in (last[name].description or "")
+
+
+def test_the_hours_that_are_not_there_are_named_as_spans(months: dict[str, dg.ExecuteInProcessResult]):
+    whole = checks(months["2024-03"])[WHOLE]
+    assert not whole.passed
+    assert whole.severity == dg.AssetCheckSeverity.WARN
+    assert whole.description == "739 of 744 hours: 2024-03-01 05h to 2024-03-31 23h missing (739 hours)"
+
+
+def test_the_log_shows_the_coverage_of_all_months(months: dict[str, dg.ExecuteInProcessResult]):
+    [event] = months["log"].asset_materializations_for_node("star_log")
+    assert str(event.metadata["coverage over the months"].value).startswith("![")
+    raw = {e.asset_key.path[0]: e for e in months["2024-03"].asset_materializations_for_node("raw_stars__raw_repos")}
+    assert raw["raw_stars"].metadata["hours not whole"].value == 739
+    assert raw["raw_stars"].metadata["stars to the twelve months before"].value == pytest.approx(10 / 50)
