@@ -22,6 +22,7 @@ from starvec_assets.stars.people import stars_of, user_ids
 from starvec_assets.store import Artifact
 from starvec_assets.vectors import USER_RULE, Counts, Matrix, user_vectors
 
+TOLD_APART = "categories_are_told_apart"
 PEOPLE = 20_000
 """People whose vectors stand for all where a distribution over people is wanted."""
 
@@ -34,35 +35,56 @@ class LinearProbesConfig(ProbeSettings, dg.Config):
     config=LinearProbesConfig,
     group="profiles",
     kinds={"scikitlearn"},
-    deps=["trained_embeddings", "user_buckets"],
+    deps=["trained_embeddings", "user_buckets", "repo_catalog"],
     rules=USER_RULE,
+    checks=[
+        dg.AssetCheckSpec(
+            TOLD_APART, asset="linear_probes", description="Every category is there and told apart: AUC 0.9 or more."
+        )
+    ],
 )
 def linear_probes(
     context: dg.AssetExecutionContext, config: LinearProbesConfig, store: StoreResource
 ) -> dg.MaterializeResult[None]:
     """The axes of the skill radar: one logistic regression a category, told by its reference repositories.
 
-    Repositories and people live in one space, so what tells a category's repositories apart also scores a person.
+    Repositories and people live in one space, so what tells a category's repositories apart also scores a person. The
+    references stand in profile/categories.toml and are followed through renames.
     """
     artifacts = store.open()
-    trained, corpus = inputs = [artifacts.latest("trained_embeddings"), artifacts.latest("user_buckets")]
-    vectors = _vectors(trained)
-    names = pq.read_table(corpus.path / "repos.parquet", columns=["name"])["name"].to_pylist()
+    trained, corpus, catalogue = inputs = [
+        artifacts.latest(name) for name in ("trained_embeddings", "user_buckets", "repo_catalog")
+    ]
+    vectors, repos = _vectors(trained), pq.read_table(corpus.path / "repos.parquet")
+    names = repos["name"].to_pylist()
+    name_of = dict(zip(repos["repo_id"].to_pylist(), names, strict=True))
+    categories = load_categories()
+    ids = catalogue_ids(catalogue.path / "repos.parquet", (name for refs in categories.values() for name in refs))
+    present = {c: [name_of.get(ids.get(name.lower()), name) for name in refs] for c, refs in categories.items()}
     with writing(context, artifacts, "linear_probes", config, inputs) as draft:
-        summary = fit_probes(vectors, names, _people(corpus, vectors), load_categories(), config, draft.path)
+        summary = fit_probes(vectors, names, _stars(corpus), _people(corpus, vectors), present, config, draft.path)
         draft.rows = {"categories": len(summary.auc)}
         draft.facts = {"user_rule": USER_RULE, "omitted": summary.omitted, "missing": summary.missing}
     probes = draft.done()
-    for category, auc in summary.auc.items():
-        if auc < 0.9:
-            context.log.warning(f"{category}: cross-validated AUC {auc:.3f} is under 0.9; mend its references")
-    for category in summary.omitted:
-        context.log.warning(f"{category} is left out: {summary.references[category]} references in the vocabulary")
+    faults = [
+        f"{category}: cross-validated AUC {auc:.3f} is under {config.least_auc:g}; mend its references"
+        for category, auc in summary.auc.items()
+        if auc < config.least_auc
+    ]
+    faults += [
+        f"{category} is left out: {summary.references[category]} of its references are in the vocabulary, "
+        f"{config.least_references} are needed"
+        for category in summary.omitted
+    ]
+    for fault in faults:
+        context.log.warning(fault)
     return materialization(
         probes,
         rows=len(summary.auc),
         metadata={
             "least AUC": min(summary.auc.values()),
+            "strongest category of the median person": summary.highest,
+            "weakest category of the median person": summary.lowest,
             "AUC": dg.MetadataValue.md(picture(bar_chart(summary.auc, "Cross-validated AUC", "AUC"), "AUC")),
             "references": table(
                 ["category", "AUC", "references", "not in the vocabulary"],
@@ -73,10 +95,20 @@ def linear_probes(
             ),
             "nearest and confused": preview(
                 probes.path / "repositories.parquet",
-                ["category", "kind", "repo_name", "score", "reference_of"],
-                rows=300,
+                ["category", "kind", "repo_name", "probability", "reference_of"],
+                rows=3 * config.shown * len(summary.auc),
             ),
         },
+        checks=[
+            dg.AssetCheckResult(
+                check_name=TOLD_APART,
+                passed=not faults,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="; ".join(faults)
+                or f"{len(summary.auc)} categories, AUC {min(summary.auc.values()):.3f} or more",
+                metadata=dict(summary.auc),
+            )
+        ],
     )
 
 
@@ -121,6 +153,8 @@ def quantile_tables(
             "95 % match of two people": summary.users[1],
             "median cosine of two repositories": summary.repositories[0],
             "95 % match of two repositories": summary.repositories[1],
+            "KS distance of fresh pairs of people from uniform": summary.distance["users"],
+            "KS distance of fresh pairs of repositories from uniform": summary.distance["repositories"],
             "curves": dg.MetadataValue.md(
                 picture(line_chart(curves, "Random pairs", "cosine", "per cent below"), "quantiles")
             ),

@@ -1,8 +1,8 @@
 """One linear probe a category: how much of a vector, of a repository or a person, speaks of it.
 
-A logistic regression tells a category's reference repositories from those of the other categories and from random
-others; the regularisation is chosen by cross-validation. A person is a mean of many repositories, so people lie far
-closer to the centre than repositories do and the raw probability would be near zero for everybody. Each probe's
+A logistic regression tells a category's reference repositories from those of the other categories and from others
+drawn at random; the regularisation is chosen by cross-validation. A person is a mean of many repositories, so people
+lie far closer to the centre than repositories do and the raw probability would be near zero for everybody. Each probe's
 log-odds are therefore stretched and shifted (an increasing map, so no order changes) until, over a sample of people,
 the median person scores `typical` and one in twenty scores `strong` or more: a radar that is neither a dot nor a disc.
 Both steps fold into one weight row and bias, so a score is sigmoid(w · unit vector + b).
@@ -23,13 +23,14 @@ from pydantic import Field
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import column, write_table
 from starvec_assets.settings import Settings
-from starvec_assets.vectors import Matrix, unit_rows
+from starvec_assets.vectors import Counts, Matrix, unit_rows
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 CATEGORIES = Path(__file__).with_name("categories.toml")
 _C = (1.0, 10.0, 100.0, 1000.0)  # unit rows of 128 small numbers need a weak penalty
+_FAME = 0.5  # others are drawn by their stars to this power: references are famous, and fame is no skill
 
 REPOSITORIES = pa.schema(
     [
@@ -41,7 +42,7 @@ REPOSITORIES = pa.schema(
         ),
         column("rank", pa.int32(), "from 1"),
         column("repo_name", pa.string(), "owner/name"),
-        column("score", pa.float64(), "calibrated score, 0 to 1; of references out of fold"),
+        column("probability", pa.float64(), "by the probe before calibration on people; of references out of fold"),
         column("reference_of", pa.string(), "the category that has it as a reference", nullable=True),
     ]
 )
@@ -50,11 +51,12 @@ REPOSITORIES = pa.schema(
 class ProbeSettings(Settings):
     """How the probes are fitted and what their scores mean."""
 
-    negatives: int = Field(3_000, ge=10, description="random repositories that count as being of no category")
+    negatives: int = Field(3_000, ge=10, description="repositories drawn at random that count as being of no category")
     least_references: int = Field(8, ge=4, description="references in the vocabulary a category needs, or is left out")
     folds: int = Field(5, ge=2, le=20, description="of the cross-validation")
     typical: float = Field(0.15, gt=0, lt=1, description="score of the median person in a category")
     strong: float = Field(0.8, gt=0, lt=1, description="score that one person in twenty reaches")
+    least_auc: float = Field(0.9, ge=0.5, le=1, description="cross-validated AUC under which a category is warned of")
     shown: int = Field(10, ge=1, le=100, description="repositories a category and kind in the table")
     seed: int = Field(0, ge=0, lt=1 << 32, description="draws negatives and folds")
 
@@ -71,6 +73,10 @@ class ProbesSummary:
     """References that are not in the vocabulary, by category."""
     omitted: list[str]
     """Categories left out: too few references."""
+    highest: float
+    """Score of the median person in their strongest category."""
+    lowest: float
+    """Score of the median person in their weakest category."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,7 @@ def load_categories(path: Path = CATEGORIES) -> dict[str, list[str]]:
 def fit_probes(
     vectors: Matrix,
     names: Sequence[str],
+    stars: Counts,
     users: Matrix,
     categories: Mapping[str, Sequence[str]],
     settings: ProbeSettings,
@@ -112,9 +119,9 @@ def fit_probes(
 ) -> ProbesSummary:
     """Write weights.npy, bias.npy, probes.json and repositories.parquet into `out`.
 
-    `vectors` [n, d] with their `names`; `users` [m, d]: vectors of a sample of people, at least 20; `categories`:
-    names of reference repositories. Raises StarvecError when fewer than two categories have enough references,
-    categories share one, or the vectors are not finite or constant.
+    `vectors` [n, d] with their `names` and `stars`; `users` [m, d]: vectors of a sample of people, at least 20;
+    `categories`: names of reference repositories. Raises StarvecError when fewer than two categories have enough
+    references, categories share one, or the vectors are not finite or constant.
     """
     _check_categories(categories)
     unit, people = unit_rows(vectors), unit_rows(users)
@@ -123,7 +130,9 @@ def fit_probes(
     if np.ptp(unit, axis=0).max() < 1e-6 or np.ptp(people, axis=0).max() < 1e-6:
         raise StarvecError("all vectors are the same: nothing tells categories apart; train the embeddings again")
     row_of = {name.lower(): row for row, name in reversed(list(enumerate(names)))}
-    found = {c: [row_of[r.lower()] for r in refs if r.lower() in row_of] for c, refs in categories.items()}
+    found = {
+        c: list(dict.fromkeys(row_of[r.lower()] for r in refs if r.lower() in row_of)) for c, refs in categories.items()
+    }
     missing = {c: [r for r in refs if r.lower() not in row_of] for c, refs in categories.items()}
     kept = [c for c, rows in found.items() if len(rows) >= settings.least_references]
     if len(kept) < 2:
@@ -136,9 +145,9 @@ def fit_probes(
     category = np.repeat(np.arange(len(kept)), [len(found[c]) for c in kept])
     rest = np.setdiff1d(np.arange(len(unit)), np.concatenate([r for r in found.values() if r]))
     rng = np.random.default_rng(settings.seed)
-    rows = np.concatenate([references, rng.choice(rest, min(settings.negatives, len(rest)), replace=False)]).astype(
-        np.intp
-    )
+    chance = np.maximum(np.asarray(stars)[rest], 1) ** _FAME
+    drawn = rng.choice(rest, min(settings.negatives, len(rest)), replace=False, p=chance / chance.sum())
+    rows = np.concatenate([references, drawn]).astype(np.intp)
 
     weights, bias, fits = np.empty((len(kept), unit.shape[1])), np.empty(len(kept)), []
     tables = []
@@ -149,17 +158,20 @@ def fit_probes(
         scale, shift = _calibration(name, people @ fit.weights + fit.bias, settings)
         weights[i], bias[i] = scale * fit.weights, scale * fit.bias + shift
         fits.append(fit)
-        out_of_fold = _sigmoid(scale * fit.out_of_fold[: len(references)] + shift)
-        everywhere = _sigmoid(unit @ weights[i] + bias[i])
+        out_of_fold = _sigmoid(fit.out_of_fold[: len(references)])
+        everywhere = _sigmoid(unit @ fit.weights + fit.bias)
         tables += _table(name, i, kept, names, references, category, out_of_fold, everywhere, settings.shown)
     np.save(out / "weights.npy", weights.astype(np.float32))
     np.save(out / "bias.npy", bias.astype(np.float32))
     write_table(pa.Table.from_pylist(tables, REPOSITORIES), REPOSITORIES, out / "repositories.parquet")
+    radars = np.sort(_sigmoid(people @ weights.T + bias), axis=1)
     summary = ProbesSummary(
         auc={name: fit.auc for name, fit in zip(kept, fits, strict=True)},
         references={c: len(r) for c, r in found.items()},
         missing={c: m for c, m in missing.items() if m},
         omitted=[c for c in found if c not in kept],
+        highest=float(np.median(radars[:, -1])),
+        lowest=float(np.median(radars[:, 0])),
     )
     content = {
         "categories": [
@@ -251,7 +263,7 @@ def _table(
     rows += [("weakest", int(references[j]), float(out_of_fold[j]), name) for j in weakest]
     ranks: dict[str, int] = {}
     table = []
-    for kind, row, score, reference_of in rows:
+    for kind, row, probability, reference_of in rows:
         ranks[kind] = ranks.get(kind, 0) + 1
         table.append(
             {
@@ -259,7 +271,7 @@ def _table(
                 "kind": kind,
                 "rank": ranks[kind],
                 "repo_name": names[row],
-                "score": score,
+                "probability": probability,
                 "reference_of": reference_of,
             }
         )

@@ -11,17 +11,20 @@ from starvec_assets.vectors import Matrix, unit_rows
 
 STEPS = 1_000
 _BLOCK = 1 << 18
+_FRESH = 100_000  # pairs that check a table
 
 Table = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class QuantilesSummary:
-    """Median and 95th percentile of the cosine of random pairs."""
+    """`users`, `repositories`: median and 95th percentile of the cosine of random pairs."""
 
     users: tuple[float, float]
     repositories: tuple[float, float]
     pairs: int
+    distance: dict[str, float]
+    """Kolmogorov-Smirnov distance of the percentiles of fresh pairs from the uniform distribution, by table."""
 
 
 def fit_quantiles(
@@ -34,13 +37,14 @@ def fit_quantiles(
     pairs have the same cosine.
     """
     tables = {"users": users, "repositories": repositories}
-    fitted = {}
+    fitted, distance = {}, {}
     for name, vectors in tables.items():
         cosines = random_cosines(vectors, pairs, seed, name)
         fitted[name] = table_of(cosines, name)
         np.save(out / f"{name}.npy", fitted[name])
+        distance[name] = uniform_distance(percentile(fitted[name], random_cosines(vectors, _FRESH, seed + 1, name)))
     ends = {name: (float(t[STEPS // 2]), float(t[STEPS * 95 // 100])) for name, t in fitted.items()}
-    return QuantilesSummary(ends["users"], ends["repositories"], pairs)
+    return QuantilesSummary(ends["users"], ends["repositories"], pairs, distance)
 
 
 def random_cosines(vectors: Matrix, pairs: int, seed: int, name: str = "vectors") -> npt.NDArray[np.float64]:
@@ -74,3 +78,13 @@ def percentile(table: Table, cosine: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Share of random pairs with a lower cosine, in per cent, interpolated between the quantiles."""
     scale = np.linspace(0, 100, len(table))
     return np.asarray(np.interp(np.asarray(cosine, float), table.astype(np.float64), scale))
+
+
+def uniform_distance(percentiles: npt.NDArray[np.float64]) -> float:
+    """Kolmogorov-Smirnov distance of percentiles from the uniform distribution on 0..100.
+
+    Of n truly uniform ones it exceeds 1.63 / sqrt(n) once in a hundred times.
+    """
+    from scipy.stats import kstest
+
+    return float(kstest(percentiles / 100, "uniform").statistic)

@@ -13,7 +13,7 @@ SETTINGS = ProbeSettings(negatives=300)
 @pytest.fixture(scope="module")
 def fitted(world, tmp_path_factory):
     out = tmp_path_factory.mktemp("probes")
-    return out, fit_probes(world.vectors, world.names, world.users, world.categories, SETTINGS, out)
+    return out, fit_probes(world.vectors, world.names, world.fame, world.users, world.categories, SETTINGS, out)
 
 
 def test_someone_who_starred_only_security_tools_tops_security(world, fitted):
@@ -36,6 +36,13 @@ def test_the_typical_radar_is_neither_a_dot_nor_a_disc(world, fitted):
     assert np.quantile(scores, 0.95, axis=0) == pytest.approx(SETTINGS.strong, abs=0.01)
 
 
+def test_a_persons_radar_has_peaks_and_valleys(world, fitted):
+    scores = load_probes(fitted[0]).scores(world.users)
+    assert fitted[1].highest == pytest.approx(np.median(scores.max(axis=1)), abs=1e-4)
+    assert fitted[1].lowest == pytest.approx(np.median(scores.min(axis=1)), abs=1e-4)
+    assert fitted[1].highest > 0.5 > 0.1 > fitted[1].lowest
+
+
 def test_calibration_changes_no_order(world, fitted):
     """Best others of a category are of its cluster, references of others at the head of the confused."""
     table = pq.read_table(fitted[0] / "repositories.parquet").to_pylist()
@@ -46,9 +53,16 @@ def test_calibration_changes_no_order(world, fitted):
     assert {r["rank"] for r in nearest} == set(range(1, 11))
 
 
+def test_a_reference_that_stands_twice_counts_once(world, tmp_path):
+    categories = dict(world.categories, genai=[*world.categories["genai"], "GENAI/repo0"])
+    assert fit_probes(
+        world.vectors, world.names, world.fame, world.users, categories, SETTINGS, tmp_path
+    ).references["genai"] == 20  # fmt: skip
+
+
 def test_missing_references_are_named_and_poor_categories_left_out(world, tmp_path):
     categories = dict(world.categories, web3=["web3/repo0", "gone/away"], genai=[*world.categories["genai"], "no/such"])
-    summary = fit_probes(world.vectors, world.names, world.users, categories, SETTINGS, tmp_path)
+    summary = fit_probes(world.vectors, world.names, world.fame, world.users, categories, SETTINGS, tmp_path)
     assert summary.omitted == ["web3"]
     assert summary.references["web3"] == 1
     assert summary.missing == {"web3": ["gone/away"], "genai": ["no/such"]}
@@ -56,14 +70,14 @@ def test_missing_references_are_named_and_poor_categories_left_out(world, tmp_pa
 
 
 def test_same_seed_same_bytes(world, fitted, tmp_path):
-    fit_probes(world.vectors, world.names, world.users, world.categories, SETTINGS, tmp_path)
+    fit_probes(world.vectors, world.names, world.fame, world.users, world.categories, SETTINGS, tmp_path)
     for file in sorted(tmp_path.iterdir()):
         assert file.read_bytes() == (fitted[0] / file.name).read_bytes()
 
 
 def test_bad_input_is_named(world, tmp_path):
     def fit(vectors=world.vectors, users=world.users, categories=world.categories):
-        fit_probes(vectors, world.names, users, categories, SETTINGS, tmp_path)
+        fit_probes(vectors, world.names, world.fame, users, categories, SETTINGS, tmp_path)
 
     with pytest.raises(StarvecError, match=r"genai/repo1 is a reference of both 'genai' and 'web3'"):
         fit(categories=dict(world.categories, web3=[*world.categories["web3"], "genai/Repo1".lower()]))

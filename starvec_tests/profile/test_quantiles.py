@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.profile.quantiles import fit_quantiles, percentile, random_cosines, table_of
+from starvec_assets.profile.quantiles import fit_quantiles, percentile, random_cosines, table_of, uniform_distance
 
 
 def test_percentiles_of_fresh_random_pairs_are_uniform(world, tmp_path):
@@ -11,6 +11,13 @@ def test_percentiles_of_fresh_random_pairs_are_uniform(world, tmp_path):
     for name, vectors in (("users", world.users), ("repositories", world.vectors)):
         fresh = percentile(np.load(tmp_path / f"{name}.npy"), random_cosines(vectors, 5_000, seed=2))
         assert stats.kstest(fresh / 100, "uniform").pvalue > 0.01
+
+
+def test_the_distance_from_uniform_is_small_for_the_tables_own_world_and_large_for_another(world, tmp_path):
+    summary = fit_quantiles(world.vectors, world.users, tmp_path, pairs=1_000_000)
+    assert max(summary.distance.values()) < 2 * 1.63 / np.sqrt(100_000)
+    strangers = percentile(np.load(tmp_path / "users.npy"), random_cosines(world.vectors, 10_000, seed=2))
+    assert uniform_distance(strangers) > 0.1
 
 
 def test_tables_rise_strictly_even_where_most_pairs_are_equal():

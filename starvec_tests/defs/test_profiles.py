@@ -1,0 +1,175 @@
+"""The assets about people, each materialized over a small store: what the operator is shown, and GitHub as a source."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.defs import profiles
+from starvec_assets.defs.resources import DeveloperSource, GitHubResource, SpillingDuckDB, StoreResource
+from starvec_assets.profile.probes import load_categories
+from starvec_assets.stars.repo_catalog import CATALOG
+from starvec_assets.store import Artifact, ArtifactStore
+from starvec_assets.vectors import FAME_POWER, unit_rows, user_vectors
+
+CATEGORIES = load_categories()
+RENAMED = CATEGORIES["Security"][0]
+NAMES = [name for names in CATEGORIES.values() for name in names] + [f"any/repo{i}" for i in range(300)]
+IDS = np.arange(1000, 1000 + len(NAMES))
+STARS = np.arange(len(NAMES), 0, -1)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
+    """All ten categories as clusters of vectors; one reference now has another name."""
+    monkeypatch.setenv("STARVEC_HOME", str(tmp_path))
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    store = ArtifactStore(tmp_path / "artifacts")
+    rng = np.random.default_rng(0)
+    of = np.repeat(np.arange(11), [*map(len, CATEGORIES.values()), 300])
+    centres = np.vstack([rng.standard_normal((10, 32)), np.zeros(32)])
+    vectors = unit_rows(centres[of] + rng.standard_normal((len(NAMES), 32)))
+    names = ["new/name" if name == RENAMED else name for name in NAMES]
+    lists = PackedLists.of([np.sort(rng.choice(len(NAMES), 30, replace=False)).astype(np.int32) for _ in range(200)])
+
+    def put(asset: str, inputs: tuple[Artifact, ...] = (), **tables: Any) -> Artifact:
+        with store.write(asset, code_version="1", inputs=inputs) as draft:
+            for file, content in tables.items():
+                if isinstance(content, pa.Table):
+                    pq.write_table(content, draft.path / f"{file}.parquet")
+                else:
+                    np.save(draft.path / f"{file}.npy", content)
+        return draft.done()
+
+    stars = [
+        {"user_id": 1, "user_login": "Ada", "repo_id": int(i), "starred_at": datetime(2024, 1, 1)} for i in IDS[:12]
+    ] + [{"user_id": 5, "user_login": "moved", "repo_id": 1000, "starred_at": datetime(2024, 1, 1)}]
+    months = put("raw_stars/2024-01", stars=pa.Table.from_pylist(stars))
+    put("star_log", (months,), months=pa.table({"month": ["2024-01"]}))
+    rows = [
+        dict.fromkeys(CATALOG.names) | {"repo_id": int(i), "name": new, "stars": int(s)}
+        | {"former_names": [old] if old != new else []}
+        for i, new, old, s in zip(IDS, names, NAMES, STARS, strict=True)
+    ]  # fmt: skip
+    put("repo_catalog", repos=pa.Table.from_pylist(rows, pa.schema([field.with_nullable(True) for field in CATALOG])))
+    repos = pa.table({"index": np.arange(len(NAMES), dtype=np.int32), "repo_id": IDS, "name": names, "stars": STARS})
+    put("user_buckets", repos=repos, items=lists.items, offsets=lists.offsets)
+    put("trained_embeddings", vectors=vectors)
+    return store
+
+
+@pytest.fixture
+def api() -> Iterator[tuple[str, dict[str, bytes]]]:
+    """A stand-in for api.github.com and its answers by path; what it lacks is not found."""
+    answers: dict[str, bytes] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = answers.get(self.path.split("?")[0])
+            self.send_response(404 if body is None else 200)
+            self.end_headers()
+            self.wfile.write(body or b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", answers
+        server.shutdown()
+
+
+def materialize(
+    asset: dg.AssetsDefinition, config: Mapping[str, Any] | None = None, **resources: Any
+) -> dg.ExecuteInProcessResult:
+    standard = {"store": StoreResource(), "duckdb": SpillingDuckDB(memory_limit_gb=0.5)}
+    wanted = {name: r for name, r in (standard | resources).items() if name in asset.required_resource_keys}
+    ops = {"ops": {asset.op.name: {"config": dict(config or {})}}}
+    return dg.materialize([asset], resources=wanted, run_config=ops)
+
+
+def shown(result: dg.ExecuteInProcessResult, name: str) -> Mapping[str, Any]:
+    metadata = result.asset_materializations_for_node(name)[0].metadata
+    return {key: value.value for key, value in metadata.items()}
+
+
+def starred(*stars: tuple[int, str]) -> bytes:
+    rows = [{"starred_at": "2024-05-01T10:00:00Z", "repo": {"id": i, "full_name": name}} for i, name in stars]
+    return json.dumps(rows).encode()
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> DeveloperSource:
+    path = tmp_path / "developers.tsv"
+    path.write_text("ada\tAda L.\tengines\nmoved\tM. Oved\ttravel\nno-such-login\tN.\tnothing\n", encoding="utf-8")
+    return DeveloperSource(path=str(path))
+
+
+def test_developers_from_the_log_and_who_has_too_few_stars_in_it(store: ArtifactStore, people: DeveloperSource):
+    result = materialize(profiles.developer_vectors, developer_source=people, github=GitHubResource())
+    metadata = shown(result, "developer_vectors")
+    assert metadata["dagster/row_count"] == 1
+    assert metadata["stars of developers from"] == "the star log"
+    assert "moved | 1 starred repositories of the vocabulary" in metadata["left out"].replace("&#95;", "_")
+    built = store.latest("developer_vectors")
+    assert built.manifest.facts["left_out"] == {"moved": 1, "no-such-login": 0}
+    assert built.manifest.facts["user_rule"] == {"fame_power": FAME_POWER}
+    vectors = np.load(store.latest("trained_embeddings").path / "vectors.npy")
+    expected = user_vectors(vectors, PackedLists.of([list(range(12))]), STARS)
+    assert np.load(built.path / "vectors.npy") == pytest.approx(expected, abs=1e-6)
+
+
+def test_developers_from_github_by_number_and_former_name(
+    store: ArtifactStore, people: DeveloperSource, api: tuple[str, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+):
+    url, answers = api
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_0123456789")
+    answers["/users/ada/starred"] = starred((1005, "x/y"), (7, RENAMED), (8, "no/where"), (1006, "x/z"))
+    answers["/user/5/starred"] = starred((1000, "x/a"), (1001, "x/b"))
+    result = materialize(
+        profiles.developer_vectors, {"min_stars": 2}, developer_source=people, github=GitHubResource(base_url=url)
+    )
+    table = pq.read_table(store.latest("developer_vectors").path / "developers.parquet").to_pylist()
+    assert {row["login"]: row["stars_used"] for row in table} == {"ada": 3, "moved": 2}
+    metadata = shown(result, "developer_vectors")
+    assert metadata["stars of developers from"] == "the GitHub API"
+    assert "there is no GitHub user no-such-login" in metadata["left out"]
+    assert "stars of developers on GitHub" in store.latest("developer_vectors").manifest.provenance
+
+
+def test_probes_follow_renames_and_their_check_passes(store: ArtifactStore):
+    result = materialize(profiles.linear_probes, {"negatives": 200})
+    metadata = shown(result, "linear_probes")
+    assert metadata["dagster/row_count"] == 10
+    assert store.latest("linear_probes").manifest.facts["missing"] == {}
+    assert "new/name" not in json.dumps(store.latest("linear_probes").manifest.facts)
+    assert metadata["nearest and confused"].count("confused") == 100
+    (check,) = result.get_asset_check_evaluations()
+    assert check.passed
+    assert set(check.metadata) == set(CATEGORIES)
+
+
+def test_a_category_that_is_not_told_apart_is_warned_of(store: ArtifactStore):
+    result = materialize(profiles.linear_probes, {"negatives": 200, "least_auc": 1.0, "least_references": 26})
+    (check,) = result.get_asset_check_evaluations()
+    assert result.success
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert "Mobile is left out: 25 of its references are in the vocabulary, 26 are needed" in (check.description or "")
+
+
+def test_quantiles_tell_how_uniform_fresh_pairs_are(store: ArtifactStore):
+    metadata = shown(materialize(profiles.quantile_tables, {"pairs": 200_000}), "quantile_tables")
+    assert metadata["dagster/row_count"] == 1001
+    for kind in ("people", "repositories"):
+        assert 0 < metadata[f"KS distance of fresh pairs of {kind} from uniform"] < 0.02
