@@ -87,11 +87,11 @@ def linear_probes(
             "weakest category of the median person": summary.lowest,
             "AUC": dg.MetadataValue.md(picture(bar_chart(summary.auc, "Cross-validated AUC", "AUC"), "AUC")),
             "references": table(
-                ["category", "AUC", "references", "not in the vocabulary"],
-                [
-                    [c, summary.auc.get(c), n, ", ".join(summary.missing.get(c, []))]
-                    for c, n in summary.references.items()
-                ],
+                ["category", "AUC", "references in the vocabulary", "missing"],
+                [[c, summary.auc.get(c), n, len(summary.missing.get(c, []))] for c, n in summary.references.items()],
+            ),
+            "references not in the vocabulary": table(
+                ["category", "reference"], [[c, name] for c, names in summary.missing.items() for name in names]
             ),
             "nearest and confused": preview(
                 probes.path / "repositories.parquet",
