@@ -48,6 +48,32 @@ def test_a_bucket_serves_a_machine_that_has_an_empty_cache(tmp_path: Path):
     assert (there.latest("raw_stars/2024-01").path / "data.txt").read_text() == "stars"
 
 
+def test_folders_inside_an_artifact_are_kept_checked_and_mirrored(tmp_path: Path):
+    url = f"memory://{tmp_path.name}-nested"
+    here = ArtifactStore(tmp_path / "here", bucket=url)
+    with here.write("web_bundle", code_version="1") as draft:
+        (draft.path / "data/deep").mkdir(parents=True)
+        (draft.path / "index.html").write_text("page")
+        (draft.path / "data/deep/names").write_text("names")
+    assert set(draft.done().manifest.files) == {"index.html", "data/deep/names"}
+    copy = ArtifactStore(tmp_path / "there", bucket=url).latest("web_bundle")
+    assert (copy.path / "data/deep/names").read_text() == "names"
+    (copy.path / "data/deep/names").write_text("other")
+    with pytest.raises(CorruptArtifact, match="names differs from what was written"):
+        ArtifactStore(tmp_path / "there", bucket=url).latest("web_bundle")
+
+
+def test_a_manifest_that_names_a_file_elsewhere_is_refused(tmp_path: Path):
+    store = ArtifactStore(tmp_path / "artifacts")
+    path = put(store, "star_log", "x").path
+    manifest = json.loads((path / "manifest.json").read_text())
+    (tmp_path / "secret").touch()
+    for name in ("../../../secret", str(tmp_path / "secret")):
+        (path / "manifest.json").write_text(json.dumps(manifest | {"files": {name: [0, "0" * 64]}}))
+        with pytest.raises(CorruptArtifact, match="outside its folder"):
+            ArtifactStore(tmp_path / "artifacts").latest("star_log")
+
+
 def test_provenance_and_inputs_are_inherited(store: ArtifactStore):
     raw = put(store, "raw_stars/2024-01", "x", provenance=["simulated"])
     log = put(store, "star_log", "y", inputs=[raw])

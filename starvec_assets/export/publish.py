@@ -11,6 +11,10 @@ MARKER = ".nojekyll"
 """Tells GitHub Pages to serve every file as it is, and us that the folder is one of our publications."""
 
 
+KEPT = (".git", "CNAME")
+"""What stays where it is: a checkout of the branch that is published, and the host's note of its domain."""
+
+
 def publish(bundle: Path, to: Path) -> int:
     """Put the files of `bundle` at `to` and return their bytes; an earlier publication there is replaced whole.
 
@@ -28,16 +32,20 @@ def publish(bundle: Path, to: Path) -> int:
         aside, before = Path(name) / "new", Path(name) / "old"
         shutil.copytree(bundle, aside, ignore=lambda folder, _: {"manifest.json"} if Path(folder) == bundle else set())
         (aside / MARKER).touch()
+        size = sum(p.stat().st_size for p in aside.rglob("*") if p.is_file())
+        for kept in KEPT:
+            if (to / kept).exists():
+                (to / kept).rename(aside / kept)
         if to.exists():
             to.rename(before)
         aside.rename(to)
-    return sum(p.stat().st_size for p in to.rglob("*") if p.is_file())
+    return size
 
 
 def _may_be_replaced(to: Path) -> bool:
     if not to.is_dir() or to.is_symlink():
         return False
-    if not any(to.iterdir()):
+    if all(path.name in KEPT for path in to.iterdir()):
         return True
     try:
         model = json.loads((to / "data" / "model.json").read_bytes())

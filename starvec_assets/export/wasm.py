@@ -79,7 +79,7 @@ def sdist(cache: Path) -> bytes:
             done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
             if done.returncode:
                 raise StarvecError(
-                    f"{SDIST} could not be downloaded by pip ({_last_line(done.stderr)}). It is needed once, to build "
+                    f"{SDIST} could not be downloaded by pip ({_reason(done.stderr)}). It is needed once, to build "
                     f"the page's search core: run again with a network, or set {GIVEN} to a copy of that file"
                 )
             _checked(fetched)
@@ -132,7 +132,7 @@ def _zig(folder: Path, *arguments: str) -> None:
     done = subprocess.run(command, cwd=folder, env=os.environ | caches, capture_output=True, text=True, check=False)
     if done.returncode:
         raise StarvecError(
-            f"the search core does not build ({_last_line(done.stderr)}); ziglang {_compiler()} is installed: "
+            f"the search core does not build ({_reason(done.stderr)}); ziglang {_compiler()} is installed: "
             "`pip install -c constraints.txt ziglang` gives the version that it is known to build with"
         )
 
@@ -150,6 +150,7 @@ def _compiler() -> str:
         raise StarvecError("ziglang, which compiles the search core, is not installed: pip install ziglang") from error
 
 
-def _last_line(text: str) -> str:
-    errors = [line for line in text.splitlines() if "error" in line.lower()] or text.splitlines() or ["no reason given"]
-    return errors[-1].strip()[:300]
+def _reason(text: str) -> str:
+    """The first line that says what is wrong, else the last one."""
+    lines = text.strip().splitlines() or ["no reason given"]
+    return next((line for line in lines if "error:" in line.lower()), lines[-1]).strip()[:300]

@@ -1,0 +1,54 @@
+"""A publication is whole, and replaces nothing but an earlier one."""
+
+from pathlib import Path
+
+import pytest
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.export.publish import publish
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    folder = tmp_path / "bundle"
+    (folder / "data").mkdir(parents=True)
+    (folder / "index.html").write_text("page")
+    (folder / "manifest.json").write_text("the store's own")
+    (folder / "data/model.json").write_text('{"format": 1}')
+    return folder
+
+
+def names(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_all_files_but_the_stores_own_are_published(bundle: Path, tmp_path: Path):
+    assert publish(bundle, tmp_path / "site") == len("page") + len('{"format": 1}')
+    assert names(tmp_path / "site") == {"index.html", "data/model.json", ".nojekyll"}
+    assert {p.name for p in tmp_path.iterdir()} == {"bundle", "site"}
+
+
+def test_an_earlier_publication_is_replaced_whole_in_its_checkout(bundle: Path, tmp_path: Path):
+    site = tmp_path / "site"
+    (site / ".git").mkdir(parents=True)
+    (site / ".git/HEAD").write_text("ref")
+    publish(bundle, site)
+    (site / "CNAME").write_text("example.org")
+    (site / "old.js").touch()
+    publish(bundle, site)
+    assert names(site) == {"index.html", "data/model.json", ".nojekyll", ".git/HEAD", "CNAME"}
+
+
+def test_something_else_is_never_overwritten(bundle: Path, tmp_path: Path):
+    other = tmp_path / "thesis"
+    other.mkdir()
+    (other / "chapter.txt").write_text("years of work")
+    for target in (other, other / "chapter.txt"):
+        with pytest.raises(StarvecError, match="no earlier publication of starvec: name another folder"):
+            publish(bundle, target)
+    assert (other / "chapter.txt").read_text() == "years of work"
+
+
+def test_a_folder_that_is_not_there_is_made_but_not_its_parents(bundle: Path, tmp_path: Path):
+    with pytest.raises(StarvecError, match="is no folder: make it first"):
+        publish(bundle, tmp_path / "a" / "b")

@@ -1,0 +1,119 @@
+"""The search core is built from pinned sources, the same everywhere, and asks the network once at most."""
+
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.export import wasm
+from starvec_assets.home import home
+
+
+@pytest.fixture(scope="module")
+def archive() -> Path:
+    """USearch's source archive, kept where a run of starvec keeps it."""
+    kept = home() / "cache" / "wasm"
+    kept.mkdir(parents=True, exist_ok=True)
+    try:
+        wasm.sdist(kept)
+    except StarvecError as error:
+        pytest.skip(str(error))
+    return kept / wasm.SDIST
+
+
+@pytest.fixture(scope="module")
+def cache(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which one build was made."""
+    cache = tmp_path_factory.mktemp("cache")
+    shutil.copy(archive, cache)
+    wasm.build(cache)
+    return cache
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment in which pip reaches no index."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    for name, value in {"CONFIG_FILE": os.devnull, "INDEX_URL": "http://127.0.0.1:9/", "RETRIES": "0"}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+
+
+def test_two_builds_give_the_same_bytes(cache: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(wasm.GIVEN, str(archive))
+    one, two = wasm.build(cache), wasm.build(tmp_path)
+    assert one == two
+    assert one.startswith(b"\0asm")
+    assert len(one) < 20_000
+
+
+def test_the_module_imports_nothing(cache: Path):
+    module = io.BytesIO(wasm.build(cache)[8:])
+    sections = []
+    while head := module.read(1):
+        size = shift = 0
+        while (byte := module.read(1)[0]) & 128:
+            size, shift = size | (byte & 127) << shift, shift + 7
+        sections.append(head[0])
+        module.seek(size | byte << shift, io.SEEK_CUR)
+    imports = 2
+    assert imports not in sections
+    assert 10 in sections  # code
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_build_that_was_made_needs_neither_network_nor_compiler(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kept = next(cache.glob("*.wasm"))
+    shutil.copy(kept, tmp_path)
+    monkeypatch.setattr(wasm, "_zig", None)
+    assert wasm.build(tmp_path) == kept.read_bytes()
+
+
+@pytest.mark.usefixtures("offline")
+def test_without_a_network_the_way_out_is_named(tmp_path: Path):
+    with pytest.raises(StarvecError, match=rf"could not be downloaded by pip.*or set {wasm.GIVEN} to a copy"):
+        wasm.build(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_archive_than_the_pinned_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / wasm.SDIST).write_bytes(b"something else")
+    digest = hashlib.sha256(b"something else").hexdigest()
+    with pytest.raises(StarvecError, match=rf"not the pinned .*{digest}.*Delete it"):
+        wasm.build(tmp_path)
+    monkeypatch.setenv(wasm.GIVEN, str(tmp_path / "nowhere"))
+    with pytest.raises(StarvecError, match=r"nowhere cannot be read.*must name a copy of"):
+        wasm.build(tmp_path)
+
+
+def test_changed_sources_are_built_again(cache: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(wasm.GIVEN, str(archive))
+    core = tmp_path / "core"
+    shutil.copytree(wasm.CORE, core)
+    before = wasm.build(cache)
+    assert wasm.build(cache, core) == before
+    (core / "search.cpp").write_text((core / "search.cpp").read_text().replace("double scale", "float scale"))
+    assert wasm.build(cache, core) != before
+    (core / "search.cpp").write_text("#error of our own")
+    with pytest.raises(StarvecError, match=r"does not build \(.*of our own.*constraints\.txt"):
+        wasm.build(cache, core)
+
+
+def test_nothing_but_headers_is_taken_from_an_archive():
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as files:
+        for name in ("p/include/a/b.hpp", "p/include/../../evil.hpp", "p/setup.py", "/etc/include/c.hpp", "p/d.hpp"):
+            member = tarfile.TarInfo(name)
+            member.size = 1
+            files.addfile(member, io.BytesIO(b"x"))
+        link = tarfile.TarInfo("p/include/link.hpp")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        files.addfile(link)
+    assert wasm._headers(packed.getvalue()) == {PurePosixPath("a/b.hpp"): b"x"}
