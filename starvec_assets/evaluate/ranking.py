@@ -1,15 +1,19 @@
 """Exact ranking by cosine over the whole vocabulary, and the metrics of ranked lists.
 
-Blocks of queries are multiplied with all vectors in float32; the few best of each are ordered again by their cosines in
-float64, so that the result does not depend on how the blocks fell. Among equals the lower index comes first.
+Blocks of queries are multiplied with all vectors in float32, a block a core; the few best of each are ordered again by
+their cosines in float64, so that the result does not depend on how the blocks fell. Among equals the lower index comes
+first.
 """
 
 import math
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
 
 from starvec_assets import progress
 from starvec_assets.corpus.packed import PackedLists
@@ -18,7 +22,8 @@ from starvec_assets.vectors import Matrix, unit_rows
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
 
-BLOCK_BYTES = 1 << 28
+BLOCK_BYTES = 1 << 26  # of scores, a core
+_CORES = 16  # used at most: beyond, memory bandwidth is what is short
 _MARGIN = 8  # how many more than asked float32 proposes to float64
 
 
@@ -29,7 +34,9 @@ def top_k(queries: Matrix, vectors: Matrix, k: int, exclude: PackedLists) -> Ind
     """
     targets, asked = unit_rows(vectors), unit_rows(queries)
     ranked = np.full((len(asked), k), -1, np.int32)
-    for rows, scores in _blocks(asked, targets):
+
+    def rank(rows: slice) -> int:
+        scores = asked[rows] @ targets.T
         _mask(scores, rows, exclude)
         proposed = _best(scores, min(k + _MARGIN, len(targets)))
         allowed = np.isfinite(np.take_along_axis(scores, proposed, axis=1))
@@ -37,6 +44,17 @@ def top_k(queries: Matrix, vectors: Matrix, k: int, exclude: PackedLists) -> Ind
         order = np.lexsort((proposed, np.where(allowed, -exact, np.inf)))[:, :k]
         best = np.where(np.take_along_axis(allowed, order, axis=1), np.take_along_axis(proposed, order, axis=1), -1)
         ranked[rows, : best.shape[1]] = best
+        return len(scores)
+
+    # numpy lets go of the interpreter in each of these steps: cores that take whole blocks never wait for each other
+    cores = min(os.cpu_count() or 1, _CORES)
+    with (
+        progress.bar(len(asked), "ranking", "query") as bar,
+        threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(cores) as pool,
+    ):
+        for done in pool.map(rank, _blocks(len(asked), 4 * len(targets))):
+            bar.update(done)
     return ranked
 
 
@@ -55,11 +73,9 @@ def own_rank(queries: Matrix, candidates: Matrix) -> Floats:
     """The rank, from 1, of candidate i among all by cosine to query i; equals share the middle rank: float64 [q]."""
     asked, targets = unit_rows(queries).astype(np.float64), unit_rows(candidates).astype(np.float64)
     ranks = np.empty(len(asked))
-    step = max(1, BLOCK_BYTES // (8 * max(1, len(targets))))
-    for start in range(0, len(asked), step):
-        rows = np.arange(start, min(start + step, len(asked)))
+    for rows in _blocks(len(asked), 8 * len(targets)):
         scores = asked[rows] @ targets.T
-        own = scores[np.arange(len(rows)), rows][:, None]
+        own = scores[:, rows].diagonal()[:, None]
         ranks[rows] = 0.5 + (scores > own).sum(axis=1) + 0.5 * (scores == own).sum(axis=1)
     return ranks
 
@@ -106,20 +122,14 @@ def precision(ranked: Indices, wanted: PackedLists, n: int, k: int) -> Floats:
     return np.asarray(hits(ranked, wanted, n, k) / np.clip(wanted.lengths, 1, k))
 
 
-def _blocks(asked: Matrix, targets: Matrix) -> Iterator[tuple[npt.NDArray[np.int64], Matrix]]:
-    step = max(1, BLOCK_BYTES // (4 * max(1, len(targets))))
-    scores = np.empty((min(step, len(asked)), len(targets)), np.float32)
-    with progress.bar(len(asked), "ranking", "query") as bar:
-        for start in range(0, len(asked), step):
-            rows = np.arange(start, min(start + step, len(asked)))
-            yield rows, np.matmul(asked[rows], targets.T, out=scores[: len(rows)])
-            bar.update(len(rows))
+def _blocks(queries: int, bytes_each: int) -> Iterator[slice]:
+    step = max(1, BLOCK_BYTES // max(1, bytes_each))
+    return (slice(start, min(start + step, queries)) for start in range(0, queries, step))
 
 
-def _mask(scores: Matrix, rows: npt.NDArray[np.int64], exclude: PackedLists) -> None:
-    first, last = exclude.offsets[rows[0]], exclude.offsets[rows[-1] + 1]
-    lengths = np.diff(exclude.offsets[rows[0] : rows[-1] + 2])
-    scores[np.repeat(np.arange(len(rows)), lengths), exclude.items[first:last]] = -np.inf
+def _mask(scores: Matrix, rows: slice, exclude: PackedLists) -> None:
+    offsets = exclude.offsets[rows.start : rows.stop + 1]
+    scores[np.repeat(np.arange(len(scores)), np.diff(offsets)), exclude.items[offsets[0] : offsets[-1]]] = -np.inf
 
 
 def _best(scores: Matrix, k: int) -> npt.NDArray[np.int64]:
