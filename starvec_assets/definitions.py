@@ -13,6 +13,7 @@ from starvec_assets.defs import (
     log,
     profiles,
     resources,
+    structure,
     terminal,
     text,
     training,
@@ -22,7 +23,7 @@ from starvec_assets.defs import (
 @dg.definitions
 def defs() -> dg.Definitions:
     """The project; settings of a deployment come from the environment (docs/operation.md)."""
-    modules = [ingest, log, corpus, text, training, evaluation, profiles, export]
+    modules = [ingest, log, corpus, text, training, evaluation, structure, profiles, export]
     return dg.Definitions(
         assets=dg.load_assets_from_modules(modules),
         jobs=[jobs.ingest_month, jobs.monthly_refresh],

@@ -2,8 +2,9 @@
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 Numbers = Sequence[float] | npt.NDArray[np.number]
 
 INK, GRID, SERIES = "#24292f", "#d0d7de", ("#0969da", "#bf3989", "#1a7f37", "#9a6700", "#8250df", "#57606a")
+
+# sixteen that stay apart as small dots
+MANY = (
+    *("#2f6fd6", "#e0b400", "#16a8c7", "#0b7a75", "#e8751a", "#c2188b", "#3a4a5e", "#8a4b2a"),
+    *("#8b5cf6", "#7fb800", "#1f8f3b", "#ff8f80", "#d62728", "#ef6fc0", "#7a0019", "#8fb7ff"),
+)
 
 
 def sparkline(values: Numbers, points: int = 40) -> str:
@@ -133,15 +140,66 @@ def histogram(values: Numbers, title: str, x: str, bins: int = 50, log: bool = F
     return _png(figure)
 
 
+def scatter_map(
+    points: npt.NDArray[np.floating], groups: Sequence[str], names: Sequence[str], title: str, labels: int = 150
+) -> bytes:
+    """Points [n, 2] in one PNG, the commonest groups in colours, the first names that find room written above theirs.
+
+    `groups` and `names` have n entries; those in group "" are grey. Names come most important first.
+    """
+    from matplotlib.lines import Line2D
+
+    figure, axes = _axes(title, "", "", height=9.6, width=10.4)
+    axes.axis("off")
+    axes.margins(0.01)
+    common = [group for group, _ in Counter(group for group in groups if group).most_common(len(MANY))]
+    colour = dict(zip(common, MANY, strict=False))
+    # grey at the bottom, the others in the order given, so that no group covers the rest
+    order = np.argsort([group in colour for group in groups], kind="stable")
+    shades = [colour.get(groups[i], GRID) for i in order]
+    axes.scatter(
+        points[order, 0], points[order, 1], s=max(2, min(14, 50_000 / len(points))), c=shades, linewidths=0, alpha=0.75
+    )
+    keys = [
+        Line2D([], [], marker="o", linestyle="", color=colour.get(key, GRID), label=key) for key in [*common, "other"]
+    ]
+    axes.legend(handles=keys, frameon=False, fontsize=8, ncols=9, loc="upper center", bbox_to_anchor=(0.5, 0.01))
+    _write_names(figure, axes, points, names, labels)
+    return _png(figure, dpi=120, colours=128)
+
+
+def _write_names(
+    figure: "Figure", axes: "Axes", points: npt.NDArray[np.floating], names: Sequence[str], labels: int
+) -> None:
+    """Above their points, with a halo, the first names that cross no other: at most `labels`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.patheffects import withStroke
+
+    figure.draw_without_rendering()  # settles the layout, so that boxes are where they will be
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    halo = [withStroke(linewidth=2.2, foreground="white")]
+    taken: list[Any] = []
+    for (x, y), name in zip(points[: 10 * labels], names, strict=False):
+        if len(taken) == labels:
+            break
+        size = 8.5 if len(taken) < labels / 4 else 7
+        text = axes.text(x, y, name, fontsize=size, color=INK, ha="center", va="bottom", path_effects=halo)
+        box = text.get_window_extent(renderer).padded(2)
+        if box.count_overlaps(taken):
+            text.remove()
+        else:
+            taken.append(box)
+
+
 def _colours(n: int) -> list[str]:
     return [SERIES[i % len(SERIES)] for i in range(n)]
 
 
-def _axes(title: str, x: str, y: str, height: float = 2.8) -> "tuple[Figure, Axes]":
+def _axes(title: str, x: str, y: str, height: float = 2.8, width: float = 6.4) -> "tuple[Figure, Axes]":
     # Figure without pyplot: no global state, no display needed, safe in any thread.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10, color=INK, loc="left")
     _dress(axes, x, y)
@@ -158,7 +216,14 @@ def _dress(axes: "Axes", x: str, y: str) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _png(figure: "Figure") -> bytes:
+def _png(figure: "Figure", dpi: int = 110, colours: int = 0) -> bytes:
+    """The PNG's bytes, with a palette of `colours` where asked: a third of the size."""
+    from PIL import Image
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    if not colours:
+        return buffer.getvalue()
+    small = io.BytesIO()
+    Image.open(buffer).convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()

@@ -27,7 +27,7 @@ _CORES = 16  # used at most: beyond, memory bandwidth is what is short
 _MARGIN = 8  # how many more than asked float32 proposes to float64
 
 
-def top_k(queries: Matrix, vectors: Matrix, k: int, exclude: PackedLists) -> Indices:
+def top_k(queries: Matrix, vectors: Matrix, k: int, exclude: PackedLists | None = None) -> Indices:
     """The k rows of `vectors` [n, d] nearest by cosine to each of `queries` [q, d], best first: int32 [q, k].
 
     List i of `exclude` holds the rows that may not be recommended to query i. Where fewer than k remain the rest is -1.
@@ -37,7 +37,8 @@ def top_k(queries: Matrix, vectors: Matrix, k: int, exclude: PackedLists) -> Ind
 
     def rank(rows: slice) -> int:
         scores = asked[rows] @ targets.T
-        _mask(scores, rows, exclude)
+        if exclude is not None:
+            _mask(scores, rows, exclude)
         proposed = _best(scores, min(k + _MARGIN, len(targets)))
         allowed = np.isfinite(np.take_along_axis(scores, proposed, axis=1))
         exact = np.einsum("qkd,qd->qk", targets[proposed], asked[rows], dtype=np.float64)

@@ -21,6 +21,7 @@ KEYS = {
     "training_leaderboard",
     "awesome_lists",
     "evaluation",
+    "vector_structure",
     "linear_probes",
     "quantile_tables",
     "developer_vectors",
