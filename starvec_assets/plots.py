@@ -157,9 +157,7 @@ def scatter_map(
     # grey at the bottom, the others in the order given, so that no group covers the rest
     order = np.argsort([group in colour for group in groups], kind="stable")
     shades = [colour.get(groups[i], GRID) for i in order]
-    axes.scatter(
-        points[order, 0], points[order, 1], s=max(2, min(14, 50_000 / len(points))), c=shades, linewidths=0
-    )
+    axes.scatter(points[order, 0], points[order, 1], s=max(2, min(14, 50_000 / len(points))), c=shades, linewidths=0)
     keys = [
         Line2D([], [], marker="o", linestyle="", color=colour.get(key, GRID), label=key) for key in [*common, "other"]
     ]
