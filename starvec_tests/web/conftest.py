@@ -85,7 +85,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
     _write_log(made.star_log, len(drawn.repo))
     _evaluate(made.evaluation, vectors, stars, a, b, [(repo.field, repo.topic) for repo in repos])
     people = user_vectors(vectors, corpus, stars)
-    fit_probes(vectors, names, people, load_categories(), ProbeSettings(negatives=500), made.linear_probes)
+    fit_probes(vectors, names, stars, people, load_categories(), ProbeSettings(negatives=500), made.linear_probes)
     fit_quantiles(vectors, people, made.quantile_tables, pairs=50_000)
     known_for = specialists(drawn.user, drawn.repo, catalogue)
     starred = {f"known-{user}": lists[user].tolist() for _, user in known_for}

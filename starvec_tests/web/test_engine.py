@@ -1,14 +1,23 @@
 """The search in a real browser: the same rows and cosines as numpy on the decoded planes, with SIMD and without."""
 
+import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from starvec_assets.export.planes import decode, read_planes
-from starvec_assets.vectors import Matrix, unit_rows
+from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.export.bundle import BundleInputs
+from starvec_assets.export.planes import decode, read_planes, write_planes
+from starvec_assets.files import sha256
+from starvec_assets.profile.probes import load_probes
+from starvec_assets.vectors import Matrix, unit_rows, user_vectors
+
+Visitor = Any  # starvec_tests/web/conftest.py
 
 OPEN = """async ({ base }) => {
   const { loadModel } = await import(base + "engine/model.js");
@@ -37,6 +46,58 @@ SEARCH = """async ({ queries, k, bias }) => {
   return found;
 }"""
 
+CATALOGUE = """async ({ base }) => {
+  const { Catalogue } = await import(base + "engine/catalogue.js");
+  const catalogue = Catalogue.open(base + "data/", model);
+  await catalogue.namesReady;
+  await catalogue.columnsReady;
+  await catalogue.descriptionsReady;
+  const rows = [...catalogue.names.keys()];
+  return {
+    names: catalogue.names, stars: [...catalogue.stars], ids: [...catalogue.ids],
+    languages: rows.map((i) => catalogue.language(i)), descriptions: rows.map((i) => catalogue.description(i)),
+    found: [
+      catalogue.indexOfName(catalogue.names[5]), catalogue.indexOfName(catalogue.names[5].toUpperCase()),
+      catalogue.indexOfName("no/such"), catalogue.indexOfId(catalogue.ids[5]), catalogue.indexOfId(7),
+    ],
+  };
+}"""
+KEPT = """async () => {
+  const names = [];
+  const walk = async (folder) => {
+    for await (const [name, entry] of folder.entries()) entry.kind === "file" ? names.push(name) : await walk(entry);
+  };
+  await walk(await navigator.storage.getDirectory());
+  for (const { name } of await indexedDB.databases()) {
+    const db = await new Promise((resolve) => (indexedDB.open(name).onsuccess = (e) => resolve(e.target.result)));
+    const keys = db.transaction("planes").objectStore("planes").getAllKeys();
+    await new Promise((resolve) => (keys.onsuccess = resolve));
+    names.push(...keys.result);
+  }
+  return names;
+}"""
+
+
+def without_simd(visitor: Visitor) -> None:
+    """As where SIMD is missing: the module does not validate."""
+    visitor.context.route("**/search.wasm", lambda route: route.fulfill(body="no module"))
+
+
+def without_files(visitor: Visitor) -> None:
+    """As where the origin private file system cannot be read synchronously."""
+
+    def answer(route: Any) -> None:
+        source = route.fetch().text()
+        forget = "delete FileSystemFileHandle.prototype.createSyncAccessHandle;"
+        route.fulfill(body=source + forget, content_type="text/javascript")
+
+    visitor.context.route("**/worker.js", answer)
+
+
+def change_model(folder: Path, **fields: Any) -> None:
+    path = folder / "data/model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
 
 def open_engine(context: Any, site: str) -> tuple[Any, bool]:
     """A page of the site with `model` and `engine`, and whether the planes were on the device."""
@@ -60,9 +121,9 @@ def queries(decoded: Matrix) -> Matrix:
 
 
 @pytest.mark.parametrize("kernel", ["wasm", "javascript"])
-def test_the_browser_finds_what_numpy_finds(kernel: str, visitor: Any, site: str, decoded: Matrix, queries: Matrix):
-    if kernel == "javascript":  # as where SIMD is missing: the module does not validate
-        visitor.context.route("**/search.wasm", lambda route: route.fulfill(body="no module"))
+def test_the_browser_finds_what_numpy_finds(kernel: str, visitor: Visitor, site: str, decoded: Matrix, queries: Matrix):
+    if kernel == "javascript":
+        without_simd(visitor)
     page, cached = open_engine(visitor.context, site)
     assert cached is False
     assert page.evaluate(DOWNLOAD)["kernel"] == kernel
@@ -74,3 +135,322 @@ def test_the_browser_finds_what_numpy_finds(kernel: str, visitor: Any, site: str
         np.testing.assert_allclose(found["cosines"], cosines[expected], atol=1e-6)
         assert found["scores"] == found["cosines"]
     assert visitor.elsewhere == []
+
+
+def test_both_kernels_come_to_the_same_bits(visitor: Visitor, site: str, queries: Matrix):
+    answers = {}
+    for kernel in ("wasm", "javascript"):
+        if kernel == "javascript":
+            without_simd(visitor)
+        page, _ = open_engine(visitor.context, site)
+        assert page.evaluate(DOWNLOAD)["kernel"] == kernel
+        answers[kernel] = page.evaluate(SEARCH, {"queries": queries.tolist(), "k": 100})
+    assert answers["wasm"] == answers["javascript"]
+
+
+@pytest.mark.parametrize("kernel", ["wasm", "javascript"])
+def test_a_bias_is_added_and_minus_infinity_leaves_out(
+    kernel: str, visitor: Visitor, site: str, decoded: Matrix, queries: Matrix
+):
+    if kernel == "javascript":
+        without_simd(visitor)
+    page, _ = open_engine(visitor.context, site)
+    page.evaluate(DOWNLOAD)
+    rng = np.random.default_rng(3)
+    bias = rng.uniform(-0.2, 0.2, len(decoded)).astype(np.float32)
+    out = rng.random(len(decoded)) < 0.5
+    given = [None if gone else float(b) for gone, b in zip(out, bias, strict=True)]
+    (found,) = page.evaluate(SEARCH, {"queries": [queries[4].tolist()], "k": 50, "bias": given})
+    cosines = decoded.astype(np.float64) @ queries[4]
+    scores = np.where(out, -np.inf, cosines + bias)
+    expected = np.argsort(-scores, kind="stable")[:50]
+    assert found["indices"] == expected.tolist()
+    np.testing.assert_allclose(found["cosines"], cosines[expected], atol=1e-6)
+    np.testing.assert_allclose(found["scores"], scores[expected], atol=1e-6)
+
+    few = [0.0 if i in (5, 9, 70) else None for i in range(len(decoded))]
+    (found,) = page.evaluate(SEARCH, {"queries": [queries[4].tolist()], "k": 50, "bias": few})
+    assert sorted(found["indices"]) == [5, 9, 70]
+
+
+def test_the_first_plane_answers_before_the_second_has_come(
+    visitor: Visitor, site: str, bundle: Path, decoded: Matrix, queries: Matrix
+):
+    held: list[Any] = []
+    visitor.context.route("**/vectors.lo?*", held.append)
+    page, _ = open_engine(visitor.context, site)
+    page.evaluate("async () => { engine.download(); await engine.ready; }")
+    (found,) = page.evaluate(SEARCH, {"queries": [queries[5].tolist()], "k": 50})
+    assert found["exact"] is False
+    rough = decode(read_planes(bundle / "data/vectors.hi", bundle / "data/vectors.lo", len(decoded))[0])
+    cosines = rough.astype(np.float64) @ queries[5]
+    assert found["indices"] == np.argsort(-cosines, kind="stable")[:50].tolist()
+    page.wait_for_timeout(50)
+    held[0].continue_()
+    page.evaluate("() => engine.exact")
+    (found,) = page.evaluate(SEARCH, {"queries": [queries[5].tolist()], "k": 50})
+    assert found["exact"] is True
+    assert found["indices"] == np.argsort(-(decoded.astype(np.float64) @ queries[5]), kind="stable")[:50].tolist()
+
+
+def test_rows_are_those_of_the_planes(visitor: Visitor, site: str, decoded: Matrix):
+    page, _ = open_engine(visitor.context, site)
+    page.evaluate(DOWNLOAD)
+    rows = page.evaluate("async () => [...await engine.vectors([3, 0, 3])]")
+    np.testing.assert_allclose(np.reshape(rows, (3, -1)), decoded[[3, 0, 3]], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("engine.search(new Float32Array(model.d - 1))", "A query is 128 finite numbers."),
+        ("engine.search(new Float32Array(model.d).fill(NaN))", "A query is 128 finite numbers."),
+        ("engine.search(new Float32Array(model.d), { bias: new Float32Array(3) })", r"A bias is \d+ numbers."),
+        ("engine.vectors([model.n])", r"A row is below \d+."),
+    ],
+)
+def test_an_impossible_question_is_refused(question: str, answer: str, visitor: Visitor, site: str):
+    page, _ = open_engine(visitor.context, site)
+    page.evaluate(DOWNLOAD)
+    with pytest.raises(Exception, match=answer):
+        page.evaluate(f"() => {question}")
+
+
+def test_a_zero_query_is_like_nothing(visitor: Visitor, site: str):
+    page, _ = open_engine(visitor.context, site)
+    page.evaluate(DOWNLOAD)
+    (found,) = page.evaluate(SEARCH, {"queries": [[0.0] * 128], "k": 3})
+    assert found["cosines"] == [0, 0, 0]
+
+
+def test_progress_is_told_by_plane_to_the_last_byte(visitor: Visitor, site: str):
+    page, _ = open_engine(visitor.context, site)
+    page.evaluate(DOWNLOAD)
+    progress = page.evaluate("progress")
+    for plane in ("hi", "lo"):
+        told = [p for p in progress if p["plane"] == plane]
+        assert told[-1]["loaded"] == told[-1]["total"] > 0
+        assert {p["source"] for p in told} == {"network"}
+
+
+@pytest.mark.parametrize("store", ["files", "database"])
+def test_a_second_visit_needs_no_download(store: str, visitor: Visitor, site: str, queries: Matrix):
+    if store == "database":
+        without_files(visitor)
+    page, cached = open_engine(visitor.context, site)
+    assert cached is False
+    page.evaluate(DOWNLOAD)
+    first = page.evaluate(SEARCH, {"queries": queries.tolist(), "k": 50})
+    page.wait_for_timeout(300)  # the second plane is written after it has come
+    page.close()
+    asked: list[str] = []
+    visitor.context.route("**/vectors.*", lambda route: (asked.append(route.request.url), route.abort()))
+    page, cached = open_engine(visitor.context, site)
+    assert cached is True
+    page.evaluate("() => engine.exact")
+    assert page.evaluate(SEARCH, {"queries": queries.tolist(), "k": 50}) == first
+    assert {p["source"] for p in page.evaluate("progress")} == {"cache"}
+    assert asked == []
+
+
+def test_a_damaged_copy_on_the_device_is_not_used(visitor: Visitor, site: str):
+    page, _ = open_engine(visitor.context, site)
+    page.evaluate(DOWNLOAD)
+    page.wait_for_timeout(300)
+    page.evaluate(
+        """async () => {
+          for await (const [name, file] of kept(await navigator.storage.getDirectory())) {
+            const writing = await file.createWritable({ keepExistingData: true });
+            await writing.write({ type: "write", position: 100, data: new Uint8Array([1, 2, 3]) });
+            await writing.close();
+          }
+          async function* kept(folder) {
+            for await (const [name, entry] of folder.entries())
+              if (entry.kind === "directory") yield* kept(entry);
+              else yield [name, entry];
+          }
+        }"""
+    )
+    page.close()
+    page, cached = open_engine(visitor.context, site)
+    assert cached is False
+    assert page.evaluate(DOWNLOAD)["kernel"] == "wasm"
+
+
+@pytest.mark.parametrize("store", ["files", "database"])
+def test_planes_of_an_older_model_are_removed(store: str, visitor: Visitor, editable: Path, serving: Any):
+    if store == "database":
+        without_files(visitor)
+    site = serving(editable)
+    page, _ = open_engine(visitor.context, site)
+    page.evaluate(DOWNLOAD)
+    page.wait_for_timeout(300)
+    old = json.loads((editable / "data/model.json").read_text())["model"]
+    assert sorted(page.evaluate(KEPT)) == [f"{old}.hi", f"{old}.lo"]
+    page.close()
+    change_model(editable, model="0123456789abcdef")
+    page, cached = open_engine(visitor.context, site)
+    assert cached is False
+    page.evaluate(DOWNLOAD)
+    page.wait_for_timeout(300)
+    assert sorted(page.evaluate(KEPT)) == ["0123456789abcdef.hi", "0123456789abcdef.lo"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("flipped", r"^vectors\.hi is not what model\.json says it is \(SHA-256\): reload the page\.$"),
+        ("short", r"^The download of vectors\.hi was cut off after \d+ of \d+ bytes: try again\.$"),
+        ("long", r"^vectors\.hi is longer than the \d+ bytes of this model: reload the page\.$"),
+        ("missing", r"^vectors\.hi could not be fetched: the server answered 404\.$"),
+        ("offline", r"^vectors\.hi could not be fetched: is there a network\?$"),
+    ],
+)
+def test_a_failed_download_gives_one_clear_message_and_can_be_repeated(
+    damage: str, message: str, visitor: Visitor, site: str, bundle: Path
+):
+    whole = (bundle / "data/vectors.hi").read_bytes()
+    bodies = {"flipped": whole[:-1] + bytes([whole[-1] ^ 1]), "short": whole[:-1], "long": whole + b"x"}
+
+    def answer(route: Any) -> None:
+        if damage == "offline":
+            route.abort()
+        elif damage == "missing":
+            route.fulfill(status=404)
+        else:
+            route.fulfill(body=bodies[damage], content_type="application/octet-stream")
+
+    visitor.context.route("**/vectors.hi?*", answer)
+    page, _ = open_engine(visitor.context, site)
+    page.evaluate("() => { engine.download(); engine.download(); }")
+    page.wait_for_function("() => failed.length")
+    page.wait_for_timeout(100)
+    (said,) = page.evaluate("failed")
+    assert re.search(message, said), said
+    visitor.context.unroute("**/vectors.hi?*", answer)
+    page.evaluate(DOWNLOAD)
+    page.close()
+    page, cached = open_engine(visitor.context, site)
+    assert cached is True, "nothing damaged was kept, what came whole was"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, r"model\.json has format 2, this page reads 1\."),
+        ({"n": "many"}, r"model\.json: n is not a number\."),
+        ({"n": 1e12}, r"model\.json: n is not from 1 to 5000000\."),
+        ({"d": 120}, r"model\.json: d is no multiple of 16\."),
+        ({"d": 64}, r"model\.json: the planes are not n x d\."),
+        ({"files": {}}, r"model\.json does not list vectors\.hi\."),
+        ({"model": "<script>"}, r"model\.json: model is no id\."),
+        ({"evaluation": {"trained": {"mrr": {"value": None}}}}, r"mrr is not a number\."),
+        ({"languages": "Python"}, r"model\.json: languages is not a list"),
+    ],
+)
+def test_a_model_that_makes_no_sense_is_told_in_one_sentence(
+    change: dict[str, Any], message: str, visitor: Visitor, editable: Path, serving: Any
+):
+    site = serving(editable)
+    change_model(editable, **change)
+    with pytest.raises(Exception, match=message):
+        open_engine(visitor.context, site)
+
+
+def test_dimensions_other_than_128_are_searched_too(visitor: Visitor, editable: Path, serving: Any):
+    rows = unit_rows(np.random.default_rng(5).standard_normal((700, 48)))
+    rows[13] = 0
+    rows.astype("<f2").tofile(editable / "matrix")
+    paths = [editable / "data/vectors.hi", editable / "data/vectors.lo"]
+    write_planes(editable / "matrix", 700, *paths)
+    files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in paths}
+    model = json.loads((editable / "data/model.json").read_text())
+    change_model(editable, n=700, d=48, files=model["files"] | files)
+    expected = decode(*read_planes(*paths, 700))
+    site = serving(editable)
+    for kernel in ("wasm", "javascript"):
+        if kernel == "javascript":
+            without_simd(visitor)
+        page, _ = open_engine(visitor.context, site)
+        assert page.evaluate(DOWNLOAD)["kernel"] == kernel
+        (found,) = page.evaluate(SEARCH, {"queries": [expected[7].tolist()], "k": 700})
+        cosines = expected.astype(np.float64) @ expected[7]
+        assert found["indices"] == np.argsort(-cosines, kind="stable").tolist()
+
+
+def test_the_catalogue_is_that_of_the_export(visitor: Visitor, site: str, inputs: BundleInputs):
+    repos = pq.read_table(inputs.fp16_export / "repos.parquet").to_pylist()
+    page, _ = open_engine(visitor.context, site)
+    shown = page.evaluate(CATALOGUE, {"base": site})
+    assert shown["names"] == [repo["name"] for repo in repos]
+    assert shown["stars"] == [repo["stars"] for repo in repos]
+    assert shown["ids"] == [repo["repo_id"] for repo in repos]
+    assert shown["languages"] == [repo["language"] or "" for repo in repos]
+    assert shown["descriptions"][:-1] == [repo["description"] for repo in repos[:-1]]
+    assert "<script>" in shown["descriptions"][-1]
+    assert "\u202e" not in shown["descriptions"][-1]
+    assert shown["found"] == [5, 5, -1, 5, -1]
+
+
+def test_columns_that_the_host_has_inflated_are_read_as_they_are(visitor: Visitor, site: str):
+    def encoded(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, headers=answer.headers | {"content-encoding": "gzip"})
+
+    page, _ = open_engine(visitor.context, site)
+    plain = page.evaluate(CATALOGUE, {"base": site})
+    visitor.context.route("**/*.gz?*", encoded)
+    page, _ = open_engine(visitor.context, site)
+    assert page.evaluate(CATALOGUE, {"base": site}) == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("names.gz", b"not gzip", r"names\.gz holds 1 lines, not \d+: reload the page\."),
+        ("names.gz", gzip.compress(b"one\ntwo"), r"names\.gz holds \d+ lines, not \d+: reload the page\."),
+        ("columns.gz", gzip.compress(b"12345"), r"columns\.gz holds \d+ bytes, not \d+: reload the page\."),
+    ],
+)
+def test_a_damaged_column_is_told(name: str, content: bytes, message: str, visitor: Visitor, site: str):
+    visitor.context.route(f"**/{name}?*", lambda route: route.fulfill(body=content))
+    page, _ = open_engine(visitor.context, site)
+    with pytest.raises(Exception, match=message):
+        page.evaluate(CATALOGUE, {"base": site})
+
+
+def test_people_are_decoded_to_the_bit(visitor: Visitor, site: str, inputs: BundleInputs):
+    page, _ = open_engine(visitor.context, site)
+    people = page.evaluate(
+        """async ({ base }) => {
+          const { loadPeople } = await import(base + "engine/model.js");
+          const { categories, quantiles, developers } = await loadPeople(base + "data/", model);
+          const plain = (x) => ({ ...x, weights: [...(x.weights ?? [])], vector: [...(x.vector ?? [])] });
+          return {
+            categories: categories.map(plain), developers: developers.map(plain), users: [...quantiles.users],
+          };
+        }""",
+        {"base": site},
+    )
+    probes = load_probes(inputs.linear_probes)
+    assert np.array_equal(np.float32([c["weights"] for c in people["categories"]]), probes.weights)
+    assert np.array_equal(np.float32([c["bias"] for c in people["categories"]]), probes.bias)
+    assert np.array_equal(np.float32(people["users"]), np.load(inputs.quantile_tables / "users.npy"))
+    known = np.load(inputs.developer_vectors / "vectors.npy")
+    assert np.array_equal(np.float32([d["vector"] for d in people["developers"]]), known)
+
+
+def test_a_persons_vector_is_pythons(visitor: Visitor, site: str, decoded: Matrix):
+    rows, stars = [2, 40, 333, 1000], [900, 300, 20, 0]
+    counts = np.zeros(len(decoded), np.int64)
+    counts[rows] = stars
+    expected = user_vectors(decoded, PackedLists.of([rows]), counts, fame_power=0.1)[0]
+    page, _ = open_engine(visitor.context, site)
+    vector = page.evaluate(
+        """async ({ base, rows, stars, d }) => {
+          const { fameWeights, userVector } = await import(base + "engine/vectors.js");
+          return [...userVector(Float32Array.from(rows), fameWeights(stars, 0.1), d)];
+        }""",
+        {"base": site, "rows": decoded[rows].ravel().tolist(), "stars": stars, "d": decoded.shape[1]},
+    )
+    np.testing.assert_allclose(vector, expected, atol=2e-7)

@@ -1,0 +1,90 @@
+"""The bundle: everything the page needs, described by model.json, the same bytes for the same artifacts."""
+
+import base64
+import gzip
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.export.bundle import BundleInputs, build_bundle
+from starvec_assets.profile.probes import load_probes
+from starvec_assets.vectors import USER_RULE
+
+MADE = {"code_version": "test", "sources": ["simulated people"]}
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((bundle / "data/model.json").read_text())
+    return content
+
+
+def test_equal_artifacts_give_equal_bytes(inputs: BundleInputs, core: bytes, bundle: Path, tmp_path: Path):
+    summary = build_bundle(inputs, core, MADE, tmp_path)
+    files = {p.relative_to(bundle).as_posix() for p in bundle.rglob("*") if p.is_file()}
+    assert set(summary.files) == files
+    for name in files:
+        assert (tmp_path / name).read_bytes() == (bundle / name).read_bytes(), name
+
+
+def test_the_model_lists_every_file_of_the_data(bundle: Path, model: dict[str, Any]):
+    there = {p.name for p in (bundle / "data").iterdir()} - {"model.json"}
+    assert set(model["files"]) == there
+    for name, file in model["files"].items():
+        content = (bundle / "data" / name).read_bytes()
+        assert file == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert model["files"]["vectors.hi"]["bytes"] == model["n"] * model["d"]
+    assert model["user_rule"] == USER_RULE
+
+
+def test_the_model_says_what_it_is_made_of(inputs: BundleInputs, model: dict[str, Any]):
+    assert model["window"]["first"] == model["window"]["last"] == "2024-01"
+    assert model["window"]["hours_expected"] - model["window"]["hours_missing"] == model["window"]["hours_ok"] == 742
+    metrics = json.loads((inputs.evaluation / "metrics.json").read_text())
+    score = model["evaluation"]["trained"]["heldout_mrr"]
+    assert score["value"] == metrics["trained"]["heldout_mrr"]
+    assert score["low"] < score["value"] < score["high"]
+    assert model["evaluation"]["trained"]["coverage"]["low"] is None
+    assert model["gate"][0]["name"] == "finite"
+    assert model["made"] == MADE
+
+
+def test_people_are_those_of_the_artifacts(inputs: BundleInputs, bundle: Path):
+    people = json.loads((bundle / "data/people.json").read_text())
+    probes = load_probes(inputs.linear_probes)
+    assert [category["name"] for category in people["categories"]] == probes.categories
+    for i, category in enumerate(people["categories"]):
+        weights = np.frombuffer(base64.b64decode(category["weights"]), "<f4")
+        np.testing.assert_array_equal(weights, probes.weights[i])
+        assert np.float32(category["bias"]) == probes.bias[i]
+    users = np.load(inputs.quantile_tables / "users.npy")
+    np.testing.assert_array_equal(np.float32(people["quantiles"]["users"]), users)
+    known = pq.read_table(inputs.developer_vectors / "developers.parquet")
+    assert [person["login"] for person in people["developers"]] == known["login"].to_pylist()
+
+
+def test_names_stand_in_vocabulary_order(inputs: BundleInputs, bundle: Path):
+    names = gzip.decompress((bundle / "data/names.gz").read_bytes()).decode().split("\n")
+    assert names == pq.read_table(inputs.fp16_export / "repos.parquet")["name"].to_pylist()
+
+
+def test_sources_that_are_only_built_from_are_not_served(bundle: Path):
+    kinds = {p.suffix for p in bundle.rglob("*") if p.is_file() and p.parent.name != "data"}
+    assert kinds <= {".html", ".css", ".js", ".svg", ".png", ".wasm", ".webmanifest"}
+    assert (bundle / "engine/search.wasm").read_bytes().startswith(b"\0asm")
+
+
+def test_probes_of_other_dimensions_are_refused(inputs: BundleInputs, core: bytes, tmp_path: Path):
+    other = Path(shutil.copytree(inputs.linear_probes, tmp_path / "probes"))
+    np.save(other / "weights.npy", np.load(other / "weights.npy")[:, :64])
+    (tmp_path / "out").mkdir()
+    with pytest.raises(StarvecError, match=r"linear_probes \(\d+, 64\).* are not of the 128 dimensions"):
+        build_bundle(replace(inputs, linear_probes=other), core, MADE, tmp_path / "out")
