@@ -177,7 +177,7 @@ def test_the_first_plane_answers_before_the_second_has_come(
     visitor: Visitor, site: str, bundle: Path, decoded: Matrix, queries: Matrix
 ):
     held: list[Any] = []
-    visitor.context.route("**/vectors.lo?*", held.append)
+    visitor.context.route("**/vectors.lo?*", lambda route: held.append(route))
     page, _ = open_engine(visitor.context, site)
     page.evaluate("async () => { engine.download(); await engine.ready; }")
     (found,) = page.evaluate(SEARCH, {"queries": [queries[5].tolist()], "k": 50})
@@ -241,10 +241,10 @@ def test_a_second_visit_needs_no_download(store: str, visitor: Visitor, site: st
     assert cached is False
     page.evaluate(DOWNLOAD)
     first = page.evaluate(SEARCH, {"queries": queries.tolist(), "k": 50})
-    page.wait_for_timeout(300)  # the second plane is written after it has come
+    assert page.evaluate("engine.kept") is True
     page.close()
     asked: list[str] = []
-    visitor.context.route("**/vectors.*", lambda route: (asked.append(route.request.url), route.abort()))
+    visitor.context.route("**/data/vectors.*", lambda route: (asked.append(route.request.url), route.abort()))
     page, cached = open_engine(visitor.context, site)
     assert cached is True
     page.evaluate("() => engine.exact")
@@ -256,7 +256,7 @@ def test_a_second_visit_needs_no_download(store: str, visitor: Visitor, site: st
 def test_a_damaged_copy_on_the_device_is_not_used(visitor: Visitor, site: str):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
-    page.wait_for_timeout(300)
+    page.evaluate("engine.kept")
     page.evaluate(
         """async () => {
           for await (const [name, file] of kept(await navigator.storage.getDirectory())) {
@@ -284,7 +284,7 @@ def test_planes_of_an_older_model_are_removed(store: str, visitor: Visitor, edit
     site = serving(editable)
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
-    page.wait_for_timeout(300)
+    page.evaluate("engine.kept")
     old = json.loads((editable / "data/model.json").read_text())["model"]
     assert sorted(page.evaluate(KEPT)) == [f"{old}.hi", f"{old}.lo"]
     page.close()
@@ -292,7 +292,7 @@ def test_planes_of_an_older_model_are_removed(store: str, visitor: Visitor, edit
     page, cached = open_engine(visitor.context, site)
     assert cached is False
     page.evaluate(DOWNLOAD)
-    page.wait_for_timeout(300)
+    page.evaluate("engine.kept")
     assert sorted(page.evaluate(KEPT)) == ["0123456789abcdef.hi", "0123456789abcdef.lo"]
 
 
@@ -329,6 +329,7 @@ def test_a_failed_download_gives_one_clear_message_and_can_be_repeated(
     assert re.search(message, said), said
     visitor.context.unroute("**/vectors.hi?*", answer)
     page.evaluate(DOWNLOAD)
+    page.evaluate("engine.kept")
     page.close()
     page, cached = open_engine(visitor.context, site)
     assert cached is True, "nothing damaged was kept, what came whole was"

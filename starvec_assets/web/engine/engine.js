@@ -16,8 +16,8 @@ export class Engine extends EventTarget {
   #last = 0;
   /** @type {Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>} */
   #asked = new Map();
-  /** @type {Record<"cached" | "hi" | "lo", PromiseWithResolvers<any>>} */
-  #awaited = { cached: deferred(), hi: deferred(), lo: deferred() };
+  /** @type {Record<"cached" | "hi" | "lo" | "kept", PromiseWithResolvers<any>>} */
+  #awaited = { cached: deferred(), hi: deferred(), lo: deferred(), kept: deferred() };
 
   /** Which kernel runs, once the vectors are there. @type {"" | "wasm" | "javascript"} */
   kernel = "";
@@ -36,6 +36,8 @@ export class Engine extends EventTarget {
     this.ready = this.#awaited.hi.promise;
     /** The residual plane is there too: they answer exactly. @type {Promise<void>} */
     this.exact = this.#awaited.lo.promise;
+    /** Both planes are kept on this device; false where there is no room for them. @type {Promise<boolean>} */
+    this.kept = this.#awaited.kept.promise;
     this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }) => this.#hear(data);
     this.#worker.onerror = () => this.#fail("The search could not be started: reload the page.");
@@ -96,6 +98,7 @@ export class Engine extends EventTarget {
     else if (said.type === "refused") this.#settle(said.id)?.reject(new Error(said.message));
     else if (said.type === "progress") this.dispatchEvent(new CustomEvent("progress", { detail: said.detail }));
     else if (said.type === "cached") this.#awaited.cached.resolve(said.value);
+    else if (said.type === "kept") this.#awaited.kept.resolve(said.value);
     else if (said.type === "arrived") {
       this.kernel = said.kernel;
       this.bytes = said.bytes;

@@ -47,6 +47,7 @@ async function open() {
     if (plane === "hi") post({ type: "cached", value: there.hi });
     if (!there[plane]) break;
   }
+  if (there.lo) post({ type: "kept", value: true });
   await device?.prune(planes.map((plane) => keptName(opening.model, plane)));
 }
 
@@ -67,12 +68,14 @@ async function prepare() {
 async function download() {
   await opened.catch(() => {}); // what failed there is tried again here
   const { model, device, core } = await made();
+  let kept = device !== null;
   for (const plane of /** @type {Plane[]} */ (["hi", "lo"])) {
     if (there[plane]) continue;
     await fetchPlane(plane);
     await arrived(plane);
-    await device?.write(keptName(model, plane), core[plane]()).catch(() => {}); // no room: the next visit downloads again
+    await device?.write(keptName(model, plane), core[plane]()).catch(() => (kept = false));
   }
+  post({ type: "kept", value: kept });
 }
 
 /** @param {Plane} plane */
