@@ -18,6 +18,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -28,12 +29,17 @@ ROWS_A_MONTH = 4_000_000
 USERS_A_BLOCK = 100_000
 
 
+def popularity_reach(repos: int) -> npt.NDArray[np.float64]:
+    """Share of all stars that the most starred repositories have, up to each: a power law."""
+    popularity = (1 + np.arange(repos)) ** -0.85
+    return np.cumsum(popularity) / popularity.sum()
+
+
 def make_months(folder: Path, users: int, repos: int, stars: int, seed: int = 0) -> None:
     """Write month-*.parquet as raw_stars writes them, and repos.parquet as repo_catalog does."""
     months = max(1, stars // ROWS_A_MONTH)
     rng = np.random.default_rng(seed)
-    popularity = (1 + np.arange(repos)) ** -0.85
-    reach = np.cumsum(popularity) / popularity.sum()
+    reach = popularity_reach(repos)
     ids = rng.permutation(repos).astype(np.int64) * 397 + 10_000
     user_ids = np.sort(rng.choice(users * 60, users, replace=False))
     spread = 1.1

@@ -60,8 +60,13 @@ def line_chart(series: Mapping[str, tuple[Numbers, Numbers]], title: str, x: str
 
 def named_points(points: Mapping[str, tuple[float, float]], title: str, x: str, y: str) -> bytes:
     """A point (x, y) a name in one PNG, the horizontal axis logarithmic; names in a column, the best on top."""
+    from matplotlib.ticker import LogLocator
+
     figure, axes = _axes(title, x, y, height=max(2.8, 0.9 + 0.15 * len(points)))
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.plot([at[0] for at in points.values()], [at[1] for at in points.values()], "o", color=SERIES[0], markersize=4)
     low, high = axes.get_ylim()
     gap = 1 / max(len(points), 1)
@@ -80,7 +85,7 @@ def named_points(points: Mapping[str, tuple[float, float]], title: str, x: str, 
             fontsize=6.5,
             color=INK,
             va="center",
-            arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.6},
+            arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8, "relpos": (0, 0.5), "shrinkA": 0},
             parse_math=False,
         )
     return _png(figure)
