@@ -1,6 +1,6 @@
 """awesome_lists and evaluation: what the vectors are worth, beside what they have to beat."""
 
-import json
+import contextlib
 
 import dagster as dg
 import numpy as np
@@ -14,7 +14,7 @@ from starvec_assets.defs.resources import AwesomeSource, StoreResource
 from starvec_assets.evaluate.awesome import build_awesome_lists
 from starvec_assets.evaluate.baselines import Popularity, System, aligned, random_vectors
 from starvec_assets.evaluate.evaluation import Evaluation, EvaluationSettings, evaluate
-from starvec_assets.evaluate.gates import GateResult, GateSettings, gate
+from starvec_assets.evaluate.gates import BLOCKING, GateResult, GateSettings, Kind, gate, write_gates
 from starvec_assets.evaluate.groups import in_vocabulary
 from starvec_assets.evaluate.report import report
 from starvec_assets.evaluate.scoreboard import scoreboard, text_table
@@ -22,12 +22,15 @@ from starvec_assets.plots import bar_chart, picture
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
 from starvec_assets.vectors import USER_RULE, Matrix
 
-# Checks by the kind of gate they show; the first two block what is below.
-CHECKS = {
-    "sound": ("vectors_are_sound", True, "Vectors are finite, distinct and spread out."),
-    "better": ("beats_the_baselines", True, "Vectors beat text alone and popularity on held-out people."),
-    "lists": ("beats_text_on_awesome_lists", False, "Vectors beat text alone on awesome lists, too."),
-    "kept": ("no_worse_than_before", False, "No metric fell below the interval of the version before."),
+# Checks by the kind of gate they show.
+CHECKS: dict[Kind, tuple[str, str]] = {
+    "sound": ("vectors_are_sound", "Vectors are finite, distinct and spread out."),
+    "better": (
+        "beats_the_baselines",
+        "Vectors beat chance and popularity everywhere, text alone on held-out people.",
+    ),
+    "kept": ("no_worse_than_before", "No metric fell below the interval that the vectors exported before have."),
+    "hoped": ("beats_what_it_need_not", "Vectors also beat text alone on awesome lists, and their spectral start."),
 }
 
 
@@ -80,8 +83,8 @@ class EvaluationConfig(EvaluationSettings, GateSettings, dg.Config):
     deps=["trained_embeddings", "readme_init_vectors", "user_buckets", "awesome_lists", "repo_catalog"],
     rules=USER_RULE,
     checks=[
-        dg.AssetCheckSpec(name, asset="evaluation", blocking=blocking, description=description)
-        for name, blocking, description in CHECKS.values()
+        dg.AssetCheckSpec(name, asset="evaluation", blocking=kind in BLOCKING, description=description)
+        for kind, (name, description) in CHECKS.items()
     ],
 )
 def evaluation(
@@ -127,7 +130,7 @@ def evaluation(
             config,
         )
         gates = gate(scores, config)
-        (draft.path / "gates.json").write_text(json.dumps([vars(result) for result in gates], indent=1) + "\n")
+        write_gates(gates, draft.path)
         (draft.path / "report.html").write_text(report(draft.path, gates), encoding="utf-8")
         draft.rows = {"systems": len(systems), "queries": scores.data["queries"], "users": scores.data["users"]}
     done = draft.done()
@@ -159,26 +162,30 @@ def evaluation(
 
 
 def _before(artifacts: ArtifactStore, trained: Artifact) -> tuple[Matrix, npt.NDArray[np.int64]] | None:
-    """Vectors and repo_ids of the newest version with other content that is still there with its vocabulary."""
-    for version in reversed(artifacts.versions("trained_embeddings")):
+    """Vectors and repo_ids of the newest export of other vectors: what people have is what must not get worse.
+
+    Trained but never exported versions do not count, or a bad one would lower the mark for the next.
+    """
+    with contextlib.suppress(CorruptArtifact):
+        artifacts.find("fp16_export")  # fetches it from the bucket, where there is one
+    for version in reversed(artifacts.versions("fp16_export")):
         try:
-            other = artifacts.open("trained_embeddings", version)
-            corpus = artifacts.open("user_buckets", other.manifest.inputs["user_buckets"][0])
+            export = artifacts.open("fp16_export", version)
         except CorruptArtifact:
             continue
-        if other.content_hash != trained.content_hash:
-            ids = pq.read_table(corpus.path / "repos.parquet", columns=["repo_id"])["repo_id"].to_numpy()
-            return np.load(other.path / "vectors.npy", allow_pickle=False), ids
+        if export.manifest.inputs["trained_embeddings"][1] != trained.content_hash:
+            ids = pq.read_table(export.path / "repos.parquet", columns=["repo_id"])["repo_id"].to_numpy()
+            half = np.fromfile(export.path / "embeddings.f16", "<f2")
+            return half.reshape(len(ids), -1).astype(np.float32), ids
     return None
 
 
-def _check(kind: str, results: list[GateResult]) -> dg.AssetCheckResult:
-    name, blocking, _ = CHECKS[kind]
+def _check(kind: Kind, results: list[GateResult]) -> dg.AssetCheckResult:
     failed = [result for result in results if not result.passed]
     return dg.AssetCheckResult(
-        check_name=name,
+        check_name=CHECKS[kind][0],
         passed=not failed,
-        severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if kind in BLOCKING else dg.AssetCheckSeverity.WARN,
         description="; ".join(f"{r.name}: {r.detail}" for r in failed or results) or "nothing to compare with yet",
         metadata={result.name: result.detail for result in results},
     )

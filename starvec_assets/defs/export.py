@@ -1,7 +1,5 @@
 """fp16_export and web_bundle: what leaves the house, if the gate is open."""
 
-import json
-
 import dagster as dg
 import numpy as np
 from pydantic import Field
@@ -9,6 +7,7 @@ from pydantic import Field
 from starvec_assets.defs.common import REFRESHED_MONTHLY, asset, materialization, preview, table, writing
 from starvec_assets.defs.resources import StoreResource
 from starvec_assets.errors import StarvecError
+from starvec_assets.evaluate.gates import failures
 from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.export.fp16 import Export, ExportSettings, build_export
 from starvec_assets.export.wasm import build as build_core
@@ -156,20 +155,19 @@ def pass_gate(
 
     Raises StarvecError when it is closed and may not be passed.
     """
-    closed = closed_gate(evaluation, trained)
-    if closed and not config.export_despite_gate:
+    reasons = closed_gate(evaluation, trained)
+    if reasons and not config.export_despite_gate:
         raise StarvecError(
-            f"the gate is closed: {'; '.join(closed)}. Materialize evaluation, or change what trained_embeddings is "
+            f"the gate is closed: {'; '.join(reasons)}. Materialize evaluation, or change what trained_embeddings is "
             "made of, or set export_despite_gate, which the manifest records"
         )
-    for reason in closed:
+    for reason in reasons:
         context.log.warning(f"exported despite the gate: {reason}")
-    return closed
+    return reasons
 
 
 def closed_gate(evaluation: Artifact, trained: Artifact) -> list[str]:
     """Why these vectors may not be exported; empty when they may."""
     if evaluation.manifest.inputs.get("trained_embeddings", ["", ""])[1] != trained.content_hash:
         return [f"evaluation {evaluation.manifest.version} is of other vectors than {trained.manifest.version}"]
-    gates = json.loads((evaluation.path / "gates.json").read_text())
-    return [f"{g['name']}: {g['detail']}" for g in gates if g["kind"] in ("sound", "better") and not g["passed"]]
+    return failures(evaluation.path)

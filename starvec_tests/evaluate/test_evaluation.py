@@ -8,7 +8,7 @@ from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluate.baselines import Popularity, aligned, random_vectors
 from starvec_assets.evaluate.evaluation import Evaluation, EvaluationSettings, bootstrap, evaluate
-from starvec_assets.evaluate.gates import GateSettings, gate
+from starvec_assets.evaluate.gates import BLOCKING, GateSettings, failures, gate, write_gates
 from starvec_assets.evaluate.groups import Groups
 from starvec_assets.evaluate.report import report
 from starvec_assets.vectors import unit_rows
@@ -141,26 +141,47 @@ def test_what_cannot_be_measured_is_named(world, tmp_path):
         evaluate({"mine": good}, groups, PackedLists.of([]), PackedLists.of([]), languages, STARS, tmp_path, SETTINGS)
 
 
+def seen(evaluation, **systems):
+    """The evaluation with systems under other names, such as trained="text"."""
+    return Evaluation(
+        evaluation.metrics | {name: evaluation.metrics[of] for name, of in systems.items()},
+        evaluation.intervals | {name: evaluation.intervals[of] for name, of in systems.items()},
+        evaluation.data,
+    )
+
+
 def test_without_awesome_lists_held_out_people_alone_are_measured(world, tmp_path):
     _, a, b, languages, good, _ = world
     nothing = Groups(PackedLists.of([]), [], N)
     evaluation = evaluate({"trained": good, "text": good}, nothing, a, b, languages, STARS, tmp_path, SETTINGS)
     assert "heldout_mrr" in evaluation.metrics["trained"]
     assert not any("awesome" in metric for metric in evaluation.metrics["trained"])
-    results = gate(evaluation, GateSettings(), evaluation)
-    assert {r.name for r in results if r.kind == "kept"} == {"keeps heldout_recall_50", "keeps heldout_mrr"}
+    results = gate(seen(evaluation, previous="trained"), GateSettings())
+    assert {r.name for r in results if r.kind == "kept"} == {
+        f"keeps heldout_{metric}" for metric in ("recall_50", "ndcg_50", "mrr")
+    }
     assert "held-out people" in report(tmp_path, results)
 
 
-def failed(evaluation, system="trained", previous=None, **settings):
-    return {r.name for r in gate(evaluation, GateSettings(**settings), previous, system) if not r.passed}
+def failed(evaluation, system="trained", **settings):
+    return {r.name for r in gate(evaluation, GateSettings(**settings), system) if not r.passed}
 
 
 def test_sound_vectors_pass_every_gate(evaluated):
-    results = gate(evaluated[1], GateSettings(), evaluated[1])
+    results = gate(seen(evaluated[1], previous="trained", spectral="text"), GateSettings())
     assert all(result.passed for result in results)
-    assert {"finite", "distinct", "spread", "beats text: heldout_mrr", "keeps awesome_ndcg_10"} <= {
-        r.name for r in results
+    assert [r.name for r in results] == [
+        *("finite", "distinct", "spread"),
+        *(f"beats random: {metric}" for metric in ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr")),
+        *(f"beats popularity: {metric}" for metric in ("awesome_ndcg_10", "heldout_recall_50")),
+        *(f"beats text: {metric}" for metric in ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr")),
+        *(f"beats spectral: {metric}" for metric in ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr")),
+        *("keeps awesome_ndcg_10", "keeps awesome_ndcg_100"),
+        *("keeps heldout_recall_50", "keeps heldout_ndcg_50", "keeps heldout_mrr"),
+    ]
+    assert {r.name for r in results if r.kind not in BLOCKING} == {
+        "beats text: awesome_ndcg_10",
+        *(r.name for r in results if "spectral" in r.name),
     }
 
 
@@ -169,28 +190,49 @@ def test_unsound_vectors_fail_for_a_clear_reason(evaluated):
     assert "finite" in failed(evaluation, "broken")
     assert {"distinct", "spread", "beats text: heldout_mrr"} <= failed(evaluation, "constant")
     assert {"distinct", "spread"} <= failed(evaluation, "zero")
-    assert "beats text: awesome_ndcg_10" in failed(evaluation, "random")
-    detail = {r.name: r.detail for r in gate(evaluation, GateSettings(), None, "broken")}["finite"]
+    assert {"beats text: awesome_ndcg_10", "beats random: heldout_mrr"} <= failed(evaluation, "random")
+    detail = {r.name: r.detail for r in gate(evaluation, GateSettings(), "broken")}["finite"]
     assert detail == "10.2500% of the rows are not finite, none may be"
 
 
-def test_a_metric_below_the_previous_interval_fails(evaluated):
+def test_the_thresholds_are_settings(evaluated):
     evaluation = evaluated[1]
-    better = Evaluation({"trained": evaluation.metrics["trained"]}, {"trained": evaluation.intervals["trained"]}, {})
-    worse = Evaluation({"trained": evaluation.metrics["text"]}, {"trained": evaluation.intervals["text"]}, {})
-    assert "keeps awesome_ndcg_10" in failed(worse, previous=better)
-    assert failed(worse, previous=better, drop=1) == set()
-    assert failed(better, previous=worse) == set()
-    assert failed(worse) == set(), "nothing to compare with"
+    assert failed(evaluation, mean_cosine=0.0) == {"spread"}
+    assert failed(evaluation, over_popularity=1_000) == {
+        "beats popularity: awesome_ndcg_10",
+        "beats popularity: heldout_recall_50",
+    }
+    assert failed(evaluation, over_text=1_000) == {
+        f"beats text: {metric}" for metric in ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr")
+    }
+    assert "distinct" not in failed(evaluation, "constant", distinct=0)
 
 
-def test_previous_vectors_on_the_same_queries_count_before_the_previous_figures(evaluated):
-    evaluation = evaluated[1]
-    metrics = evaluation.metrics | {"previous": evaluation.metrics["trained"], "trained": evaluation.metrics["text"]}
-    intervals = evaluation.intervals | {"previous": evaluation.intervals["trained"]}
-    now = Evaluation(metrics, intervals, evaluation.data)
-    kind = Evaluation({"trained": evaluation.metrics["random"]}, {"trained": evaluation.intervals["random"]}, {})
-    assert "keeps awesome_ndcg_10" in failed(now, previous=kind)
+def test_a_metric_below_the_interval_of_the_version_before_fails(evaluated):
+    worse = seen(evaluated[1], previous="trained", trained="text")
+    assert "keeps awesome_ndcg_10" in failed(worse)
+    assert not any(name.startswith("keeps") for name in failed(worse, drop=1))
+    assert failed(seen(evaluated[1], previous="text")) == set()
+    assert failed(evaluated[1]) == set(), "nothing to compare with"
+
+
+def test_within_the_interval_is_no_worse(evaluated):
+    low = evaluated[1].intervals["trained"]["awesome_ndcg_10"][0]
+    evaluation = seen(evaluated[1], previous="trained")
+
+    def scoring(value):
+        metrics = evaluation.metrics | {"trained": evaluation.metrics["trained"] | {"awesome_ndcg_10": value}}
+        return Evaluation(metrics, evaluation.intervals, evaluation.data)
+
+    assert failed(scoring(low), drop=0) == set()
+    assert failed(scoring(low - 1e-6), drop=0) == {"keeps awesome_ndcg_10"}
+
+
+def test_what_blocks_is_read_back_with_its_values(evaluated, tmp_path):
+    write_gates(gate(evaluated[1], GateSettings()), tmp_path)
+    assert failures(tmp_path) == []
+    write_gates(gate(seen(evaluated[1], trained="text", spectral="trained"), GateSettings(mean_cosine=0)), tmp_path)
+    assert [reason.split(":")[0] for reason in failures(tmp_path)] == ["spread", *["beats text"] * 2]
 
 
 def test_previous_vectors_are_put_in_todays_order():

@@ -1,0 +1,102 @@
+"""What fails the evaluation does not leave the house; who overrides that is on record."""
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from starvec_assets.defs.evaluation import _before
+from starvec_assets.defs.export import fp16_export
+from starvec_assets.defs.resources import StoreResource
+from starvec_assets.evaluate.baselines import random_vectors
+from starvec_assets.evaluate.gates import GateResult, write_gates
+from starvec_assets.store import Artifact, ArtifactStore
+
+N = 60
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
+    """Vocabulary and catalogue of sixty repositories."""
+    monkeypatch.setenv("STARVEC_HOME", str(tmp_path))
+    store = StoreResource().open()
+    columns = {"repo_id": range(N), "name": [f"o/r{i}" for i in range(N)], "stars": [9] * N}
+    with store.write("user_buckets", code_version="1") as draft:
+        pq.write_table(pa.table({"index": np.arange(N, dtype=np.int32), **columns}), draft.path / "repos.parquet")
+    nothing = pa.nulls(N, pa.string())
+    with store.write("repo_catalog", code_version="1") as draft:
+        catalogue = {"repo_id": range(N), "description": nothing, "language": nothing}
+        pq.write_table(pa.table(catalogue), draft.path / "repos.parquet")
+    return store
+
+
+def trained(store: ArtifactStore, seed: int) -> Artifact:
+    with store.write("trained_embeddings", code_version="1") as draft:
+        np.save(draft.path / "vectors.npy", random_vectors(N, 8, seed))
+    return draft.done()
+
+
+def evaluated(store: ArtifactStore, vectors: Artifact, **kinds: bool) -> None:
+    with store.write("evaluation", code_version="1", inputs=[vectors]) as draft:
+        write_gates([GateResult(f"the {k} one", passed, "0.1", k) for k, passed in kinds.items()], draft.path)
+
+
+def export(**config: bool) -> dg.ExecuteInProcessResult:
+    return dg.materialize(
+        [fp16_export],
+        resources={"store": StoreResource()},
+        run_config={"ops": {"fp16_export": {"config": config}}},
+        raise_on_error=False,
+    )
+
+
+def reason(result: dg.ExecuteInProcessResult) -> str:
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    return str(failure.user_failure_data.description)
+
+
+@pytest.mark.parametrize("kind", ["sound", "better", "kept"])
+def test_a_lone_export_does_not_pass_a_failed_condition(store: ArtifactStore, kind: str):
+    evaluated(store, trained(store, 0), **({"sound": True, "better": True, "kept": True} | {kind: False}))
+    failed = export()
+    assert not failed.success
+    assert f"the gate is closed: the {kind} one: 0.1. Materialize evaluation" in reason(failed)
+    assert store.find("fp16_export") is None
+
+
+def test_what_only_warns_is_exported(store: ArtifactStore):
+    evaluated(store, trained(store, 0), sound=True, hoped=False)
+    assert export().success
+    assert store.latest("fp16_export").manifest.facts["passed_despite_gate"] == []
+
+
+def test_vectors_that_were_not_the_ones_evaluated_are_not_exported(store: ArtifactStore):
+    evaluated(store, trained(store, 0), sound=True)
+    trained(store, 1)
+    assert "is of other vectors than" in reason(export())
+
+
+def test_an_override_is_on_record_in_the_manifest(store: ArtifactStore):
+    evaluated(store, trained(store, 0), sound=False, kept=False)
+    assert export(export_despite_gate=True).success
+    manifest = json.loads((store.latest("fp16_export").path / "manifest.json").read_text())
+    assert manifest["facts"]["passed_despite_gate"] == ["the sound one: 0.1", "the kept one: 0.1"]
+    assert manifest["config"]["export_despite_gate"] is True
+
+
+def test_the_version_before_is_what_was_last_exported_of_other_vectors(store: ArtifactStore):
+    first = trained(store, 0)
+    assert _before(store, first) is None
+    evaluated(store, first, sound=True)
+    assert export().success
+    assert _before(store, first) is None, "the same vectors are not the version before"
+    trained(store, 1)  # never exported
+    before = _before(store, trained(store, 2))
+    assert before is not None
+    vectors, ids = before
+    assert np.abs(vectors - random_vectors(N, 8, 0)).max() < 1e-3
+    assert ids.tolist() == list(range(N))
