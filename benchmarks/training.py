@@ -116,7 +116,7 @@ def ours(corpus: Corpus, **change: Any) -> Made:
         text=text,
         heldout=corpus.heldout,
         device=pick_device("cpu"),
-        checkpoint=corpus.folder / "checkpoint",
+        checkpoint=Path(tempfile.mkdtemp(dir=corpus.folder)),
         input_key="benchmark",
         on_epoch=lambda epoch: None,
     )
@@ -192,25 +192,9 @@ def svd(corpus: Corpus) -> Made:
 
 
 def ppmi(corpus: Corpus) -> Made:
-    """U of the SVD of the PPMI of repositories with those starred beside them.
+    from starvec_assets.train.starts import ppmi_start
 
-    A user counts 1 / stars, contexts are smoothed by the power 0.75 (Levy, Goldberg, Dagan 2015).
-    """
-    x = corpus.lists.matrix(corpus.n)
-    together = sp.csr_array(x.T @ sp.diags_array((1 / np.maximum(x.sum(axis=1), 1)).astype(np.float32)) @ x)
-    together.setdiag(0)
-    together.eliminate_zeros()
-    sums = np.asarray(together.sum(axis=1), np.float64)
-    context = np.maximum(sums, 1e-12) ** 0.75
-    rows = np.repeat(np.arange(corpus.n), np.diff(together.indptr))
-    together.data *= (1 / np.maximum(sums, 1e-12)).astype(np.float32)[rows]
-    together.data *= (context.sum() / context).astype(np.float32)[together.indices]
-    del rows
-    np.log(together.data, out=together.data)
-    np.maximum(together.data, 0, out=together.data)
-    together.eliminate_zeros()
-    vectors, _, _ = sp.linalg.svds(together, DIM, tol=1e-2, rng=1)
-    return np.asarray(vectors, np.float32), None
+    return ppmi_start(corpus.lists, corpus.n, DIM, seed=1), None
 
 
 def starspace(corpus: Corpus, binary: str) -> Made:

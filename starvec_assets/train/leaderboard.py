@@ -38,8 +38,8 @@ MOST_ROWS = 200
 HALVES = "pooled=1 bucket_a=100000 bucket_b=100000"
 GRID = [
     "",
-    "start alone: epochs=0 neighbours=0 start=random,text,spectral,text+spectral",
-    "start=random,text,spectral",
+    "start alone: epochs=0 neighbours=0 start=random,text,spectral,ppmi,text+spectral",
+    "start=random,text,spectral,ppmi",
     f"literal recipe: start=random loss=multi_similarity neighbours=0 mean_removal=0 {HALVES}",
     "loss=ntxent,multi_similarity",
     "loss=multi_similarity miner=multi_similarity,hard",

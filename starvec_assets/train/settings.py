@@ -12,7 +12,7 @@ class TrainSettings(Settings):
     """One training run. The README's table says what each default was measured against."""
 
     dim: int = Field(128, ge=2, le=1024, description="dimensions of a vector")
-    start: Literal["spectral", "text", "random", "text+spectral"] = Field(
+    start: Literal["spectral", "ppmi", "text", "random", "text+spectral"] = Field(
         "text+spectral", description="where the vectors start; the two with text need readme_init_vectors"
     )
     text_weight: float = Field(0.5, gt=0, lt=1, description="share of the text in the start text+spectral")

@@ -1,11 +1,15 @@
-"""Where the vectors start: random, from text, from the spectrum of the star matrix, or from both."""
+"""Where the vectors start: random, from text, from the spectrum of stars or of their PPMI, or from stars and text."""
 
 import numpy as np
+import scipy.sparse as sp
 
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
 from starvec_assets.train.settings import TrainSettings
 from starvec_assets.vectors import Matrix, unit_rows
+
+MOST_PAIRS = 1_000_000_000
+ROWS = 1 << 11
 
 
 def make_start(corpus: PackedLists, n: int, text: Matrix | None, settings: TrainSettings) -> Matrix:
@@ -18,6 +22,8 @@ def make_start(corpus: PackedLists, n: int, text: Matrix | None, settings: Train
         return unit_rows(random_start(n, d, seed))
     if settings.start == "spectral":
         return unit_rows(spectral_start(corpus, n, d, seed))
+    if settings.start == "ppmi":
+        return unit_rows(ppmi_start(corpus, n, d, seed))
     if text is None:
         raise StarvecError(f"start is {settings.start!r} but there are no text vectors: choose spectral or random")
     if text.shape != (n, d):
@@ -94,6 +100,44 @@ def spectral_start(
     values, axes = values.flip(0)[:d].clamp(min=0), axes.flip(1)[:, :d]
     vectors = (q @ axes.float()) * values.sqrt()  # the eigenvalues of X'X are S squared
     return np.ascontiguousarray(_fixed_signs(vectors.numpy()))
+
+
+def ppmi_start(lists: PackedLists, n: int, d: int, seed: int) -> Matrix:
+    """Left singular vectors of the positive pointwise mutual information of co-starring; float32 [n, d].
+
+    A list's pairs count 1 / its length, contexts are smoothed by the power 0.75 (Levy, Goldberg, Dagan 2015). One
+    thread, and memory for every pair of repositories starred together: for vocabularies of tens of thousands.
+    Raises StarvecError when d is not below n, and beyond a billion pairs.
+    """
+    from scipy.sparse.linalg import svds
+
+    lengths = lists.lengths
+    pairs = int((lengths * lengths).sum())
+    if pairs > MOST_PAIRS:
+        raise StarvecError(
+            f"start is 'ppmi' but the lists have {pairs:,} pairs of stars, more than {MOST_PAIRS:,}: "
+            f"choose the start spectral, or fewer users"
+        )
+    if d >= n:
+        raise StarvecError(f"start is 'ppmi' but dim is {d} of {n} repositories: set dim to {n - 1} or less")
+    users = lists.matrix(n)
+    repos = sp.csr_array(users.T)
+    weight = (1 / lengths.clip(min=1)).astype(np.float32)
+    sums = (repos @ (weight * (lengths - 1))).clip(min=1e-12)  # of every row of the counts
+    contexts = sums**0.75
+    by_column = (contexts.sum() / contexts).astype(np.float32)
+    weighted = sp.csr_array(users * weight[:, None])
+    blocks = []
+    for start in range(0, n, ROWS):
+        block = sp.coo_array(repos[start : start + ROWS] @ weighted)
+        value = np.log(block.data * by_column[block.col] / sums[start + block.row].astype(np.float32))
+        kept = (value > 0) & (block.col != block.row + start)
+        entries = (value[kept].astype(np.float32), (block.row[kept], block.col[kept]))
+        blocks.append(sp.csr_array(entries, shape=block.shape))
+    counts = sp.csr_array(sp.vstack(blocks, format="csr"))
+    first = np.random.default_rng(seed).standard_normal(n, dtype=np.float32)
+    vectors = svds(counts, d, tol=1e-2, v0=first, return_singular_vectors="u")[0][:, ::-1]
+    return np.ascontiguousarray(_fixed_signs(vectors))
 
 
 def _fixed_signs(columns: np.ndarray) -> np.ndarray:

@@ -75,7 +75,7 @@ def test_no_rows_or_too_many_are_refused(lines: list[str], count: str):
 def test_the_default_grid_is_valid_and_names_every_start_and_loss():
     rows = parse_rows(LeaderboardSettings().rows)
     tried = [TrainSettings(**row.changes) for row in rows]
-    assert {s.start for s in tried} == {"random", "text", "spectral", "text+spectral"}
+    assert {s.start for s in tried} == {"random", "text", "spectral", "ppmi", "text+spectral"}
     assert {s.loss for s in tried} == {"item_softmax", "ntxent", "multi_similarity"}
     assert {s.miner for s in tried} == {"none", "multi_similarity", "hard"}
     assert len({row.name for row in rows}) == len(rows)

@@ -6,8 +6,9 @@ import scipy.linalg
 
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
+from starvec_assets.train import starts
 from starvec_assets.train.settings import TrainSettings
-from starvec_assets.train.starts import joint_start, make_start, random_start, spectral_start, text_start
+from starvec_assets.train.starts import joint_start, make_start, ppmi_start, random_start, spectral_start, text_start
 from starvec_assets.vectors import unit_rows
 
 N = 200
@@ -28,6 +29,28 @@ def test_spectral_knows_the_interests(corpus: PackedLists) -> None:
     same = np.equal.outer(np.arange(N) // 20, np.arange(N) // 20)
     assert cosines[same].mean() > 0.8
     assert abs(cosines[~same].mean()) < 0.2
+
+
+def test_ppmi_is_the_svd_of_its_formula(corpus: PackedLists, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starts, "ROWS", 30)
+    x = corpus.matrix(N).toarray().astype(float)
+    counts = x.T @ (x / x.sum(axis=1, keepdims=True))
+    np.fill_diagonal(counts, 0)
+    contexts = counts.sum(axis=0) ** 0.75
+    with np.errstate(divide="ignore"):
+        pmi = np.log(counts / np.outer(counts.sum(axis=1), contexts / contexts.sum()))
+    axes = scipy.linalg.svd(np.maximum(pmi, 0))[0][:, :8]
+    got = ppmi_start(corpus, N, 8, seed=1)
+    assert np.allclose(got @ got.T, axes @ axes.T, atol=1e-2)
+    assert np.array_equal(got, ppmi_start(corpus, N, 8, seed=1))
+
+
+def test_ppmi_refuses_what_it_cannot_hold(corpus: PackedLists, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StarvecError, match="dim is 200 of 200 repositories: set dim to 199 or less"):
+        ppmi_start(corpus, N, 200, seed=0)
+    monkeypatch.setattr(starts, "MOST_PAIRS", 1000)
+    with pytest.raises(StarvecError, match="more than 1,000: choose the start spectral"):
+        ppmi_start(corpus, N, 8, seed=0)
 
 
 def test_a_seed_gives_the_same_start(corpus: PackedLists) -> None:
@@ -58,7 +81,7 @@ def test_more_dimensions_than_the_data_has_are_refused() -> None:
         spectral_start(corpus, 10, 5, seed=0)
 
 
-@pytest.mark.parametrize("start", ["random", "text", "spectral", "text+spectral"])
+@pytest.mark.parametrize("start", ["random", "text", "spectral", "ppmi", "text+spectral"])
 def test_every_start_is_unit_rows(corpus: PackedLists, start: str) -> None:
     settings = TrainSettings.model_validate({"dim": 8, "start": start})
     text = np.random.default_rng(0).standard_normal((N, 8)).astype(np.float32)
