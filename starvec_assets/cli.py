@@ -190,7 +190,7 @@ def _user(arguments: argparse.Namespace) -> None:
 
 def _stars_of(login: str, github: bool) -> list[tuple[int, str]]:
     """Repo_id and name of what `login` starred; the log tells no names."""
-    from starvec_assets.defs.log import months_of
+    from starvec_assets.defs.log import star_files
     from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB
     from starvec_assets.stars.people import stars_of
 
@@ -198,13 +198,13 @@ def _stars_of(login: str, github: bool) -> list[tuple[int, str]]:
         with GitHubResource().open() as client:
             return [(star.repo_id, star.name) for star in client.starred(login)]
     artifacts = _store()
-    months = months_of(artifacts.latest("star_log"), artifacts, "raw_stars")
+    log = artifacts.latest("star_log")
     with SpillingDuckDB().connect() as connection:
-        given = stars_of(connection, [month.path / "stars.parquet" for month in months], [login])
+        given = stars_of(connection, star_files(log, artifacts)[0], [login])
     if not given:
         raise StarvecError(
-            f"{login} starred nothing in the {len(months)} months of the star log. With --github their stars are "
-            "asked of the GitHub API instead"
+            f"{login} starred nothing in the {log.manifest.rows['months']} months of the star log. With --github "
+            "their stars are asked of the GitHub API instead"
         )
     return [(repo_id, "") for repo_id in next(iter(given.values()))]
 

@@ -16,6 +16,7 @@ from starvec_assets.defs import (
     structure,
     terminal,
     text,
+    topup,
     training,
 )
 
@@ -23,7 +24,7 @@ from starvec_assets.defs import (
 @dg.definitions
 def defs() -> dg.Definitions:
     """The project; settings of a deployment come from the environment (docs/operation.md)."""
-    modules = [ingest, log, corpus, text, training, evaluation, structure, profiles, export]
+    modules = [ingest, log, topup, corpus, text, training, evaluation, structure, profiles, export]
     return dg.Definitions(
         assets=dg.load_assets_from_modules(modules),
         jobs=[jobs.ingest_month, jobs.monthly_refresh],

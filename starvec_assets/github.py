@@ -1,4 +1,4 @@
-"""A small client of the GitHub API: READMEs and the stars of a user; polite, bounded, cached by ETag.
+"""A small client of the GitHub API: READMEs, the stars of a user and of a repository; polite, bounded, cached by ETag.
 
 The token comes from the environment variable GITHUB_TOKEN, travels in the Authorization header to the API's own origin
 alone, and shows up nowhere else.
@@ -25,10 +25,18 @@ from starvec_assets.files import write_atomically
 MAX_BODY = 16 << 20
 MAX_PAGES = 1_000
 MAX_REDIRECTS = 5
+TOKEN_REFUSED = "GitHub refuses the token in GITHUB_TOKEN (401): renew it"
 TIMEOUT = httpx.Timeout(30, connect=10)
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9_.-]{1,100}", re.ASCII)
 _LOGIN = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
+_CURSOR = re.compile(r"[!-~]{1,500}", re.ASCII)
+
+STARGAZERS = """query($owner: String!, $name: String!, $after: String) {
+  repository(owner: $owner, name: $name, followRenames: true) { databaseId nameWithOwner stargazerCount
+    stargazers(first: 100, after: $after, orderBy: {field: STARRED_AT, direction: DESC}) {
+      pageInfo { hasNextPage endCursor } edges { starredAt node { databaseId login } } } } }"""
+
 _NEXT = re.compile(r'<([^<>]{1,2000})>\s*;\s*rel="next"')
 
 
@@ -42,6 +50,10 @@ class NotFound(GitHubError):
 
 class RateLimited(GitHubError):
     """The hour's requests are spent and waiting would take too long."""
+
+
+class QueryRefused(GitHubError):
+    """GitHub understood the request and will not answer this query, whenever it is asked."""
 
 
 class Token:
@@ -78,6 +90,29 @@ class Star:
     description: str | None
     language: str | None
     stargazers: int | None
+
+
+@dataclass(frozen=True)
+class Stargazer:
+    """Who starred a repository, and when."""
+
+    user_id: int
+    login: str
+    starred_at: datetime
+
+
+@dataclass(frozen=True)
+class StargazerPage:
+    """At most 100 stargazers of a repository, newest first; `after` asks for the next page, None ends the list.
+
+    `name` is the newest; `stargazers` how many GitHub counts in all.
+    """
+
+    repo_id: int
+    name: str
+    stargazers: int
+    stars: list[Stargazer]
+    after: str | None
 
 
 @dataclass(frozen=True)
@@ -164,6 +199,45 @@ class GitHub:
     def _stars_page(self, page: str, user: str) -> _Answer:
         return self._get(page, "application/vnd.github.star+json", missing=f"there is no GitHub user {user}")
 
+    def stargazers(self, repo: str, after: str | None = None) -> StargazerPage:
+        """A page of those who star `owner/name` today, from its newest star on; a renamed repository is followed.
+
+        Raises NotFound for an unknown repository, QueryRefused for an `after` that GitHub does not take (any more).
+        """
+        if not _REPOSITORY.fullmatch(repo):
+            raise GitHubError(f"{repo!r} is not a repository's name: owner/name is needed")
+        owner, name = repo.split("/")
+        data = self._query(STARGAZERS, {"owner": owner, "name": name, "after": after}, f"there is no repository {repo}")
+        try:
+            return _page(data["repository"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise GitHubError(f"{repo}: not the stargazers that the API documents ({error!r:.200})") from error
+
+    def _query(self, query: str, variables: Mapping[str, Any], missing: str) -> dict[str, Any]:
+        """The data that GraphQL answers with."""
+        if not self._has_token:
+            raise GitHubError("GitHub's GraphQL API answers nobody without a token: set GITHUB_TOKEN")
+        url = f"{self.base_url.removesuffix('/v3')}/graphql"
+        content = orjson.dumps({"query": query, "variables": variables})
+        for attempt in range(self._retries + 1):
+            status, headers, body = self._send(url, {"Content-Type": "application/json"}, content)
+            if status == 401:
+                raise GitHubError(TOKEN_REFUSED)
+            if status != 200:
+                raise GitHubError(f"{_path(url)}: GitHub answers {status}: {_message(body)}")
+            data, errors = _graphql(body)
+            if not errors:
+                return data
+            if "NOT_FOUND" in errors:
+                raise NotFound(missing)
+            if "RATE_LIMITED" in errors:
+                self._stay_away(_until_reset(headers))
+            elif "" in errors:  # trouble of its own, such as a time-out, has no type
+                self._sleep(min(2.0**attempt / 2, 30))
+            else:
+                raise QueryRefused(f"{_path(url)}: {'; '.join(f'{k}: {v}' for k, v in errors.items())}")
+        raise GitHubError(f"{_path(url)}: gave up after {self._retries + 1} tries ({'; '.join(errors.values())})")
+
     def _get(self, url: str, accept: str, missing: str | None = None) -> _Answer:
         """The answer to GET `url`, from the cache if GitHub says that it has not changed."""
         entry = None if self._cache is None else self._cache / hashlib.sha256(f"{accept} {url}".encode()).hexdigest()
@@ -180,7 +254,7 @@ class GitHub:
             if status in (404, 410, 451):
                 raise NotFound(missing or f"{_path(url)}: GitHub answers {status}")
             if status == 401:
-                raise GitHubError("GitHub refuses the token in GITHUB_TOKEN (401): renew it, or unset it to go without")
+                raise GitHubError(f"{TOKEN_REFUSED}, or unset it to go without")
             if status != 200:
                 raise GitHubError(f"{_path(url)}: GitHub answers {status}: {_message(body)}")
             match = _NEXT.search(answer_headers.get("link", ""))
@@ -190,14 +264,17 @@ class GitHub:
             return answer
         raise GitHubError(f"{_path(url)}: more than {MAX_REDIRECTS} redirects")
 
-    def _send(self, url: str, headers: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
-        """One request, repeated while the trouble is passing: timeouts, 5xx, and rate limits worth waiting for."""
+    def _send(
+        self, url: str, headers: Mapping[str, str], content: bytes | None = None
+    ) -> tuple[int, httpx.Headers, bytes]:
+        """One GET, or POST of `content`, repeated while trouble passes: timeouts, 5xx, limits worth waiting for."""
         trouble = ""
         for attempt in range(self._retries + 1):
             if trouble:
                 self._sleep(min(2.0**attempt / 2, 30))
             try:
-                with self._client.stream("GET", url, headers=headers) as response:
+                method = "GET" if content is None else "POST"
+                with self._client.stream(method, url, headers=headers, content=content) as response:
                     body = _bounded(response)
             except httpx.HTTPError as error:
                 trouble = f"{type(error).__name__}: {error}"
@@ -208,11 +285,14 @@ class GitHub:
             wait = _seconds_to_wait(response, body)
             if wait is None:
                 return response.status_code, response.headers, body
-            if wait > self._patience:
-                raise RateLimited(self._limit_message(wait))
             trouble = ""
-            self._sleep(wait)
+            self._stay_away(wait)
         raise GitHubError(f"{_path(url)}: gave up after {self._retries + 1} tries ({trouble or 'rate limit'})")
+
+    def _stay_away(self, wait: float) -> None:
+        if wait > self._patience:
+            raise RateLimited(self._limit_message(wait))
+        self._sleep(wait)
 
     def _limit_message(self, wait: float) -> str:
         until = datetime.fromtimestamp(time.time() + wait, UTC)
@@ -237,10 +317,15 @@ def _seconds_to_wait(response: httpx.Response, body: bytes) -> float | None:
     headers = response.headers
     if (after := headers.get("retry-after", "")).isdigit():
         return float(after)
-    reset = headers.get("x-ratelimit-reset", "")
-    if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
-        return max(0.0, float(reset) - time.time()) + 1
+    if headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdigit():
+        return _until_reset(headers)
     return 60.0 if response.status_code == 429 or b"rate limit" in body[:2000].lower() else None
+
+
+def _until_reset(headers: httpx.Headers) -> float:
+    """Seconds until the limit is whole again; a minute where GitHub does not say."""
+    reset = headers.get("x-ratelimit-reset", "")
+    return max(0.0, float(reset) - time.time()) + 1 if reset.isdigit() else 60.0
 
 
 def _bounded(response: httpx.Response) -> bytes:
@@ -277,6 +362,42 @@ def _star(row: Any) -> Star:
         language=_text(repo.get("language")),
         stargazers=repo["stargazers_count"] if type(repo.get("stargazers_count")) is int else None,
     )
+
+
+def _graphql(body: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    """Data, and messages of the errors by type ("" for none)."""
+    try:
+        answer = orjson.loads(body)
+        errors = {str(e.get("type") or "")[:100]: str(e.get("message"))[:200] for e in answer.get("errors") or []}
+        if type(answer.get("data")) is not dict and not errors:
+            raise TypeError("no data")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise GitHubError(f"/graphql: not what the API documents ({error!r:.200})") from error
+    return answer.get("data") or {}, errors
+
+
+def _page(repo: Any) -> StargazerPage:
+    edges, info = repo["stargazers"]["edges"], repo["stargazers"]["pageInfo"]
+    after = str(info["endCursor"] or "") if info["hasNextPage"] else None
+    if not _REPOSITORY.fullmatch(repo["nameWithOwner"]) or (after is not None and not _CURSOR.fullmatch(after)):
+        raise ValueError(f"repository {repo['nameWithOwner']!r}, cursor {after!r}")
+    stars = [_stargazer(edge) for edge in edges[:100] if edge and edge["node"]]
+    return StargazerPage(
+        _number(repo["databaseId"]), repo["nameWithOwner"], _number(repo["stargazerCount"], 0), stars, after
+    )
+
+
+def _stargazer(edge: Any) -> Stargazer:
+    node, at = edge["node"], datetime.fromisoformat(edge["starredAt"])
+    if not _LOGIN.fullmatch(node["login"]) or at.tzinfo is None:
+        raise ValueError(f"{node['login']!r} at {at}")
+    return Stargazer(_number(node["databaseId"]), node["login"], at.astimezone(UTC))
+
+
+def _number(value: Any, least: int = 1) -> int:
+    if type(value) is not int or not least <= value < 10**18:
+        raise ValueError(f"{value!r:.50} where a number was due")
+    return value
 
 
 def _text(value: Any) -> str | None:

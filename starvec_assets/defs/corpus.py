@@ -6,7 +6,7 @@ from starvec_assets.corpus.build import build_corpus
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.corpus.rules import CorpusSettings
 from starvec_assets.defs.common import asset, materialization, preview, table, writing
-from starvec_assets.defs.log import months_of
+from starvec_assets.defs.log import star_files
 from starvec_assets.defs.resources import SpillingDuckDB, StoreResource
 from starvec_assets.plots import histogram, picture
 
@@ -15,7 +15,12 @@ class UserBucketsConfig(CorpusSettings, dg.Config):
     """Who counts and what is in the vocabulary."""
 
 
-@asset(config=UserBucketsConfig, group="corpus", kinds={"duckdb", "numpy"}, deps=["star_log", "repo_catalog"])
+@asset(
+    config=UserBucketsConfig,
+    group="corpus",
+    kinds={"duckdb", "numpy"},
+    deps=["star_log", "repo_catalog", "stargazer_topup"],
+)
 def user_buckets(
     context: dg.AssetExecutionContext, config: UserBucketsConfig, store: StoreResource, duckdb: SpillingDuckDB
 ) -> dg.MaterializeResult[None]:
@@ -26,8 +31,9 @@ def user_buckets(
     """
     artifacts = store.open()
     log, catalogue = artifacts.latest("star_log"), artifacts.latest("repo_catalog")
-    stars = [month.path / "stars.parquet" for month in months_of(log, artifacts, "raw_stars")]
-    with writing(context, artifacts, "user_buckets", config, [log, catalogue]) as draft, duckdb.connect() as connection:
+    stars, topped_up = star_files(log, artifacts)
+    inputs = [log, catalogue, *topped_up]
+    with writing(context, artifacts, "user_buckets", config, inputs) as draft, duckdb.connect() as connection:
         summary = build_corpus(connection, stars, catalogue.path / "repos.parquet", draft.path, config)
         draft.rows = {"users": summary.users["trained"], "stars": summary.stars["trained"], "repositories": summary.n}
     corpus = draft.done()

@@ -1,5 +1,7 @@
 """star_log and repo_catalog: the months there are, and one row a repository."""
 
+from pathlib import Path
+
 import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -133,6 +135,15 @@ def months_of(log: Artifact, artifacts: ArtifactStore, asset: str) -> list[Artif
         raise StarvecError(
             f"star_log is of months that are no longer there; materialize star_log again ({error})"
         ) from error
+
+
+def star_files(log: Artifact, artifacts: ArtifactStore) -> tuple[list[Path], list[Artifact]]:
+    """stars.parquet of every month of the log and of the top-up, and the top-up itself where there is one.
+
+    The top-up may repeat stars of the months: whoever reads both takes the first of a user and a repository.
+    """
+    topped_up = [found] if (found := artifacts.find("stargazer_topup")) else []
+    return [a.path / "stars.parquet" for a in [*months_of(log, artifacts, "raw_stars"), *topped_up]], topped_up
 
 
 def _months(artifacts: ArtifactStore, config: StarLogConfig) -> tuple[list[str], list[str]]:

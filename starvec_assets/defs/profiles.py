@@ -10,7 +10,7 @@ from pydantic import Field
 
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.defs.common import asset, materialization, preview, table, writing
-from starvec_assets.defs.log import months_of
+from starvec_assets.defs.log import star_files
 from starvec_assets.defs.resources import DeveloperSource, GitHubResource, SpillingDuckDB, StoreResource
 from starvec_assets.evaluate.awesome import catalogue_ids
 from starvec_assets.plots import bar_chart, line_chart, picture
@@ -175,7 +175,7 @@ class DeveloperVectorsConfig(dg.Config):
     config=DeveloperVectorsConfig,
     group="profiles",
     kinds={"duckdb", "numpy"},
-    deps=["trained_embeddings", "user_buckets", "star_log", "repo_catalog"],
+    deps=["trained_embeddings", "user_buckets", "star_log", "repo_catalog", "stargazer_topup"],
     rules=USER_RULE,
 )
 def developer_vectors(
@@ -196,7 +196,8 @@ def developer_vectors(
         artifacts.latest(n) for n in ("trained_embeddings", "user_buckets", "star_log", "repo_catalog")
     ]
     people = developer_source.read(log.manifest.provenance)
-    months = [month.path / "stars.parquet" for month in months_of(log, artifacts, "raw_stars")]
+    months, topped_up = star_files(log, artifacts)
+    inputs += topped_up
     automatic = config.stars_from == "auto" and github.has_token and SIMULATED not in log.manifest.provenance
     ask = automatic or config.stars_from == "github"
     logins = [person.login for person in people]

@@ -1,19 +1,29 @@
-"""What the operator is told of a month that holds less than the months before it."""
+"""What the operator is told of a month that holds less than the months before, and what a top-up brings."""
 
 import gzip
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from starvec_assets.defs.corpus import user_buckets
 from starvec_assets.defs.ingest import SEEN, USUAL, WHOLE, raw_stars_and_repos
-from starvec_assets.defs.log import star_log
-from starvec_assets.defs.resources import SpillingDuckDB, StarSource, StoreResource
+from starvec_assets.defs.log import repo_catalog, star_log
+from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB, StarSource, StoreResource
+from starvec_assets.defs.topup import stargazer_topup
+from starvec_assets.github import GitHub, Stargazer, StargazerPage
+from starvec_assets.home import home
+from starvec_assets.stars.stargazers import SOURCE
+from starvec_assets.store import ArtifactStore
 
 STARS = {"2024-01": 40, "2024-02": 60, "2024-03": 10}
-LOST = 3  # of five event ids, in the last month
+LOST = 3  # event ids for one event, in the last month
+SECRET = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
+LEAST = {"min_stars": 2, "min_stargazers": 1, "min_known": 2, "heldout_min_known": 2, "min_users": 1}
+CORPUS = {"config": LEAST | {"heldout_share": 0.3}}
 
 
 def write_month(folder: Path, month: str, stars: int, step: int, first_id: int) -> int:
@@ -33,6 +43,15 @@ def write_month(folder: Path, month: str, stars: int, step: int, first_id: int) 
     return first_id
 
 
+def stargazers(client: GitHub, repo: str, after: str | None = None) -> StargazerPage:
+    """Five people starred each of the repositories; the first of them is known to the archive."""
+    nth = int(repo.removeprefix("o/r"))
+    stars = [
+        Stargazer(1 + nth if i == 0 else 9000 + i, f"u{i}", datetime(2024, 3, 9 - i, tzinfo=UTC)) for i in range(5)
+    ]
+    return StargazerPage(1 + nth, repo, 5, stars, None)
+
+
 @pytest.fixture(scope="module")
 def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dg.ExecuteInProcessResult]]:
     folder = tmp_path_factory.mktemp("coverage") / "hours"
@@ -40,7 +59,7 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dg.Ex
     event_id = 10**10
     for month, stars in STARS.items():
         event_id = write_month(folder, month, stars, LOST if month == "2024-03" else 1, event_id)
-    resources = {
+    resources: dict[str, dg.ConfigurableResource] = {
         "store": StoreResource(),
         "duckdb": SpillingDuckDB(threads=1),
         "star_source": StarSource(location=str(folder)),
@@ -56,7 +75,16 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dg.Ex
             )
             for month in STARS
         }
-        yield results | {"log": dg.materialize([star_log], resources=resources)}
+        results["log"] = dg.materialize([star_log, repo_catalog], resources=resources)
+        resources["github"] = GitHubResource()
+        results["no top-up"] = dg.materialize([stargazer_topup], resources=resources)
+        patch.setenv("GITHUB_TOKEN", SECRET)
+        patch.setattr(GitHub, "stargazers", stargazers)
+        config = {"stargazer_topup": {"config": {"most_starred": 7, "since": "2024-01"}}, "user_buckets": CORPUS}
+        results["top-up"] = dg.materialize(
+            [stargazer_topup, user_buckets], resources=resources, run_config={"ops": config}
+        )
+        yield results
 
 
 def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
@@ -99,3 +127,33 @@ def test_the_log_shows_the_coverage_of_all_months(months: dict[str, dg.ExecuteIn
     raw = {e.asset_key.path[0]: e for e in months["2024-03"].asset_materializations_for_node("raw_stars__raw_repos")}
     assert raw["raw_stars"].metadata["hours not whole"].value == 739
     assert raw["raw_stars"].metadata["stars to the twelve months before"].value == pytest.approx(10 / 50)
+
+
+def test_without_being_told_the_top_up_asks_nobody_and_is_empty(months: dict[str, dg.ExecuteInProcessResult]):
+    [event] = months["no top-up"].asset_materializations_for_node("stargazer_topup")
+    assert event.metadata["dagster/row_count"].value == event.metadata["requests"].value == 0
+    assert event.metadata["stars from"].value == "hour files in hours"
+
+
+def test_topped_up_stars_are_trained_on_beside_the_archives_each_once(months: dict[str, dg.ExecuteInProcessResult]):
+    [topped_up] = months["top-up"].asset_materializations_for_node("stargazer_topup")
+    assert topped_up.metadata["stars"].value == 35
+    capture = str(topped_up.metadata["capture"].value)
+    assert "2024-03 | 35 | 7 | 0.2" in capture.replace("&#45;", "-")
+    assert str(topped_up.metadata["capture over the months"].value).startswith("![")
+    [corpus] = months["top-up"].asset_materializations_for_node("user_buckets")
+    counts = str(corpus.metadata["stars"].value)
+    archive = sum(STARS.values())
+    of_the_archive = len(
+        {(1 + h * 100 + i, 1 + i % 7) for stars in STARS.values() for h in range(5) for i in range(stars // 5)}
+    )
+    assert f"repeated | {archive - of_the_archive + 7} |" in counts
+    assert SOURCE in str(corpus.metadata["stars from"].value)
+
+
+def test_the_token_is_in_no_event_and_no_file(months: dict[str, dg.ExecuteInProcessResult]):
+    assert SECRET not in "".join(str(event) for event in months["top-up"].all_events)
+    store = ArtifactStore(home() / "artifacts")
+    for name in ("stargazer_topup", "user_buckets"):
+        for path in store.latest(name).path.iterdir():
+            assert SECRET.encode() not in path.read_bytes()

@@ -15,6 +15,7 @@ KEYS = {
     "raw_repos",
     "star_log",
     "repo_catalog",
+    "stargazer_topup",
     "user_buckets",
     "readme_init_vectors",
     "trained_embeddings",
