@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test dev lint clean
+.PHONY: demo test dev lint types clean
 
 demo: .venv/installed
 	$(BIN)/starvec demo
@@ -17,6 +17,15 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@$(MAKE) --no-print-directory types
+
+# The page is JavaScript with types in its comments: checked where Node.js is there, which nothing else here needs.
+types:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory node_modules/.package-lock.json && npx --no-install tsc; \
+	else echo "types of the page not checked: npm is not installed"; fi
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("starvec needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
@@ -25,4 +34,4 @@ lint: .venv/installed
 	@touch $@
 
 clean:
-	rm -rf .venv .starvec
+	rm -rf .venv .starvec node_modules

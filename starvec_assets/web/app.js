@@ -44,9 +44,9 @@ export async function openApp(base) {
 
 /** Address of the neighbours of some repositories, less others. @param {string[]} plus @param {string[]} [minus] */
 export function nearHref(plus, minus = []) {
-  const list = (/** @type {string[]} */ names) =>
-    names.map((name) => encodeURIComponent(name).replaceAll("%2F", "/")).join(",");
-  return `#/near?plus=${list(plus)}${minus.length ? `&minus=${list(minus)}` : ""}`;
+  const list = (/** @type {string} */ sign, /** @type {string[]} */ names) =>
+    names.map((name) => `${sign}=${encodeURIComponent(name).replaceAll("%2F", "/")}`);
+  return `#/near?${[...list("plus", plus), ...list("minus", minus)].join("&")}`;
 }
 
 /** Address of a developer's profile. @param {string} login */

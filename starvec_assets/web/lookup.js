@@ -102,15 +102,21 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
     if (signal.aborted) return;
     say();
     announce(`Profile of ${who} is ready`);
-    onPerson({
+    /** @type {Person} */
+    const person = {
       kind: "me",
       login: who,
       name: who,
       vector: await vectorOf(app, starred),
+      exact: app.engine.exact.then(async () => {
+        person.vector = await vectorOf(app, starred);
+      }),
       starred,
       used: starred.length,
       stars,
-    });
+    };
+    person.exact.catch(() => {}); // the download bar says what went wrong
+    onPerson(person);
   };
 
   const failed = (/** @type {string} */ who, /** @type {unknown} */ error) => {

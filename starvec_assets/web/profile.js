@@ -14,6 +14,7 @@ import { dot, fameWeights, userVector } from "./engine/vectors.js";
  * @property {string} login '' where a link names nobody
  * @property {string} name to show
  * @property {Float32Array} vector unit
+ * @property {Promise<void>} exact when `vector` has every bit it can have
  * @property {Uint32Array} starred rows of the vocabulary, known for 'me' only
  * @property {number} used stars that the vector is the mean of
  * @property {Stars | null} stars as GitHub gave them

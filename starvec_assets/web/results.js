@@ -10,7 +10,7 @@ const NAME = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/;
 
 /**
  * @typedef {import('./app.js').App} App
- * @typedef {{indices: ArrayLike<number>, cosines: ArrayLike<number>}} Found
+ * @typedef {{indices: ArrayLike<number>, cosines: ArrayLike<number>, exact: boolean}} Found
  */
 
 /**
@@ -19,6 +19,7 @@ const NAME = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/;
  * @param {string} options.id
  * @param {AbortSignal} options.signal ends what is under way
  * @param {(bias: Float32Array | null, k: number) => Promise<Found>} options.search
+ * @param {Promise<void>} options.exact when every bit of what is searched and of what is looked for is there
  * @param {ArrayLike<number>} [options.without] rows never shown
  * @param {boolean} [options.fame] offer the slider
  * @param {string} [options.measure] what the number before a repository is
@@ -28,15 +29,16 @@ const NAME = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/;
  */
 export function results(
   app,
-  { id, signal, search, without = [], fame = false, measure = "similarity", why, actions, ready },
+  { id, signal, search, without = [], fame = false, measure = "similarity", why, actions, ready, exact },
 ) {
   const list = h("ol", { class: "results", "aria-label": `Repositories by ${measure}` });
   const note = h("p", { class: "hint", role: "status" });
   const more = h("button", { type: "button", hidden: true, class: "quiet" });
   let shown = FIRST;
   let turn = 0;
+  let settled = false;
   /** @type {Found} */
-  let found = { indices: [], cosines: [] };
+  let found = { indices: [], cosines: [], exact: false };
   /** @type {number[][]} */
   let reasons = [];
 
@@ -66,6 +68,7 @@ export function results(
       const pulls = why ? await why(Uint32Array.from(answer.indices)) : [];
       if (mine !== turn || signal.aborted) return;
       [found, reasons] = [answer, pulls];
+      list.toggleAttribute("data-exact", settled && answer.exact);
       draw();
     } catch (error) {
       if (mine !== turn || signal.aborted) return;
@@ -82,8 +85,13 @@ export function results(
   const changed = () => refresh().then(() => announce(plural(found.indices.length, "repository", "repositories")));
 
   refresh();
-  const again = () => (signal.aborted ? undefined : refresh());
-  app.engine.exact.then(again, () => {});
+  exact.then(
+    () => {
+      settled = true;
+      if (!signal.aborted) refresh();
+    },
+    () => {},
+  );
   app.catalogue.descriptionsReady.then(
     () => !signal.aborted && draw(),
     () => {},

@@ -14,13 +14,18 @@ const MOST = 20;
 /**
  * @param {App} app
  * @param {AbortSignal} signal
- * @param {URLSearchParams} parameters plus and minus: names with commas between
+ * @param {URLSearchParams} parameters plus and minus: names, any number of each
  */
 export function nearView(app, signal, parameters) {
-  const names = (/** @type {string} */ key) =>
-    [...new Set((parameters.get(key) ?? "").split(",").filter(Boolean))]
-      .slice(0, MOST)
-      .map((name) => name.slice(0, 200));
+  const names = (/** @type {string} */ sign) =>
+    [
+      ...new Set(
+        parameters
+          .getAll(sign)
+          .filter(Boolean)
+          .map((name) => name.slice(0, 200)),
+      ),
+    ].slice(0, MOST);
   const [plus, minus] = [names("plus"), names("minus")];
   const body = h("div", {}, h("p", { class: "hint", role: "status" }, "Loading names …"));
   const ask = combobox(app, {
@@ -29,7 +34,7 @@ export function nearView(app, signal, parameters) {
     hint: "Typos are forgiven. Arrow keys choose, Enter takes.",
     button: plus.length ? "Add" : "Find",
     onChoose: (row) => go([...plus, app.catalogue.names[row]], minus),
-    onMissing: (text) => go([...plus, text.trim().replaceAll(",", " ")], minus),
+    onMissing: (text) => go([...plus, text.trim()], minus),
   });
   Promise.all([app.namesIndexed, app.catalogue.columnsReady]).then(
     () => !signal.aborted && fillIn(app, signal, body, plus, minus),
@@ -192,22 +197,20 @@ function about({ catalogue }, row) {
 function neighbours(app, signal, added, taken) {
   const rows = (/** @type {string[]} */ names) => names.map((name) => app.catalogue.indexOfName(name));
   return [
+    h("h2", { class: "visually-hidden" }, "Nearest repositories"),
     downloadBar(app, signal),
     results(app, {
       id: "near",
       signal,
       without: [...rows(added), ...rows(taken)],
+      exact: app.engine.exact,
       ready: () => (app.engine.download(), app.engine.ready),
       search: async (bias, k) => app.engine.search(await basketVector(app, rows(added), rows(taken)), { k, bias }),
       actions: (row) => {
         const name = app.catalogue.names[row];
         return [
-          h("a", { class: "act", href: nearHref([...added, name], taken), "aria-label": `Add ${name}` }, "+ add"),
-          h(
-            "a",
-            { class: "act", href: nearHref(added, [...taken, name]), "aria-label": `Take ${name} away` },
-            "− less of this",
-          ),
+          act("+", "add", name, nearHref([...added, name], taken)),
+          act("−", "less of this", name, nearHref(added, [...taken, name])),
         ];
       },
     }).element,
@@ -221,3 +224,7 @@ function go(plus, minus) {
     minus.filter((name) => !plus.includes(name)),
   );
 }
+
+/** @param {string} sign @param {string} does @param {string} name @param {string} href */
+const act = (sign, does, name, href) =>
+  h("a", { href, "aria-label": `${does}: ${name}` }, h("span", { "aria-hidden": "true" }, `${sign} `), does);

@@ -5,7 +5,7 @@ import { announce, count, h, plural, replace } from "../dom.js";
 import { downloadBar, sizeNote } from "../download.js";
 import { unit, dot } from "../engine/vectors.js";
 import { lookup } from "../lookup.js";
-import { alike, matchOf, perCent, reasons, skills, vectorOf } from "../profile.js";
+import { alike, matchOf, perCent, reasons, skills } from "../profile.js";
 import { radar, radarTable } from "../radar.js";
 import { results } from "../results.js";
 import { encode } from "../share.js";
@@ -116,7 +116,7 @@ function person(app, signal, who, offer) {
     replace(people, likeThem(app, who));
   };
   draw();
-  if (who.kind === "me") whenExact(app, signal, who, draw);
+  if (who.kind === "me") whenExact(who, signal, draw);
   const mine = who.kind === "me";
   return [
     h(
@@ -152,6 +152,7 @@ function person(app, signal, who, offer) {
         fame: true,
         measure: "match",
         without: who.starred,
+        exact: who.exact,
         ready: () => vectors(app),
         search: (bias, k) => app.engine.search(who.vector, { k, bias }),
         why: mine ? (rows) => reasons(app, who.starred, rows) : undefined,
@@ -188,7 +189,7 @@ function compared(app, signal, me, them) {
     replace(chart, ...charts(app, series));
   };
   draw();
-  whenExact(app, signal, me, draw);
+  whenExact(me, signal, draw);
   const both = async (/** @type {Float32Array | null} */ bias, /** @type {number} */ k) => {
     const middle = unit(Float32Array.from(me.vector, (x, i) => x + them.vector[i]));
     const near = await app.engine.search(middle, { k: 4 * k, bias });
@@ -199,7 +200,7 @@ function compared(app, signal, me, them) {
       return { row, cosine: Math.min(dot(vector, me.vector), dot(vector, them.vector)) };
     });
     least.sort((a, b) => b.cosine - a.cosine).splice(k);
-    return { indices: least.map(({ row }) => row), cosines: least.map(({ cosine }) => cosine) };
+    return { indices: least.map(({ row }) => row), cosines: least.map(({ cosine }) => cosine), exact: near.exact };
   };
   return [
     h(
@@ -227,6 +228,7 @@ function compared(app, signal, me, them) {
         signal,
         measure: "lesser match",
         without: me.starred,
+        exact: me.exact,
         ready: () => vectors(app),
         search: both,
       }).element,
@@ -365,16 +367,12 @@ function vectors(app) {
   return app.engine.ready;
 }
 
-/** With the residual plane there a person's vector is exact: once more. @param {App} app @param {AbortSignal} signal @param {Person} me @param {() => void} draw */
-function whenExact(app, signal, me, draw) {
-  app.engine.exact.then(
-    async () => {
-      me.vector = await vectorOf(app, me.starred);
-      if (!signal.aborted) draw();
-    },
+/** Numbers of `who` once more when they are exact. @param {Person} who @param {AbortSignal} signal @param {() => void} draw */
+const whenExact = (who, signal, draw) =>
+  void who.exact.then(
+    () => signal.aborted || draw(),
     () => {},
   );
-}
 
 /** @param {Person} who */
 const kicker = (who) => ({ me: "Your profile", developer: "A developer", shared: "A shared profile" })[who.kind];

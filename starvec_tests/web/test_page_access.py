@@ -1,0 +1,174 @@
+"""Everybody can use it: accessibility rules, a keyboard alone, a phone, light and dark."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from visit import StarsApi, Truth, look_up, shown, until, visit
+
+AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+VIEWS = (
+    "start",
+    "profile form",
+    "profile",
+    "developer",
+    "compared",
+    "near",
+    "basket",
+    "typing",
+    "missing",
+    "made",
+    "limit",
+    "broken link",
+)
+
+
+@pytest.fixture(scope="module")
+def truth(bundle: Path, inputs: Any) -> Truth:
+    return Truth.of(bundle, inputs.fp16_export)
+
+
+@pytest.fixture
+def api(truth: Truth) -> StarsApi:
+    return StarsApi({"octocat": truth.starred(range(40, 140))})
+
+
+def show(page: Any, site: str, view: str, truth: Truth, api: StarsApi) -> None:
+    """Bring a page that is already open to a view, complete."""
+    developer = truth.people["developers"][0]["login"]
+    fragments = {
+        "profile form": "#/you",
+        "developer": f"#/dev/{developer}",
+        "compared": f"#/dev/{developer}",
+        "near": "#/near?plus=pandas-dev/pandas",
+        "basket": "#/near?plus=rust-lang/rust&plus=neovim/neovim&minus=vuejs/vue",
+        "missing": "#/near?plus=pandas/panda",
+        "made": "#/made",
+        "broken link": "#/with/1.x.y",
+    }
+    page.goto("about:blank")
+    page.goto(site + fragments.get(view, ""))
+    page.wait_for_selector("main h1:not([data-shell])")
+    if view == "profile":
+        look_up(page, "octocat")
+    if view == "compared":
+        look_up(page, "octocat")
+        page.wait_for_selector("h1:has-text('You and')")
+    if view == "typing":
+        page.fill("#repository", "neovm")
+        page.wait_for_selector("[role=option]")
+        page.keyboard.press("ArrowDown")
+    if view == "missing":
+        page.wait_for_selector(".unknown")
+    if view == "limit":
+        api.allowed = 0
+        look_up(page, "octocat")
+        page.wait_for_selector("#login-token")
+    if view in ("profile", "compared", "near", "basket", "developer"):
+        shown(page)
+
+
+def test_no_view_breaks_a_rule_of_accessibility(visitor: Any, site: str, truth: Truth, api: StarsApi):
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: npm ci")
+    page = visit(visitor, site, "", api)
+    for view in VIEWS:
+        show(page, site, view, truth, api)
+        page.evaluate(AXE.read_text())
+        for scheme, rules in (("light", "{}"), ("dark", "{ runOnly: ['color-contrast', 'link-in-text-block'] }")):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            found = page.evaluate(f"async () => (await axe.run({rules})).violations")
+            assert [(v["id"], [node["html"] for node in v["nodes"]]) for v in found] == [], f"{view}, {scheme}"
+
+
+def test_nothing_is_wider_than_a_phone(visitor: Any, site: str, truth: Truth, api: StarsApi):
+    page = visit(visitor, site, "", api)
+    page.set_viewport_size({"width": 360, "height": 740})
+    for view in VIEWS:
+        show(page, site, view, truth, api)
+        assert page.evaluate("() => document.scrollingElement.scrollWidth") <= 360, view
+        small = page.eval_on_selector_all(
+            "button, select, input:not([type=checkbox]), nav a",
+            "items => items.map(i => [i.textContent, i.getBoundingClientRect().height]).filter(([, h]) => h && h < 24)",
+        )
+        assert small == [], f"{view}: too small for a finger"
+
+
+def test_dark_is_dark_and_light_is_light(visitor: Any, site: str):
+    page = visit(visitor, site)
+    shade = (
+        "() => getComputedStyle(document.body).backgroundColor.match(/\\\\d+/g).reduce((sum, x) => sum + Number(x), 0)"
+    )
+    shades = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        shades[scheme] = page.evaluate(shade.replace("\\\\", "\\"))
+    assert shades["light"] > 700
+    assert shades["dark"] < 120
+
+
+def test_a_keyboard_alone_is_enough(visitor: Any, site: str, truth: Truth, api: StarsApi):
+    page = visit(visitor, site, "", api)
+    focus = "() => document.activeElement.id || document.activeElement.textContent.trim()"
+
+    def tab(to: str, most: int = 60) -> None:
+        for _ in range(most):
+            page.keyboard.press("Tab")
+            if page.evaluate(focus).startswith(to):
+                return
+        raise AssertionError(f"Tab never came to {to}")
+
+    page.keyboard.press("Tab")
+    assert page.evaluate(focus) == "Skip to the content"
+    tab("login")
+    page.keyboard.type("octocat")
+    page.keyboard.press("Enter")
+    results = shown(page)
+    assert page.evaluate(focus) == "octocat", "the heading of the profile has the focus"
+    tab("Copy a link")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#share-link")
+    tab("liked-fame")
+    page.keyboard.press("ArrowLeft")
+    until(page, "document.getElementById('liked-fame').value === '-1'")
+    assert page.get_attribute("#liked-fame", "aria-valuetext") == "niche, 1 of 4"
+    until(page, "!document.querySelector('.results[aria-busy]')")
+    results = shown(page)
+    tab(results[0]["name"])
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('Like')")
+    assert page.evaluate(focus).startswith("Like")
+    tab("repository")
+    page.keyboard.type("neovm")
+    page.wait_for_selector("[role=option]")
+    assert page.get_attribute("#repository", "aria-expanded") == "true"
+    page.keyboard.press("ArrowDown")
+    active = page.get_attribute("#repository", "aria-activedescendant")
+    assert page.get_attribute(f"#{active}", "aria-selected") == "true"
+    page.keyboard.press("Escape")
+    assert page.get_attribute("#repository", "aria-expanded") == "false"
+    assert page.input_value("#repository") == "neovm"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    last = page.eval_on_selector_all("[role=option]", "items => items.at(-1).getAttribute('aria-selected')")
+    assert last == "true" or page.get_attribute("#repository", "aria-activedescendant") is not None
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".basket li >> nth=1")
+    assert "neovim/neovim" in page.inner_text(".basket")
+
+
+def test_what_changes_is_announced(visitor: Any, site: str, api: StarsApi):
+    page = visit(visitor, site, "", api)
+    said = "document.getElementById('announcer').textContent"
+    look_up(page, "octocat")
+    until(page, f"{said} === 'Profile of octocat is ready'")
+    page.select_option("#liked-language", "Rust")
+    until(page, f"/^\\d+ repositor/.test({said})")
+    page.goto(site + "#/near")
+    page.fill("#repository", "neovim")
+    until(page, f"/names?, arrow keys choose/.test({said})")
+    assert page.title() == "Repositories · starvec"

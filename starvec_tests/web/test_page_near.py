@@ -1,0 +1,164 @@
+"""Search by name, neighbours, and the basket."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from visit import Truth, shown, until, visit
+
+
+@pytest.fixture(scope="module")
+def truth(bundle: Path, inputs: Any) -> Truth:
+    return Truth.of(bundle, inputs.fp16_export)
+
+
+def options(page: Any) -> list[str]:
+    page.wait_for_selector("[role=option]")
+    return page.eval_on_selector_all("[role=option] .name", "items => items.map(item => item.textContent)")
+
+
+def rows_of(truth: Truth, results: list[dict[str, Any]]) -> list[int]:
+    return [truth.names.index(result["name"]) for result in results]
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("pandas-dev/pandas", "pandas-dev/pandas"),
+        ("PANDAS", "pandas-dev/pandas"),
+        ("pandsa", "pandas-dev/pandas"),
+        ("kuberntes", "kubernetes/kubernetes"),
+        ("https://github.com/neovim/neovim/", "neovim/neovim"),
+        ("scikit learn", "scikit-learn/scikit-learn"),
+        ("torvalds/linx", "torvalds/linux"),
+    ],
+)
+def test_names_are_found_by_parts_and_with_typos(visitor: Any, site: str, typed: str, first: str):
+    page = visit(visitor, site, "#/near")
+    page.fill("#repository", typed)
+    assert options(page)[0] == first
+
+
+def test_a_repository_s_neighbours_are_python_s(visitor: Any, site: str, truth: Truth):
+    page = visit(visitor, site)
+    page.fill("#repository", "pandsa")
+    options(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('pandas-dev/pandas')")
+    page.wait_for_selector(".about")
+    results, row = shown(page), truth.names.index("pandas-dev/pandas")
+    expected = truth.nearest(truth.vectors[row], 15, without=[row])
+    assert rows_of(truth, results) == expected
+    for result, other in zip(results, expected, strict=True):
+        assert result["cosine"] == truth.cosine(other, truth.vectors[row])
+        assert result["facts"] == [f"{truth.stars[other]:,} ★", *filter(None, [truth.languages[other]])]
+        assert result["about"] == truth.descriptions[other]
+    assert visitor.elsewhere == []
+    assert page.troubles == []
+    page.click("li.result h3 a")
+    page.wait_for_selector(f"h1:has-text('{results[0]['name']}')")
+    assert rows_of(truth, shown(page)) == truth.nearest(truth.vectors[expected[0]], 15, without=[expected[0]])
+
+
+def test_a_basket_adds_and_takes_away(visitor: Any, site: str, truth: Truth):
+    page = visit(visitor, site, "#/near?plus=rust-lang/rust")
+    shown(page)
+    page.fill("#repository", "neovim/neovim")
+    options(page)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".basket li >> nth=1")
+    plus = [truth.names.index(name) for name in ("rust-lang/rust", "neovim/neovim")]
+    both = shown(page)
+    assert rows_of(truth, both) == truth.nearest(truth.basket(plus, []), 15, without=plus)
+    assert both[0]["cosine"] == truth.cosine(rows_of(truth, both)[0], truth.basket(plus, []))
+    page.click("li.result >> nth=2 >> text=less of this")
+    page.wait_for_selector(".basket .away")
+    minus = [rows_of(truth, both)[2]]
+    assert rows_of(truth, shown(page)) == truth.nearest(truth.basket(plus, minus), 15, without=plus + minus)
+    page.click("li.result >> nth=0 >> text=add")
+    page.wait_for_selector(".basket li >> nth=3")
+    page.click("[aria-label='Put neovim/neovim back']")
+    until(page, "document.querySelectorAll('.basket li').length === 3")
+    page.go_back()
+    until(page, "document.querySelectorAll('.basket li').length === 4")
+
+
+def test_neighbours_by_language_and_stars(visitor: Any, site: str, truth: Truth):
+    page = visit(visitor, site, "#/near?plus=rust-lang/rust")
+    shown(page)
+    row = truth.names.index("rust-lang/rust")
+    page.select_option("#near-language", "Go")
+    page.select_option("#near-stars", "30")
+    until(page, "[...document.querySelectorAll('.result .facts')].every(f => f.textContent.includes('Go'))")
+    until(page, "!document.querySelector('.results[aria-busy]')")
+    only = np.array([language == "Go" for language in truth.languages]) & (truth.stars >= 30)
+    assert rows_of(truth, shown(page)) == truth.nearest(truth.vectors[row], 15, [row], only)
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"), [("pandas-dev/pandass", "pandas-dev/pandas"), ("someone/pandas", "pandas-dev/pandas")]
+)
+def test_a_name_that_is_not_there_is_said_and_the_nearest_offered(visitor: Any, site: str, typed: str, nearest: str):
+    page = visit(visitor, site, "#/near")
+    page.wait_for_selector("text=Most starred in the data")
+    page.fill("#repository", typed)
+    page.press("#repository", "Enter")
+    page.wait_for_selector(f".unknown:has-text('{typed} is not among the 2,014 repositories known here.')")
+    page.click(f".unknown >> text='{nearest}'")
+    shown(page)
+    assert page.url.endswith(f"#/near?plus={nearest}")
+
+
+def test_names_are_searchable_before_the_vectors_and_the_size_is_said_first(visitor: Any, site: str, truth: Truth):
+    held: list[Any] = []
+    visitor.context.route("**/data/vectors.*", lambda route: held.append(route))
+    page = visit(visitor, site, "#/near")
+    sizes = truth.model["files"]
+    first = sizes["vectors.hi"]["bytes"] / 1e6
+    assert f"downloads {first:.1f} MB of vectors" in page.inner_text(".size-note")
+    page.fill("#repository", "neovim")
+    assert options(page)[0] == "neovim/neovim"
+    assert held == [], "nothing is fetched before it is asked for"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('neovim/neovim')")
+    page.wait_for_selector(".near .lead:not(:empty)")
+    page.wait_for_timeout(100)
+    assert page.query_selector("li.result") is None
+    for _ in range(2):
+        for _ in range(200):
+            if held:
+                break
+            page.wait_for_timeout(10)
+        held.pop().continue_()
+    assert shown(page)
+
+
+def test_a_hostile_vocabulary_is_only_text(visitor: Any, editable: Path, serving: Any, truth: Truth):
+    import hashlib
+    import json
+
+    evil = '<img src=x onerror="hacked=1">/<b>x</b>,?&#'
+    data = editable / "data"
+    packed = gzip.compress("\n".join([evil, *truth.names[1:]]).encode(), mtime=0)
+    (data / "names.gz").write_bytes(packed)
+    model = json.loads((data / "model.json").read_text())
+    model["files"]["names.gz"] = {"bytes": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
+    (data / "model.json").write_text(json.dumps(model))
+    page = visit(visitor, serving(editable), "#/near")
+    page.fill("#repository", "onerror")
+    assert options(page)[0] == evil
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("li.result")
+    assert page.inner_text("h1") == f"Like {evil}"
+    assert page.evaluate("typeof hacked") == "undefined"
+    assert page.query_selector("main img") is None
+    assert page.query_selector("main b") is None
+    page.goto(page.url.split("#")[0] + f"#/near?plus={truth.names[-1]}")
+    page.wait_for_selector(".lead:has-text('onerror')")
+    assert page.query_selector("main img, main script") is None
+    assert page.evaluate("typeof hacked") == "undefined"
+    assert visitor.elsewhere == []
