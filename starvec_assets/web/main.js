@@ -140,7 +140,12 @@ async function start() {
   if (!app || !("serviceWorker" in navigator)) return; // without one the page works online
   const { namesReady, columnsReady, descriptionsReady } = app.catalogue;
   await Promise.allSettled([namesReady, columnsReady, descriptionsReady]);
-  await navigator.serviceWorker.register("service-worker.js").catch(() => {});
+  const registered = await navigator.serviceWorker.register("service-worker.js").catch(() => null);
+  if (!registered) return;
+  await navigator.serviceWorker.ready;
+  const note = document.getElementById("kept");
+  if (note && (await app.engine.kept))
+    note.textContent = "This device has all of it now: the page opens without network.";
 }
 
 start();

@@ -1,0 +1,228 @@
+"""The page around the views: without network, its size, its policy, and bundles that are damaged."""
+
+import gzip
+import json
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from visit import StarsApi, Truth, axes, look_up, shown, until, visit
+
+from starvec_assets.serve import server
+
+WEB = Path(__file__).parents[2] / "starvec_assets/web"
+
+
+@pytest.fixture(scope="module")
+def truth(bundle: Path, inputs: Any) -> Truth:
+    return Truth.of(bundle, inputs.fp16_export)
+
+
+class Host:
+    """A site that can go away: its socket is closed, so that nothing answers."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self.http = server(folder, port)
+        self.port = self.http.server_port
+        self.address = f"http://127.0.0.1:{self.port}/"
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+
+
+def kept(page: Any) -> None:
+    """Wait until the service worker answers for the page."""
+    until(page, "navigator.serviceWorker.controller !== null")
+
+
+def test_a_second_visit_needs_no_network(visitor: Any, bundle: Path, truth: Truth):
+    api = StarsApi({"octocat": truth.starred(range(40, 90))})
+    host = Host(bundle)
+    page = visit(visitor, host.address, "", api)
+    look_up(page, "octocat")
+    shown(page)
+    page.click("text=Copy a link to this profile")
+    link = page.input_value("#share-link").removeprefix(host.address)
+    page.wait_for_selector("text=the page opens without network")
+    page.close()
+    host.close()
+    visitor.answers.clear()
+    page = visit(visitor, host.address, link)
+    assert {title: numbers[0] for title, numbers in axes(page).items()} == truth.skills(truth.person(range(40, 90)))
+    page.goto(host.address + "#/near")
+    page.wait_for_selector("text=nothing to download")
+    page.fill("#repository", "pandsa")
+    page.wait_for_selector("[role=option]")
+    page.keyboard.press("Enter")
+    page.click(".unknown a")
+    row = truth.names.index("pandas-dev/pandas")
+    results = shown(page)
+    assert [result["name"] for result in results] == [
+        truth.names[r] for r in truth.nearest(truth.vectors[row], 15, [row])
+    ]
+    assert results[0]["about"] != ""
+    page.goto(host.address + "#/you")
+    look_up(page, "octocat")
+    page.wait_for_selector("[role=alert]:has-text('you seem to be offline')")
+
+
+def test_what_is_kept_gives_way_to_the_next_model(visitor: Any, editable: Path, truth: Truth):
+    host = Host(editable)
+    page = visit(visitor, host.address)
+    kept(page)
+    data = editable / "data"
+    packed = gzip.compress("\n".join(["fresh/name", *truth.names[1:]]).encode(), mtime=0)
+    (data / "names.gz").write_bytes(packed)
+    model = json.loads((data / "model.json").read_text())
+    model["files"]["names.gz"] = {"bytes": len(packed), "sha256": "f" * 64}
+    (data / "model.json").write_text(json.dumps(model))
+    page.reload()
+    page.wait_for_selector(".examples a:has-text('fresh/name')")
+    held = page.evaluate("async () => (await (await caches.open('starvec data')).keys()).map(request => request.url)")
+    assert [url.split("?")[1] for url in held if "names.gz" in url] == ["f" * 16]
+    page.close()
+    host.close()
+    page = visit(visitor, host.address)
+    page.wait_for_selector(".examples a:has-text('fresh/name')")
+
+
+def test_the_service_worker_keeps_every_file_of_the_shell(bundle: Path):
+    listed = re.search(r"const FILES = \[(.*?)\];", (WEB / "service-worker.js").read_text(), re.S)
+    assert listed
+    files = set(re.findall(r'"([^"]+)"', listed[1]))
+    there = {p.relative_to(bundle).as_posix() for p in bundle.rglob("*") if p.is_file()}
+    shell = {name for name in there if not name.startswith("data/") and name not in (".nojekyll", "service-worker.js")}
+    assert files == shell - {"index.html"} | {"./"}
+
+
+def test_the_shell_is_small(bundle: Path):
+    shell = [p for p in bundle.rglob("*") if p.is_file() and "data" not in p.relative_to(bundle).parts]
+    assert sum(len(gzip.compress(p.read_bytes())) for p in shell) <= 120_000
+
+
+def test_the_first_paint_comes_within_a_second(visitor: Any, site: str):
+    page = visit(visitor, site)
+    paints = "() => performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)"
+    until(page, "performance.getEntriesByName('first-contentful-paint').length")
+    assert page.evaluate(paints)[0] <= 1000
+
+
+def test_nothing_but_our_own_scripts_runs(visitor: Any, site: str):
+    page = visit(visitor, site)
+    page.evaluate("""() => {
+        const script = document.createElement('script');
+        script.textContent = 'globalThis.hacked = 1';
+        document.body.append(script);
+        const image = document.createElement('img');
+        image.setAttribute('onerror', 'globalThis.hacked = 1');
+        image.src = 'https://example.org/x.png';
+        document.body.append(image);
+        setTimeout(() => fetch('https://example.org/').catch(() => { document.title = 'refused'; }));
+    }""")
+    until(page, "document.title === 'refused'")
+    assert page.evaluate("() => typeof hacked") == "undefined"
+    assert visitor.elsewhere == [], "the policy stops requests before they leave"
+
+
+def test_no_source_makes_markup_of_text():
+    for path in [*WEB.rglob("*.js"), WEB / "index.html"]:
+        source = path.read_text(encoding="utf-8")
+        for word in (
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+            "DOMParser",
+        ):
+            assert word not in source, f"{path.name}: {word}"
+        assert not re.findall(r"https?://(?!github\.com/|api\.github\.com|www\.w3\.org/)[a-z.]+", source), path.name
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("model.json", b"{", "model.json is no JSON"),
+        ("model.json", b'{"format": 9}', "has format 9, this page reads 1"),
+        ("people.json", b"[]", "is not an object"),
+    ],
+)
+def test_a_damaged_bundle_says_what_is_wrong(
+    visitor: Any, editable: Path, serving: Any, name: str, content: bytes, words: str
+):
+    (editable / "data" / name).write_bytes(content)
+    page = visit(visitor, serving(editable))
+    assert words in page.inner_text("main [role=alert]")
+    assert page.inner_text("h1") == "The page could not be opened"
+
+
+def test_a_plane_that_is_another_is_refused_with_a_way_out(visitor: Any, editable: Path, serving: Any):
+    plane = editable / "data/vectors.hi"
+    content = bytearray(plane.read_bytes())
+    content[1000] ^= 1
+    plane.write_bytes(content)
+    page = visit(visitor, serving(editable), "#/near?plus=pandas-dev/pandas")
+    page.wait_for_selector("[role=alert]:has-text('vectors.hi is not what model.json says')")
+    page.wait_for_selector("text=Load the page again")
+
+
+def test_people_with_hostile_names_are_only_text(visitor: Any, editable: Path, serving: Any):
+    path = editable / "data/people.json"
+    people = json.loads(path.read_text())
+    evil = '<img src=x onerror="hacked=1">'
+    people["developers"][0]["name"] = evil
+    people["categories"][0]["title"] = evil
+    path.write_text(json.dumps(people))
+    page = visit(visitor, serving(editable), f"#/dev/{people['developers'][0]['login']}")
+    assert page.inner_text("h1") == evil
+    assert evil in axes(page)
+    assert page.query_selector("main img") is None
+    assert page.evaluate("() => typeof hacked") == "undefined"
+
+
+def test_a_bundle_without_developers_still_opens(visitor: Any, editable: Path, serving: Any):
+    path = editable / "data/people.json"
+    people = json.loads(path.read_text()) | {"developers": []}
+    path.write_text(json.dumps(people))
+    page = visit(visitor, serving(editable))
+    assert page.query_selector(".showcase") is None
+    page.wait_for_selector(".examples a")
+    assert page.troubles == []
+
+
+def test_how_it_was_made_has_the_numbers_of_the_artifacts(visitor: Any, site: str, truth: Truth):
+    page = visit(visitor, site, "#/made")
+    words = page.inner_text("main")
+    window = truth.model["window"]
+    whole = window["hours_expected"] - window["hours_missing"]
+    assert f"{whole:,} of {window['hours_expected']:,} whole" in words
+    assert f"{window['users']:,}" in words
+    assert "simulated people" in words
+    rows = dict(
+        page.eval_on_selector_all(
+            ".evaluation tbody tr",
+            "rows => rows.map(r => [r.querySelector('th').textContent,"
+            " [...r.querySelectorAll('td')].map(cell => cell.firstChild.textContent)])",
+        )
+    )
+    assert set(rows) == {"These vectors", "Random vectors", "Most starred for everybody"}
+    shown_metrics = [
+        "awesome_ndcg_10",
+        "awesome_ndcg_100",
+        "heldout_recall_50",
+        "heldout_ndcg_50",
+        "heldout_mrr",
+        "popularity_bias",
+    ]
+    for system, name in (
+        ("trained", "These vectors"),
+        ("random", "Random vectors"),
+        ("popularity", "Most starred for everybody"),
+    ):
+        values = truth.model["evaluation"][system]
+        assert rows[name] == [f"{values[m]['value']:.3f}" if m in values else "–" for m in shown_metrics]
