@@ -115,7 +115,8 @@ def evaluate(
     decile = np.arange(n) * DECILES // n
 
     metrics: Metrics = {}
-    intervals: Intervals = {}
+    asked: dict[tuple[str, str], Floats] = {}  # by system and metric: the score of every query
+    known: dict[tuple[str, str], Floats] = {}  # of every user
     tables: dict[str, list[pa.Table]] = {"by_list": [], "by_decile": [], "by_language": []}
     for name, system in systems.items():
         vectors, health = _health(system)
@@ -123,22 +124,32 @@ def evaluate(
         people = None if vectors is None else user_vectors(vectors, a, stars)
         recommended = _nearest(vectors, people, min(K, n), a, n)
         ndcg_10 = ranking.ndcg(near, gains, 10)
-        means = {"awesome_ndcg_10": ndcg_10, "awesome_ndcg_100": ranking.ndcg(near, gains, 100)} if len(queries) else {}
-        names = ("heldout_recall_50", "heldout_precision_50", "heldout_ndcg_50")
-        means |= dict(zip(names, list_scores(recommended, b, n, K), strict=True))
+        if len(queries):
+            asked |= {(name, "awesome_ndcg_10"): ndcg_10, (name, "awesome_ndcg_100"): ranking.ndcg(near, gains, 100)}
+        recall, precision, ndcg_50 = list_scores(recommended, b, n, K)
+        known |= {
+            (name, "heldout_recall_50"): recall,
+            (name, "heldout_precision_50"): precision,
+            (name, "heldout_ndcg_50"): ndcg_50,
+        }
         if vectors is not None and people is not None:
-            means["heldout_mrr"] = 1 / ranking.own_rank(people, user_vectors(vectors, b, stars))
+            known[name, "heldout_mrr"] = 1 / ranking.own_rank(people, user_vectors(vectors, b, stars))
         given = recommended[recommended >= 0]
-        metrics[name] = {metric: float(values.mean()) for metric, values in means.items()}
+        metrics[name] = {metric: float(v.mean()) for (of, metric), v in (asked | known).items() if of == name}
         metrics[name] |= {
             "coverage": len(np.unique(given)) / n,
             "popularity_bias": float((given < top).mean()),
             **health,
         }
-        intervals[name] = {metric: bootstrap(v, settings.resamples, settings.seed) for metric, v in means.items()}
         tables["by_list"].append(_by_list(name, groups, queries, ndcg_10))
         tables["by_language"].append(_by_language(name, [languages[q] or "" for q in queries], ndcg_10))
         tables["by_decile"].append(_by_decile(name, decile, queries, ndcg_10, recommended, b))
+    intervals: Intervals = {name: {} for name in systems}
+    for scores in (asked, known):
+        if scores:
+            ends = bootstrap(np.stack(list(scores.values()), axis=1), settings.resamples, settings.seed)
+            for (name, metric), (low, high) in zip(scores, ends.tolist(), strict=True):
+                intervals[name][metric] = (low, high)
 
     data = {
         "groups": len(groups.members),
@@ -154,16 +165,15 @@ def evaluate(
     return Evaluation(metrics, intervals, data)
 
 
-def bootstrap(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
-    """95 % percentile interval of the mean of `values`, by resampling them with replacement."""
+def bootstrap(values: Floats, resamples: int, seed: int) -> Floats:
+    """95 % percentile intervals (Efron 1979) of the means of the columns of `values` [q, m]: float64 [m, 2].
+
+    Rows are drawn with replacement, the same ones for every column.
+    """
     rng = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    step = max(1, 4_000_000 // max(1, len(values)))
-    for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
-        means[start : start + rows] = values[rng.integers(0, len(values), (rows, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    q = len(values)
+    means = [np.bincount(rng.integers(0, q, q), minlength=q) @ values / q for _ in range(resamples)]
+    return np.asarray(np.quantile(means, [0.025, 0.975], axis=0).T)
 
 
 def _check(
