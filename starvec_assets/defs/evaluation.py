@@ -118,6 +118,7 @@ def evaluation(
         systems["previous"] = aligned(*before, ids)
     known = pq.read_table(catalogue.path / "repos.parquet", columns=["repo_id", "language"])
     languages = dict(zip(known["repo_id"].to_pylist(), known["language"].to_pylist(), strict=True))
+    about = f"Vectors {trained.content_hash[:12]}, learned from stars of {', '.join(trained.manifest.provenance)}."
     with writing(context, artifacts, "evaluation", config, inputs) as draft:
         scores = evaluate(
             systems,
@@ -131,7 +132,7 @@ def evaluation(
         )
         gates = gate(scores, config)
         write_gates(gates, draft.path)
-        (draft.path / "report.html").write_text(report(draft.path, gates), encoding="utf-8")
+        (draft.path / "report.html").write_text(report(draft.path, gates, about), encoding="utf-8")
         draft.rows = {"systems": len(systems), "queries": scores.data["queries"], "users": scores.data["users"]}
     done = draft.done()
     columns, rows = scoreboard(scores)

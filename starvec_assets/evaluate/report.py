@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from starvec_assets.evaluate.evaluation import Evaluation
-from starvec_assets.evaluate.gates import GateResult
+from starvec_assets.evaluate.evaluation import DECILES, Evaluation
+from starvec_assets.evaluate.gates import BLOCKING, GateResult
 
 CHARTS = {
     "awesome_ndcg_10": ("Awesome lists, NDCG@10", "Are the repositories of one section each other's nearest?"),
@@ -19,6 +19,25 @@ CHARTS = {
     "popularity_bias": ("Popularity bias", "Share of recommendations that go to the most starred."),
     "coverage": ("Coverage", "Share of the vocabulary recommended to anybody."),
 }
+BY_TENTH = {
+    "ndcg_10": ("Awesome lists, NDCG@10", "Of the repositories in a tenth."),
+    "recall_50": ("Held-out people, recall@50", "Of their stars in a tenth."),
+    "recommended": ("Recommended", "A tenth's share of all recommendations, and of what held-out people starred."),
+}
+WORDS = {
+    "NDCG@k": "Every repository in a section of an awesome list is a query; the others of its sections are what should "
+    "come first. 1: the first k are the best k possible, in the best order.",
+    "recall@50, NDCG@50": "People whose stars were never trained on: one random half is known, fifty are recommended, "
+    "the other half is what should be among them.",
+    "MRR": "The vector of one half looks for its own other half among those of all held-out people: mean of 1 / rank.",
+    "random, popularity, text, spectral": "Vectors without meaning; the most starred for everybody; names, "
+    "descriptions and READMEs alone; a truncated SVD of the stars, from which training starts.",
+    "previous": "The vectors that were exported before, on the same queries and people.",
+    "Popularity bias": "Share of recommendations to held-out people that go to the thousand most starred, or to the "
+    "first hundredth of fewer than 100,000.",
+}
+_BASELINES = ("text", "spectral", "previous")  # beside whom differences by tenth and language are shown
+_DASHES = ("", "", "6 3", "2 3")  # of the lines of a chart
 _SHOWN = 15  # rows of a long table
 
 _STYLE = """
@@ -39,47 +58,41 @@ caption { text-align: left; font-weight: 600; padding-bottom: .3rem }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
   font-variant-numeric: tabular-nums }
 th { font-weight: 600; color: var(--soft) } th:first-child, td:first-child { text-align: left }
-.words { text-align: left !important } .passed { color: var(--good) } .failed { color: var(--bad) }
+.words { text-align: left !important } details { margin: .6rem 0 } summary { cursor: pointer; color: var(--soft) }
+dt { font-weight: 600; margin-top: .5rem } dd { margin: 0; color: var(--soft) }
+svg.share { width: 9rem; height: .6rem } .warned { color: var(--soft) }
+.passed { color: var(--good) } .failed { color: var(--bad) }
 """
 
 
-def report(folder: Path, gates: Sequence[GateResult], system: str = "trained") -> str:
-    """The page for the evaluation in `folder`, as `evaluate` wrote it; `system` is the one in question."""
+def report(folder: Path, gates: Sequence[GateResult], about: str = "", system: str = "trained") -> str:
+    """The page for the evaluation in `folder`, as `evaluate` wrote it; `system` is the one in question.
+
+    `about` says in a sentence which vectors these are and of what stars.
+    """
     evaluation = Evaluation.load(folder)
     tables = {n: pq.read_table(folder / f"{n}.parquet").to_pylist() for n in ("by_list", "by_decile", "by_language")}
-    own = {name: [row for row in rows if row["system"] == system] for name, rows in tables.items()}
-    failed = sum(not gate.passed for gate in gates)
+    beside = [name for name in _BASELINES if name in evaluation.metrics]
     data = evaluation.data
-    verdict = f"{failed} of {len(gates)} conditions failed." if failed else f"All {len(gates)} conditions are met."
     parts = [
         "<h1>What the vectors are worth</h1>",
-        f"<p>{data['queries']:,} repositories from {data['groups']:,} sections of awesome lists and {data['users']:,} "
-        f"held-out people were asked for; every ranking is exact, over all {data['vocabulary']:,} repositories. "
-        f"{verdict}</p>",
+        f"<p>{escape(about)} {data['queries']:,} repositories from {data['groups']:,} sections of awesome lists and "
+        f"{data['users']:,} held-out people were asked for; every ranking is exact, over all {data['vocabulary']:,} "
+        f"repositories. {_verdict(gates)}</p>",
+        *_conditions([gate for gate in gates if not gate.passed]),
         "<h2>Scores</h2><p>Lines across the bars are 95&nbsp;% bootstrap intervals.</p>",
         f'<div class="charts">{"".join(_chart(evaluation, metric, system) for metric in CHARTS)}</div>',
-        "<h2>Conditions</h2>",
-        _table(
-            ["", "condition", "value"],
-            [["passed" if gate.passed else "failed", gate.name, gate.detail] for gate in gates],
-            words=(1, 2),
-        ),
-        "<h2>By popularity</h2><p>Tenths of the vocabulary, the most starred first: awesome NDCG@10 of repositories in "
-        "it, recall of held-out people's stars in it, and its share of what is recommended.</p>",
-        _table(
-            ["tenth", "queries", "NDCG@10", "stars held out", "recall@50", "recommended"],
-            [[r["decile"], *(r[k] for k in ("queries", "ndcg_10", "held_out", "recall_50", "recommended"))]
-             for r in own["by_decile"]],
-        ),
-        "<h2>By language</h2>",
-        _table(
-            ["language", "queries", "NDCG@10"],
-            [[r["language"] or "unknown", r["queries"], r["ndcg_10"]]
-             for r in sorted(own["by_language"], key=lambda r: -int(r["queries"]))[:_SHOWN]],
-        ),
+        _folded("What the figures mean",
+                "<dl>" + "".join(f"<dt>{escape(t)}</dt><dd>{escape(d)}</dd>" for t, d in WORDS.items()) + "</dl>"),
+        _folded(f"The {sum(gate.passed for gate in gates)} conditions that are met",
+                *_conditions([gate for gate in gates if gate.passed])),
+        "<h2>By popularity</h2><p>Tenths of the vocabulary, from the most starred to the least.</p>",
+        f'<div class="charts">{"".join(_tenths(tables["by_decile"], m, [system, *beside]) for m in BY_TENTH)}</div>',
+        "<h2>By language</h2><p>Awesome NDCG@10 of the repositories in it.</p>",
+        _compared("language", tables["by_language"], system, beside),
         "<h2>By list</h2>",
         '<div class="pair">',
-        *(_lists(title, rows) for title, rows in _extremes(own["by_list"])),
+        *(_lists(title, rows) for title, rows in _extremes([r for r in tables["by_list"] if r["system"] == system])),
         "</div>",
     ]  # fmt: skip
     return (
@@ -89,6 +102,82 @@ def report(folder: Path, gates: Sequence[GateResult], system: str = "trained") -
         + "\n".join(part for part in parts if part)
         + "\n</body></html>\n"
     )
+
+
+def _verdict(gates: Sequence[GateResult]) -> str:
+    failed = sum(not gate.passed and gate.kind in BLOCKING for gate in gates)
+    warned = sum(not gate.passed for gate in gates) - failed
+    verdict = (
+        f"{failed} of {len(gates)} conditions failed: no export." if failed else "Nothing stands against an export."
+    )
+    return verdict + (f" {warned} of the hopes that only warn did not come true." if warned else "")
+
+
+def _conditions(gates: Sequence[GateResult]) -> list[str]:
+    rows = [["passed" if g.passed else "failed" if g.kind in BLOCKING else "warned", g.name, g.detail] for g in gates]
+    return [_table(["", "condition", "value"], rows, words=(1, 2))] if rows else []
+
+
+def _folded(title: str, *content: str) -> str:
+    return f"<details><summary>{escape(title)}</summary>{''.join(content)}</details>" if content else ""
+
+
+def _tenths(rows: list[dict[str, Any]], metric: str, systems: Sequence[str]) -> str:
+    """One metric over the tenths, a line each system."""
+    title, question = BY_TENTH[metric]
+    ordered = sorted(rows, key=lambda row: int(row["decile"]))
+    series = {name: [float(row[metric]) for row in ordered if row["system"] == name] for name in systems}
+    if metric == "recommended":
+        series.pop("previous", None)
+        starred = [int(row["held_out"]) for row in ordered if row["system"] == systems[0]]
+        series["people's stars"] = [count / max(1, sum(starred)) for count in starred]
+    lines = _lines(series, title)
+    return f"<figure><b>{escape(title)}</b><figcaption>{escape(question)}</figcaption>{lines}</figure>"
+
+
+def _lines(series: Mapping[str, Sequence[float]], title: str) -> str:
+    """An SVG of curves over 1, 2, 3 …, the first in the own colour, with a legend below."""
+    left, width, top, height, key = 40, 400, 8, 130, 98
+    reach = max([1e-9, *(value for values in series.values() for value in values)])
+    across = [left + i * width / (DECILES - 1) for i in range(DECILES)]
+
+    def down(value: float) -> float:
+        return top + height * (1 - value / reach)
+
+    shapes = []
+    for value in (0, reach / 2, reach):
+        y = down(value)
+        shapes.append(f'<path d="M{left} {y:.1f}H{left + width}" stroke="var(--line)"/>')
+        shapes.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.2g}</text>')
+    for tenth, x in enumerate(across, 1):
+        shapes.append(f'<text x="{x:.1f}" y="{top + height + 18}" text-anchor="middle">{tenth}</text>')
+    for row, (name, values) in reversed(list(enumerate(series.items()))):
+        colour, line = ("var(--own)", 2.4) if row == 0 else ("var(--soft)", 1.4)
+        kind = f'fill="none" stroke="{colour}" stroke-width="{line}" stroke-dasharray="{_DASHES[row]}"'
+        points = "L".join(f"{x:.1f} {down(value):.1f}" for x, value in zip(across, values, strict=True))
+        shapes.append(f'<path d="M{points}" {kind}/><path d="M{left + key * row} {top + height + 36}h18" {kind}/>')
+        shapes.append(f'<text x="{left + key * row + 23}" y="{top + height + 40}">{escape(name)}</text>')
+    size = f"0 0 {left + width + 12} {top + height + 48}"
+    return f'<svg viewBox="{size}" role="img" aria-label="{escape(title)}">{"".join(shapes)}</svg>'
+
+
+def _compared(key: str, rows: list[dict[str, Any]], system: str, beside: Sequence[str]) -> str:
+    """NDCG@10 by `key`, the commonest first: a bar of the system's own, and the figures of others."""
+    own = sorted((r for r in rows if r["system"] == system), key=lambda r: (-int(r["queries"]), r[key]))[:_SHOWN]
+    others = {(r["system"], r[key]): float(r["ndcg_10"]) for r in rows}
+    reach = max([1e-9, *(float(r["ndcg_10"]) for r in own)])
+    return _table(
+        [key, "queries", "", "NDCG@10", *beside],
+        [
+            [r[key] or "unknown", r["queries"], _Meter(r["ndcg_10"] / reach), r["ndcg_10"],
+             *(others.get((name, r[key]), 0.0) for name in beside)]
+            for r in own
+        ],
+    )  # fmt: skip
+
+
+class _Meter(float):
+    """A share of 1, shown as a bar."""
 
 
 def _chart(evaluation: Evaluation, metric: str, own: str) -> str:
@@ -145,10 +234,13 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str =
 
 
 def _cell(value: Any, words: bool) -> str:
+    if isinstance(value, _Meter):
+        bar = f'<rect width="{150 * value:.1f}" height="10" rx="2" fill="var(--own)"/>'
+        return f'<td><svg class="share" viewBox="0 0 150 10" aria-hidden="true">{bar}</svg></td>'
     if isinstance(value, float):
         return f"<td>{value:.4f}</td>"
     if isinstance(value, int):
         return f"<td>{value:,}</td>"
     text = escape(str(value))
-    kind = ' class="words"' if words else f' class="{text}"' if value in ("passed", "failed") else ""
+    kind = ' class="words"' if words else f' class="{text}"' if value in ("passed", "failed", "warned") else ""
     return f"<td{kind}>{text}</td>"

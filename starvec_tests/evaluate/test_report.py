@@ -7,7 +7,7 @@ import pytest
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.evaluate.baselines import Popularity, random_vectors
 from starvec_assets.evaluate.evaluation import EvaluationSettings, evaluate
-from starvec_assets.evaluate.gates import GateSettings, gate
+from starvec_assets.evaluate.gates import GateResult, GateSettings, gate
 from starvec_assets.evaluate.groups import Groups
 from starvec_assets.evaluate.report import report
 
@@ -15,8 +15,8 @@ HOSTILE = "<script>alert(1)</script>&\"'"
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """The report of an evaluation whose lists, languages and systems have hostile names."""
+def evaluated(tmp_path_factory):
+    """An evaluation whose lists, languages and systems have hostile names."""
     out = tmp_path_factory.mktemp("evaluation")
     rng = np.random.default_rng(0)
     members = [np.sort(rng.choice(200, 12, replace=False)).astype(np.int32) for _ in range(40)]
@@ -25,9 +25,15 @@ def page(tmp_path_factory):
     systems = {"trained": random_vectors(200, 8, 0), HOSTILE: random_vectors(200, 8, 1), "popularity": Popularity()}
     settings = EvaluationSettings(resamples=100)
     evaluation = evaluate(systems, groups, lists, lists, [HOSTILE] * 200, np.ones(200, int), out, settings)
+    return out, evaluation
+
+
+@pytest.fixture(scope="module")
+def page(evaluated):
+    out, evaluation = evaluated
     gates = gate(evaluation, GateSettings(over_popularity=100))
-    assert report(out, gates) == report(out, gates)
-    return report(out, gates)
+    assert report(out, gates, HOSTILE) == report(out, gates, HOSTILE)
+    return report(out, gates, HOSTILE)
 
 
 class Tags(HTMLParser):
@@ -62,7 +68,18 @@ def test_every_outside_text_is_escaped(page):
 
 
 def test_page_tells_verdict_and_scores(page):
-    assert "conditions failed." in page
+    assert "conditions failed: no export." in page
     assert 'class="failed"' in page
     assert "Held-out people, MRR" in page
-    assert page.count("<svg") == 7
+    charts = page.split("</figure>")
+    assert len(charts) == 7 + 3 + 1
+    assert all("<svg" in chart for chart in charts[:-1])
+    assert "Of their stars in a tenth." in page
+
+
+def test_what_only_warns_is_told_apart_from_what_fails(evaluated):
+    hoped = GateResult("beats text", False, "0.1 of 0.2", "hoped")
+    warned = report(evaluated[0], [hoped, GateResult("finite", True, "all", "sound")])
+    assert "Nothing stands against an export. 1 of the hopes that only warn did not come true." in warned
+    assert '<td class="warned">warned</td>' in warned
+    assert 'class="failed"' not in warned
