@@ -1,12 +1,13 @@
-"""Reading an hour file, a night of them, and the size of a month: prints one table.
+"""Reading an hour file, many of them on every core, and the size of a month: prints one table.
 
-    python benchmarks/ingest.py [--folder DIR] [--rounds 5]
+    python benchmarks/ingest.py [--folder DIR] [--rounds 5] [--hours 48]
 
 Each reading runs in processes of its own on one core, the readings by turns; the least CPU time of the rounds counts.
 """
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,6 @@ import pyarrow.parquet as pq
 from archive_hour import make_hour
 
 HOUR = "2024-01-10-12.json.gz"
-NIGHT = 12
 START = """
 import os, sys, time
 from datetime import UTC, datetime
@@ -84,24 +84,37 @@ def read_in_turns(path: Path, rounds: int) -> dict[str, tuple[float, float]]:
     return best
 
 
-def read_a_night(path: Path, folder: Path) -> tuple[float, float, float]:
-    """Wall seconds of twelve hours on every core, their MB/s, and the share of the cores that was busy."""
+def read_hours(path: Path, folder: Path, count: int) -> tuple[float, float, float, float, float]:
+    """So many hours on every core: wall seconds, MB/s, cores busy while hours are read and in all, peak megabytes.
+
+    Busy is CPU seconds, those of the reading processes with them, to wall seconds; the peak is that of all processes.
+    """
+    from starvec_assets.stars.coverage import HourCoverage
     from starvec_assets.stars.month import ingest_month
     from starvec_assets.stars.months import month_start
     from starvec_assets.stars.sources import FolderSource, file_name
 
-    hours = [month_start("2024-01") + timedelta(hours=h) for h in range(NIGHT)]
+    hours = [month_start("2024-01") + timedelta(hours=h) for h in range(count)]
     for hour in hours:
         os.link(path, folder / file_name(hour))
     out = folder / "out"
     out.mkdir()
+    last = [0.0]
+
+    def read(_: HourCoverage) -> None:
+        last[0] = time.monotonic()
+
     before, began = os.times(), time.monotonic()
     summary = ingest_month(
-        FolderSource(folder), "2024-01", out, out, progress_dir=out, now=hours[-1] + timedelta(hours=2)
+        FolderSource(folder), "2024-01", out, out, progress_dir=out, now=hours[-1] + timedelta(hours=2), on_hour=read
     )
     seconds, after = time.monotonic() - began, os.times()
-    busy = sum(after[:4]) - sum(before[:4])
-    return seconds, summary.bytes / 1e6 / seconds, busy / seconds / (os.cpu_count() or 1)
+    reading = sum(after[2:4]) - sum(before[2:4])  # of the processes that read, which end with the last hour
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    busy = (sum(after[:4]) - sum(before[:4])) / seconds
+    peak = own + (os.cpu_count() or 1) * child
+    return seconds, summary.bytes / 1e6 / seconds, reading / (last[0] - began), busy, peak
 
 
 def bytes_a_star(path: Path, stars: int, users: int, repositories: int) -> tuple[int, float, float]:
@@ -139,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="where the hour file is, or is made and stays")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--hours", type=int, default=48, choices=range(1, 745), metavar="1…744")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
         path = (given.folder or Path(scratch)) / HOUR
@@ -150,8 +164,11 @@ def main() -> None:
         print("| an hour of 150,000 events on one core | CPU seconds | times isal | peak MB |\n|---|---:|---:|---:|")
         for name, (seconds, peak) in measured.items():
             print(f"| {name} | {seconds:.3f} | {seconds / alone:.2f} | {peak:.0f} |")
-        seconds, speed, busy = read_a_night(path, Path(scratch))
-        print(f"| ingest_month, {NIGHT} such hours, cores {busy:.0%} busy | {seconds:.1f} wall | {speed:.0f} MB/s | |")
+        seconds, speed, reading, busy, peak = read_hours(path, Path(scratch), given.hours)
+        print(
+            f"| ingest_month, {given.hours} such hours: {busy:.2f} of {os.cpu_count()} cores busy, {reading:.2f} while "
+            f"reading | {seconds:.1f} wall | {speed:.0f} MB/s | {peak:.0f} |"
+        )
     with tempfile.TemporaryDirectory() as scratch:
         count, size, named = bytes_a_star(Path(scratch) / "stars.parquet", 6_000_000, 1_600_000, 1_200_000)
         print(

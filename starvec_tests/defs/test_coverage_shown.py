@@ -2,20 +2,24 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 
+from starvec_assets.defs import ingest
 from starvec_assets.defs.corpus import user_buckets
-from starvec_assets.defs.ingest import SEEN, USUAL, WHOLE, raw_stars_and_repos
+from starvec_assets.defs.ingest import SEEN, USUAL, WHOLE, Watch, raw_stars_and_repos
 from starvec_assets.defs.log import repo_catalog, star_log
 from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB, StarSource, StoreResource
 from starvec_assets.defs.topup import stargazer_topup
 from starvec_assets.github import GitHub, Stargazer, StargazerPage
 from starvec_assets.home import home
+from starvec_assets.stars.coverage import HourCoverage
 from starvec_assets.stars.stargazers import SOURCE
 from starvec_assets.store import ArtifactStore
 
@@ -127,6 +131,16 @@ def test_the_log_shows_the_coverage_of_all_months(months: dict[str, dg.ExecuteIn
     raw = {e.asset_key.path[0]: e for e in months["2024-03"].asset_materializations_for_node("raw_stars__raw_repos")}
     assert raw["raw_stars"].metadata["hours not whole"].value == 739
     assert raw["raw_stars"].metadata["stars to the twelve months before"].value == pytest.approx(10 / 50)
+
+
+def test_the_log_of_a_run_tells_hours_megabytes_and_stars(monkeypatch: pytest.MonkeyPatch):
+    lines: list[str] = []
+    context = SimpleNamespace(log=SimpleNamespace(info=lines.append))
+    monkeypatch.setattr(ingest, "SECONDS_BETWEEN_LINES", 0)
+    with Watch(context, "2024-02") as watch:  # type: ignore[arg-type]
+        for hour in range(2):
+            watch(HourCoverage(datetime(2024, 2, 1, hour, tzinfo=UTC), "ok", bytes=3_000_000, stars=5_000))
+    assert re.fullmatch(r"2024-02: 2 of 696 hours, [\d]+ MB/s, 10,000 stars", lines[-1])
 
 
 def test_without_being_told_the_top_up_asks_nobody_and_is_empty(months: dict[str, dg.ExecuteInProcessResult]):
