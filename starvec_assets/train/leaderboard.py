@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -208,12 +209,10 @@ def train_apart(settings: TrainSettings, bench: Bench, scratch: Path) -> Score:
         return Score(**json.loads((scratch / "score.json").read_text()))
     if (scratch / "error.txt").exists():
         raise StarvecError((scratch / "error.txt").read_text())
-    if code < 0:
-        raise StarvecError(
-            f"its process was ended by signal {-code}, as the system does when memory runs out: lower batch (now "
-            f"{settings.batch}) or memory (now {settings.memory}), or drop the miner (now {settings.miner})"
-        )
-    raise RuntimeError(f"the process of a row ended with code {code}: the step's stderr says why")
+    raise StarvecError(
+        f"its process was ended from outside (code {code}), as the system does when memory runs out: lower batch (now "
+        f"{settings.batch}) or memory (now {settings.memory}), or drop the miner (now {settings.miner})"
+    )
 
 
 def train_row(settings: TrainSettings, bench: Bench, scratch: Path) -> Score:
@@ -328,7 +327,7 @@ def _code() -> str:
 
 
 def _main() -> None:
-    """The row named on the command line; exits with 3 after writing the reason to error.txt."""
+    """The row named on the command line; exits with 3 after writing the reason to error.txt, and a bug to stderr."""
     from starvec_assets.train.worker import end_with_launcher
 
     end_with_launcher()
@@ -336,8 +335,11 @@ def _main() -> None:
     facts = json.loads(path.read_text())
     try:
         score = train_row(TrainSettings(**facts["settings"]), Bench(**facts["bench"]), path.parent)
-    except StarvecError as error:
-        path.with_name("error.txt").write_text(str(error))
+    except Exception as error:  # whatever it is, it is this row's alone
+        named = isinstance(error, StarvecError)
+        path.with_name("error.txt").write_text(str(error) if named else f"{type(error).__name__}: {error}")
+        if not named:
+            traceback.print_exc()
         sys.exit(3)
     path.with_name("score.json").write_text(json.dumps(asdict(score)))
 

@@ -159,6 +159,8 @@ def test_a_process_of_its_own_comes_to_the_same(bench: Bench, tmp_path: Path, mo
     assert (apart.heldout_mrr, apart.awesome_ndcg_10) == (here.heldout_mrr, here.awesome_ndcg_10)
     with pytest.raises(StarvecError, match="set batch to 300 or less"):
         leaderboard.train_apart(settings.model_copy(update={"batch": 301}), bench, tmp_path)
+    with pytest.raises(StarvecError, match=r"FileNotFoundError: .*no\.parquet"):  # whatever it is
+        leaderboard.train_apart(settings, replace(bench, groups="no.parquet"), tmp_path)
 
 
 def test_a_row_that_the_system_kills_ends_no_other(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -169,7 +171,7 @@ def test_a_row_that_the_system_kills_ends_no_other(bench: Bench, tmp_path: Path,
 
     monkeypatch.setattr(leaderboard.subprocess, "Popen", Killed)
     (tmp_path / "score.json").write_text("{}")  # of a row before
-    with pytest.raises(StarvecError, match=r"signal 9, .*: lower batch \(now 64\)"):
+    with pytest.raises(StarvecError, match=r"code -9\), .*: lower batch \(now 64\)"):
         leaderboard.train_apart(TrainSettings(batch=64), bench, tmp_path)
 
 
