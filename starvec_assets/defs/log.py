@@ -84,7 +84,10 @@ def _coverage(log: pa.Table) -> bytes:
                 "of the month": [r["stars"] for r in rows],
                 "median of the twelve before": [r["stars"] / r["ratio"] if r["ratio"] else None for r in rows],
             },
-            "% of hours not whole": {"": [100 * r["hours_faulty"] / r["hours_expected"] for r in rows]},
+            "% of hours": {
+                name: [100 * r[column] / r["hours_expected"] for r in rows]
+                for name, column in (("not whole", "hours_faulty"), ("of these, nothing there", "hours_missing"))
+            },
             "% of event ids unseen": {
                 "": [None if r["unseen_share"] is None else 100 * r["unseen_share"] for r in rows]
             },

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import column, write_table
-from starvec_assets.stars.coverage import OK, to_usual, unseen_share
+from starvec_assets.stars.coverage import EMPTY, FAILED, MISSING, OK, to_usual, unseen_share
 from starvec_assets.stars.months import month_start
+
+NOTHING = (MISSING, EMPTY, FAILED)
 
 MONTHS = pa.schema(
     [
@@ -24,6 +26,7 @@ MONTHS = pa.schema(
         column("hours_expected", pa.int64(), "hours that the month has had"),
         column("hours_ok", pa.int64(), "hours read to their end, of usual size"),
         column("hours_faulty", pa.int64(), "hours missing, empty, truncated, damaged, thin or not fetched"),
+        column("hours_missing", pa.int64(), "of these, hours of which nothing is there: missing, empty or not fetched"),
         column("rejected", pa.int64(), "lines rejected, duplicates not among them"),
         column("unseen_share", pa.float64(), "share of the month's event ids that no hour file has", nullable=True),
         column(
@@ -120,6 +123,7 @@ def _row(month: str, folder: Path, content_hash: str) -> dict[str, Any]:
         "hours_expected": len(hours),
         "hours_ok": ok,
         "hours_faulty": len(hours) - ok,
+        "hours_missing": pc.sum(pc.is_in(hours["status"], pa.array(NOTHING))).as_py() or 0,
         "rejected": sum(pc.sum(hours[name]).as_py() or 0 for name in reasons),
         "unseen_share": unseen_share(hours),
     }

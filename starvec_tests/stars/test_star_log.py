@@ -23,7 +23,7 @@ def month(folder: Path, stars: int, users: int, broken: int = 0, step: int = 0) 
     hours = [
         HourCoverage(
             at + timedelta(hours=i),
-            "missing" if i < broken else "ok",
+            ("missing", "empty", "truncated")[i] if i < broken else "ok",
             events=10,
             rejected={"broken_json": i},
             event_id=10**9 + i * step if step else None,
@@ -58,13 +58,16 @@ def test_the_share_of_event_ids_is_compared_with_the_twelve_months_before(tmp_pa
 def test_people_hours_and_rejected_lines_are_counted(tmp_path: Path) -> None:
     build_star_log({"2024-01": month(tmp_path / "m", 40, 9, broken=3)}, {"2024-01": "h"}, tmp_path)
     row = pq.read_table(tmp_path / "months.parquet").to_pylist()[0]
-    counted = {k: row[k] for k in ("users", "stars", "hours_expected", "hours_ok", "hours_faulty", "rejected")}
+    counted = {
+        k: row[k] for k in ("users", "stars", "hours_expected", "hours_ok", "hours_faulty", "hours_missing", "rejected")
+    }
     assert counted == {
         "users": 9,
         "stars": 40,
         "hours_expected": 4,
         "hours_ok": 1,
         "hours_faulty": 3,
+        "hours_missing": 2,
         "rejected": 6,
     }
 
