@@ -1,6 +1,7 @@
 """awesome_lists and evaluation: what the vectors are worth, beside what they have to beat."""
 
 import contextlib
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -11,13 +12,13 @@ from pydantic import Field
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.defs.common import asset, materialization, preview, table, writing
 from starvec_assets.defs.resources import AwesomeSource, StoreResource
-from starvec_assets.evaluate.awesome import build_awesome_lists
+from starvec_assets.evaluate.awesome import LOSSES, build_awesome_lists
 from starvec_assets.evaluate.baselines import Popularity, System, aligned, random_vectors
 from starvec_assets.evaluate.evaluation import Evaluation, EvaluationSettings, evaluate
 from starvec_assets.evaluate.gates import BLOCKING, GateResult, GateSettings, Kind, gate, write_gates
 from starvec_assets.evaluate.groups import in_vocabulary
 from starvec_assets.evaluate.report import report
-from starvec_assets.evaluate.scoreboard import scoreboard, text_table
+from starvec_assets.evaluate.scoreboard import METRICS, scoreboard, text_table
 from starvec_assets.plots import bar_chart, picture
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
 from starvec_assets.vectors import USER_RULE, Matrix
@@ -64,7 +65,7 @@ def awesome_lists(
             "groups": summary.groups,
             "items": table(["items", "count"], dropped),
             "lists without a group": table(["list"], [[name] for name in summary.empty]),
-            "by list": preview(lists.path / "lists.parquet", ["list", "items", "kept", "groups", "unknown"], rows=200),
+            "by list": preview(lists.path / "lists.parquet", ["list", "items", "kept", "groups", *LOSSES], rows=1_000),
             "could not be had": table(["list"], [[note] for note in notes]),
         },
     )
@@ -144,6 +145,18 @@ def evaluation(
         rows=len(systems),
         metadata={
             **{metric: float(value) for metric, value in own.items()},
+            **{
+                f"{metric}, 95 % {end}": value
+                for metric, interval in scores.intervals["trained"].items()
+                for end, value in zip(("from", "to"), interval, strict=True)
+            },
+            **{
+                f"{system}: {metric}": float(value)
+                for system, metrics in scores.metrics.items()
+                if system != "trained"
+                for metric, value in metrics.items()
+                if metric in METRICS
+            },
             **scores.data,
             "scores": table(columns, rows),
             "report": dg.MetadataValue.path(str(done.path / "report.html")),
@@ -153,10 +166,8 @@ def evaluation(
             "by popularity": preview(
                 done.path / "by_decile.parquet", ["system", "decile", "ndcg_10", "recall_50", "recommended"], rows=100
             ),
-            "by language": preview(
-                done.path / "by_language.parquet", ["system", "language", "queries", "ndcg_10"], rows=60
-            ),
-            "by list": preview(done.path / "by_list.parquet", ["system", "list", "queries", "ndcg_10"], rows=200),
+            "by language": _beside(done.path / "by_language.parquet", "language"),
+            "by list": _beside(done.path / "by_list.parquet", "list"),
         },
         checks=[_check(kind, [result for result in gates if result.kind == kind]) for kind in CHECKS],
     )
@@ -189,6 +200,19 @@ def _check(kind: Kind, results: list[GateResult]) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.ERROR if kind in BLOCKING else dg.AssetCheckSeverity.WARN,
         description="; ".join(f"{r.name}: {r.detail}" for r in failed or results) or "nothing to compare with yet",
         metadata={result.name: result.detail for result in results},
+    )
+
+
+def _beside(path: Path, key: str) -> dg.MarkdownMetadataValue:
+    """NDCG@10 by `key`, the most asked first, a column each system."""
+    rows = pq.read_table(path).to_pylist()
+    systems = list(dict.fromkeys(row["system"] for row in rows))
+    asked = {row[key]: row["queries"] for row in rows}
+    found = {(row["system"], row[key]): row["ndcg_10"] for row in rows}
+    ordered = sorted(asked, key=lambda name: (-asked[name], name))
+    return table(
+        [key, "queries", *systems],
+        [[name or "unknown", asked[name], *(found.get((s, name), 0.0) for s in systems)] for name in ordered],
     )
 
 

@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,10 @@ import pytest
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.evaluate.awesome import build_awesome_lists, read_folder
 from starvec_assets.evaluate.baselines import random_vectors
+from starvec_assets.evaluate.evaluation import EvaluationSettings, evaluate
 from starvec_assets.evaluate.groups import Groups, group_scores, in_vocabulary
+from starvec_assets.evaluate.readme import parse_readme
+from starvec_assets.train.starts import spectral_start
 from starvec_assets.vectors import Matrix
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
@@ -70,27 +75,48 @@ def test_groups_are_cut_to_the_vocabulary_and_those_of_another_size_dropped(tmp_
     assert in_vocabulary(tmp_path / "groups.parquet", np.array([7])).lists == []
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs the real lists of ../shared/data")
-def test_real_lists_score_as_the_definition_says(tmp_path):
-    names = pq.read_table(SHARED / "map_of_github/repos.parquet")["repo"].to_pylist()[:6_000]
-    n = len(names)
-    catalogue = {
-        "repo_id": np.arange(n) + 500,
-        "name": names,
-        "former_names": pa.nulls(n, pa.list_(pa.string())),
-        "stars": np.arange(n)[::-1],
-    }
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the simulator and the real lists of ../shared")
+def test_what_evaluation_says_of_simulated_stars_and_real_lists_is_what_the_definition_says(tmp_path):
+    simulator = [sys.executable, str(SHARED / "../tools/star_sim.py"), "stars", "--repos", "5000", "--users", "1200"]
+    subprocess.run([*simulator, "--out", str(tmp_path / "stars.parquet")], check=True, capture_output=True)
+    stars = pq.read_table(tmp_path / "stars.parquet")
+    user = stars["user"].to_numpy()
+    ids, row, count = np.unique(stars["repo_id"].to_numpy(), return_inverse=True, return_counts=True)
+    name_of = dict(zip(stars["repo_id"].to_pylist(), stars["repo"].to_pylist(), strict=True))
+    names = [name_of[int(i)] for i in ids]
+    n = len(ids)
+    former = pa.nulls(n, pa.list_(pa.string()))
+    catalogue = {"repo_id": ids, "name": names, "former_names": former, "stars": count}
     pq.write_table(pa.table(catalogue), tmp_path / "repos.parquet")
-    build_awesome_lists(read_folder(SHARED / "awesome"), tmp_path / "repos.parquet", tmp_path)
-    groups = in_vocabulary(tmp_path / "groups.parquet", np.arange(n) + 500)
-    assert len(groups.members) > 200
-    # vectors that put some neighbours right: a random direction for each word of a name
-    vectors = random_vectors(n, 32, seed=0) / 10
-    directions: dict[str, Matrix] = {}
-    for row, name in enumerate(names):
-        for word in name.lower().replace("/", "-").split("-"):
-            vectors[row] += directions.setdefault(word, random_vectors(1, 32, seed=len(directions) + 1)[0])
-    scores = group_scores(vectors, groups, ks=(10,))[10]
-    members = [groups.members[i].tolist() for i in range(len(groups.members))]
-    assert scores.mean() > 0.01
-    assert scores.mean() == pytest.approx(by_definition(vectors, members, 10), abs=1e-6)
+    lists = PackedLists.of([row[user == u].astype(np.int32) for u in range(user.max() + 1)])
+    vectors = spectral_start(lists, n, 64, seed=0)
+
+    readmes = read_folder(SHARED / "awesome")
+    build_awesome_lists(readmes, tmp_path / "repos.parquet", tmp_path)
+    people = lists.first(20)
+    evaluation = evaluate(
+        {"spectral": vectors},
+        in_vocabulary(tmp_path / "groups.parquet", ids),
+        people,
+        people,
+        [None] * n,
+        count,
+        tmp_path,
+        EvaluationSettings(resamples=100),
+    )
+
+    # from the items of the lists on, by other means: names, sets, plain loops
+    known = {name.lower(): i for i, name in enumerate(names)}
+    sections: dict[tuple[str, str], set[int]] = {}
+    for list_name, text in readmes.items():
+        for entry in parse_readme(text):
+            if entry.repo_name.lower() in known:
+                sections.setdefault((list_name, entry.section), set()).add(known[entry.repo_name.lower()])
+    groups = [sorted(members) for members in sections.values() if 3 <= len(members) <= 60]
+    assert len(groups) > 200
+    score = evaluation.metrics["spectral"]["awesome_ndcg_10"]
+    assert score > 0.03
+    assert score == pytest.approx(by_definition(vectors, groups, 10), abs=1e-6)
+    assert evaluation.metrics["spectral"]["awesome_ndcg_100"] == pytest.approx(
+        by_definition(vectors, groups, 100), abs=1e-6
+    )
