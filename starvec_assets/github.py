@@ -1,4 +1,4 @@
-"""A small client of the GitHub API: READMEs, the stars of a user and of a repository; polite, bounded, cached by ETag.
+"""A small client of the GitHub API: repositories, READMEs, stars of a user or a repository; polite, bounded, cached.
 
 The token comes from the environment variable GITHUB_TOKEN, travels in the Authorization header to the API's own origin
 alone, and shows up nowhere else.
@@ -93,6 +93,18 @@ class Star:
 
 
 @dataclass(frozen=True)
+class Repository:
+    """What GitHub tells of a repository today."""
+
+    repo_id: int
+    name: str
+    description: str | None
+    language: str | None
+    topics: list[str] | None
+    stargazers: int | None
+
+
+@dataclass(frozen=True)
 class Stargazer:
     """Who starred a repository, and when."""
 
@@ -170,6 +182,18 @@ class GitHub:
         except NotFound:
             return None
         return answer.body.decode("utf-8", errors="replace")
+
+    def repository(self, repo_id: int) -> Repository | None:
+        """The repository of that number, whatever its name is now, or None if it is gone or not public."""
+        url = f"{self.base_url}/repositories/{repo_id}"
+        try:
+            answer = self._get(url, "application/vnd.github+json")
+        except NotFound:
+            return None
+        try:
+            return _repository(orjson.loads(answer.body))
+        except (ValueError, TypeError, KeyError) as error:
+            raise GitHubError(f"{_path(url)}: not the repository that the API documents ({error!r:.200})") from error
 
     def starred(self, login: str, user_id: int | None = None) -> Iterator[Star]:
         """The public stars of a user, newest first, page after page.
@@ -350,16 +374,22 @@ def _stars(body: bytes, url: str) -> Iterator[Star]:
 
 
 def _star(row: Any) -> Star:
-    repo = row["repo"]
-    at = datetime.fromisoformat(row["starred_at"])
-    if type(repo["id"]) is not int or not _REPOSITORY.fullmatch(repo["full_name"]) or at.tzinfo is None:
-        raise ValueError(f"repository {repo['id']!r} {repo['full_name']!r} at {at}")
-    return Star(
+    repo, at = _repository(row["repo"]), datetime.fromisoformat(row["starred_at"])
+    if at.tzinfo is None:
+        raise ValueError(f"{repo.name} starred at {at}")
+    return Star(repo.repo_id, repo.name, at, repo.description, repo.language, repo.stargazers)
+
+
+def _repository(repo: Any) -> Repository:
+    if type(repo["id"]) is not int or not _REPOSITORY.fullmatch(repo["full_name"]):
+        raise ValueError(f"repository {repo['id']!r} {repo['full_name']!r}")
+    topics = repo.get("topics")
+    return Repository(
         repo_id=repo["id"],
         name=repo["full_name"],
-        starred_at=at,
         description=_text(repo.get("description")),
         language=_text(repo.get("language")),
+        topics=[t[:100] for t in topics[:50] if isinstance(t, str)] if isinstance(topics, list) else None,
         stargazers=repo["stargazers_count"] if type(repo.get("stargazers_count")) is int else None,
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from starvec_assets import github
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import GitHub, GitHubError, NotFound, RateLimited, Token
+from starvec_assets.github import GitHub, GitHubError, NotFound, RateLimited, Repository, Token
 
 SECRET = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
 Reply = tuple[int, dict[str, str], bytes]
@@ -117,6 +117,17 @@ def test_stars_come_from_every_page(server: Server, client: Callable[..., GitHub
     assert (stars[1].name, stars[1].description, stars[1].language, stars[1].stargazers) == ("o/two", "Second", "Go", 7)
     assert stars[0].starred_at.isoformat() == "2024-05-01T10:00:00+00:00"
     assert server.requests[0][1]["accept"] == "application/vnd.github.star+json"
+
+
+def test_a_repository_is_known_by_its_number(server: Server, client: Callable[..., GitHub]) -> None:
+    told = star(5, "o/new", description="It is", topics=["a", 3, "b"])["repo"]
+    server.on("/repositories/5", (200, {}, json.dumps(told).encode()))
+    server.on("/repositories/6", (200, {}, b'{"id": "6"}'))
+    one = client()
+    assert one.repository(5) == Repository(5, "o/new", "It is", "Go", ["a", "b"], 7)
+    assert one.repository(7) is None
+    with pytest.raises(GitHubError, match="not the repository"):
+        one.repository(6)
 
 
 def test_pages_in_a_circle_end(server: Server, client: Callable[..., GitHub]) -> None:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from starvec_assets.defs.common import REFRESHED_MONTHLY, asset, materialization, preview, table, writing
-from starvec_assets.defs.resources import SpillingDuckDB, StoreResource
+from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB, StoreResource
 from starvec_assets.errors import StarvecError
 from starvec_assets.plots import month_chart, picture
 from starvec_assets.sample import SIMULATED
@@ -97,24 +97,42 @@ def _coverage(log: pa.Table) -> bytes:
 
 
 class RepoCatalogConfig(dg.Config):
-    """Nothing to choose: every month of the log counts."""
+    """Every month of the log counts; GitHub is asked for what no event told, of nobody unless told."""
+
+    ask_github: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="repositories without description or language that GitHub is asked about, most starred first",
+    )
 
 
 @asset(config=RepoCatalogConfig, group="ingest", kinds={"duckdb", "parquet"}, deps=["star_log", "raw_repos"])
 def repo_catalog(
-    context: dg.AssetExecutionContext, config: RepoCatalogConfig, store: StoreResource, duckdb: SpillingDuckDB
+    context: dg.AssetExecutionContext,
+    config: RepoCatalogConfig,
+    store: StoreResource,
+    duckdb: SpillingDuckDB,
+    github: GitHubResource,
 ) -> dg.MaterializeResult[None]:
     """One row a starred repository: newest name, former names, description, language, first and last seen.
 
-    A repository is known by its number, so a rename or a transfer changes its name here and nothing else.
+    A repository is known by its number, so a rename or a transfer changes its name here and nothing else. Events tell
+    less than they did: GitHub itself fills the gaps of the repositories that matter, where the config says how many.
     """
     artifacts = store.open()
     log = artifacts.latest("star_log")
     stars = [month.path / "stars.parquet" for month in months_of(log, artifacts, "raw_stars")]
     repos = [month.path / "repos.parquet" for month in months_of(log, artifacts, "raw_repos")]
-    with writing(context, artifacts, "repo_catalog", config, [log]) as draft, duckdb.connect() as connection:
-        summary = build_repo_catalog(connection, stars, repos, draft.path)
+    with (
+        writing(context, artifacts, "repo_catalog", config, [log]) as draft,
+        duckdb.connect() as connection,
+        github.open() as client,
+    ):
+        summary = build_repo_catalog(connection, stars, repos, draft.path, client.repository, config.ask_github)
         draft.rows = {"repositories": summary.repositories}
+    if summary.stopped:
+        context.log.warning(f"{summary.asked:,} repositories told by GitHub, then: {summary.stopped}")
     catalogue = draft.done()
     return materialization(
         catalogue,
@@ -124,6 +142,7 @@ def repo_catalog(
             "renamed": summary.renamed,
             "with a description": summary.described,
             "with a language": summary.with_language,
+            "told by GitHub": summary.asked,
             "preview": preview(catalogue.path / "repos.parquet", ["name", "language", "stars", "description"]),
         },
     )

@@ -1,13 +1,17 @@
 """The catalogue: one row for every repository that was ever starred, renames followed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.github import RateLimited, Repository
 from starvec_assets.parquet import column
+from starvec_assets.progress import bar
 from starvec_assets.stars.star import UTC_SECONDS
 from starvec_assets.stars.streaming import write_query
 
@@ -47,6 +51,7 @@ SELECT repo_id, arg_max(description, nth) AS description, arg_max(language, nth)
 FROM (SELECT *, list_position($repos, filename) AS nth FROM read_parquet($repos, filename = true)) GROUP BY repo_id
 """
 ROWS = """
+CREATE OR REPLACE TEMP TABLE catalogue AS
 WITH named AS (
     SELECT repo_id, list(name ORDER BY last_seen, name) AS names, max(last_seen) AS last_seen
     FROM names GROUP BY repo_id
@@ -54,26 +59,47 @@ WITH named AS (
 SELECT repo_id, names[-1] AS name, names[:-2] AS former_names, description, language, topics, first_seen, last_seen,
     stars, stargazers
 FROM starred JOIN named USING (repo_id) LEFT JOIN told USING (repo_id)
-ORDER BY repo_id
 """
+GAPS = """
+SELECT repo_id FROM catalogue WHERE description IS NULL OR language IS NULL ORDER BY stars DESC, repo_id LIMIT $most
+"""
+FILLED = """
+SELECT repo_id, name, former_names, coalesce(c.description, a.description) AS description,
+    coalesce(c.language, a.language) AS language, coalesce(c.topics, a.topics) AS topics, first_seen, last_seen, stars,
+    coalesce(c.stargazers, a.stargazers) AS stargazers
+FROM catalogue c LEFT JOIN answers a USING (repo_id) ORDER BY repo_id
+"""
+ANSWERS = pa.schema([CATALOG.field(name) for name in ("repo_id", "description", "language", "topics", "stargazers")])
 
 
 @dataclass(frozen=True)
 class CatalogSummary:
-    """How many repositories there are, and of how many the other facts are known."""
+    """How many repositories there are, and of how many the other facts are known.
+
+    `asked`: repositories that GitHub told of; `stopped`: why it was asked no further, or "".
+    """
 
     repositories: int
     renamed: int
     described: int
     with_language: int
+    asked: int = 0
+    stopped: str = ""
 
 
 def build_repo_catalog(
-    connection: duckdb.DuckDBPyConnection, stars: list[Path], repos: list[Path], out: Path
+    connection: duckdb.DuckDBPyConnection,
+    stars: list[Path],
+    repos: list[Path],
+    out: Path,
+    ask: Callable[[int], Repository | None] | None = None,
+    most: int = 0,
 ) -> CatalogSummary:
     """Write repos.parquet from the months' stars.parquet and repos.parquet, both in the order of the months.
 
-    Raises StarvecError when there are no months.
+    What no event told of description, language, topics and stargazers, `ask` (GitHub.repository) tells of the `most`
+    starred repositories that lack description or language; spent limits end that, not the build. Raises StarvecError
+    when there are no months.
     """
     if not stars or not repos:
         raise StarvecError("no month of stars is there: materialize raw_stars and raw_repos for at least one month")
@@ -82,12 +108,32 @@ def build_repo_catalog(
     connection.execute(NAMES, files)
     connection.execute(STARRED, {"stars": files["stars"]})
     connection.execute(TOLD, {"repos": files["repos"]})
-    write_query(connection.sql(ROWS), CATALOG, out / "repos.parquet")
-    for table in ("names", "starred", "told"):
+    connection.execute(ROWS)
+    gaps = [repo_id for (repo_id,) in connection.execute(GAPS, {"most": most if ask else 0}).fetchall()]
+    answers, stopped = _answers(ask, gaps) if ask else ([], "")
+    connection.register("answers", pa.Table.from_pylist(answers, ANSWERS))
+    write_query(connection.sql(FILLED), CATALOG, out / "repos.parquet")
+    connection.unregister("answers")
+    for table in ("names", "starred", "told", "catalogue"):
         connection.execute(f"DROP TABLE {table}")
     [counts] = connection.sql(
         "SELECT count(*), count(*) FILTER (len(former_names) > 0), count(description), count(language)"
         " FROM read_parquet($path)",
         params={"path": str(out / "repos.parquet")},
     ).fetchall()
-    return CatalogSummary(*counts)
+    return CatalogSummary(*counts, asked=len(answers), stopped=stopped)
+
+
+def _answers(ask: Callable[[int], Repository | None], repo_ids: list[int]) -> tuple[list[dict[str, Any]], str]:
+    """Rows of schema ANSWERS, and why there are no more of them."""
+    rows: list[dict[str, Any]] = []
+    with bar(len(repo_ids), "asking GitHub", "repository") as progress:
+        for repo_id in repo_ids:
+            try:
+                told = ask(repo_id)
+            except RateLimited as error:
+                return rows, str(error)
+            if told:
+                rows.append({name: getattr(told, name) for name in ANSWERS.names} | {"repo_id": repo_id})
+            progress.update()
+    return rows, ""

@@ -79,8 +79,8 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dg.Ex
             )
             for month in STARS
         }
-        results["log"] = dg.materialize([star_log, repo_catalog], resources=resources)
         resources["github"] = GitHubResource()
+        results["log"] = dg.materialize([star_log, repo_catalog], resources=resources)
         results["no top-up"] = dg.materialize([stargazer_topup], resources=resources)
         patch.setenv("GITHUB_TOKEN", SECRET)
         patch.setattr(GitHub, "stargazers", stargazers)

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.github import RateLimited, Repository
 from starvec_assets.parquet import comments
 from starvec_assets.stars.month import REPOS
 from starvec_assets.stars.repo_catalog import build_repo_catalog
@@ -26,12 +28,14 @@ def write_month(folder: Path, stars: list[tuple[int, int, str, datetime]], repos
     pq.write_table(pa.Table.from_pylist([empty | r for r in repos], REPOS), folder / "repos.parquet")
 
 
-def build(tmp_path: Path, months: list[str]) -> tuple[Any, list[dict[str, Any]]]:
+def build(
+    tmp_path: Path, months: list[str], ask: Callable[[int], Repository | None] | None = None, most: int = 0
+) -> tuple[Any, list[dict[str, Any]]]:
     stars, repos = ([tmp_path / m / f"{kind}.parquet" for m in months] for kind in ("stars", "repos"))
     out = tmp_path / "out"
     out.mkdir(exist_ok=True)
     with duckdb.connect() as connection:
-        summary = build_repo_catalog(connection, stars, repos, out)
+        summary = build_repo_catalog(connection, stars, repos, out, ask, most)
     return summary, pq.read_table(out / "repos.parquet").to_pylist()
 
 
@@ -110,6 +114,37 @@ def test_the_same_months_give_the_same_bytes(tmp_path: Path, months: list[str]) 
 def test_two_names_of_one_moment_are_ordered_all_the_same(tmp_path: Path) -> None:
     write_month(tmp_path / "1", [(1, 5, "a/x", at(1)), (2, 5, "a/y", at(1))], [])
     assert build(tmp_path, ["1"])[1][0]["name"] == "a/y"
+
+
+def test_github_fills_what_no_event_told_and_nothing_else(tmp_path: Path, months: list[str]) -> None:
+    asked: list[int] = []
+
+    def ask(repo_id: int) -> Repository | None:
+        asked.append(repo_id)
+        return Repository(repo_id, "a/newer", "of GitHub", "Rust", ["x"], 99)
+
+    rows = build(tmp_path, months, ask, 10)[1]
+    assert asked == [6]
+    assert [(r["name"], r["description"], r["language"], r["topics"], r["stargazers"]) for r in rows] == [
+        ("c/moved", "new", "C", ["t"], 7),
+        ("b/six", "of GitHub", "Go", ["x"], 99),
+    ]
+
+
+def test_the_most_starred_gaps_are_asked_first_until_the_limit_is_spent(tmp_path: Path) -> None:
+    write_month(tmp_path / "1", [(u, r, f"a/r{r}", at(1)) for r in range(1, 6) for u in range(r)], [])
+    asked: list[int] = []
+
+    def ask(repo_id: int) -> Repository | None:
+        asked.append(repo_id)
+        if repo_id == 3:
+            raise RateLimited("spent until noon")
+        return None if repo_id == 5 else Repository(repo_id, "a/r", "told", None, None, None)
+
+    summary, rows = build(tmp_path, ["1"], ask, 4)
+    assert asked == [5, 4, 3]
+    assert [r["description"] for r in rows] == [None, None, None, "told", None]
+    assert (summary.asked, summary.stopped) == (1, "spent until noon")
 
 
 def test_no_months_is_an_error(tmp_path: Path) -> None:
