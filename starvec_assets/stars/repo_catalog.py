@@ -116,12 +116,12 @@ def build_repo_catalog(
     connection.unregister("answers")
     for table in ("names", "starred", "told", "catalogue"):
         connection.execute(f"DROP TABLE {table}")
-    [counts] = connection.sql(
+    [(repositories, renamed, described, with_language)] = connection.sql(
         "SELECT count(*), count(*) FILTER (len(former_names) > 0), count(description), count(language)"
         " FROM read_parquet($path)",
         params={"path": str(out / "repos.parquet")},
     ).fetchall()
-    return CatalogSummary(*counts, asked=len(answers), stopped=stopped)
+    return CatalogSummary(repositories, renamed, described, with_language, len(answers), stopped)
 
 
 def _answers(ask: Callable[[int], Repository | None], repo_ids: list[int]) -> tuple[list[dict[str, Any]], str]:

@@ -172,7 +172,7 @@ def test_one_run_materializes_the_whole_graph(ui: Ui):
     ui.succeed(job="monthly_refresh", month=MONTH)
     nodes = ui.ask(NODES, keys=None)["assetNodes"]
     everything = [node for node in nodes if node["assetKey"]["path"] != ["training_leaderboard"]]  # an experiment
-    assert len(everything) == 14
+    assert len(everything) == 16
     for node in everything:
         labels = {entry["label"] for entry in node["assetMaterializations"][0]["metadataEntries"]}
         assert {"dagster/column_schema", "config", "path", "stars from"} <= labels, node["assetKey"]
