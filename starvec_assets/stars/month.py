@@ -305,7 +305,7 @@ def _merge(
     rows = ROWS_OF_HOURS if parts.of_hours else ROWS
     connection.execute("SET TimeZone = 'UTC'")
     for table, files, named, rule in (
-        ("ranked", parts.stars, "stars", rules.RANKED.format(month="")),
+        ("ranked", parts.stars, "stars", rules.RANKED),
         ("sighted", parts.sightings, "sightings", rules.SIGHTED),
     ):
         connection.execute(

@@ -151,6 +151,15 @@ class Sightings:
         return table
 
 
+def sightings_of(
+    repo_ids: pa.ChunkedArray, names: pa.ChunkedArray, ranks: pa.ChunkedArray, told: Sequence[Sequence[bytes]]
+) -> pa.Table:
+    """A table of schema SIGHTINGS; `told` has the values of each of FIELDS as JSON; what cannot be is null."""
+    columns = [_column(*of) for of in zip(told, list(SIGHTINGS)[2:-1], CHECKS[2:], strict=True)]
+    arrays = [repo_ids, names, *columns, ranks]
+    return pa.table([x.cast(f.type) for x, f in zip(arrays, SIGHTINGS, strict=True)], SIGHTINGS)
+
+
 def _table(rows: list[Row], rank: int) -> pa.Table:
     tokens = zip(*rows, strict=True) if rows else [()] * (2 + TOLD[rank])
     columns = [_column(t, field, check) for t, field, check in zip(tokens, SIGHTINGS, CHECKS, strict=False)]

@@ -2,9 +2,10 @@
 
 Two things read this page. The parser (star.py, repository.py) takes events out of hour files by the paths and patterns
 here. The query (tables.py) is written from the same paths and patterns for BigQuery, where the events lie in tables.
-What concerns more than one event - duplicates, order, the newest name - is SQL in the words that DuckDB and BigQuery
-share: BigQuery runs RANKED over its tables, DuckDB runs RANKED and the rest over whatever engine gave the rows. Who is
-a bot and who stars too little or too much to train on is in corpus/rules.py, in the same way.
+What concerns more than one event of a month - duplicates, order, the newest name - is SQL that DuckDB runs over the
+rows that either of them gave; repeated stars are among these, since one may tell a newer name. What concerns more than
+one month, and who is a bot or stars too little or too much to train on, is in corpus/rules.py: SQL in the words that
+DuckDB and BigQuery share, which both run.
 """
 
 WATCH = "WatchEvent"
@@ -33,8 +34,8 @@ FIELDS = ("description", "language", "topics", "pushed_at", "stargazers_count")
 # Of several stars of one user for one repository in a month the first counts. The order is total: rows that tie are
 # equal, and `hour` only says in which of its hours a repeated one is counted as such.
 RANKED = """
-SELECT {month}user_id, user_login, repo_id, repo_name, starred_at, hour, row_number() OVER (
-    PARTITION BY {month}user_id, repo_id ORDER BY starred_at, repo_name, user_login, hour) AS nth
+SELECT user_id, user_login, repo_id, repo_name, starred_at, hour, row_number() OVER (
+    PARTITION BY user_id, repo_id ORDER BY starred_at, repo_name, user_login, hour) AS nth
 FROM stars"""
 # `newness` is another one for every sighting of a repository: what is newest is never a matter of chance.
 SIGHTED = """

@@ -1,0 +1,211 @@
+"""Questions to BigQuery that say their price first, and whose answers are never whole in memory."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.settings import Settings
+
+GIB, TIB = 1 << 30, 1 << 40
+PAGE = 50_000  # rows a page over REST, where the Storage Read API is not to be had
+BATCH = 1 << 16  # rows at a time out of an export
+
+
+class BigQuerySettings(Settings):
+    """Who pays, how much at most, and where large answers go."""
+
+    project: str = Field("", description="project that is billed; empty takes the credentials' own")
+    location: str = Field("US", description="where queries run: GH Archive's tables lie in US")
+    max_gib_billed: float = Field(
+        1024.0, gt=0, description="a query that reads more is refused, unbilled; 1,024 GiB a month are free of charge"
+    )
+    dollars_per_tib: float = Field(
+        6.25, ge=0, description="price of a TiB read, on demand: only what is told hangs on it"
+    )
+    export: str = Field(
+        "", description="gs://bucket/prefix that answers are exported to as Parquet and read from; empty streams them"
+    )
+    archive: str = Field("githubarchive", pattern=r"^[A-Za-z0-9_:.-]+$", description="project of GH Archive's tables")
+
+
+class CapExceeded(StarvecError):
+    """The query would read more than the settings allow; nothing was billed."""
+
+
+@dataclass
+class Bill:
+    """What a query reads: `bytes` as the dry run estimated them; `billed` once it ran, with the job's name."""
+
+    bytes: int
+    dollars_per_tib: float
+    job: str = ""
+    billed: int = 0
+
+    @property
+    def dollars(self) -> float:
+        """The estimate's price without the free allowance."""
+        return self.bytes / TIB * self.dollars_per_tib
+
+    def __str__(self) -> str:
+        return f"{self.bytes / GIB:,.1f} GiB, ${self.dollars:,.2f} at ${self.dollars_per_tib} a TiB"
+
+
+class BigQuery:
+    """A google.cloud.bigquery.Client with a cap on what a query may cost."""
+
+    def __init__(self, client: Any, settings: BigQuerySettings, say: Callable[[str], None] = lambda line: None) -> None:
+        self.client, self.settings, self._say = client, settings, say
+
+    def tables(self, dataset: str) -> set[str]:
+        """Names of the tables of a dataset `project.dataset`."""
+        with told(f"the tables of {dataset}", self.client.project):
+            return {table.table_id for table in self.client.list_tables(dataset, page_size=1000)}
+
+    def estimate(self, query: str) -> Bill:
+        """What the query would read, by a dry run, which is free.
+
+        Raises CapExceeded when that is above the cap.
+        """
+        from google.cloud.bigquery import QueryJobConfig
+
+        with told("the dry run", self.client.project):
+            dry = self.client.query(query, job_config=QueryJobConfig(dry_run=True, use_query_cache=False))
+        bill = Bill(int(dry.total_bytes_processed), self.settings.dollars_per_tib)
+        cap = self.settings.max_gib_billed
+        self._say(f"BigQuery would read {bill}; the cap is {cap:,.1f} GiB")
+        if bill.bytes > cap * GIB:
+            raise CapExceeded(
+                f"the query would read {bill}, and the cap is {cap:,.1f} GiB; it was not run and nothing is billed. "
+                f"Take fewer months, leave out what costs most (facts of repositories), or raise max_gib_billed "
+                f"(STARVEC_BIGQUERY_MAX_GIB) to {bill.bytes / GIB + 1:,.0f}"
+            )
+        return bill
+
+    def ask(self, query: str) -> tuple[Bill, Iterator[pa.RecordBatch]]:
+        """Run the query under the cap: its bill, complete once the last batch was taken, and the rows in any order.
+
+        Raises CapExceeded before anything is billed; StarvecError for what Google refuses.
+        """
+        bill = self.estimate(query)
+        return bill, self._exported(query, bill) if self.settings.export else self._streamed(query, bill)
+
+    def _run(self, query: str, bill: Bill) -> Any:
+        from google.cloud.bigquery import QueryJobConfig
+
+        cap = int(self.settings.max_gib_billed * GIB)
+        job = self.client.query(
+            query, job_config=QueryJobConfig(maximum_bytes_billed=cap, labels={"application": "starvec"})
+        )
+        bill.job = job.job_id
+        job.result(max_results=0)
+        bill.billed = int(job.total_bytes_billed or 0)
+        self._say(f"BigQuery job {bill.job}: {bill.billed / GIB:,.1f} GiB billed")
+        return job
+
+    def _streamed(self, query: str, bill: Bill) -> Iterator[pa.RecordBatch]:
+        from google.api_core.exceptions import Forbidden
+
+        with told("the query", self.client.project):
+            job = self._run(query, bill)
+            storage = _read_client()
+            if storage is not None:
+                batches = job.result().to_arrow_iterable(storage, max_queue_size=4, max_stream_count=4)
+                try:
+                    first = next(batches, None)
+                except Forbidden as error:
+                    self._say(f"no Storage Read API ({error.message}): rows come over REST, ten times slower")
+                else:
+                    if first is not None:
+                        yield first
+                    yield from batches
+                    return
+            yield from job.result(page_size=PAGE).to_arrow_iterable()
+
+    def _exported(self, query: str, bill: Bill) -> Iterator[pa.RecordBatch]:
+        import fsspec
+
+        folder = f"{self.settings.export.rstrip('/')}/starvec-{uuid.uuid4().hex}"
+        try:
+            files, path = fsspec.core.url_to_fs(folder)
+        except (ImportError, ValueError) as error:
+            raise StarvecError(
+                f"export {self.settings.export!r}: {error}. It is a gs://bucket/prefix; for gs:// run: "
+                "pip install 'starvec[gcs]'"
+            ) from error
+        options = f"uri = '{folder}/*.parquet', format = 'PARQUET', compression = 'ZSTD', overwrite = true"
+        try:
+            with told(f"the export to {folder}", self.client.project):
+                self._run(f"EXPORT DATA OPTIONS ({options}) AS {query}", bill)
+                for name in sorted(files.glob(f"{path}/*.parquet")):
+                    with files.open(name, "rb") as file:
+                        yield from pq.ParquetFile(file).iter_batches(BATCH)
+        finally:
+            if files.exists(path):
+                files.rm(path, recursive=True)
+
+
+def _read_client() -> Any:
+    """The Storage Read API's client; None where its package is missing or an emulator takes BigQuery's place."""
+    if os.environ.get("BIGQUERY_EMULATOR_HOST"):
+        return None
+    try:
+        from google.cloud.bigquery_storage import BigQueryReadClient
+    except ImportError:
+        return None
+    return BigQueryReadClient()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def told(what: str, project: str | None = None) -> Iterator[None]:
+    """Turn what Google's libraries raise into a StarvecError that says the way out."""
+    from google.api_core import exceptions as api
+    from google.auth import exceptions as auth
+
+    try:
+        yield
+    except auth.DefaultCredentialsError as error:
+        raise StarvecError(
+            "no Google credentials: run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS "
+            f"to the key file of a service account ({error})"
+        ) from error
+    except auth.GoogleAuthError as error:
+        raise StarvecError(
+            f"{what}: Google does not accept the credentials ({error}): run `gcloud auth application-default login` "
+            "again, or renew the service account's key"
+        ) from error
+    except api.GoogleAPICallError as error:
+        reasons = {str(e.get("reason")) for e in error.errors if isinstance(e, dict)}
+        message = " ".join(error.message.split()).rstrip(".")
+        raise StarvecError(f"{what} failed: {message}. {_way_out(reasons, error, project)}") from error
+    except OSError as error:
+        if "Project was not passed" in str(error):
+            raise StarvecError(
+                "no Google Cloud project to bill: set STARVEC_BIGQUERY_PROJECT (or GOOGLE_CLOUD_PROJECT), or run "
+                "`gcloud config set project PROJECT`"
+            ) from error
+        raise StarvecError(f"{what} failed: {error}. Check the network, and run again") from error
+
+
+def _way_out(reasons: set[str], error: Any, project: str | None) -> str:
+    if "bytesBilledLimitExceeded" in reasons:
+        return "Nothing is billed. Take fewer months, or raise max_gib_billed (STARVEC_BIGQUERY_MAX_GIB)"
+    if reasons & {"quotaExceeded", "rateLimitExceeded"}:
+        return f"A quota of project {project} is spent: wait for its reset (a day at most), or have it raised"
+    if reasons & {"responseTooLarge"}:
+        return "Answers over 10 GB have to be exported: set STARVEC_BIGQUERY_EXPORT to a gs://bucket/prefix"
+    if error.code == 403:
+        return (
+            f"The account needs the role BigQuery Job User in project {project} (the one that is billed) and read "
+            "access to the tables, and BigQuery's API enabled there"
+        )
+    if error.code == 404:
+        return "Check that project, dataset and month exist"
+    return "If it happens again, it is a defect worth a report" if error.code == 400 else "Run again"

@@ -1,0 +1,26 @@
+"""What several rooms test with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from fake_bigquery import FakeBigQuery
+
+
+@pytest.fixture
+def fake_bigquery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[FakeBigQuery]":
+    """A server that the real client takes for BigQuery, with credentials found as Google's libraries find them."""
+    from fake_bigquery import FakeBigQuery
+
+    for name in ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    with FakeBigQuery(tmp_path) as fake:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", fake.url)
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(fake.key))
+        # Google's library would ask Google in which regions the account may be used.
+        boundary = "google.auth.credentials.CredentialsWithRegionalAccessBoundary"
+        monkeypatch.setattr(f"{boundary}._is_regional_access_boundary_lookup_required", lambda _: False)
+        yield fake
