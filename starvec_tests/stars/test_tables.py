@@ -127,9 +127,7 @@ def test_an_export_gives_what_streaming_gives_and_leaves_nothing_behind(
 
 def test_above_the_cap_nothing_runs(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
     fake_bigquery.load("month.202401", [star()] * 100)
-    with pytest.raises(
-        CapExceeded, match=r"would read 0\.0 GiB, \$.* cap is 0\.0 GiB; .*_MAX_GIB\) to 1"
-    ):
+    with pytest.raises(CapExceeded, match=r"would read 0\.0 GiB, \$.* cap is 0\.0 GiB; .*_MAX_GIB\) to 1"):
         from_tables(tmp_path / "out", max_gib_billed=1e-6)
     assert [body["configuration"]["dryRun"] for body in fake_bigquery.asked] == [True]
 
