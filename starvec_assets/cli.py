@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     run = commands.add_parser("run", help="ingest months and make everything below them, to the page")
-    run.add_argument("--source", required=True, help="a folder of hour files, a base URL of them, or sample")
+    run.add_argument("--source", required=True, help="a folder of hour files, a base URL of them, bigquery, or sample")
     run.add_argument("--months", required=True, help="2024-01, or a range such as 2024-01..2024-02")
     _add_run_options(run)
     run.set_defaults(run=_run)
@@ -121,7 +121,9 @@ def _refresh(arguments: argparse.Namespace) -> None:
 
 
 def _materialize(source: str, months: Sequence[str], arguments: argparse.Namespace) -> None:
+    from starvec_assets.defs.resources import from_bigquery
     from starvec_assets.defs.terminal import prepare_home, run_job
+    from starvec_assets.stars.months import ranges
 
     for variable, value in (
         ("STARVEC_SOURCE", source),
@@ -132,11 +134,14 @@ def _materialize(source: str, months: Sequence[str], arguments: argparse.Namespa
             os.environ[variable] = value
     prepare_home()
     config = _overrides(arguments.set)
-    for month in months[:-1]:
-        progress.say(f"{month}: ingest")
-        run_job("ingest_month", month, {"ops": {k: v for k, v in config.items() if k == "raw_stars__raw_repos"}})
-    progress.say(f"{months[-1]}: ingest, then everything below")
-    run_job("monthly_refresh", months[-1], {"ops": config})
+    # BigQuery is asked once for a range of months; hour files are ingested a month a run.
+    runs = ranges(months) if from_bigquery(os.environ) else [[month] for month in months]
+    names = [run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
+    for run, name in zip(runs[:-1], names, strict=False):
+        progress.say(f"{name}: ingest")
+        run_job("ingest_month", run, {"ops": {k: v for k, v in config.items() if k == "raw_stars__raw_repos"}})
+    progress.say(f"{names[-1]}: ingest, then everything below")
+    run_job("monthly_refresh", runs[-1], {"ops": config})
     _report()
 
 

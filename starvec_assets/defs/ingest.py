@@ -1,14 +1,29 @@
 """raw_stars and raw_repos: one pass over a month of hour files makes both."""
 
+import hashlib
+import os
 import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
+from duckdb import DuckDBPyConnection
 from pydantic import Field
 
+from starvec_assets.bigquery import GIB
 from starvec_assets.defs.common import MONTHS, OWNER, code_version, materialization, preview, table, told, writing
-from starvec_assets.defs.resources import SpillingDuckDB, StarSource, StoreResource
+from starvec_assets.defs.resources import (
+    BIGQUERY,
+    IN_BIGQUERY,
+    SpillingDuckDB,
+    StarSource,
+    StoreResource,
+    from_bigquery,
+)
+from starvec_assets.defs.warehouse import BigQueryResource, Ingest, months_of_tables
 from starvec_assets.home import home
 from starvec_assets.plots import sparkline
 from starvec_assets.progress import bar
@@ -17,12 +32,16 @@ from starvec_assets.stars.coverage import OK, HourCoverage, faulty_spans, to_usu
 from starvec_assets.stars.month import MonthSummary, ingest_month
 from starvec_assets.stars.months import hours_of
 from starvec_assets.stars.parts import clear_progress
+from starvec_assets.stars.sources import Source
 from starvec_assets.stars.star_log import seen_share, year_before
 from starvec_assets.store import Artifact, ArtifactStore
 
 WHOLE, USUAL, SEEN = "every_hour_is_whole", "stars_as_usual", "event_ids_as_usual"
 SPANS_NAMED = 24
 SECONDS_BETWEEN_LINES = 10
+
+Month = tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]
+"""The events of raw_stars and of raw_repos."""
 
 
 class RawStarsConfig(dg.Config):
@@ -34,6 +53,10 @@ class RawStarsConfig(dg.Config):
     workers: int = Field(0, ge=0, le=256, description="processes that read hour files; 0 takes every core")
     most_sightings: int = Field(
         500, ge=1, le=200_000, description="repositories whose facts are read from an hour, for each kind of event"
+    )
+    facts: bool = Field(
+        True,
+        description="BigQuery only: also read descriptions and languages, in a column that costs tens of times more",
     )
 
 
@@ -64,7 +87,8 @@ def _spec(key: str, algorithm: str, description: str) -> dg.AssetSpec:
         ),
     ],
     partitions_def=MONTHS,
-    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    # Of hour files each month is a run of its own, done when it is done; BigQuery is asked once for a range.
+    backfill_policy=dg.BackfillPolicy.single_run() if from_bigquery(os.environ) else dg.BackfillPolicy.multi_run(1),
     pool="gharchive",
     check_specs=[
         dg.AssetCheckSpec(WHOLE, asset="raw_stars", description="Warns with the hours that are missing or damaged."),
@@ -84,33 +108,100 @@ def raw_stars_and_repos(
     config: RawStarsConfig,
     store: StoreResource,
     star_source: StarSource,
+    bigquery: BigQueryResource,
     duckdb: SpillingDuckDB,
-) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
-    """One pass over the hour files of a month."""
-    month = context.partition_key
+) -> Month:
+    """One pass over the events of a month, or one query for several."""
+    months = list(context.partition_keys)
     artifacts = store.open()
-    source, provenance = star_source.open()
-    with (
-        writing(context, artifacts, f"raw_stars/{month}", config, provenance=[provenance]) as stars,
-        writing(context, artifacts, f"raw_repos/{month}", config, provenance=[provenance]) as repos,
-        duckdb.connect() as connection,
-        Watch(context, month) as watch,
-    ):
-        summary = ingest_month(
+    if star_source.location == BIGQUERY:
+        with months_of_tables(context, bigquery, months, config.facts, config.most_sightings) as (ingest, bill):
+            made = [_month(context, config, artifacts, duckdb, month, ingest, IN_BIGQUERY) for month in months]
+        paid = {
+            "BigQuery job": bill.job,
+            "GiB read (dry run)": bill.bytes / GIB,
+            "GiB billed": bill.billed / GIB,
+            "price without the free allowance ($)": bill.dollars,
+        }
+        made = [(_with(stars, paid | {"months of the query": len(months)}), repos) for stars, repos in made]
+    else:
+        source, provenance = star_source.open()
+        made = []
+        for month in months:
+            with Watch(context, month) as watch:
+                made.append(
+                    _month(context, config, artifacts, duckdb, month, _hours(source, config, watch), provenance)
+                )
+            clear_progress(home() / "progress", source.key, month)
+    return made[0] if len(made) == 1 else _together(context, months, made)
+
+
+def _hours(source: Source, config: RawStarsConfig, watch: "Watch") -> Ingest:
+    """What makes a month from its hour files."""
+
+    def ingest(month: str, stars: Path, repos: Path, connection: DuckDBPyConnection) -> MonthSummary:
+        return ingest_month(
             source,
             month,
-            stars.path,
-            repos.path,
+            stars,
+            repos,
             progress_dir=home() / "progress",
             workers=config.workers,
             most_sightings=config.most_sightings,
             on_hour=watch,
             connection=connection,
         )
+
+    return ingest
+
+
+def _with(result: dg.MaterializeResult[None], metadata: Mapping[str, Any]) -> dg.MaterializeResult[None]:
+    return result._replace(metadata={**(result.metadata or {}), **metadata})
+
+
+def _together(context: dg.AssetExecutionContext, months: Sequence[str], made: Sequence[Month]) -> Month:
+    """The events of several months made in one run: metadata for each, one data version and verdict for all."""
+    both: list[dg.MaterializeResult[None]] = []
+    for results in zip(*made, strict=True):
+        for month, result in zip(months, results, strict=True):
+            context.add_asset_metadata(dict(result.metadata or {}), asset_key=result.asset_key, partition_key=month)
+        versions = " ".join(result.data_version.value for result in results)
+        checks = [
+            dg.AssetCheckResult(
+                check_name=of[0].check_name,
+                asset_key="raw_stars",
+                passed=all(check.passed for check in of),
+                severity=dg.AssetCheckSeverity.WARN,
+                description="; ".join(
+                    f"{month}: {check.description}" for month, check in zip(months, of, strict=True) if not check.passed
+                )
+                or f"nothing to warn of in {months[0]} to {months[-1]}",
+            )
+            for of in zip(*(result.check_results for result in results), strict=True)
+        ]
+        version = dg.DataVersion(hashlib.sha256(versions.encode()).hexdigest())
+        both.append(dg.MaterializeResult(asset_key=results[0].asset_key, data_version=version, check_results=checks))
+    return both[0], both[1]
+
+
+def _month(
+    context: dg.AssetExecutionContext,
+    config: RawStarsConfig,
+    artifacts: ArtifactStore,
+    duckdb: SpillingDuckDB,
+    month: str,
+    ingest: Ingest,
+    provenance: str,
+) -> Month:
+    with (
+        writing(context, artifacts, f"raw_stars/{month}", config, provenance=[provenance]) as stars,
+        writing(context, artifacts, f"raw_repos/{month}", config, provenance=[provenance]) as repos,
+        duckdb.connect() as connection,
+    ):
+        summary = ingest(month, stars.path, repos.path, connection)
         stars.rows = {"stars": summary.stars, "users": summary.users, "hours": summary.hours_expected}
         stars.facts = {"hours": summary.statuses, "rejected": summary.rejected}
         repos.rows = {"repositories": summary.repositories}
-    clear_progress(home() / "progress", source.key, month)
     faults = [f"{n:,} hours {status}" for status, n in summary.statuses.items() if status != OK]
     faults += [f"{n:,} lines {reason}" for reason, n in summary.rejected.items() if n]
     context.log.info(

@@ -11,6 +11,7 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
+from starvec_assets.defs.warehouse import BigQueryResource
 from starvec_assets.evaluate.awesome import list_names, read_folder
 from starvec_assets.evaluate.fetch import FetchSettings, fetch_lists
 from starvec_assets.github import GitHub, Token
@@ -70,12 +71,16 @@ class SpillingDuckDB(DuckDBResource):
             yield connection
 
 
+BIGQUERY = "bigquery"
+IN_BIGQUERY = "GH Archive in BigQuery"
+
+
 class StarSource(dg.ConfigurableResource[None]):
     """Where hour files come from."""
 
     location: str = Field(
         default="https://data.gharchive.org",
-        description="a base URL of hour files, a folder that holds them, or sample for the embedded one",
+        description="a base URL of hour files, a folder that holds them, bigquery, or sample for the embedded one",
     )
     concurrency: int = Field(default=6, ge=1, le=32, description="downloads at once")
     tries: int = Field(default=8, ge=1, le=100, description="tries of one hour before it is recorded as failed")
@@ -192,8 +197,13 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
             yield folder_readmes(Path(self.readmes).expanduser())
 
 
+def from_bigquery(environ: Mapping[str, str]) -> bool:
+    """Whether the deployment's stars come from BigQuery."""
+    return environ.get("STARVEC_SOURCE") == BIGQUERY
+
+
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The resources of a deployment: STARVEC_BUCKET, _SOURCE, _AWESOME, _READMES, _ENCODER, _DEVICE, _MEMORY_GB."""
+    """The resources of a deployment, by the environment variables that docs/operation.md lists."""
 
     def given(**fields: str) -> dict[str, Any]:
         return {field: environ[variable] for field, variable in fields.items() if environ.get(variable)}
@@ -202,6 +212,13 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         "store": StoreResource(**given(bucket="STARVEC_BUCKET")),
         "duckdb": SpillingDuckDB(**given(memory_limit_gb="STARVEC_MEMORY_GB")),
         "gpu": GpuResource(**given(device="STARVEC_DEVICE")),
+        "bigquery": BigQueryResource(
+            **given(
+                project="STARVEC_BIGQUERY_PROJECT",
+                max_gib_billed="STARVEC_BIGQUERY_MAX_GIB",
+                export="STARVEC_BIGQUERY_EXPORT",
+            )
+        ),
         "star_source": StarSource(**given(location="STARVEC_SOURCE")),
         "awesome_source": AwesomeSource(**given(location="STARVEC_AWESOME")),
         "developer_source": DeveloperSource(**given(path="STARVEC_DEVELOPERS")),

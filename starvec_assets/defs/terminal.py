@@ -31,22 +31,24 @@ def prepare_home() -> None:
     os.environ["STARVEC_HOME"] = os.environ["DAGSTER_HOME"] = str(folder)
 
 
-def run_job(name: str, partition: str, run_config: Mapping[str, Any]) -> None:
-    """Run a job for one month in this process; the run is recorded where the UI sees it.
+def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any]) -> None:
+    """Run a job for a month, or a range of months, in this process; the run is recorded where the UI sees it.
 
     Raises StarvecError with the message of the step that failed.
     """
     from starvec_assets.definitions import defs
 
     job = defs().resolve_job_def(name)
+    span = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
+    span, partition = (span, f"{months[0]}..{months[-1]}") if len(months) > 1 else ({}, months[0])
     with dg.DagsterInstance.get() as instance:
         _end_killed_runs(instance)
         try:
             result = job.execute_in_process(
                 instance=instance,
-                partition_key=partition,
+                partition_key=months[0] if len(months) == 1 else None,
                 run_config={"loggers": {"terminal": {}}, **run_config},
-                tags={PROCESS: f"{os.getpid()}@{socket.gethostname()}"},
+                tags={PROCESS: f"{os.getpid()}@{socket.gethostname()}", **span},
                 raise_on_error=False,
             )
         except dg.DagsterUnknownPartitionError as error:

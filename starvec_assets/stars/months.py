@@ -1,6 +1,7 @@
 """Months and the hours in them."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from starvec_assets.errors import StarvecError
@@ -58,3 +59,14 @@ def parse_months(text: str) -> list[str]:
             months.add(month)
             month = next_month(month)
     return sorted(months)
+
+
+def ranges(months: Sequence[str]) -> list[list[str]]:
+    """Months in order, parted where one is left out."""
+    parts: list[list[str]] = []
+    for month in months:
+        if parts and next_month(parts[-1][-1]) == month:
+            parts[-1].append(month)
+        else:
+            parts.append([month])
+    return parts

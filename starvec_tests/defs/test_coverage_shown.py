@@ -17,6 +17,7 @@ from starvec_assets.defs.ingest import SEEN, USUAL, WHOLE, Watch, raw_stars_and_
 from starvec_assets.defs.log import repo_catalog, star_log
 from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB, StarSource, StoreResource
 from starvec_assets.defs.topup import stargazer_topup
+from starvec_assets.defs.warehouse import BigQueryResource
 from starvec_assets.github import GitHub, Stargazer, StargazerPage
 from starvec_assets.home import home
 from starvec_assets.stars.coverage import HourCoverage
@@ -67,6 +68,7 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dg.Ex
         "store": StoreResource(),
         "duckdb": SpillingDuckDB(threads=1),
         "star_source": StarSource(location=str(folder)),
+        "bigquery": BigQueryResource(),
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STARVEC_HOME", str(folder.parent / "home"))

@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.stars.months import hours_of, next_month, parse_months
+from starvec_assets.stars.months import hours_of, next_month, parse_months, ranges
 
 
 def test_a_month_has_all_its_hours_in_order() -> None:
@@ -49,3 +49,9 @@ def test_months_are_parsed_from_ranges_and_lists() -> None:
 def test_months_that_cannot_be_parsed_are_refused(text: str) -> None:
     with pytest.raises(StarvecError):
         parse_months(text)
+
+
+def test_months_are_parted_into_ranges_where_one_is_left_out() -> None:
+    months = ["2023-12", "2024-01", "2024-03", "2024-05", "2024-06"]
+    assert ranges(months) == [["2023-12", "2024-01"], ["2024-03"], ["2024-05", "2024-06"]]
+    assert ranges([]) == []

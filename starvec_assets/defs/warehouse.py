@@ -1,0 +1,75 @@
+"""BigQuery as a resource: who pays and how much at most; and the months of GH Archive that it holds."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+
+from starvec_assets.bigquery import BigQuery, BigQuerySettings, Bill, told
+from starvec_assets.home import home
+from starvec_assets.progress import bar
+from starvec_assets.stars.month import MonthSummary, finish_month
+from starvec_assets.stars.tables import read_months
+
+SECONDS_BETWEEN_LINES = 10
+
+Ingest = Callable[[str, Path, Path, duckdb.DuckDBPyConnection], MonthSummary]
+"""Makes a month: its name, the folders of its stars and of its repositories, and a connection to do it with."""
+
+
+class BigQueryResource(BigQuerySettings, dg.ConfigurableResource[None]):
+    """Google BigQuery under a cap; credentials are found as Google's libraries find them, and kept nowhere."""
+
+    @contextmanager
+    def open(self, say: Callable[[str], None]) -> Iterator[BigQuery]:
+        """A client; `say` is told what queries would cost and did cost."""
+        # 2 s to import, which every step of every run would pay
+        from dagster_gcp import BigQueryResource as Google
+
+        settings = BigQuerySettings(**{name: getattr(self, name) for name in BigQuerySettings.model_fields})
+        with told("signing in to BigQuery"):
+            google = Google(project=self.project or None, location=self.location).get_client()
+            client = google.__enter__()
+        try:
+            yield BigQuery(client, settings, say)
+        finally:
+            google.__exit__(None, None, None)
+
+
+@contextmanager
+def months_of_tables(
+    context: dg.AssetExecutionContext,
+    resource: BigQueryResource,
+    months: Sequence[str],
+    facts: bool,
+    most_sightings: int,
+) -> Iterator[tuple[Ingest, Bill]]:
+    """Fetch the months in one query; what makes each of them, and the query's bill."""
+    progress = home() / "progress"
+    progress.mkdir(parents=True, exist_ok=True)
+    began = said = time.monotonic()
+    rows = 0
+    with (
+        tempfile.TemporaryDirectory(prefix="bigquery-", dir=progress) as folder,
+        resource.open(context.log.info) as bigquery,
+        bar(0, "BigQuery", "row") as shown,
+    ):
+
+        def on_rows(count: int) -> None:
+            nonlocal rows, said
+            rows += count
+            shown.update(count)
+            if time.monotonic() - said > SECONDS_BETWEEN_LINES:
+                said = time.monotonic()
+                context.log.info(f"{rows:,} rows came from BigQuery")
+
+        read, bill = read_months(bigquery, months, Path(folder), facts, most_sightings, on_rows)
+
+        def ingest(month: str, stars: Path, repos: Path, connection: duckdb.DuckDBPyConnection) -> MonthSummary:
+            return finish_month(connection, month, *read[month], stars, repos, began)
+
+        yield ingest, bill
