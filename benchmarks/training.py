@@ -127,8 +127,8 @@ def ours(corpus: Corpus, **change: Any) -> Made:
 def literal(corpus: Corpus) -> Made:
     """EmbeddingBag from random vectors, MultiSimilarityLoss on labels, Adam; halves of each list are the buckets.
 
-    They are drawn by the project's own sampler, which spares the recipe its slowest line, a permutation a user. The rate
-    is for EmbeddingBag's own start, rows of length 11: cosines move as with 0.0045 from unit rows.
+    They are drawn by the project's own sampler, which spares the recipe its slowest line, a permutation a user. The
+    rate is for EmbeddingBag's own start, rows of length 11: cosines move as with 0.0045 from unit rows.
     """
     import torch
     from pytorch_metric_learning.losses import MultiSimilarityLoss
