@@ -34,7 +34,7 @@ from starvec_assets.stars.months import hours_of
 from starvec_assets.stars.parts import clear_progress
 from starvec_assets.stars.sources import Source
 from starvec_assets.stars.star_log import seen_share, year_before
-from starvec_assets.store import Artifact, ArtifactStore
+from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
 
 WHOLE, USUAL, SEEN = "every_hour_is_whole", "stars_as_usual", "event_ids_as_usual"
 SPANS_NAMED = 24
@@ -209,7 +209,7 @@ def _month(
         f"{summary.hours_expected} hours, {summary.megabytes_per_second:.0f} MB/s" + "".join(f"; {f}" for f in faults)
     )
     hours = pq.read_table(stars.done().path / "hours.parquet")
-    before = _months_before(artifacts, stars.done())
+    before = _months_before(context.log, artifacts, stars.done())
     ratio = to_usual(summary.stars, [b.manifest.rows["stars"] for b in before])
     shares = [unseen_share(pq.read_table(b.path / "hours.parquet")) for b in before]
     seen_ratio = to_usual(seen_share(summary.unseen_share), [seen_share(share) for share in shares])
@@ -280,11 +280,19 @@ class Watch:
             )
 
 
-def _months_before(artifacts: ArtifactStore, month: Artifact) -> list[Artifact]:
-    """Of the twelve months before, those that are there; real ones are compared with real ones."""
+def _months_before(log: dg.DagsterLogManager, artifacts: ArtifactStore, month: Artifact) -> list[Artifact]:
+    """Of the twelve months before, those that are there and whole; real ones are compared with real ones."""
     asset, _, of = month.asset.partition("/")
-    there = [artifacts.latest(f"{asset}/{m}") for m in year_before(of, artifacts.partitions(asset))]
-    return [a for a in there if (SIMULATED in a.manifest.provenance) == (SIMULATED in month.manifest.provenance)]
+    before = []
+    for earlier in year_before(of, artifacts.partitions(asset)):
+        try:
+            found = artifacts.latest(f"{asset}/{earlier}")
+        except CorruptArtifact as error:
+            log.warning(f"{of} is compared without {earlier}: {error}")
+            continue
+        if (SIMULATED in found.manifest.provenance) == (SIMULATED in month.manifest.provenance):
+            before.append(found)
+    return before
 
 
 def _whole(summary: MonthSummary, hours: pa.Table) -> dg.AssetCheckResult:

@@ -13,7 +13,7 @@ import pytest
 
 from starvec_assets.defs import ingest
 from starvec_assets.defs.corpus import user_buckets
-from starvec_assets.defs.ingest import SEEN, USUAL, WHOLE, Watch, raw_stars_and_repos
+from starvec_assets.defs.ingest import SEEN, USUAL, WHOLE, Watch, _months_before, raw_stars_and_repos
 from starvec_assets.defs.log import repo_catalog, star_log
 from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB, StarSource, StoreResource
 from starvec_assets.defs.topup import stargazer_topup
@@ -165,6 +165,19 @@ def test_topped_up_stars_are_trained_on_beside_the_archives_each_once(months: di
     )
     assert f"repeated | {archive - of_the_archive + 7} |" in counts
     assert SOURCE in str(corpus.metadata["stars from"].value)
+
+
+def test_a_damaged_month_is_left_out_of_the_comparison(months: dict[str, dg.ExecuteInProcessResult]):
+    store = ArtifactStore(home() / "artifacts")
+    last = store.latest("raw_stars/2024-03")
+    latest = store.root / "raw_stars/2024-01/LATEST"
+    whole, lines = latest.read_text(), list[str]()
+    latest.write_text("damaged")
+    before = _months_before(SimpleNamespace(warning=lines.append), store, last)  # type: ignore[arg-type]
+    latest.write_text(whole)
+    assert [month.asset for month in before] == ["raw_stars/2024-02"]
+    assert lines[0].startswith("2024-03 is compared without 2024-01: ")
+    assert [month.asset for month in _months_before(None, store, last)] == ["raw_stars/2024-01", "raw_stars/2024-02"]  # type: ignore[arg-type]
 
 
 def test_the_token_is_in_no_event_and_no_file(months: dict[str, dg.ExecuteInProcessResult]):
