@@ -57,3 +57,9 @@ export const sizeOf = (app, names) => names.reduce((sum, name) => sum + (app.mod
 
 /** How a developer or a link's owner is called. @param {import('./profile.js').Person} person */
 export const called = (person) => person.name || person.login || "Somebody";
+
+/** Where the stars came from, in words. @param {App} app */
+export const sources = ({ model }) =>
+  Array.isArray(model.made.sources)
+    ? model.made.sources.map((source) => String(source).slice(0, 200)).join("; ")
+    : "an unnamed source";

@@ -82,7 +82,7 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
   const become = async (/** @type {string} */ who, /** @type {import('./github.js').Stars} */ stars) => {
     if (!stars.stars.length)
       return trouble(
-        `${who} has starred nothing in public, so there is nothing to make a profile of. Star a few repositories, or look at a developer below.`,
+        `${who} has starred nothing in public, so there is nothing to make a profile of. Star a few repositories, or look at a developer instead.`,
       );
     say(
       h(

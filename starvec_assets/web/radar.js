@@ -2,9 +2,9 @@
 
 import { h, s } from "./dom.js";
 
-const WIDTH = 520;
-const HEIGHT = 430;
-const RADIUS = 150;
+const WIDTH = 560;
+const HEIGHT = 450;
+const RADIUS = 170;
 const RINGS = [0.25, 0.5, 0.75, 1];
 
 /**
@@ -80,7 +80,7 @@ function label(title, axis, axes, ...where) {
   return s(
     "text",
     { "text-anchor": anchor, y: (y + 5 - rise * 17).toFixed(1) },
-    ...words.map((word, i) => s("tspan", { x: x.toFixed(1), dy: i ? 17 : 0 }, word)),
+    ...words.map((word, i) => s("tspan", { x: x.toFixed(1), dy: i ? "1.1em" : 0 }, word)),
   );
 }
 

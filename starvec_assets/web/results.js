@@ -212,15 +212,23 @@ function item({ catalogue }, row, cosine, measure, because, actions) {
     h(
       "div",
       { class: "facts" },
-      h("span", {}, `${count(catalogue.stars[row])} ★`),
-      catalogue.language(row) && h("span", {}, catalogue.language(row)),
-      NAME.test(name) &&
-        h(
-          "a",
-          { href: `https://github.com/${name}`, rel: "noopener noreferrer", "aria-label": `${name} on GitHub` },
-          "on GitHub",
-        ),
-      ...actions,
+      h(
+        "p",
+        {},
+        h("span", {}, `${count(catalogue.stars[row])} ★`),
+        catalogue.language(row) && h("span", {}, catalogue.language(row)),
+      ),
+      h(
+        "p",
+        {},
+        ...actions,
+        NAME.test(name) &&
+          h(
+            "a",
+            { href: `https://github.com/${name}`, rel: "noopener noreferrer", "aria-label": `${name} on GitHub` },
+            "on GitHub",
+          ),
+      ),
     ),
   );
 }

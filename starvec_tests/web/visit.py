@@ -101,7 +101,7 @@ def shown(page: Any, kind: str = "li.result") -> list[dict[str, Any]]:
             name: item.querySelector("h3").textContent,
             cosine: item.querySelector(".cosine").lastChild.textContent,
             about: item.querySelector(".about")?.textContent ?? "",
-            facts: [...item.querySelectorAll(".facts > span")].map(fact => fact.textContent),
+            facts: [...item.querySelectorAll(".facts > p:first-child > span")].map(fact => fact.textContent),
             why: [...item.querySelectorAll(".why a")].map(link => link.textContent),
         }))""",
     )

@@ -1,7 +1,7 @@
 // How it was made: every number here comes from the artifacts of the run, by way of model.json.
 
 import { count, h, megabytes, plural } from "../dom.js";
-import { sizeOf } from "../app.js";
+import { sizeOf, sources } from "../app.js";
 
 /** @typedef {import('../app.js').App} App */
 
@@ -36,7 +36,6 @@ export function madeView(app) {
         { class: "lead" },
         "Repositories that the same people star are alike. A model read who starred what and gave each repository a place, so that what is starred together lies together; a person lies amid what they starred.",
       ),
-      ...provenance(app),
       h("h2", {}, "The data"),
       table("What the vectors were made of", windowRows(app)),
     ),
@@ -91,14 +90,9 @@ export function madeView(app) {
   ];
 }
 
-/** What the stars are, where it is not the archive's own. @param {App} app @returns {Node[]} */
-function provenance({ model }) {
-  const said = Array.isArray(model.made.sources) ? model.made.sources.map(String) : [];
-  return said.length ? [h("p", { class: "notice" }, `Source: ${said.join("; ")}.`)] : [];
-}
-
 /** @param {App} app @returns {[string, string][]} */
-function windowRows({ model }) {
+function windowRows(app) {
+  const { model } = app;
   const { first, last, months, hours_expected: expected, hours_missing: missing, users, stars } = model.window;
   /** @type {[string, string][]} */
   const rows = [];
@@ -110,7 +104,7 @@ function windowRows({ model }) {
     ]);
   if (users) rows.push(["People", count(Number(users))]);
   if (stars) rows.push(["Stars", count(Number(stars))]);
-  return [...rows, ["Repositories", count(model.n)]];
+  return [["Stars are from", sources(app)], ...rows, ["Repositories", count(model.n)]];
 }
 
 /** @param {string} caption @param {[string, string][]} rows */

@@ -68,7 +68,7 @@ function developerChips(app) {
     "p",
     { class: "examples" },
     ...app.people.developers
-      .slice(0, 24)
+      .slice(0, 12)
       .flatMap((one) => [h("a", { class: "chip", href: developerHref(one.login) }, one.name), " "]),
   );
 }

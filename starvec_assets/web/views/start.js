@@ -1,6 +1,6 @@
 // The first view: what the page does, shown on somebody well known, and the two ways in.
 
-import { developerHref, nearHref } from "../app.js";
+import { developerHref, nearHref, sources } from "../app.js";
 import { combobox } from "../combobox.js";
 import { count, h, replace } from "../dom.js";
 import { lookup } from "../lookup.js";
@@ -79,7 +79,10 @@ function showcase(app) {
   const known = SHOWN.map((login) => developers.find((developer) => developer.login === login)).filter(
     (developer) => developer !== undefined,
   );
-  const some = [...new Set([...known, ...developers])].slice(0, 5);
+  const sharp = (/** @type {import("../engine/model.js").Developer} */ one) =>
+    Math.max(...skills(app.people, one.vector));
+  const rest = [...developers].sort((a, b) => sharp(b) - sharp(a));
+  const some = [...new Set([...known, ...rest])].slice(0, 5);
   if (!some.length || !categories.length) return null;
   const figure = h("figure", { class: "showcase" });
   const show = (/** @type {number} */ which) => {
@@ -118,19 +121,17 @@ function showcase(app) {
 }
 
 /** @param {App} app */
-function facts({ model }) {
-  const { window } = model;
-  const told = [
-    [count(model.n), "repositories"],
-    window.users ? [count(Number(window.users)), "people’s stars"] : null,
-    window.first && window.last
-      ? [window.first === window.last ? window.first : `${window.first} – ${window.last}`, "when they were given"]
-      : null,
-  ].filter((fact) => fact !== null);
+function facts(app) {
+  const { first, last, users } = app.model.window;
+  /** @type {[string, string][]} */
+  const told = [["repositories", count(app.model.n)]];
+  if (users) told.push(["people’s stars", count(Number(users))]);
+  if (first && last) told.push(["when they were given", first === last ? String(first) : `${first} to ${last}`]);
   return h(
-    "dl",
+    "section",
     { class: "facts-row" },
-    ...told.map(([value, name]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    h("dl", {}, ...told.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    h("p", { class: "hint" }, `Stars are from ${sources(app)}. `, h("a", { href: "#/made" }, "How it was made")),
   );
 }
 
