@@ -186,7 +186,8 @@ def test_the_lineage_is_there_from_the_archive_to_the_export(ui: Ui):
         for node in ui.ask(NODES, keys=None)["assetNodes"]
     }
     assert parents["star_log"] == {"raw_stars", "raw_repos"}
-    assert parents["user_buckets"] == {"star_log", "repo_catalog"}
+    assert parents["stargazer_topup"] == {"star_log", "repo_catalog"}
+    assert parents["user_buckets"] == {"star_log", "repo_catalog", "stargazer_topup"}
     assert parents["trained_embeddings"] == {"user_buckets", "readme_init_vectors"}
     assert {"trained_embeddings", "evaluation"} <= parents["fp16_export"]
     assert parents["raw_stars"] == set()
