@@ -70,6 +70,8 @@ def vector_structure(
     if found.missing:
         lost = {name for names in found.missing.values() for name in names}
         context.log.info(f"{len(lost)} of {len(wanted)} repositories of the analogies are not in the vocabulary")
+    for line in _in_words(found.metrics, found.silhouettes):
+        context.log.info(line)
     scores = found.analogies.to_pylist()
     return materialization(
         done,
@@ -104,6 +106,14 @@ def vector_structure(
             ),
         },
     )
+
+
+def _in_words(metrics: dict[str, float], silhouettes: list[tuple[int, float, float]]) -> list[str]:
+    lines = [f"{k} clusters: silhouette {own:.3f}, of one cloud {cloud:.3f}" for k, own, cloud in silhouettes]
+    if metrics["analogies_questions"]:
+        by, without = (metrics[f"analogies_at_10_{method}"] for method in ("3cosadd", "b_plus_c"))
+        lines.insert(0, f"analogies: the answer is among ten by b - a + c {by:.1%} of the time, by b + c {without:.1%}")
+    return lines
 
 
 def _at_10(scores: list[dict[str, Any]], relation: str, method: str) -> float:
