@@ -154,10 +154,13 @@ def literal(corpus: Corpus) -> Made:
 
 
 def als(corpus: Corpus) -> Made:
+    """Weighted by BM25 as its own tutorial does: unweighted it finds half as much for real people."""
     from implicit.als import AlternatingLeastSquares
+    from implicit.nearest_neighbours import bm25_weight
 
+    repos = bm25_weight(sp.csr_matrix(corpus.lists.matrix(corpus.n)).T.tocsr(), K1=100, B=0.8)
     model = AlternatingLeastSquares(factors=DIM, iterations=12, num_threads=THREADS, random_state=1)
-    model.fit(sp.csr_matrix(corpus.lists.matrix(corpus.n)), show_progress=False)
+    model.fit(repos.T.tocsr().astype(np.float32), show_progress=False)
     return np.asarray(model.item_factors, np.float32), None
 
 
@@ -233,7 +236,7 @@ METHODS = {
         ),
     ),
     "literal": Method(f"the literal recipe, {LITERAL_EPOCHS} epochs", literal),
-    "als": Method("implicit ALS, 12 iterations", als, "implicit"),
+    "als": Method("implicit ALS, BM25 weights, 12 iterations", als, "implicit"),
     "bpr": Method("implicit BPR, 60 iterations", bpr, "implicit"),
     "word2vec": Method("gensim Word2Vec, skip-gram, 5 epochs", word2vec, "gensim"),
     "svd": Method("truncated SVD of the normalised stars", svd),

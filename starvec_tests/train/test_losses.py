@@ -134,3 +134,11 @@ def test_the_parts_of_the_ranks_add_up_to_the_loss(change: dict[str, Any]) -> No
     added, together = value_and_gradient(sum((ours(parts, task, rank, 3) for rank in range(3)), torch.zeros(())), parts)
     assert added == pytest.approx(value, abs=1e-6)
     assert torch.allclose(together, gradient, atol=1e-6)
+
+
+def test_a_batch_in_which_the_miner_finds_nothing_moves_nothing() -> None:
+    library = Library(TrainSettings(loss="multi_similarity", miner="multi_similarity"), CPU)
+    apart = torch.cat([torch.eye(4), torch.eye(4)]).requires_grad_()  # people at right angles, their buckets equal
+    value, gradient = value_and_gradient(library(apart, torch.arange(4)), apart)
+    assert value == 0
+    assert not gradient.any()
