@@ -58,7 +58,7 @@ def build(cache: Path, core: Path = CORE, source: str = "search.cpp") -> bytes:
     Raises StarvecError when USearch's sources cannot be had, are not the pinned ones, or do not compile.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    built = cache / f"search-{_key(core)[:16]}.wasm"
+    built = cache / f"{Path(source).stem}-{_key(core)[:16]}.wasm"
     if not built.exists():
         write_atomically(built, _compile(_headers(sdist(cache)), core, source))
     return built.read_bytes()

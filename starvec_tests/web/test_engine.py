@@ -253,6 +253,22 @@ def test_a_second_visit_needs_no_download(store: str, visitor: Visitor, site: st
     assert asked == []
 
 
+def test_two_tabs_open_at_once_both_find_the_planes(visitor: Visitor, site: str):
+    page, _ = open_engine(visitor.context, site)
+    page.evaluate(DOWNLOAD)
+    page.evaluate("engine.kept")
+    tabs = [page, page.context.new_page()]
+    tabs[1].goto(site + "data/model.json")
+    several = """async ({ base }) => {
+      const { loadModel } = await import(base + "engine/model.js");
+      const { Engine } = await import(base + "engine/engine.js");
+      const model = await loadModel(base + "data/");
+      return Promise.all([0, 1, 2, 3].map(() => Engine.open(base + "data/", model).cached));
+    }"""
+    for tab in tabs:
+        assert tab.evaluate(several, {"base": site}) == [True] * 4
+
+
 def test_a_damaged_copy_on_the_device_is_not_used(visitor: Visitor, site: str):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)

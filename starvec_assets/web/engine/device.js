@@ -35,11 +35,12 @@ async function files(scope) {
   if (!("createSyncAccessHandle" in FileSystemFileHandle.prototype)) throw new Error("no synchronous access");
   return {
     async read(name, into) {
+      const file = await folder.getFileHandle(name);
       let handle;
       try {
-        handle = await (await folder.getFileHandle(name)).createSyncAccessHandle();
+        handle = await file.createSyncAccessHandle();
       } catch {
-        return false; // not there, or another tab is writing it
+        return copied(await (await file.getFile()).arrayBuffer(), into); // another tab is reading it
       }
       try {
         return handle.getSize() === into.length && handle.read(into, { at: 0 }) === into.length;
@@ -90,9 +91,7 @@ async function database(scope) {
   return {
     async read(name, into) {
       const kept = await run("readonly", (planes) => planes.get(name));
-      if (!(kept instanceof ArrayBuffer) || kept.byteLength !== into.length) return false;
-      into.set(new Uint8Array(kept));
-      return true;
+      return kept instanceof ArrayBuffer && copied(kept, into);
     },
     async write(name, bytes) {
       await run("readwrite", (planes) => planes.put(bytes.slice().buffer, name));
@@ -103,4 +102,11 @@ async function database(scope) {
       }
     },
   };
+}
+
+/** @param {ArrayBuffer} bytes @param {Uint8Array} into */
+function copied(bytes, into) {
+  if (bytes.byteLength !== into.length) return false;
+  into.set(new Uint8Array(bytes));
+  return true;
 }
