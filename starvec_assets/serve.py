@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,20 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         """Say nothing: whoever opens the page sees what happens."""
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a tab that was closed is no event
+            super().handle_error(request, client_address)
+
+
 def server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
     """A server of `folder` on 127.0.0.1, bound and not yet running; port 0 takes a free one.
 
     Raises StarvecError when the port is taken or not allowed.
     """
     try:
-        made = http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Handler, directory=str(folder)))
+        return _Server(("127.0.0.1", port), functools.partial(_Handler, directory=str(folder)))
     except (OSError, OverflowError) as error:
         raise StarvecError(f"port {port} cannot be used ({error}): choose another one with --port") from error
-    made.daemon_threads = True
-    return made

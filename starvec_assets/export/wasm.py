@@ -31,7 +31,8 @@ _MOST_BYTES = 1 << 23
 _TARGET = ["-target", "wasm32-wasi", "-mcpu=generic+simd128+bulk_memory+nontrapping_fptoint"]
 _CODE = ["-std=c++17", "-O3", "-DNDEBUG", "-fno-exceptions", "-fno-rtti", "-ffunction-sections", "-fdata-sections"]
 _HEADERS = ["-D_WASI_EMULATED_MMAN", "-Iinclude", "-include", "threads.hpp"]
-_COMPILE = [*_TARGET, *_CODE, *_HEADERS]
+_INLINE = ["-mllvm", "-inline-threshold=10000"]  # the comparisons of the sort into the sort, too
+_COMPILE = [*_TARGET, *_CODE, *_INLINE, *_HEADERS]
 _LINK = ["--no-entry", "--gc-sections", "--strip-all"]
 
 # pip as a library, in a process of its own: `pip download` would run the build of a package that is only to be read.

@@ -38,7 +38,21 @@ template <std::size_t fixed> usearch::distance_punned_t distance(std::uintptr_t 
     return -(scanned.bias ? score + scanned.bias[i] : score);
 }
 
+// A constant, so that the compiler sees which function a metric leads to and inlines it into USearch's loop: two calls
+// by pointer a row would take longer than the distance itself.
+template <std::size_t fixed>
+usearch::metric_punned_t const metric = usearch::metric_punned_t::stateless(
+    fixed, reinterpret_cast<std::uintptr_t>(&distance<fixed>), usearch::metric_punned_signature_t::array_array_k,
+    usearch::metric_kind_t::ip_k, usearch::scalar_kind_t::i8_k);
+
 usearch::exact_search_t* engine;
+
+template <std::size_t fixed>
+usearch::exact_search_results_t nearest(int8_t const* rows, std::size_t n, int16_t const* query, std::size_t wanted) {
+    std::size_t const d = fixed ? fixed : scanned.d;
+    return (*engine)(reinterpret_cast<usearch::byte_t const*>(rows), n, d, reinterpret_cast<usearch::byte_t const*>(query),
+                     1, d * sizeof(int16_t), wanted, metric<fixed>);
+}
 
 void* pages(std::size_t bytes) {
     std::size_t const before = __builtin_wasm_memory_grow(0, (bytes + 65535) >> 16);
@@ -79,15 +93,10 @@ EXPORT(index) void index_rows(int8_t const* rows, std::size_t n, std::size_t d, 
 // `bias` may be 0; 0 < wanted <= n.
 EXPORT(scan) int scan(int8_t const* rows, float const* multipliers, float const* bias, std::size_t n, std::size_t d,
                       int16_t const* query, std::size_t wanted, uint32_t* found) {
-    using namespace unum::usearch;
     if (!engine)
-        engine = new exact_search_t;
+        engine = new usearch::exact_search_t;
     scanned = {rows, multipliers, bias, d};
-    auto const metric = metric_punned_t::stateless(
-        d, reinterpret_cast<std::uintptr_t>(d == 128 ? &distance<128> : &distance<0>),
-        metric_punned_signature_t::array_array_k, metric_kind_t::ip_k, scalar_kind_t::i8_k);
-    auto const results = (*engine)(reinterpret_cast<byte_t const*>(rows), n, d, reinterpret_cast<byte_t const*>(query), 1,
-                                   d * sizeof(int16_t), wanted, metric);
+    auto const results = d == 128 ? nearest<128>(rows, n, query, wanted) : nearest<0>(rows, n, query, wanted);
     if (!results)
         return 0;
     auto const row = results.at(0);
