@@ -143,17 +143,16 @@ def _people(inputs: BundleInputs, d: int) -> dict[str, Any]:
 def _window(inputs: BundleInputs) -> dict[str, Any]:
     """The months that count, how whole they are, and what remained of them."""
     months = pq.read_table(inputs.star_log / "months.parquet")
-    log = {name: int(pc.sum(months[name]).as_py()) for name in ("stars", "hours_expected", "hours_ok", "hours_faulty")}
+    counts = ("stars", "hours_expected", "hours_ok", "hours_faulty", "hours_missing")
+    if lacking := set(counts) - set(months.column_names):
+        raise StarvecError(f"star_log is of an older starvec, without {', '.join(lacking)}: materialize it again")
     heldout = np.load(inputs.user_buckets / "heldout_a_offsets.npy", allow_pickle=False)
     offsets = np.load(inputs.user_buckets / "offsets.npy", allow_pickle=False)
     return {
         "first": pc.min(months["month"]).as_py(),
         "last": pc.max(months["month"]).as_py(),
         "months": len(months),
-        "hours_expected": log["hours_expected"],
-        "hours_ok": log["hours_ok"],
-        "hours_missing": log["hours_faulty"],
-        "stars": log["stars"],
+        **{name: int(pc.sum(months[name]).as_py()) for name in counts},
         "users": len(offsets) - 1,
         "users_heldout": len(heldout) - 1,
         "stars_trained": int(offsets[-1]),

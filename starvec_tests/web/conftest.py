@@ -95,8 +95,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
 
 
 def _write_log(folder: Path, stars: int) -> None:
-    counts = {"users": USERS, "stars": stars, "hours_expected": 744, "hours_ok": 742, "hours_faulty": 2, "rejected": 3}
-    month = {"month": "2024-01", "content_hash": "0" * 64, **counts, "unseen_share": 0.001, "ratio": None}
+    hours = {"hours_expected": 744, "hours_ok": 741, "hours_faulty": 3, "hours_missing": 2}
+    counts = {"users": USERS, "stars": stars, **hours, "rejected": 5}
+    month = {"month": "2024-01", "content_hash": "0" * 64, **counts, "unseen_share": 0.001}
     pq.write_table(pa.Table.from_pylist([month], schema=MONTHS), folder / "months.parquet")
 
 
