@@ -25,7 +25,7 @@ Relations = dict[str, list[tuple[str, str]]]
 RELATIONS = Path(__file__).with_name("analogies.toml")
 ALL = "all relations"
 _EPSILON = 1e-3  # of 3CosMul, as published
-_COLUMNS = 4_096
+_COLUMNS = 256  # at a time: what is computed of them stays in the cache
 
 # By method: the score of every repository, from its cosines to a, b and c.
 METHODS: dict[str, Callable[[Matrix, Matrix, Matrix], Matrix]] = {

@@ -18,7 +18,7 @@ def brute_force(vectors, rows, score):
     return found
 
 
-@pytest.mark.parametrize("columns", [7, 4_096])
+@pytest.mark.parametrize("columns", [7, 256])
 def test_ranks_equal_brute_force_whatever_the_block(monkeypatch, columns):
     monkeypatch.setattr("starvec_assets.evaluate.analogies._COLUMNS", columns)
     vectors = random_vectors(60, 5, seed=0)
