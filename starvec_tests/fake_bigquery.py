@@ -242,7 +242,12 @@ class FakeBigQuery:
             raise Refused(400, error["reason"], error["message"])
         count = min(int(options.get("maxResults", 1000)), 1000)
         self.pages.append(count)
-        rows = found.slice(start, count).to_pylist()
+        # BigQuery has no null lists
+        repeated = [pa.types.is_list(field.type) for field in found.schema]
+        rows = [
+            {"f": [{"v": _cell([] if many and x is None else x)} for x, many in zip(row, repeated, strict=True)]}
+            for row in zip(*(column.to_pylist() for column in found.slice(start, count).columns), strict=True)
+        ]
         answer: dict[str, Any] = {
             "kind": "bigquery#queryResponse",
             "jobReference": job["at"],
@@ -251,7 +256,7 @@ class FakeBigQuery:
             "schema": {"fields": [_field(f) for f in found.schema]},
         }
         if count:
-            answer["rows"] = [{"f": [{"v": _cell(value)} for value in row.values()]} for row in rows]
+            answer["rows"] = rows
         if count and start + count < len(found):
             answer["pageToken"] = str(start + count)
         return answer

@@ -7,7 +7,7 @@ groups); DuckDB filters and orders each range; the lists then move between plain
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from starvec_assets.progress import bar
 Ids = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.intp]
+Fates = dict[str, tuple[int, int]]
+"""Users and first stars by fate: bot, few, many, kept."""
 
 USERS_A_CHUNK = 1 << 18
 
@@ -58,6 +60,20 @@ class CorpusSummary:
     """Stargazers of its last repository."""
     lengths: Ids
     """Trained users by the length of their list, int64 [max_stars + 1]."""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Who and what counts, by the rules, from either engine."""
+
+    rows: int
+    fates: Fates
+    vocabulary: pa.Table
+    """Of schema REPOS, most starred first."""
+    ids: Ids
+    """Users who know a repository of the vocabulary, in any order."""
+    lists: PackedLists
+    """What each of them knows, as rows of the vocabulary in the order starred."""
 
 
 def user_keys(ids: Ids, seed: int) -> Keys:
@@ -101,21 +117,34 @@ def _build(
     settings: CorpusSettings,
 ) -> CorpusSummary:
     rows, fates, parts = _kept_stars(db, stars, scratch, settings)
+    vocabulary = _vocabulary(db, catalogue, settings)
+    check_vocabulary(vocabulary, fates, settings)
+    ids, lists = _known_lists(parts, vocabulary["repo_id"], scratch)
+    return pack(Selected(rows, fates, vocabulary, ids, lists), out, settings)
+
+
+def check_vocabulary(vocabulary: pa.Table, fates: Fates, settings: CorpusSettings) -> None:
+    """Raises StarvecError when no repository is left."""
+    if vocabulary.num_rows == 0:
+        users = {fate: count for fate, (count, _) in fates.items()}
+        kept = users.pop("kept")
+        raise StarvecError(
+            f"empty vocabulary: no repository has min_stargazers {settings.min_stargazers} among the {kept:,} users "
+            f"with {settings.min_stars} to {settings.max_stars} stars ({users}). Add months, or lower min_stargazers "
+            "or min_stars"
+        )
+
+
+def pack(selected: Selected, out: Path, settings: CorpusSettings) -> CorpusSummary:
+    """Write what an engine selected: the second half of `build_corpus`, and all that is left of it for push_down."""
+    rows, fates, vocabulary, ids, lists = (getattr(selected, f.name) for f in fields(selected))
     users = {fate: count for fate, (count, _) in fates.items()}
     first = {fate: count for fate, (_, count) in fates.items()}
     repeated = rows - sum(first.values())
     kept_users, kept_stars = users.pop("kept"), first.pop("kept")
     limits = f"{settings.min_stars} to {settings.max_stars} stars"
-
-    vocabulary = _vocabulary(db, catalogue, settings)
-    if vocabulary.num_rows == 0:
-        raise StarvecError(
-            f"empty vocabulary: no repository has min_stargazers {settings.min_stargazers} among the {kept_users:,} "
-            f"users with {limits} ({users}). Add months, or lower min_stargazers or min_stars"
-        )
     write_table(vocabulary, REPOS, out / "repos.parquet")
 
-    ids, lists = _known_lists(parts, vocabulary["repo_id"], scratch)
     keys = user_keys(ids, settings.seed)
     order = np.argsort(keys)
     lengths = lists.lengths[order]
@@ -155,7 +184,7 @@ def _build(
 
 def _kept_stars(
     db: duckdb.DuckDBPyConnection, stars: Sequence[Path], scratch: Path, settings: CorpusSettings
-) -> tuple[int, dict[str, tuple[int, int]], list[Path]]:
+) -> tuple[int, Fates, list[Path]]:
     """Rows of the log, users and first stars by fate, and the files of the kept ones in ascending order of user ids.
 
     Leaves the view `kept_stars` behind.
@@ -181,7 +210,8 @@ def _kept_stars(
             ).fetchall():
                 fates[fate] = (fates[fate][0] + users, fates[fate][1] + total)
             parts.append(scratch / f"kept-{len(parts):05}.parquet")
-            db.execute(f"COPY ({rules.KEPT_STARS}) TO {_literal(parts[-1])} (FORMAT parquet, COMPRESSION zstd)")
+            kept = f"SELECT user_id, repo_id FROM ({rules.KEPT_STARS}) ORDER BY user_id, {rules.ORDER}"
+            db.execute(f"COPY ({kept}) TO {_literal(parts[-1])} (FORMAT parquet, COMPRESSION zstd)")
             progress.update()
     for table in ("bots", "first_stars", "users"):
         db.execute(f"DROP TABLE {table}")

@@ -5,7 +5,8 @@ from pydantic import Field, model_validator
 from starvec_assets.errors import StarvecError
 from starvec_assets.settings import Settings
 
-# Each is a query over the ones before it; `stars` has user_id, user_login, repo_id, starred_at.
+# Each is a query over the ones before it, in words that DuckDB and BigQuery share: both run them. `stars` has user_id,
+# user_login, repo_id, starred_at.
 BOTS = "SELECT DISTINCT user_id FROM stars WHERE user_login LIKE '%[bot]'"
 FIRST_STARS = "SELECT user_id, repo_id, min(starred_at) AS starred_at FROM stars GROUP BY user_id, repo_id"
 USERS = """
@@ -16,8 +17,9 @@ USERS = """
         ELSE 'kept' END AS fate
     FROM first_stars GROUP BY user_id"""
 KEPT_STARS = """
-    SELECT user_id, repo_id FROM first_stars WHERE user_id IN (SELECT user_id FROM users WHERE fate = 'kept')
-    ORDER BY user_id, starred_at, repo_id"""
+    SELECT user_id, repo_id, starred_at FROM first_stars
+    WHERE user_id IN (SELECT user_id FROM users WHERE fate = 'kept')"""
+ORDER = "starred_at, repo_id"  # of a user's stars
 VOCABULARY = """
     SELECT repo_id, count(*) AS stars FROM kept_stars GROUP BY repo_id HAVING count(*) >= {min_stargazers}
     ORDER BY stars DESC, repo_id LIMIT {vocabulary}"""

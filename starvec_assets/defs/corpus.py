@@ -1,18 +1,33 @@
 """user_buckets: who is trained on, and what."""
 
+from contextlib import ExitStack
+from typing import Any, Literal
+
 import dagster as dg
+import pyarrow.parquet as pq
+from pydantic import Field
 
 from starvec_assets.corpus.build import build_corpus
 from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.corpus.pushdown import push_down
 from starvec_assets.corpus.rules import CorpusSettings
 from starvec_assets.defs.common import asset, materialization, preview, table, writing
 from starvec_assets.defs.log import star_files
-from starvec_assets.defs.resources import SpillingDuckDB, StoreResource
+from starvec_assets.defs.resources import BIGQUERY, IN_BIGQUERY, SpillingDuckDB, StoreResource
+from starvec_assets.defs.warehouse import BigQueryResource, priced
 from starvec_assets.plots import histogram, picture
+from starvec_assets.stars.months import parse_months
 
 
 class UserBucketsConfig(CorpusSettings, dg.Config):
     """Who counts and what is in the vocabulary."""
+
+    engine: Literal["local", "bigquery"] = Field(
+        "local", description="bigquery filters and packs in GH Archive's tables, so that only the corpus comes home"
+    )
+    months: str = Field(
+        "", description="with bigquery: months whose stars count, as 2015-01..2024-12; empty takes those of star_log"
+    )
 
 
 @asset(
@@ -22,7 +37,11 @@ class UserBucketsConfig(CorpusSettings, dg.Config):
     deps=["star_log", "repo_catalog", "stargazer_topup"],
 )
 def user_buckets(
-    context: dg.AssetExecutionContext, config: UserBucketsConfig, store: StoreResource, duckdb: SpillingDuckDB
+    context: dg.AssetExecutionContext,
+    config: UserBucketsConfig,
+    store: StoreResource,
+    bigquery: BigQueryResource,
+    duckdb: SpillingDuckDB,
 ) -> dg.MaterializeResult[None]:
     """Each person's stars in the order given, as packed arrays over a vocabulary of the most starred repositories.
 
@@ -32,9 +51,29 @@ def user_buckets(
     artifacts = store.open()
     log, catalogue = artifacts.latest("star_log"), artifacts.latest("repo_catalog")
     stars, topped_up = star_files(log, artifacts)
-    inputs = [log, catalogue, *topped_up]
-    with writing(context, artifacts, "user_buckets", config, inputs) as draft, duckdb.connect() as connection:
-        summary = build_corpus(connection, stars, catalogue.path / "repos.parquet", draft.path, config)
+    names = catalogue.path / "repos.parquet"
+    settings = CorpusSettings(**config.model_dump(exclude={"engine", "months"}))
+    paid: dict[str, Any] = {}
+    with ExitStack() as stack:
+        if config.engine == BIGQUERY:
+            if topped_up:
+                context.log.warning("stars of stargazer_topup are left out: BigQuery does not have them")
+            months = (
+                parse_months(config.months)
+                if config.months
+                else pq.read_table(log.path / "months.parquet")["month"].to_pylist()
+            )
+            draft = stack.enter_context(
+                writing(context, artifacts, "user_buckets", config, [log, catalogue], [IN_BIGQUERY])
+            )
+            warehouse = stack.enter_context(bigquery.open(context.log.info))
+            summary, bill = push_down(warehouse, months, names, draft.path, settings)
+            paid = priced(bill, months)
+        else:
+            draft = stack.enter_context(
+                writing(context, artifacts, "user_buckets", config, [log, catalogue, *topped_up])
+            )
+            summary = build_corpus(stack.enter_context(duckdb.connect()), stars, names, draft.path, settings)
         draft.rows = {"users": summary.users["trained"], "stars": summary.stars["trained"], "repositories": summary.n}
     corpus = draft.done()
     lengths = PackedLists.load(corpus.path).lengths
@@ -42,6 +81,7 @@ def user_buckets(
         corpus,
         rows=summary.users["trained"],
         metadata={
+            **paid,
             "people": table(["people", "count"], sorted(summary.users.items(), key=lambda item: -item[1])),
             "stars": table(["stars", "count"], sorted(summary.stars.items(), key=lambda item: -item[1])),
             "stars a person": dg.MetadataValue.md(

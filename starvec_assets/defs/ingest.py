@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 from pydantic import Field
 
-from starvec_assets.bigquery import GIB
 from starvec_assets.defs.common import MONTHS, OWNER, code_version, materialization, preview, table, told, writing
 from starvec_assets.defs.resources import (
     BIGQUERY,
@@ -23,7 +22,7 @@ from starvec_assets.defs.resources import (
     StoreResource,
     from_bigquery,
 )
-from starvec_assets.defs.warehouse import BigQueryResource, Ingest, months_of_tables
+from starvec_assets.defs.warehouse import BigQueryResource, Ingest, months_of_tables, priced
 from starvec_assets.home import home
 from starvec_assets.plots import sparkline
 from starvec_assets.progress import bar
@@ -117,13 +116,7 @@ def raw_stars_and_repos(
     if star_source.location == BIGQUERY:
         with months_of_tables(context, bigquery, months, config.facts, config.most_sightings) as (ingest, bill):
             made = [_month(context, config, artifacts, duckdb, month, ingest, IN_BIGQUERY) for month in months]
-        paid = {
-            "BigQuery job": bill.job,
-            "GiB read (dry run)": bill.bytes / GIB,
-            "GiB billed": bill.billed / GIB,
-            "price without the free allowance ($)": bill.dollars,
-        }
-        made = [(_with(stars, paid | {"months of the query": len(months)}), repos) for stars, repos in made]
+        made = [(_with(stars, priced(bill, months)), repos) for stars, repos in made]
     else:
         source, provenance = star_source.open()
         made = []

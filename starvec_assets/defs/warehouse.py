@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
 
-from starvec_assets.bigquery import BigQuery, BigQuerySettings, Bill, told
+from starvec_assets.bigquery import GIB, BigQuery, BigQuerySettings, Bill, told
 from starvec_assets.home import home
 from starvec_assets.progress import bar
 from starvec_assets.stars.month import MonthSummary, finish_month
@@ -73,3 +74,14 @@ def months_of_tables(
             return finish_month(connection, month, *read[month], stars, repos, began)
 
         yield ingest, bill
+
+
+def priced(bill: Bill, months: Sequence[str]) -> dict[str, Any]:
+    """A bill as metadata."""
+    return {
+        "BigQuery job": bill.job,
+        "GiB read (dry run)": bill.bytes / GIB,
+        "GiB billed": bill.billed / GIB,
+        "price without the free allowance ($)": bill.dollars,
+        "months of the query": len(months),
+    }

@@ -33,18 +33,25 @@ _STAR, _SIGHTING, _HOUR = "star", "sighting", "hour"
 _COLUMNS = ("what", "month", "hour", *STARS.names, "rank", *rules.FIELDS, *COUNTS)
 
 
-def months_query(tables: str, facts: bool, most_sightings: int) -> str:
-    """The query, in BigQuery's SQL, over `tables` as `tables_of` gives them."""
+def stars_of(tables: str, facts: bool) -> list[str]:
+    """The stars in `tables`, which `tables_of` gave with the same `facts`: tables of a WITH, the last one `stars`."""
     star = [name for name in rules.STAR if facts or name != "action"]
     known = ", ".join(f"{_at(rules.STAR[name])} AS {name}" for name in star)
     missing = " OR ".join(f"{name} IS NULL" for name in star)
     valid = " AND ".join(_valid(name) for name in star)
-    parts = [
-        f"WITH events AS ({tables})",
+    return [
+        f"events AS ({tables})",
         f"watched AS (SELECT month, hour, event_id, {known} FROM events WHERE type = '{rules.WATCH}')",
         f"judged AS (SELECT *, CASE WHEN {missing} THEN '{MISSING_FIELDS}' WHEN NOT ({valid}) THEN '{BAD_VALUES}' END"
         " AS reason FROM watched)",
         "stars AS (SELECT * FROM judged WHERE reason IS NULL)",
+    ]
+
+
+def months_query(tables: str, facts: bool, most_sightings: int) -> str:
+    """The query, in BigQuery's SQL, over `tables` as `tables_of` gives them."""
+    parts = [
+        *stars_of(tables, facts),
         "counted AS (SELECT month, hour, COUNT(*) AS events FROM events GROUP BY month, hour)",
         f"""told AS (SELECT month, hour, COUNTIF(reason IS NULL) AS stars,
         COUNTIF(reason = '{MISSING_FIELDS}') AS {MISSING_FIELDS}, COUNTIF(reason = '{BAD_VALUES}') AS {BAD_VALUES},
@@ -56,7 +63,7 @@ def months_query(tables: str, facts: bool, most_sightings: int) -> str:
         parts += _sightings()
         told = "repo_id", "repo_name", "rank", *rules.FIELDS
         rows.append(_select(_SIGHTING, f"placed WHERE place <= {most_sightings}", told))
-    return ",\n".join(parts) + "\n" + "\nUNION ALL ".join(rows)
+    return "WITH " + ",\n".join(parts) + "\n" + "\nUNION ALL ".join(rows)
 
 
 def tables_of(bigquery: BigQuery, months: Sequence[str], facts: bool) -> str:
