@@ -160,11 +160,12 @@ def months_of(log: Artifact, artifacts: ArtifactStore, asset: str) -> list[Artif
 
 
 def star_files(log: Artifact, artifacts: ArtifactStore) -> tuple[list[Path], list[Artifact]]:
-    """stars.parquet of every month of the log and of the top-up, and the top-up itself where there is one.
+    """stars.parquet of every month of the log and of the top-up, and the top-up itself where it has a star.
 
     The top-up may repeat stars of the months: whoever reads both takes the first of a user and a repository.
     """
-    topped_up = [found] if (found := artifacts.find("stargazer_topup")) else []
+    found = artifacts.find("stargazer_topup")
+    topped_up = [found] if found and found.manifest.rows["stars"] else []
     return [a.path / "stars.parquet" for a in [*months_of(log, artifacts, "raw_stars"), *topped_up]], topped_up
 
 
