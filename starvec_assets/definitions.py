@@ -1,6 +1,7 @@
 """What Dagster loads: every asset, check, job, schedule and resource, assembled here and nowhere else."""
 
 import os
+from collections.abc import Mapping
 
 import dagster as dg
 
@@ -19,6 +20,21 @@ from starvec_assets.defs import (
     topup,
     training,
 )
+from starvec_assets.errors import StarvecError
+
+
+def _executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition | None:
+    """STARVEC_EXECUTOR: `kubernetes` makes every step a pod of its own; unset, steps are processes of the run's."""
+    choice = environ.get("STARVEC_EXECUTOR", "")
+    if choice == "kubernetes":
+        try:
+            from dagster_k8s import k8s_job_executor
+        except ImportError as error:
+            raise StarvecError("STARVEC_EXECUTOR=kubernetes needs more: pip install 'starvec[scale]'") from error
+        return k8s_job_executor
+    if choice:
+        raise StarvecError(f"STARVEC_EXECUTOR is {choice!r}: set it to kubernetes, or unset it")
+    return None
 
 
 @dg.definitions
@@ -26,6 +42,7 @@ def defs() -> dg.Definitions:
     """The project; settings of a deployment come from the environment (docs/operation.md)."""
     modules = [ingest, log, topup, corpus, text, training, evaluation, structure, profiles, export]
     return dg.Definitions(
+        executor=_executor(os.environ),
         assets=dg.load_assets_from_modules(modules),
         jobs=[jobs.ingest_month, jobs.monthly_refresh],
         schedules=[jobs.monthly_schedule],

@@ -46,6 +46,7 @@ def asset(
     algorithm: str = "1",
     rules: Mapping[str, Any] | None = None,
     pool: str | None = None,
+    op_tags: Mapping[str, Any] | None = None,
     checks: Sequence[dg.AssetCheckSpec] = (),
     freshness: dg.FreshnessPolicy | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -59,6 +60,7 @@ def asset(
             owners=[OWNER],
             code_version=code_version(algorithm, config, rules),
             pool=pool,
+            op_tags=op_tags,
             check_specs=list(checks) or None,
             freshness_policy=freshness,
         )(told(function))

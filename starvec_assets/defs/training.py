@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -17,12 +18,16 @@ from starvec_assets.train.device import Device
 from starvec_assets.train.epoch import Epoch
 from starvec_assets.train.epochs import write_epochs
 from starvec_assets.train.job import TrainJob
-from starvec_assets.train.launch import launch
+from starvec_assets.train.launch import launch, torchrun_arguments
 from starvec_assets.train.leaderboard import Bench, LeaderboardSettings, Result, Score, parse_rows, run_rows, write_rows
 from starvec_assets.train.settings import TrainSettings
 from starvec_assets.vectors import USER_RULE, Matrix
 
 HELD_OUT = ("held-out recall@50", "held-out nDCG@50", "held-out MRR")
+
+
+# On Kubernetes a step is a pod: this one's asks for a GPU (docs/scale.md). Elsewhere the tag means nothing.
+ON_A_GPU = {"dagster-k8s/config": {"container_config": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}}
 
 
 class TrainedEmbeddingsConfig(TrainSettings, dg.Config):
@@ -31,6 +36,10 @@ class TrainedEmbeddingsConfig(TrainSettings, dg.Config):
     processes: int = Field(
         0, ge=0, le=64, description="0 trains in the step itself; more start as many ranks under torchrun, a GPU each"
     )
+    nodes: int = Field(
+        1, ge=1, le=64, description="machines that train together, `processes` ranks on each; this is the first of them"
+    )
+    meeting: str = Field("", description="with several nodes: HOST:PORT of this one, where the others find it")
 
 
 @asset(
@@ -40,6 +49,7 @@ class TrainedEmbeddingsConfig(TrainSettings, dg.Config):
     deps=["user_buckets", "readme_init_vectors"],
     rules=USER_RULE,
     pool="gpu",
+    op_tags=ON_A_GPU,
 )
 def trained_embeddings(
     context: dg.AssetExecutionContext, config: TrainedEmbeddingsConfig, store: StoreResource, gpu: GpuResource
@@ -64,7 +74,7 @@ def trained_embeddings(
         )
 
     with writing(context, artifacts, "trained_embeddings", config, [corpus, text]) as draft:
-        settings = TrainSettings(**config.model_dump(exclude={"processes"}))
+        settings = TrainSettings(**config.model_dump(exclude={"processes", "nodes", "meeting"}))
         job = TrainJob(
             corpus=str(corpus.path),
             n=corpus.manifest.rows["repositories"],
@@ -77,8 +87,8 @@ def trained_embeddings(
             require_gpu=gpu.require_gpu,
             precision=gpu.precision,
         )
-        if config.processes:
-            vectors, epochs, best = _train_on_ranks(context, job, config.processes, on_epoch)
+        if config.processes or config.nodes > 1:
+            vectors, epochs, best = _train_on_ranks(context, job, config, on_epoch)
         else:
             vectors, epochs, best = _train_here(job, gpu.pick(context.log), on_epoch)
         np.save(draft.path / "vectors.npy", vectors)
@@ -117,12 +127,25 @@ def _train_here(job: TrainJob, device: Device, on_epoch: Callable[[Epoch], None]
 
 
 def _train_on_ranks(
-    context: dg.AssetExecutionContext, job: TrainJob, processes: int, on_epoch: Callable[[Epoch], None]
+    context: dg.AssetExecutionContext, job: TrainJob, config: TrainedEmbeddingsConfig, on_epoch: Callable[[Epoch], None]
 ) -> tuple[Matrix, list[Epoch], int]:
     """The same under torchrun, through Dagster Pipes; every rank ends with this step, cancelled or done."""
+    processes = max(1, config.processes)
+    if config.nodes > 1:
+        others = torchrun_arguments(Path(job.out) / "job.json", processes, config.nodes, "NODE", config.meeting)
+        context.log.info(
+            f"on the other nodes, NODE being 1 to {config.nodes - 1}, run now: python -m {' '.join(others)}"
+        )
     reader, injector = dg.PipesTempFileMessageReader(), dg.PipesEnvContextInjector()
     with dg.open_pipes_session(context.op_execution_context, injector, reader) as session:
-        return launch(job, processes, on_epoch, env=session.get_bootstrap_env_vars())
+        return launch(
+            job,
+            processes,
+            on_epoch,
+            env=session.get_bootstrap_env_vars(),
+            nodes=config.nodes,
+            meeting=config.meeting,
+        )
 
 
 class TrainingLeaderboardConfig(LeaderboardSettings, dg.Config):
@@ -135,6 +158,7 @@ class TrainingLeaderboardConfig(LeaderboardSettings, dg.Config):
     kinds={"pytorch", "parquet"},
     deps=["user_buckets", "readme_init_vectors", "awesome_lists"],
     pool="gpu",
+    op_tags=ON_A_GPU,
 )
 def training_leaderboard(
     context: dg.AssetExecutionContext, config: TrainingLeaderboardConfig, store: StoreResource, gpu: GpuResource

@@ -26,8 +26,12 @@ def launch(
     on_epoch: Callable[[Epoch], None],
     env: Mapping[str, str] | None = None,
     on_poll: Callable[[], None] = lambda: None,
+    nodes: int = 1,
+    meeting: str = "",
 ) -> tuple[Matrix, list[Epoch], int]:
     """Run `job` on `processes` ranks of this machine: vectors float32 [n, d], all epochs, the best one's number.
+
+    Of several `nodes` this one is the first: the others run `torchrun` too (see its function) and meet it at `meeting`.
 
     `env` is added to the ranks' environment, such as Dagster Pipes' bootstrap; `on_poll` runs about once a second.
     Leaving by any exception ends every rank, and so does the death of this process: ranks read standard input, whose
@@ -40,9 +44,8 @@ def launch(
         (out / name).unlink(missing_ok=True)
     job.save(out / "job.json")
     cores = str(max(1, (os.cpu_count() or 1) // processes))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     torchrun = subprocess.Popen(
-        [*command, "-m", "starvec_assets.train.worker", str(out / "job.json")],
+        [sys.executable, "-m", *torchrun_arguments(out / "job.json", processes, nodes, 0, meeting)],
         env={"OMP_NUM_THREADS": cores, **os.environ, **(env or {}), LEASE: "1"},
         stdin=subprocess.PIPE,
         start_new_session=True,
@@ -67,6 +70,24 @@ def launch(
         )
     epochs = [Epoch(**facts) for facts in json.loads((out / "epochs.json").read_text())]
     return np.load(out / "vectors.npy", allow_pickle=False), epochs, best_epoch(epochs)
+
+
+def torchrun_arguments(job: Path, processes: int, nodes: int = 1, node: int | str = 0, meeting: str = "") -> list[str]:
+    """What follows `python -m` to start a node's ranks; nodes find each other at `meeting`, the first one's HOST:PORT.
+
+    Every node sees the job's files under the same names. Raises StarvecError for several nodes without a meeting place.
+    """
+    if nodes == 1:
+        where = ["--standalone"]
+    else:
+        host, colon, port = meeting.rpartition(":")
+        if not (host and colon and port.isdigit()):
+            raise StarvecError(
+                f"{nodes} nodes have to meet: {meeting!r} is not the first node's HOST:PORT, as gpu-0:29500"
+            )
+        where = [f"--nnodes={nodes}", f"--node-rank={node}", f"--master-addr={host}", f"--master-port={port}"]
+    ranks = f"--nproc-per-node={processes}"
+    return ["torch.distributed.run", *where, ranks, "-m", "starvec_assets.train.worker", str(job)]
 
 
 def end(torchrun: "subprocess.Popen[bytes]") -> None:

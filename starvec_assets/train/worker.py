@@ -1,8 +1,8 @@
 """One rank of a training run: `torchrun --nproc-per-node GPUS -m starvec_assets.train.worker JOB.json`.
 
-On several nodes, where every node sees the job's folders under the same names, on each of them:
+On several nodes, where every node sees the job's folders under the same names, on each of them (docs/scale.md):
 
-    torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint FIRST_NODE:29500 \\
+    torchrun --nnodes=2 --node-rank=NODE --master-addr=FIRST_NODE --master-port=29500 --nproc-per-node=8 \\
         -m starvec_assets.train.worker JOB.json
 """
 

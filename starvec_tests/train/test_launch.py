@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.train.device import Device
 from starvec_assets.train.epoch import Epoch
 from starvec_assets.train.job import TrainJob
-from starvec_assets.train.launch import launch
+from starvec_assets.train.launch import launch, torchrun_arguments
 from starvec_assets.train.loop import train
 from starvec_assets.train.settings import TrainSettings
 
@@ -64,6 +65,43 @@ def test_two_ranks_equal_one(
     assert seen == epochs
 
 
+def test_two_nodes_equal_one(
+    job: TrainJob, corpus: PackedLists, heldout: tuple[PackedLists, PackedLists], small: TrainSettings, tmp_path: Path
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = f"127.0.0.1:{free.getsockname()[1]}"
+    job.save(tmp_path / "job.json")
+    arguments = torchrun_arguments(tmp_path / "job.json", 1, 2, 1, meeting)
+    assert arguments[1:5] == ["--nnodes=2", "--node-rank=1", "--master-addr=127.0.0.1", f"--master-port={meeting[10:]}"]
+    other = subprocess.Popen([sys.executable, "-m", *arguments])
+    try:
+        vectors, epochs, best = launch(job, 1, lambda epoch: None, nodes=2, meeting=meeting)
+        assert other.wait(60) == 0
+    finally:
+        other.kill()
+        other.wait()
+    alone = train(
+        corpus,
+        N,
+        small,
+        text=None,
+        heldout=heldout,
+        device=Device(torch.device("cpu"), "CPU", 0, "float32"),
+        checkpoint=tmp_path / "alone",
+        input_key="world",
+        on_epoch=lambda epoch: None,
+    )
+    assert np.allclose(vectors, alone.vectors, atol=1e-4)
+    assert (len(epochs), best) == (len(alone.epochs), alone.best)
+
+
+def test_nodes_that_cannot_meet_are_told_apart(job: TrainJob) -> None:
+    for meeting in ("", "gpu-0", "gpu-0:", ":29500"):
+        with pytest.raises(StarvecError, match="2 nodes have to meet"):
+            launch(job, 1, lambda epoch: None, nodes=2, meeting=meeting)
+
+
 def test_a_ranks_error_reaches_the_operator(job: TrainJob, tmp_path: Path) -> None:
     PackedLists.of([[0, 1], [2]]).save(tmp_path)
     with pytest.raises(StarvecError, match="batch is 64 but there are 2 users"):
@@ -74,7 +112,7 @@ LAUNCHER = """
 import sys
 from pathlib import Path
 from starvec_assets.train.job import TrainJob
-from starvec_assets.train.launch import launch
+from starvec_assets.train.launch import launch, torchrun_arguments
 launch(TrainJob.load(Path(sys.argv[1])), 2, lambda epoch: None)
 """
 

@@ -1,0 +1,75 @@
+"""deploy/dagster.yaml fits the schemas of what it names, and the training step asks Kubernetes for a GPU."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._config import validate_config
+from dagster._core.instance.config import dagster_instance_config_schema
+from dagster_gcp.gcs.compute_log_manager import GCSComputeLogManager
+from dagster_k8s import K8sRunLauncher
+from dagster_k8s.job import get_user_defined_k8s_config
+from dagster_postgres import DagsterPostgresStorage
+
+from starvec_assets.definitions import defs
+from starvec_assets.errors import StarvecError
+
+DEPLOY = Path(__file__).parents[2] / "deploy" / "dagster.yaml"
+
+
+@pytest.fixture
+def deployed() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(DEPLOY.read_text())
+    return loaded
+
+
+def test_dagster_knows_every_key_of_it(deployed: dict[str, Any]):
+    result = validate_config(dg.Shape(dagster_instance_config_schema()), deployed)
+    assert result.success, result.errors
+
+
+def test_every_part_fits_its_own_schema(deployed: dict[str, Any]):
+    parts = [
+        (K8sRunLauncher, deployed["run_launcher"]["config"]),
+        (GCSComputeLogManager, deployed["compute_logs"]["config"]),
+        (DagsterPostgresStorage, deployed["storage"]["postgres"]),
+    ]
+    for part, config in parts:
+        result = validate_config(part.config_type(), config)
+        assert result.success, result.errors
+        wrong = validate_config(part.config_type(), {**config, "no_such_field": 1})
+        assert not wrong.success
+    for name in ("run_launcher", "compute_logs"):
+        named = getattr(importlib.import_module(deployed[name]["module"]), deployed[name]["class"])
+        assert named in (K8sRunLauncher, GCSComputeLogManager)
+
+
+def test_its_variables_are_those_that_the_runs_are_given(deployed: dict[str, Any]):
+    given = {entry.partition("=")[0] for entry in deployed["run_launcher"]["config"]["env_vars"]}
+    needed = {line.split("env:")[1].strip(" }") for line in DEPLOY.read_text().splitlines() if "{env:" in line}
+    assert needed - given == {"STARVEC_PG_PASSWORD"}  # comes from the secret
+
+
+def test_the_steps_that_train_ask_for_a_gpu_and_no_other_does():
+    wanting = {}
+    for assets_def in defs().resolve_asset_graph().assets_defs:
+        config = get_user_defined_k8s_config(assets_def.op.tags)  # raises where Kubernetes would not take it
+        if limits := config.container_config.get("resources", {}).get("limits"):
+            wanting[assets_def.op.name] = limits
+    assert set(wanting) == {"trained_embeddings", "training_leaderboard"}
+    assert wanting["trained_embeddings"] == {"nvidia.com/gpu": "1"}
+
+
+def test_steps_are_pods_where_the_deployment_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STARVEC_EXECUTOR", "kubernetes")
+    executor = defs().executor
+    assert isinstance(executor, dg.ExecutorDefinition)
+    assert executor.name == "k8s"
+    monkeypatch.setenv("STARVEC_EXECUTOR", "nomad")
+    with pytest.raises(StarvecError, match="STARVEC_EXECUTOR is 'nomad'"):
+        defs()
+    monkeypatch.delenv("STARVEC_EXECUTOR")
+    assert defs().executor is None
