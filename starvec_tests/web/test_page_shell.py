@@ -199,8 +199,10 @@ def test_how_it_was_made_has_the_numbers_of_the_artifacts(visitor: Any, site: st
     page = visit(visitor, site, "#/made")
     words = page.inner_text("main")
     window = truth.model["window"]
-    whole = window["hours_expected"] - window["hours_missing"]
-    assert f"{whole:,} of {window['hours_expected']:,} whole" in words
+    whole, expected = window["hours_ok"], window["hours_expected"]
+    assert (
+        f"{whole:,} of {expected:,} whole, {window['hours_faulty']} damaged, {window['hours_missing']} missing" in words
+    )
     assert f"{window['users']:,}" in words
     assert "simulated people" in words
     rows = dict(

@@ -93,14 +93,17 @@ export function madeView(app) {
 /** @param {App} app @returns {[string, string][]} */
 function windowRows(app) {
   const { model } = app;
-  const { first, last, months, hours_expected: expected, hours_missing: missing, users, stars } = model.window;
+  const { first, last, months, users, stars } = model.window;
+  const [expected, whole, faulty, missing] = ["expected", "ok", "faulty", "missing"].map((kind) =>
+    Number(model.window[`hours_${kind}`] ?? 0),
+  );
   /** @type {[string, string][]} */
   const rows = [];
   if (first && last) rows.push(["Months", `${first} to ${last}, ${plural(Number(months), "month")}`]);
-  if (Number(expected) > 0)
+  if (expected)
     rows.push([
       "Hours of the archive",
-      `${count(Number(expected) - Number(missing))} of ${count(Number(expected))} whole, ${count(Number(missing))} missing or damaged`,
+      `${count(whole)} of ${count(expected)} whole, ${count(missing)} missing, ${count(faulty - missing)} damaged`,
     ]);
   if (users) rows.push(["People", count(Number(users))]);
   if (stars) rows.push(["Stars", count(Number(stars))]);

@@ -33,7 +33,8 @@ export function nearView(app, signal, parameters) {
     label: plus.length ? "Add another repository" : "A repository you know",
     hint: "Typos are forgiven. Arrow keys choose, Enter takes.",
     button: plus.length ? "Add" : "Find",
-    onChoose: (row) => go([...plus, app.catalogue.names[row]], minus),
+    onChoose: (row) =>
+      go([...plus.filter((name) => app.catalogue.indexOfName(name) >= 0), app.catalogue.names[row]], minus),
     onMissing: (text) => go([...plus, text.trim()], minus),
   });
   Promise.all([app.namesIndexed, app.catalogue.columnsReady]).then(
