@@ -168,7 +168,7 @@ def scatter_map(
     ]
     axes.legend(handles=keys, frameon=False, fontsize=8, ncols=9, loc="upper center", bbox_to_anchor=(0.5, 0.01))
     _write_names(figure, axes, points, names, labels)
-    return _png(figure, dpi=120, few=True)
+    return _png(figure, dpi=100, few=True)
 
 
 def _write_names(

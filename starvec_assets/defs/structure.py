@@ -40,7 +40,7 @@ def vector_structure(
 
     Analogies from evaluate/analogies.toml ("pandas - python + typescript = danfo.js?") beside what nearness alone
     answers; silhouette, Hopkins statistic and the language of neighbours beside what one single cloud of the same shape
-    has. A map of 20,000 takes about 45 s on one core; `repositories` in the config says how many. No gate.
+    has. A map of 20,000 takes about a minute of one core; `repositories` in the config says how many. No gate.
     """
     artifacts = store.open()
     trained, corpus, catalogue = inputs = [
@@ -77,12 +77,12 @@ def vector_structure(
         done,
         rows=found.on_map,
         metadata={
+            "map": dg.MetadataValue.md(picture((done.path / "map.png").read_bytes(), "map of repositories")),
             **{
                 name: value
                 for name, value in found.metrics.items()
                 if not name.startswith("analogies") or name.endswith(("_3cosadd", "_b_plus_c", "_questions"))
             },
-            "map": dg.MetadataValue.md(picture((done.path / "map.png").read_bytes(), "map of repositories")),
             "analogies": table(
                 ["d is looked for by", "first", "among ten", "MRR"],
                 [[METHODS[r["method"]], r["at_1"], r["at_10"], r["mrr"]] for r in scores if r["relation"] == ALL],
