@@ -185,6 +185,8 @@ def told(what: str, project: str | None = None) -> Iterator[None]:
         reasons = {str(e.get("reason")) for e in error.errors if isinstance(e, dict)}
         message = " ".join(error.message.split()).rstrip(".")
         raise StarvecError(f"{what} failed: {message}. {_way_out(reasons, error, project)}") from error
+    except api.GoogleAPIError as error:
+        raise StarvecError(f"{what}: Google does not answer ({error}). Check the network, and run again") from error
     except OSError as error:
         if "Project was not passed" in str(error):
             raise StarvecError(

@@ -50,7 +50,7 @@ def test_every_part_fits_its_own_schema(deployed: dict[str, Any]):
 def test_its_variables_are_those_that_the_runs_are_given(deployed: dict[str, Any]):
     given = {entry.partition("=")[0] for entry in deployed["run_launcher"]["config"]["env_vars"]}
     needed = {line.split("env:")[1].strip(" }") for line in DEPLOY.read_text().splitlines() if "{env:" in line}
-    assert needed - given == {"STARVEC_PG_PASSWORD"}  # comes from the secret
+    assert needed - given == {"DAGSTER_PG_PASSWORD"}  # of postgres_password_secret
 
 
 def test_the_steps_that_train_ask_for_a_gpu_and_no_other_does():
