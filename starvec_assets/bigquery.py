@@ -1,10 +1,12 @@
 """Questions to BigQuery that say their price first, and whose answers are never whole in memory."""
 
+import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -97,24 +99,41 @@ class BigQuery:
         bill = self.estimate(query)
         return bill, self._exported(query, bill) if self.settings.export else self._streamed(query, bill)
 
-    def _run(self, query: str, bill: Bill) -> Any:
+    def _run(self, query: str, bill: Bill, name: str) -> Any:
+        """The job called `name`, finished."""
         from google.cloud.bigquery import QueryJobConfig
 
         cap = int(self.settings.max_gib_billed * GIB)
-        job = self.client.query(
-            query, job_config=QueryJobConfig(maximum_bytes_billed=cap, labels={"application": "starvec"})
-        )
+        config = QueryJobConfig(maximum_bytes_billed=cap, labels={"application": "starvec"})
+        job = self.client.query(query, job_config=config, job_id=name, job_retry=None)
         bill.job = job.job_id
         job.result(max_results=0)
         bill.billed = int(job.total_bytes_billed or 0)
         self._say(f"BigQuery job {bill.job}: {bill.billed / GIB:,.1f} GiB billed")
         return job
 
+    def _run_once(self, query: str, bill: Bill) -> Any:
+        """The finished job of the query: today's, if a run before this one came so far and was then cut off."""
+        from google.api_core.exceptions import Conflict
+
+        for attempt in range(100):
+            name = f"starvec-{hashlib.sha256(query.encode()).hexdigest()[:16]}-{datetime.now(UTC):%Y%m%d}-{attempt}"
+            try:
+                return self._run(query, bill, name)
+            except Conflict:
+                job = self.client.get_job(name)
+            if job.error_result is None:
+                job.result(max_results=0)
+                bill.job = name
+                self._say(f"BigQuery job {name} of today is taken up: nothing more is billed")
+                return job
+        raise StarvecError("the same query failed 100 times today: look at its jobs in BigQuery's console")
+
     def _streamed(self, query: str, bill: Bill) -> Iterator[pa.RecordBatch]:
         from google.api_core.exceptions import Forbidden
 
         with told("the query", self.client.project):
-            job = self._run(query, bill)
+            job = self._run_once(query, bill)
             storage = _read_client()
             if storage is not None:
                 batches = job.result().to_arrow_iterable(storage, max_queue_size=4, max_stream_count=4)
@@ -132,7 +151,8 @@ class BigQuery:
     def _exported(self, query: str, bill: Bill) -> Iterator[pa.RecordBatch]:
         import fsspec
 
-        folder = f"{self.settings.export.rstrip('/')}/starvec-{uuid.uuid4().hex}"
+        name = f"starvec-{uuid.uuid4().hex}"
+        folder = f"{self.settings.export.rstrip('/')}/{name}"
         try:
             files, path = fsspec.core.url_to_fs(folder)
         except (ImportError, ValueError) as error:
@@ -143,7 +163,7 @@ class BigQuery:
         options = f"uri = '{folder}/*.parquet', format = 'PARQUET', compression = 'ZSTD', overwrite = true"
         try:
             with told(f"the export to {folder}", self.client.project):
-                self._run(f"EXPORT DATA OPTIONS ({options}) AS {query}", bill)
+                self._run(f"EXPORT DATA OPTIONS ({options}) AS {query}", bill, name)
                 for name in sorted(files.glob(f"{path}/*.parquet")):
                     with files.open(name, "rb") as file:
                         yield from pq.ParquetFile(file).iter_batches(BATCH)

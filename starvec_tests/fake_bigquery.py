@@ -177,6 +177,8 @@ class FakeBigQuery:
         sql = config["query"]["query"]
         size = self._bytes(sql)
         job_id = body.get("jobReference", {}).get("jobId", f"job{len(self.jobs)}")
+        if job_id in self.jobs:
+            raise Refused(409, "duplicate", f"Already Exists: Job {job_id}")
         at = {"projectId": project, "jobId": job_id, "location": "US"}
         table = {"projectId": project, "datasetId": "_anonymous", "tableId": job_id}
         limit = int(config["query"].get("maximumBytesBilled", 1 << 62))

@@ -199,7 +199,9 @@ def _month(
     faults += [f"{n:,} lines {reason}" for reason, n in summary.rejected.items() if n]
     context.log.info(
         f"{month}: {summary.stars:,} stars of {summary.users:,} people, {summary.events:,} events in "
-        f"{summary.hours_expected} hours, {summary.megabytes_per_second:.0f} MB/s" + "".join(f"; {f}" for f in faults)
+        f"{summary.hours_expected} hours"
+        + f", {summary.megabytes_per_second:.0f} MB/s" * bool(summary.bytes)
+        + "".join(f"; {f}" for f in faults)
     )
     hours = pq.read_table(stars.done().path / "hours.parquet")
     before = _months_before(context.log, artifacts, stars.done())
@@ -227,7 +229,7 @@ def _month(
             "stars an hour": dg.MetadataValue.md(sparkline(hours["stars"].to_pylist())),
             "hours not whole": summary.hours_expected - summary.statuses.get(OK, 0),
             **{name: value for name, value in told_shares.items() if value is not None},
-            "MB/s": summary.megabytes_per_second,
+            **({"MB/s": summary.megabytes_per_second} if summary.bytes else {}),
             "preview": preview(stars.done().path / "stars.parquet", ["repo_id", "starred_at"]),
         },
         checks=[

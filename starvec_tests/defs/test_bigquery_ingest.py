@@ -10,6 +10,9 @@ import pytest
 from fake_bigquery import FakeBigQuery
 
 from starvec_assets.definitions import defs
+from starvec_assets.defs.corpus import user_buckets
+from starvec_assets.defs.ingest import raw_stars_and_repos
+from starvec_assets.defs.log import repo_catalog, star_log
 from starvec_assets.defs.resources import from_environment
 from starvec_assets.store import ArtifactStore
 
@@ -102,3 +105,22 @@ def test_the_cap_of_the_deployment_stops_a_run_before_it_costs(fake_bigquery: Fa
     [failure] = [e.step_failure_data for e in result.all_events if e.is_step_failure]
     assert "nothing is billed" in str(failure.user_failure_data.description)
     assert len(fake_bigquery.asked) == 1
+
+
+def test_the_corpus_can_be_made_where_the_stars_are(fake_bigquery: FakeBigQuery, home: Path):
+    """Of more months than were ingested: those give names, and nothing else comes home."""
+    for month in MONTHS:
+        fake_bigquery.load(f"month.{month.replace('-', '')}", stars(month))
+    least = {"min_stars": 2, "min_stargazers": 1, "min_known": 2, "heldout_min_known": 2, "min_users": 1}
+    pushed = least | {"heldout_share": 0.3, "engine": "bigquery", "months": "2024-01..2024-02"}
+    result = dg.materialize(
+        [raw_stars_and_repos, star_log, repo_catalog, user_buckets],
+        resources=from_environment({"STARVEC_SOURCE": "bigquery"}),
+        partition_key=MONTHS[1],
+        run_config={"ops": {"user_buckets": {"config": pushed}}},
+    )
+    metadata = result.asset_materializations_for_node("user_buckets")[0].metadata
+    assert metadata["months of the query"].value == 2
+    assert metadata["people trained on"].value + metadata["people held out"].value == 7
+    assert ArtifactStore(home / "artifacts").latest("user_buckets").manifest.provenance == ["GH Archive in BigQuery"]
+    assert not (home / "artifacts" / "raw_stars" / MONTHS[0]).exists()

@@ -188,3 +188,27 @@ def test_events_outside_their_month_count_at_its_ends(fake_bigquery: FakeBigQuer
     assert from_tables(tmp_path / "out").stars == 3
     hours = pq.read_table(tmp_path / "out" / "hours.parquet")["stars"].to_pylist()
     assert (hours[0], hours[-1], sum(hours)) == (2, 1, 3)
+
+
+def test_a_query_that_ran_today_is_not_paid_for_again(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    fake_bigquery.load("month.202401", [star()])
+    from_tables(tmp_path / "first")
+    said: list[str] = []
+    again = BigQuery(bigquery.Client(), BigQuerySettings(), said.append)
+    (tmp_path / "again").mkdir()
+    _, bill = read_months(again, [MONTH], tmp_path / "again", True, 500)
+    assert bill.billed == 0
+    assert said[-1] == f"BigQuery job {bill.job} of today is taken up: nothing more is billed"
+    ran = [body["jobReference"]["jobId"] for body in fake_bigquery.asked if "dryRun" not in body["configuration"]]
+    assert ran == [bill.job, bill.job]  # asked for twice, run once
+
+
+def test_a_query_that_failed_today_is_run_again(
+    fake_bigquery: FakeBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_bigquery.load("month.202401", [star()])
+    sizes = iter([10, 10_000, 10, 10, 10])
+    monkeypatch.setattr(fake_bigquery, "_bytes", lambda sql: next(sizes))
+    with pytest.raises(StarvecError, match="bytes billed"):
+        from_tables(tmp_path / "first", max_gib_billed=1e-6)
+    assert from_tables(tmp_path / "again", max_gib_billed=1e-6).stars == 1
