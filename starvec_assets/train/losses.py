@@ -308,12 +308,15 @@ class Library:
     """pytorch-metric-learning's loss, miner and CrossBatchMemory on labels."""
 
     def __init__(self, settings: TrainSettings, device: torch.device) -> None:
-        from pytorch_metric_learning import losses, miners
+        from pytorch_metric_learning import miners
+        from pytorch_metric_learning.losses import MultiSimilarityLoss
+
+        from starvec_assets.train.row_softmax import Memory, RowSoftmax
 
         self.loss: Any = (
-            losses.MultiSimilarityLoss(settings.alpha, settings.beta, settings.base)
+            MultiSimilarityLoss(settings.alpha, settings.beta, settings.base)
             if settings.loss == "multi_similarity"
-            else losses.NTXentLoss(settings.temperature)
+            else RowSoftmax(settings.temperature)
         )
         self.miner: Any = None
         if settings.miner == "multi_similarity":
@@ -322,7 +325,7 @@ class Library:
             self.miner = miners.BatchEasyHardMiner(pos_strategy="all", neg_strategy="hard")
         self.memory = bool(settings.memory)
         if self.memory:
-            self.loss = losses.CrossBatchMemory(self.loss, settings.dim, settings.memory, self.miner).to(device)
+            self.loss = Memory(self.loss, settings.dim, settings.memory, self.miner).to(device)
 
     def __call__(self, buckets: torch.Tensor, people: torch.Tensor) -> torch.Tensor:
         """The mean loss of buckets A then B of `people`, float32 [2P, d]."""

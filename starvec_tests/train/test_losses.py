@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pytorch_metric_learning.losses import MultiSimilarityLoss, NTXentLoss
 from torch.nn.functional import normalize
 
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.train import losses
 from starvec_assets.train.losses import Library, Objective, Pairs, Task, pair_loss
+from starvec_assets.train.row_softmax import RowSoftmax
 from starvec_assets.train.sampler import NeighbourSampler, Sampler
 from starvec_assets.train.settings import TrainSettings
 
@@ -34,6 +36,13 @@ def vectors_of(task: Task, near: float = 1.0) -> torch.Tensor:
     """Random vectors; near = 0.1: all alike, where both losses are steep."""
     noise = torch.randn(len(task.sizes), 8, generator=torch.Generator().manual_seed(1))
     return noise[:1] + near * noise
+
+
+def reference(settings: TrainSettings) -> Any:
+    """The library's own loss, on labels."""
+    if settings.loss == "ntxent":
+        return NTXentLoss(settings.temperature)
+    return MultiSimilarityLoss(settings.alpha, settings.beta, settings.base)
 
 
 def value_and_gradient(loss: torch.Tensor, vectors: torch.Tensor) -> tuple[float, torch.Tensor]:
@@ -61,7 +70,7 @@ def test_direct_masks_equal_labels(change: dict[str, Any], near: float) -> None:
     ours = objective(**change)
     task = ours.draw(1, 0)
     a, b = (vectors_of(task, near).requires_grad_() for _ in range(2))
-    expected, gradient = value_and_gradient(Library(ours.settings, CPU)(a, task.people), a)
+    expected, gradient = value_and_gradient(reference(ours.settings)(a, torch.cat([task.people, task.people])), a)
     got, direct = value_and_gradient(ours(b, task), b)
     assert got == pytest.approx(expected, abs=1e-5)
     assert torch.allclose(direct, gradient, atol=1e-5)
@@ -134,6 +143,22 @@ def test_the_parts_of_the_ranks_add_up_to_the_loss(change: dict[str, Any]) -> No
     added, together = value_and_gradient(sum((ours(parts, task, rank, 3) for rank in range(3)), torch.zeros(())), parts)
     assert added == pytest.approx(value, abs=1e-6)
     assert torch.allclose(together, gradient, atol=1e-6)
+
+
+@pytest.mark.parametrize("miner", ["none", "multi_similarity", "hard"])
+def test_the_softmax_by_rows_is_the_librarys(miner: str) -> None:
+    buckets, earlier = torch.randn(12, 8), torch.randn(30, 8)
+    people, earlier_people = torch.arange(6).repeat(2), torch.arange(10).repeat(3)
+    for others in ((), (earlier, earlier_people)):
+        pairs = None
+        if miner != "none":
+            mine = Library(TrainSettings.model_validate({"loss": "ntxent", "miner": miner}), CPU).miner
+            pairs = mine(buckets, people, *others)
+        a, b = (buckets.clone().requires_grad_() for _ in range(2))
+        expected, gradient = value_and_gradient(NTXentLoss(0.1)(a, people, pairs, *others), a)
+        got, direct = value_and_gradient(RowSoftmax(0.1)(b, people, pairs, *others), b)
+        assert got == pytest.approx(expected, abs=1e-5)
+        assert torch.allclose(direct, gradient, atol=1e-5)
 
 
 def test_a_batch_in_which_the_miner_finds_nothing_moves_nothing() -> None:
