@@ -247,10 +247,13 @@ def test_a_collapsed_space_stops_the_run(run: Runner, small: TrainSettings) -> N
         run(small.model_copy(update={"start": "text"}), text=alike)
 
 
-def test_a_device_out_of_memory_names_a_batch_to_try(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("batch", "way_out"), [(64, "batch to 32"), (6, "batch to 4"), (4, "dim lower")])
+def test_a_device_out_of_memory_names_what_to_try(
+    run: Runner, small: TrainSettings, monkeypatch: pytest.MonkeyPatch, batch: int, way_out: str
+) -> None:
     def full(*arguments: Any) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Objective, "__call__", full)
-    with pytest.raises(StarvecError, match="CPU ran out of memory with batch 64: set batch to 32"):
-        run()
+    with pytest.raises(StarvecError, match=f"CPU ran out of memory with batch {batch}, dim 16: set {way_out}"):
+        run(small.model_copy(update={"batch": batch}))
