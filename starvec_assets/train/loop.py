@@ -250,8 +250,8 @@ def _memory_named(settings: TrainSettings, device: Device) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
-            least = 2 * settings.pooled  # two people at least must be told apart
-            way_out = f"batch to {max(settings.batch // 2, least, 4)}" if settings.batch > max(least, 4) else "dim lower"
+            least = max(4, 2 * settings.pooled)  # two people at least must be told apart
+            way_out = f"batch to {max(settings.batch // 2, least)}" if settings.batch > least else "dim lower"
             raise StarvecError(
                 f"{device.name} ran out of memory with batch {settings.batch}, dim {settings.dim}: set {way_out}"
             ) from error
