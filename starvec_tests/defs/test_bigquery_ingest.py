@@ -1,6 +1,9 @@
 """raw_stars and raw_repos from BigQuery: several months in one run and one query, with its price where one looks."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -124,3 +127,11 @@ def test_the_corpus_can_be_made_where_the_stars_are(fake_bigquery: FakeBigQuery,
     assert metadata["people trained on"].value + metadata["people held out"].value == 7
     assert ArtifactStore(home / "artifacts").latest("user_buckets").manifest.provenance == ["GH Archive in BigQuery"]
     assert not (home / "artifacts" / "raw_stars" / MONTHS[0]).exists()
+
+
+@pytest.mark.parametrize(("source", "policy"), [("bigquery", "SINGLE_RUN"), ("sample", "MULTI_RUN")])
+def test_a_backfill_is_one_run_of_bigquery_and_a_run_a_month_of_hour_files(source: str, policy: str):
+    code = "from starvec_assets.defs.ingest import raw_stars_and_repos as a; print(a.backfill_policy.policy_type.name)"
+    environ = {**os.environ, "STARVEC_SOURCE": source}
+    told = subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=environ, capture_output=True, text=True)
+    assert told.stdout.strip() == policy, told.stderr
