@@ -15,6 +15,7 @@ import { Names } from "./names.js";
  * @property {Promise<void>} namesIndexed
  * @property {import('./profile.js').Person | null} me who was looked up last
  * @property {string} asked login that was just entered and is to be looked up at once
+ * @property {boolean} agreed something was asked for where the size of the download stood beside it
  * @property {string} token a GitHub token that the person pasted, '' without one
  * @property {{language: string, leastStars: number, fame: number}} filters of the lists of repositories
  */
@@ -36,6 +37,7 @@ export async function openApp(base) {
     }),
     me: null,
     asked: "",
+    agreed: false,
     token: "",
     filters: { language: "", leastStars: 0, fame: 0 },
   };

@@ -10,16 +10,16 @@ import { sizeOf } from "./app.js";
  * @param {App} app
  */
 export function sizeNote(app) {
-  const first = sizeOf(app, ["vectors.hi"]);
-  const all = sizeOf(app, ["vectors.hi", "vectors.lo"]);
+  const first = sizeOf(app, ["vectors.hi", "descriptions.gz"]);
+  const all = first + sizeOf(app, ["vectors.lo"]);
   const note = h(
     "p",
     { class: "hint size-note" },
-    `The first answer downloads ${megabytes(first)} of vectors, ${megabytes(all)} in all. They are kept on this device: once.`,
+    `The first answer downloads ${megabytes(first)}, ${megabytes(all)} in all, once: it is kept on this device.`,
   );
   app.engine.cached.then(
     (cached) => {
-      if (cached) note.textContent = "The vectors are on this device already: nothing to download.";
+      if (cached) note.textContent = "Everything is on this device already: nothing to download.";
     },
     () => {},
   );

@@ -60,6 +60,7 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
     say(h("div", { class: "download" }, bar, text));
     announce(`Fetching the stars of ${who}`);
     submit.disabled = true;
+    app.agreed = true;
     app.engine.download();
     try {
       const stars = await starsOf(who, {

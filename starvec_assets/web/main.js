@@ -2,6 +2,7 @@
 
 import { openApp } from "./app.js";
 import { h, replace } from "./dom.js";
+import { addressed } from "./engine/model.js";
 import { decode, LinkError } from "./share.js";
 import { madeView } from "./views/made.js";
 import { nearView } from "./views/near.js";
@@ -119,12 +120,16 @@ function show(app, focus) {
 }
 
 async function start() {
+  const base = new URL("data/", document.baseURI);
   let app;
   try {
-    app = await openApp(new URL("data/", document.baseURI));
+    app = await openApp(base);
     const opened = app;
     show(opened, false);
-    addEventListener("hashchange", () => show(opened, true));
+    addEventListener("hashchange", () => {
+      opened.agreed = true;
+      show(opened, true);
+    });
   } catch (error) {
     replace(
       main,
@@ -138,14 +143,18 @@ async function start() {
     );
   }
   if (!app || !("serviceWorker" in navigator)) return; // without one the page works online
-  const { namesReady, columnsReady, descriptionsReady } = app.catalogue;
-  await Promise.allSettled([namesReady, columnsReady, descriptionsReady]);
+  await Promise.allSettled([app.catalogue.namesReady, app.catalogue.columnsReady]);
   const registered = await navigator.serviceWorker.register("service-worker.js").catch(() => null);
   if (!registered) return;
-  await navigator.serviceWorker.ready;
+  if (!navigator.serviceWorker.controller)
+    await new Promise((resolve) =>
+      navigator.serviceWorker.addEventListener("controllerchange", resolve, { once: true }),
+    );
+  if (!(await app.engine.kept)) return;
+  await app.catalogue.describe();
+  await fetch(addressed(base, "descriptions.gz", app.model)); // once more by way of the service worker, which keeps it
   const note = document.getElementById("kept");
-  if (note && (await app.engine.kept))
-    note.textContent = "This device has all of it now: the page opens without network.";
+  if (note) note.textContent = "This device has all of it now: the page opens without network.";
 }
 
 start();

@@ -2,6 +2,7 @@
 
 import { nearHref } from "./app.js";
 import { announce, count, h, plural, replace } from "./dom.js";
+import { sizeNote } from "./download.js";
 import { biasOf } from "./profile.js";
 
 const MOST = 50;
@@ -25,15 +26,15 @@ const NAME = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/;
  * @param {string} [options.measure] what the number before a repository is
  * @param {(rows: Uint32Array) => Promise<number[][]>} [options.why] rows that pull each in
  * @param {(row: number) => Node[]} [options.actions] buttons of a repository
- * @param {() => Promise<void>} [options.ready] what the first search waits for
  */
 export function results(
   app,
-  { id, signal, search, without = [], fame = false, measure = "similarity", why, actions, ready, exact },
+  { id, signal, search, without = [], fame = false, measure = "similarity", why, actions, exact },
 ) {
   const list = h("ol", { class: "results", "aria-label": `Repositories by ${measure}` });
   const note = h("p", { class: "hint", role: "status" });
   const more = h("button", { type: "button", hidden: true, class: "quiet" });
+  const gate = h("div", { class: "gate" });
   let shown = FIRST;
   let turn = 0;
   let settled = false;
@@ -54,11 +55,23 @@ export function results(
       ? ""
       : "No repository passes these filters: allow more languages or fewer stars.";
   };
+  // Who came by a link has not been told yet what it takes.
+  const offer = () => {
+    const go = () => {
+      app.agreed = true;
+      replace(gate);
+      refresh();
+    };
+    list.removeAttribute("aria-busy");
+    replace(gate, sizeNote(app), h("button", { type: "button", onclick: go }, "Show the repositories"));
+  };
   const refresh = async () => {
     const mine = ++turn;
     list.setAttribute("aria-busy", "true");
     try {
-      await (ready?.() ?? Promise.resolve());
+      if (!app.agreed && !(await app.engine.cached)) return offer();
+      app.engine.download();
+      await app.engine.ready;
       await app.catalogue.columnsReady;
       const { language, leastStars } = app.filters;
       const answer = await search(
@@ -92,11 +105,13 @@ export function results(
     },
     () => {},
   );
-  app.catalogue.descriptionsReady.then(
-    () => !signal.aborted && draw(),
-    () => {},
-  );
-  return { element: h("div", {}, filters(app, id, fame, changed), note, list, more), refresh };
+  app.engine.ready
+    .then(() => app.catalogue.describe())
+    .then(
+      () => !signal.aborted && draw(),
+      () => {},
+    );
+  return { element: h("div", {}, filters(app, id, fame, changed), gate, note, list, more), refresh };
 }
 
 /**

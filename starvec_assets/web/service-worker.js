@@ -5,7 +5,7 @@
 const SHELL = "starvec shell";
 const DATA = "starvec data";
 const PATIENCE = 4000; // milliseconds until a kept copy is shown instead
-const COLUMNS = ["people.json", "names.gz", "columns.gz", "descriptions.gz"];
+const COLUMNS = ["people.json", "names.gz", "columns.gz"];
 const FILES = [
   "./",
   "app.js",

@@ -51,7 +51,7 @@ CATALOGUE = """async ({ base }) => {
   const catalogue = Catalogue.open(base + "data/", model);
   await catalogue.namesReady;
   await catalogue.columnsReady;
-  await catalogue.descriptionsReady;
+  await catalogue.describe();
   const rows = [...catalogue.names.keys()];
   return {
     names: catalogue.names, stars: [...catalogue.stars], ids: [...catalogue.ids],

@@ -114,25 +114,40 @@ def test_a_name_that_is_not_there_is_said_and_the_nearest_offered(visitor: Any, 
 
 def test_names_are_searchable_before_the_vectors_and_the_size_is_said_first(visitor: Any, site: str, truth: Truth):
     held: list[Any] = []
-    visitor.context.route("**/data/vectors.*", lambda route: held.append(route))
+    for large in ("vectors.*", "descriptions.*"):
+        visitor.context.route(f"**/data/{large}", lambda route: held.append(route))
     page = visit(visitor, site, "#/near")
     sizes = truth.model["files"]
-    first = sizes["vectors.hi"]["bytes"] / 1e6
-    assert f"downloads {first:.1f} MB of vectors" in page.inner_text(".size-note")
+    first = (sizes["vectors.hi"]["bytes"] + sizes["descriptions.gz"]["bytes"]) / 1e6
+    assert f"The first answer downloads {first:.1f} MB" in page.inner_text(".size-note")
     page.fill("#repository", "neovim")
     assert options(page)[0] == "neovim/neovim"
     assert held == [], "nothing is fetched before it is asked for"
     page.keyboard.press("Enter")
     page.wait_for_selector("h1:has-text('neovim/neovim')")
-    page.wait_for_selector(".near .lead:not(:empty)")
+    page.wait_for_selector(".near .facts")
     page.wait_for_timeout(100)
     assert page.query_selector("li.result") is None
-    for _ in range(2):
+    for _ in range(3):
         for _ in range(200):
             if held:
                 break
             page.wait_for_timeout(10)
         held.pop().continue_()
+    assert shown(page)
+    page.wait_for_selector(".near .lead:not(:empty)")
+
+
+def test_who_comes_by_a_link_is_told_the_size_first(visitor: Any, site: str, truth: Truth):
+    asked: list[str] = []
+    visitor.context.on("request", lambda request: asked.append(request.url))
+    for fragment in ("#/near?plus=rust-lang/rust", f"#/dev/{truth.people['developers'][0]['login']}"):
+        page = visit(visitor, site, fragment)
+        page.wait_for_selector(".gate .size-note")
+        page.wait_for_timeout(100)
+        assert not [url for url in asked if "/vectors.hi" in url or "/descriptions" in url]
+        page.close()
+    page = visit(visitor, site, fragment)
     assert shown(page)
 
 

@@ -1,8 +1,10 @@
 """The page around the views: without network, its size, its policy, and bundles that are damaged."""
 
+import contextlib
 import gzip
 import json
 import re
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,17 +23,28 @@ def truth(bundle: Path, inputs: Any) -> Truth:
 
 
 class Host:
-    """A site that can go away: its socket is closed, so that nothing answers."""
+    """A site that can go away, open connections and all, so that nothing answers."""
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.http = server(folder, port)
-        self.port = self.http.server_port
-        self.address = f"http://127.0.0.1:{self.port}/"
+        self.address = f"http://127.0.0.1:{self.http.server_port}/"
+        self.connections: list[socket.socket] = []
+        accept = self.http.get_request
+
+        def remember() -> Any:
+            connection, address = accept()
+            self.connections.append(connection)
+            return connection, address
+
+        self.http.get_request = remember  # type: ignore[method-assign]
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         self.http.shutdown()
         self.http.server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):  # closed by the browser
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def kept(page: Any) -> None:
@@ -64,7 +77,7 @@ def test_a_second_visit_needs_no_network(visitor: Any, bundle: Path, truth: Trut
     assert [result["name"] for result in results] == [
         truth.names[r] for r in truth.nearest(truth.vectors[row], 15, [row])
     ]
-    assert results[0]["about"] != ""
+    page.wait_for_selector("li.result .about")
     page.goto(host.address + "#/you")
     look_up(page, "octocat")
     page.wait_for_selector("[role=alert]:has-text('you seem to be offline')")
@@ -167,6 +180,7 @@ def test_a_plane_that_is_another_is_refused_with_a_way_out(visitor: Any, editabl
     content[1000] ^= 1
     plane.write_bytes(content)
     page = visit(visitor, serving(editable), "#/near?plus=pandas-dev/pandas")
+    page.click(".gate button")
     page.wait_for_selector("[role=alert]:has-text('vectors.hi is not what model.json says')")
     page.wait_for_selector("text=Load the page again")
 

@@ -93,6 +93,8 @@ def look_up(page: Any, login: str) -> None:
 
 def shown(page: Any, kind: str = "li.result") -> list[dict[str, Any]]:
     """The repositories of the list on the page, once it is complete: every vector there and the search done."""
+    if page.wait_for_selector(f"{kind}, .gate button").inner_text() == "Show the repositories":
+        page.click(".gate button")
     page.wait_for_selector(kind)
     page.wait_for_selector(".results:not([aria-busy])[data-exact]")
     return page.eval_on_selector_all(

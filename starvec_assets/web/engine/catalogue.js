@@ -18,6 +18,9 @@ export class Catalogue {
   #languages = new Uint16Array(0);
   /** @type {string[]} */
   #descriptions = [];
+  /** @type {Promise<void> | null} */
+  #described = null;
+  #base;
   /** @type {Map<string, number>} */
   #byName = new Map();
   /** @type {Map<number, number>} */
@@ -29,6 +32,7 @@ export class Catalogue {
    */
   constructor(base, model) {
     this.model = model;
+    this.#base = base;
     /** Names are there: typing can begin. */
     this.namesReady = lines(base, "names.gz", model).then((names) => {
       this.#byName = new Map(names.map((_, i) => [names[names.length - 1 - i].toLowerCase(), names.length - 1 - i]));
@@ -36,14 +40,8 @@ export class Catalogue {
     });
     /** Stars, languages and numbers are there. */
     this.columnsReady = inflated(base, "columns.gz", model).then((bytes) => this.#setColumns(bytes));
-    /** Descriptions are there; they are fetched after all else. */
-    this.descriptionsReady = Promise.allSettled([this.namesReady, this.columnsReady])
-      .then(() => lines(base, "descriptions.gz", model))
-      .then((descriptions) => {
-        this.#descriptions = descriptions;
-      });
     // Who does not ask for a column need not hear that it failed; who does, does.
-    for (const promise of [this.namesReady, this.columnsReady, this.descriptionsReady]) promise.catch(() => {});
+    for (const promise of [this.namesReady, this.columnsReady]) promise.catch(() => {});
   }
 
   /**
@@ -63,6 +61,16 @@ export class Catalogue {
   /** @param {number} i */
   description(i) {
     return this.#descriptions[i] ?? "";
+  }
+
+  /**
+   * Fetches the descriptions, most of the catalogue's bytes, when it is first called; done when they are there.
+   * @returns {Promise<void>}
+   */
+  describe() {
+    return (this.#described ??= lines(this.#base, "descriptions.gz", this.model).then((descriptions) => {
+      this.#descriptions = descriptions;
+    }));
   }
 
   /** Row of a name, letter case aside; -1 when it is not there. @param {string} name */

@@ -169,12 +169,14 @@ function basket(added, taken) {
 }
 
 /** @param {App} app @param {number} row */
-function about({ catalogue }, row) {
+function about({ catalogue, engine }, row) {
   const words = h("p", { class: "lead" }, catalogue.description(row));
-  catalogue.descriptionsReady.then(
-    () => (words.textContent = catalogue.description(row)),
-    () => {},
-  );
+  engine.ready
+    .then(() => catalogue.describe())
+    .then(
+      () => (words.textContent = catalogue.description(row)),
+      () => {},
+    );
   return h(
     "div",
     {},
@@ -205,7 +207,6 @@ function neighbours(app, signal, added, taken) {
       signal,
       without: [...rows(added), ...rows(taken)],
       exact: app.engine.exact,
-      ready: () => (app.engine.download(), app.engine.ready),
       search: async (bias, k) => app.engine.search(await basketVector(app, rows(added), rows(taken)), { k, bias }),
       actions: (row) => {
         const name = app.catalogue.names[row];

@@ -2,7 +2,7 @@
 
 import { called, developerHref } from "../app.js";
 import { announce, count, h, plural, replace } from "../dom.js";
-import { downloadBar, sizeNote } from "../download.js";
+import { downloadBar } from "../download.js";
 import { unit, dot } from "../engine/vectors.js";
 import { lookup } from "../lookup.js";
 import { alike, matchOf, perCent, reasons, skills } from "../profile.js";
@@ -144,7 +144,6 @@ function person(app, signal, who, offer) {
           ? "Not starred yet, nearest to your profile first. Below each, the stars of yours that pull it in."
           : "Nearest to this profile first. Which of them are starred already is not known here.",
       ),
-      !mine && sizeNote(app),
       downloadBar(app, signal),
       results(app, {
         id: "liked",
@@ -153,7 +152,6 @@ function person(app, signal, who, offer) {
         measure: "match",
         without: who.starred,
         exact: who.exact,
-        ready: () => vectors(app),
         search: (bias, k) => app.engine.search(who.vector, { k, bias }),
         why: mine ? (rows) => reasons(app, who.starred, rows) : undefined,
       }).element,
@@ -229,7 +227,6 @@ function compared(app, signal, me, them) {
         measure: "lesser match",
         without: me.starred,
         exact: me.exact,
-        ready: () => vectors(app),
         search: both,
       }).element,
     ),
@@ -359,12 +356,6 @@ function share(app, who) {
     who.login ? h("label", { for: "share-named" }, named, ` with the login ${who.login} in it`) : null,
     out,
   );
-}
-
-/** Vectors to search among: starts the download. @param {App} app */
-function vectors(app) {
-  app.engine.download();
-  return app.engine.ready;
 }
 
 /** Numbers of `who` once more when they are exact. @param {Person} who @param {AbortSignal} signal @param {() => void} draw */

@@ -1,8 +1,8 @@
 // The first view: what the page does, shown on somebody well known, and the two ways in.
 
-import { developerHref, nearHref, sources } from "../app.js";
+import { developerHref, nearHref, sizeOf, sources } from "../app.js";
 import { combobox } from "../combobox.js";
-import { count, h, replace } from "../dom.js";
+import { count, h, megabytes, replace } from "../dom.js";
 import { lookup } from "../lookup.js";
 import { skills } from "../profile.js";
 import { radar } from "../radar.js";
@@ -63,6 +63,7 @@ export function startView(app, signal) {
       combobox(app, {
         id: "repository",
         label: "Find what is like it",
+        hint: `Names are searched on this device: ${megabytes(sizeOf(app, ["names.gz", "columns.gz"]))}, loaded with the page.`,
         button: "Find",
         onChoose: (row) => (location.hash = nearHref([app.catalogue.names[row]])),
         onMissing: (text) => (location.hash = nearHref([text.trim()])),
