@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,31 @@ def test_similar_answers_from_the_export(folder: Path):
     cosines = [float(line.split()[0]) for line in lines]
     assert cosines == sorted(cosines, reverse=True)
     assert "pandas-dev/pandas" not in "".join(lines)
+
+
+def test_the_page_is_served_until_it_is_interrupted(folder: Path):
+    served = subprocess.Popen(
+        command("serve", "--port", "0"), env=env(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert served.stdout is not None
+    address = served.stdout.readline().split()[0]
+    with urllib.request.urlopen(address + "data/model.json", timeout=10) as answer:
+        model = json.load(answer)
+    assert model["made"]["sources"] == ["hour files in archive"]
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        assert b"<title>" in answer.read()
+    served.send_signal(signal.SIGINT)
+    _, errors = served.communicate(timeout=20)
+    assert (served.returncode, errors) == (0, "")
+
+
+def test_the_page_is_published_as_a_folder(folder: Path, tmp_path: Path):
+    published = starvec(folder, "publish", "--to", str(tmp_path / "site"))
+    assert re.search(r"site: \d+\.\d MB, ready for any static host", published.stdout), published.stderr
+    assert {"index.html", ".nojekyll", "data", "engine"} <= {p.name for p in (tmp_path / "site").iterdir()}
+    refused = starvec(folder, "publish", "--to", str(folder))
+    assert refused.returncode == 1
+    assert "is no earlier publication of starvec" in refused.stderr
 
 
 def test_a_repository_that_is_not_there_is_answered_with_near_names(folder: Path):

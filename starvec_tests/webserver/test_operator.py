@@ -30,6 +30,7 @@ BELOW_TRAINING = [
     "quantile_tables",
     "developer_vectors",
     "fp16_export",
+    "web_bundle",
 ]
 
 LAUNCH = """mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
@@ -190,6 +191,7 @@ def test_the_lineage_is_there_from_the_archive_to_the_export(ui: Ui):
     assert parents["user_buckets"] == {"star_log", "repo_catalog", "stargazer_topup"}
     assert parents["trained_embeddings"] == {"user_buckets", "readme_init_vectors"}
     assert {"trained_embeddings", "evaluation"} <= parents["fp16_export"]
+    assert {"fp16_export", "evaluation", "linear_probes", "developer_vectors"} <= parents["web_bundle"]
     assert parents["raw_stars"] == set()
 
 
@@ -218,9 +220,13 @@ def test_another_outcome_makes_the_children_stale_and_the_old_one_mends_them(ui:
 
 def test_a_lone_export_reads_the_gate_again(ui: Ui):
     ui.succeed("trained_embeddings", ops={"trained_embeddings": {"config": {"epochs": 1, "seed": 7}}})
-    run = ui.run(ui.launch("fp16_export"))
-    assert run["status"] == "FAILURE"
-    assert "the gate is closed: evaluation" in reasons(run)[0]
+    for export, reason in (
+        ("fp16_export", "the gate is closed: evaluation"),
+        ("web_bundle", "fp16_export is of other vectors"),
+    ):
+        run = ui.run(ui.launch(export))
+        assert run["status"] == "FAILURE"
+        assert reason in reasons(run)[0]
     ui.succeed("trained_embeddings")
 
 
