@@ -3,7 +3,7 @@
 
 import { check } from "./checks.js";
 import { SCALE } from "./kernels.js";
-import { unit } from "./vectors.js";
+import { dot, unit } from "./vectors.js";
 
 /**
  * @typedef {import("./kernels.js").Kernel} Kernel
@@ -29,12 +29,13 @@ export function search(kernel, n, d, query, k, bias, exact) {
   check(bias === null || bias.length === n, `A bias is ${n} numbers.`);
   const asked = unit(query);
   const candidates = kernel.scan(Int16Array.from(asked, (x) => Math.round(x * SCALE)), Math.min(n, Math.max(CANDIDATES, 2 * k)), bias);
-  const row = new Float64Array(d);
+  const rows = new Rows(kernel, d, exact);
   const found = [];
   for (const index of candidates) {
     const added = bias ? bias[index] : 0;
     if (!(added > -Infinity)) continue;
-    const cosine = readRow(kernel, d, index, exact, row) ? product(row, asked) : 0;
+    const length = rows.read(index);
+    const cosine = length && dot(rows.row, asked) / length;
     found.push({ index, cosine, score: cosine + added });
   }
   found.sort((a, b) => b.score - a.score || a.index - b.index);
@@ -57,44 +58,41 @@ export function search(kernel, n, d, query, k, bias, exact) {
  */
 export function vectors(kernel, n, d, indices, exact) {
   check(indices.every((i) => i < n), `A row is below ${n}.`);
-  const rows = new Float32Array(indices.length * d);
-  const row = new Float64Array(d);
+  const rows = new Rows(kernel, d, exact);
+  const read = new Float32Array(indices.length * d);
   indices.forEach((index, at) => {
-    readRow(kernel, d, index, exact, row);
-    rows.set(row, at * d);
+    const length = rows.read(index) || 1;
+    read.set(rows.row.map((x) => x / length), at * d);
   });
-  return rows;
+  return read;
 }
 
-/**
- * Decodes one row, divided by its length; false for a zero row.
- * @param {Kernel} kernel
- * @param {number} d
- * @param {number} index
- * @param {boolean} exact
- * @param {Float64Array} row [d], filled
- */
-function readRow(kernel, d, index, exact, row) {
-  const hi = kernel.hi();
-  const lo = kernel.lo();
-  let squares = 0;
-  for (let j = 0, at = index * d; j < d; j++, at++) {
-    let value = (hi[at] << 24) >> 24;
-    if (exact) {
-      const pair = lo[at >> 1];
-      value = 16 * value + (j & 1 ? pair >> 4 : pair & 15) - 8;
-    }
-    row[j] = value;
-    squares += value * value;
+/** Decodes rows of the planes, as they lie in memory now. */
+class Rows {
+  /** @param {Kernel} kernel @param {number} d @param {boolean} exact */
+  constructor(kernel, d, exact) {
+    this.hi = new Int8Array(kernel.hi().buffer, kernel.hi().byteOffset, kernel.hi().length);
+    this.lo = exact ? kernel.lo() : null;
+    this.row = new Float64Array(d);
   }
-  const length = Math.sqrt(squares) || 1;
-  for (let j = 0; j < d; j++) row[j] /= length;
-  return squares > 0;
-}
 
-/** @param {Float64Array} a @param {Float32Array} b */
-function product(a, b) {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
+  /** Fills `row` with the integers of a row and returns their length. @param {number} index */
+  read(index) {
+    const { hi, lo, row } = this;
+    const d = row.length;
+    let squares = 0;
+    for (let j = 0, at = index * d; j < d; j += 2, at += 2) {
+      let even = hi[at];
+      let odd = hi[at + 1];
+      if (lo) {
+        const pair = lo[at >> 1];
+        even = 16 * even + (pair & 15) - 8;
+        odd = 16 * odd + (pair >> 4) - 8;
+      }
+      row[j] = even;
+      row[j + 1] = odd;
+      squares += even * even + odd * odd;
+    }
+    return Math.sqrt(squares);
+  }
 }
