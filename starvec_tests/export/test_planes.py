@@ -31,8 +31,9 @@ def test_a_row_comes_back_within_half_a_step(rows: Matrix):
     whole = np.zeros(rows.shape)
     whole[:, ::2], whole[:, 1::2] = (lo & 15).astype(int) - 8, (lo >> 4).astype(int) - 8
     whole += 16 * hi.astype(int)
-    greatest = np.abs(rows).max(axis=1, keepdims=True)
-    expected = rows.astype(np.float64) * (2039 / np.where(greatest > 0, greatest, 1))
+    exact = rows.astype(np.float64)
+    greatest = np.abs(exact).max(axis=1, keepdims=True)
+    expected = exact * (2039 / np.where(greatest > 0, greatest, 1))
     assert np.abs(whole - expected).max() <= 0.5 + 1e-9
     np.testing.assert_array_equal(decode(hi, lo), unit_rows(whole))
 
