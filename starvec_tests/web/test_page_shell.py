@@ -54,19 +54,20 @@ def kept(page: Any) -> None:
 
 def test_a_second_visit_needs_no_network(visitor: Any, bundle: Path, truth: Truth):
     api = StarsApi({"octocat": truth.starred(range(40, 90))})
-    host = Host(bundle)
-    page = visit(visitor, host.address, "", api)
+    host = Host(bundle.parent)
+    site = f"{host.address}{bundle.name}/"  # below the root, as pages of a GitHub project are
+    page = visit(visitor, site, "", api)
     look_up(page, "octocat")
     shown(page)
     page.click("text=Copy a link to this profile")
-    link = page.input_value("#share-link").removeprefix(host.address)
+    link = page.input_value("#share-link").removeprefix(site)
     page.wait_for_selector("text=the page opens without network")
     page.close()
     host.close()
     visitor.answers.clear()
-    page = visit(visitor, host.address, link)
+    page = visit(visitor, site, link)
     assert {title: numbers[0] for title, numbers in axes(page).items()} == truth.skills(truth.person(range(40, 90)))
-    page.goto(host.address + "#/near")
+    page.goto(site + "#/near")
     page.wait_for_selector("text=nothing to download")
     page.fill("#repository", "pandsa")
     page.wait_for_selector("[role=option]")
@@ -78,9 +79,36 @@ def test_a_second_visit_needs_no_network(visitor: Any, bundle: Path, truth: Trut
         truth.names[r] for r in truth.nearest(truth.vectors[row], 15, [row])
     ]
     page.wait_for_selector("li.result .about")
-    page.goto(host.address + "#/you")
+    page.goto(site + "#/you")
     look_up(page, "octocat")
     page.wait_for_selector("[role=alert]:has-text('you seem to be offline')")
+
+
+SIZES = """async () => {
+    const sizes = {};
+    const walk = async folder => {
+        for await (const handle of folder.values())
+            if (handle.kind === 'file') sizes[handle.name] = (await handle.getFile()).size;
+            else await walk(handle);
+    };
+    await walk(await navigator.storage.getDirectory());
+    return sizes;
+}"""
+
+
+def test_planes_are_kept_whole_though_a_search_runs_meanwhile(visitor: Any, site: str, truth: Truth):
+    def slow(route: Any) -> None:
+        late = "createSyncAccessHandle().then((handle) => new Promise((go) => setTimeout(go, 500, handle)))"
+        source = (WEB / "engine/device.js").read_text()
+        assert "createSyncAccessHandle()" in source
+        route.fulfill(body=source.replace("createSyncAccessHandle()", late), content_type="text/javascript")
+
+    visitor.context.route("**/engine/device.js", slow)
+    page = visit(visitor, site, "#/near?plus=rust-lang/rust")
+    shown(page)
+    page.wait_for_selector("text=the page opens without network")
+    model, files = truth.model["model"], truth.model["files"]
+    assert page.evaluate(SIZES) == {f"{model}.{plane}": files[f"vectors.{plane}"]["bytes"] for plane in ("hi", "lo")}
 
 
 def test_what_is_kept_gives_way_to_the_next_model(visitor: Any, editable: Path, truth: Truth):

@@ -5,9 +5,11 @@
  */
 
 /**
+ * @typedef {() => Uint8Array<ArrayBuffer>} Place asked when the bytes are moved: the memory that a place lies in is
+ *   another one after a search has let it grow
  * @typedef {object} Shelf
- * @property {(name: string, into: Uint8Array<ArrayBuffer>) => Promise<boolean>} read false when it is not there whole
- * @property {(name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
+ * @property {(name: string, into: Place) => Promise<boolean>} read false when it is not there whole
+ * @property {(name: string, from: Place) => Promise<void>} write
  * @property {(keep: string[]) => Promise<void>} prune removes everything else
  */
 
@@ -40,19 +42,20 @@ async function files(scope) {
       try {
         handle = await file.createSyncAccessHandle();
       } catch {
-        return copied(await (await file.getFile()).arrayBuffer(), into); // another tab is reading it
+        return copied(await (await file.getFile()).arrayBuffer(), into()); // another tab is reading it
       }
       try {
-        return handle.getSize() === into.length && handle.read(into, { at: 0 }) === into.length;
+        const bytes = into();
+        return handle.getSize() === bytes.length && handle.read(bytes, { at: 0 }) === bytes.length;
       } finally {
         handle.close();
       }
     },
-    async write(name, bytes) {
+    async write(name, from) {
       const handle = await (await folder.getFileHandle(name, { create: true })).createSyncAccessHandle();
       try {
         handle.truncate(0);
-        handle.write(bytes, { at: 0 });
+        handle.write(from(), { at: 0 });
         handle.flush();
       } finally {
         handle.close();
@@ -91,10 +94,10 @@ async function database(scope) {
   return {
     async read(name, into) {
       const kept = await run("readonly", (planes) => planes.get(name));
-      return kept instanceof ArrayBuffer && copied(kept, into);
+      return kept instanceof ArrayBuffer && copied(kept, into());
     },
-    async write(name, bytes) {
-      await run("readwrite", (planes) => planes.put(bytes.slice().buffer, name));
+    async write(name, from) {
+      await run("readwrite", (planes) => planes.put(from().slice().buffer, name));
     },
     async prune(keep) {
       for (const name of await run("readonly", (planes) => planes.getAllKeys())) {

@@ -73,7 +73,7 @@ async function download() {
     if (there[plane]) continue;
     await fetchPlane(plane);
     await arrived(plane);
-    await device?.write(keptName(model, plane), core[plane]()).catch(() => (kept = false));
+    await device?.write(keptName(model, plane), core[plane]).catch(() => (kept = false));
   }
   post({ type: "kept", value: kept });
 }
@@ -90,7 +90,7 @@ async function arrived(plane) {
 async function readKept(plane) {
   const { model, device, core, files } = await made();
   const file = files[`vectors.${plane}`];
-  if (!(await device?.read(keptName(model, plane), core[plane]()).catch(() => false))) return false;
+  if (!(await device?.read(keptName(model, plane), core[plane]).catch(() => false))) return false;
   if (!(await isWhole(core[plane](), file))) return false;
   post({ type: "progress", detail: { loaded: file.bytes, total: file.bytes, plane, source: "cache" } });
   return true;

@@ -353,7 +353,8 @@ function share(app, who) {
     "div",
     { class: "share" },
     h("button", { type: "button", onclick: show }, "Copy a link to this profile"),
-    who.login ? h("label", { for: "share-named" }, named, ` with the login ${who.login} in it`) : null,
+    who.login && h("label", { for: "share-named" }, named, ` with the login ${who.login} in it`),
+    who.kind === "me" && h("a", { href: "#/" }, "Another login"),
     out,
   );
 }
