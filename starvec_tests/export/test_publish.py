@@ -52,3 +52,29 @@ def test_something_else_is_never_overwritten(bundle: Path, tmp_path: Path):
 def test_a_folder_that_is_not_there_is_made_but_not_its_parents(bundle: Path, tmp_path: Path):
     with pytest.raises(StarvecError, match="is no folder: make it first"):
         publish(bundle, tmp_path / "a" / "b")
+
+
+def test_what_stood_there_is_never_deleted_by_a_publication_that_fails(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    site = tmp_path / "site"
+    (site / ".git").mkdir(parents=True)
+    (site / ".git/HEAD").write_text("ref")
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if target == site:
+            raise PermissionError("not yours")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(StarvecError, match=r"site cannot be written \(not yours\); what stood there is in .*/old"):
+        publish(bundle, site)
+    [left] = tmp_path.rglob(".git/HEAD")
+    assert left.read_text() == "ref"
+
+
+def test_everybody_may_read_what_a_folder_of_the_store_becomes(bundle: Path, tmp_path: Path):
+    bundle.chmod(0o700)
+    publish(bundle, tmp_path / "site")
+    assert (tmp_path / "site").stat().st_mode & 0o777 == 0o755
