@@ -288,12 +288,20 @@ class _Remote:
         if not self.fs.exists(f"{self.base}/{name}/manifest.json"):
             raise CorruptArtifact(f"{self.url}/{name} has no manifest.json: materialize {name.rsplit('/', 1)[0]} again")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
-        for source in self.fs.find(f"{self.base}/{name}"):
-            target = aside / source.rpartition(f"/{name}/")[2]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.fs.get_file(source, str(target))
-        aside.rename(folder)
+        # Not called a draft: readers hold no lock, and the next writer clears drafts away.
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder.parent) as aside:
+            version = Path(aside, "version")
+            for source in self.fs.find(f"{self.base}/{name}"):
+                target = version / source.rpartition(f"/{name}/")[2]
+                if ".." in target.parts:
+                    raise CorruptArtifact(f"{self.url}/{name} has a file outside its folder, {source!r}: delete it")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self.fs.get_file(source, str(target))
+            try:
+                version.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another process fetched the same meanwhile
+                    raise
 
     def partitions(self, asset: str) -> list[str]:
         return sorted(Path(p).parent.name for p in self.fs.glob(f"{self.base}/{asset}/????-??/LATEST"))

@@ -48,6 +48,26 @@ def test_a_bucket_serves_a_machine_that_has_an_empty_cache(tmp_path: Path):
     assert (there.latest("raw_stars/2024-01").path / "data.txt").read_text() == "stars"
 
 
+def test_processes_that_fetch_the_same_and_one_that_writes_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    url = f"memory://{tmp_path.name}-together"
+    version = put(ArtifactStore(tmp_path / "here", bucket=url), "star_log", "months").manifest.version
+    there, again = (ArtifactStore(tmp_path / "there", bucket=url) for _ in range(2))
+    assert there._remote is not None
+    get_file = type(there._remote.fs).get_file
+    meanwhile = []
+
+    def slow(*arguments, **options):
+        if not meanwhile:
+            meanwhile.append("the others")
+            assert again.latest("star_log").manifest.version == version
+            put(ArtifactStore(tmp_path / "there"), "star_log", "other months")
+        return get_file(*arguments, **options)
+
+    monkeypatch.setattr(type(there._remote.fs), "get_file", slow)
+    assert (there.open("star_log", version).path / "data.txt").read_text() == "months"
+    assert not list((tmp_path / "there").rglob(".d*"))
+
+
 def test_folders_inside_an_artifact_are_kept_checked_and_mirrored(tmp_path: Path):
     url = f"memory://{tmp_path.name}-nested"
     here = ArtifactStore(tmp_path / "here", bucket=url)
