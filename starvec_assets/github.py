@@ -25,6 +25,7 @@ from starvec_assets.files import write_atomically
 MAX_BODY = 16 << 20
 MAX_PAGES = 1_000
 MAX_REDIRECTS = 5
+LONGEST_WAIT = 86_400.0  # seconds: GitHub's limits are per hour, what it asks for beyond a day is no time to come back
 TOKEN_REFUSED = "GitHub refuses the token in GITHUB_TOKEN (401): renew it"
 TIMEOUT = httpx.Timeout(30, connect=10)
 
@@ -215,9 +216,8 @@ class GitHub:
         for _ in range(MAX_PAGES):
             yield from _stars(answer.body, page)
             seen.add(page)
-            if answer.next_page is None or answer.next_page in seen:
+            if answer.next_page is None or (page := self._own(answer.next_page)) in seen:
                 return
-            page = answer.next_page
             answer = self._stars_page(page, login)
 
     def _stars_page(self, page: str, user: str) -> _Answer:
@@ -282,7 +282,7 @@ class GitHub:
             if status != 200:
                 raise GitHubError(f"{_path(url)}: GitHub answers {status}: {_message(body)}")
             match = _NEXT.search(answer_headers.get("link", ""))
-            answer = _Answer(body, self._own(match[1]) if match else None, answer_headers.get("etag"))
+            answer = _Answer(body, match[1] if match else None, answer_headers.get("etag"))
             if entry is not None and answer.etag:
                 _save(entry, answer)
             return answer
@@ -339,9 +339,9 @@ def _seconds_to_wait(response: httpx.Response, body: bytes) -> float | None:
     if response.status_code not in (403, 429):
         return None
     headers = response.headers
-    if (after := headers.get("retry-after", "")).isdigit():
-        return float(after)
-    if headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdigit():
+    if (after := headers.get("retry-after", "")).isdecimal():
+        return min(float(after), LONGEST_WAIT)
+    if headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdecimal():
         return _until_reset(headers)
     return 60.0 if response.status_code == 429 or b"rate limit" in body[:2000].lower() else None
 
@@ -349,7 +349,7 @@ def _seconds_to_wait(response: httpx.Response, body: bytes) -> float | None:
 def _until_reset(headers: httpx.Headers) -> float:
     """Seconds until the limit is whole again; a minute where GitHub does not say."""
     reset = headers.get("x-ratelimit-reset", "")
-    return max(0.0, float(reset) - time.time()) + 1 if reset.isdigit() else 60.0
+    return min(max(0.0, float(reset) - time.time()) + 1, LONGEST_WAIT) if reset.isdecimal() else 60.0
 
 
 def _bounded(response: httpx.Response) -> bytes:
@@ -381,11 +381,11 @@ def _star(row: Any) -> Star:
 
 
 def _repository(repo: Any) -> Repository:
-    if type(repo["id"]) is not int or not _REPOSITORY.fullmatch(repo["full_name"]):
-        raise ValueError(f"repository {repo['id']!r} {repo['full_name']!r}")
+    if not _REPOSITORY.fullmatch(repo["full_name"]):
+        raise ValueError(f"repository {repo['full_name']!r:.200}")
     topics = repo.get("topics")
     return Repository(
-        repo_id=repo["id"],
+        repo_id=_number(repo["id"]),
         name=repo["full_name"],
         description=_text(repo.get("description")),
         language=_text(repo.get("language")),
@@ -456,7 +456,7 @@ def _load(entry: Path) -> _Answer | None:
             body = file.read(MAX_BODY + 1)
         if hashlib.sha256(body).hexdigest() != head["sha256"]:
             return None
-        return _Answer(body, head["next"], head["etag"])
+        return _Answer(body, None if head["next"] is None else str(head["next"]), str(head["etag"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

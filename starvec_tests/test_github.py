@@ -246,6 +246,24 @@ def test_long_rate_limit_says_when_to_come_back(server: Server, client: Callable
         client(token=Token(SECRET)).readme("o/r")
 
 
+@pytest.mark.parametrize(
+    ("headers", "waited"),
+    [({"retry-after": "²"}, 60), ({"retry-after": "9" * 400}, None), ({"x-ratelimit-remaining": "0"}, 60)],
+)
+def test_a_wait_that_is_none_is_not_believed(
+    server: Server, client: Callable[..., GitHub], headers: dict[str, str], waited: float | None
+) -> None:
+    waits: list[float] = []
+    server.on(README, (429, headers, b""), (200, {}, b"hello"))
+    one = client(sleep=waits.append)
+    if waited is None:
+        with pytest.raises(RateLimited, match="come back then"):
+            one.readme("o/r")
+    else:
+        assert one.readme("o/r") == "hello"
+        assert waits == [waited]
+
+
 def test_other_refusals_are_errors_with_githubs_words(server: Server, client: Callable[..., GitHub]) -> None:
     server.on(README, (403, {"x-ratelimit-remaining": "55"}, b'{"message": "Resource not accessible"}'))
     with pytest.raises(GitHubError, match="403: Resource not accessible"):
@@ -300,6 +318,16 @@ def test_token_goes_to_its_own_server_alone(server: Server, client: Callable[...
     with pytest.raises(GitHubError, match=r"another server, 'evil\.example'"):
         list(one.starred("ada"))
     assert server.requests[0][1]["authorization"] == f"Bearer {SECRET}"
+
+
+def test_token_goes_nowhere_that_the_cache_names(server: Server, client: Callable[..., GitHub], tmp_path: Path) -> None:
+    server.on(STARRED, (200, {"etag": '"1"', "link": f'<{server.url}/2>; rel="next"'}, page(star(1))))
+    server.on("/2", (200, {}, page(star(2))))
+    list(client(cache=tmp_path).starred("ada"))
+    (entry,) = tmp_path.iterdir()
+    entry.write_bytes(entry.read_bytes().replace(f"{server.url}/2".encode(), b"http://evil.example/2"))
+    with pytest.raises(GitHubError, match=r"another server, 'evil\.example'"):
+        list(client(cache=tmp_path, token=Token(SECRET)).starred("ada"))
 
 
 def test_address_that_is_none_is_an_error(server: Server, client: Callable[..., GitHub]) -> None:

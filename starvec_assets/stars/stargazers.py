@@ -112,7 +112,8 @@ def top_up(
 
     `catalogue` is repo_catalog's repos.parquet, `archive` raw_stars' stars.parquet by month; `ask` gives a page of
     stargazers, as GitHub.stargazers does. Of a user and a repository the first star counts. Spent limits end a run
-    early, not with an error: `waiting` names what is left, and its pages stay in `progress` until `clear`.
+    early, not with an error: `waiting` names what is left, and its pages stay in `progress` until `clear`. `failed`
+    names repositories that are gone or that GitHub refuses to tell of.
     `on_repository` is called with name, number and total before each. Raises GitHubError when GitHub does not answer;
     the next run goes on from there.
     """
@@ -134,7 +135,7 @@ def top_up(
             pages = _Pages(progress / f"{repo_id}.jsonl", repo_id, name, floor)
             try:
                 pages.fetch(ask, settings, summary)
-            except NotFound as error:
+            except (NotFound, QueryRefused) as error:
                 summary.failed[name] = str(error)
                 pages.path.unlink()
             except RateLimited as error:
@@ -181,7 +182,7 @@ class _Pages:
     def fetch(self, ask: Ask, settings: TopUpSettings, summary: TopUpSummary) -> None:
         """Ask for what is missing; on return `done`, or the run's requests are spent.
 
-        Raises NotFound, also when the name is another repository's by now, and what `ask` raises.
+        Raises what `ask` raises, and NotFound when the name is another repository's by now.
         """
         page = self._resume()
         resumed = page is not None

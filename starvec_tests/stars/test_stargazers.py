@@ -263,6 +263,15 @@ def test_a_repository_that_is_gone_does_not_hold_up_the_others(
     assert summary.done == [2]
 
 
+def test_a_repository_that_github_refuses_does_not_hold_up_the_others(
+    server: Server, client: Callable[..., GitHub], run: Run
+) -> None:
+    server.moods = [lambda _: (200, {}, error("FORBIDDEN", "Repository access blocked"))]
+    summary = run(client(), repositories=["o/one", "o/two"])
+    assert summary.failed == {"o/one": "/graphql: FORBIDDEN: Repository access blocked"}
+    assert summary.done == [2]
+
+
 def test_the_bound_on_requests_ends_a_run_and_the_next_goes_on_at_the_page(
     server: Server, client: Callable[..., GitHub], run: Run
 ) -> None:
