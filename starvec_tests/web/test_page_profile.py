@@ -133,43 +133,37 @@ def test_stars_that_arrived_before_the_limit_are_enough_to_go_on(visitor: Any, s
     assert "Only the newest 100 stars arrived, 1 of 4 pages." in page.inner_text(".person .lead")
 
 
-@pytest.mark.parametrize(
-    ("login", "words"),
-    [
+def test_what_cannot_be_a_profile_is_said_plainly(visitor: Any, site: str, api: StarsApi):
+    page = visit(visitor, site, "#/you", api)
+    for login, words in (
         ("nobody-at-all", "GitHub knows nobody with the login nobody-at-all."),
         ("new-here", "new-here has starred nothing in public"),
         ("elsewhere", "none of the 2,014 known here"),
         ("not a login", "That is no GitHub login"),
-        ("-dash", "That is no GitHub login"),
         ("  ", "Type a GitHub login first."),
-    ],
-)
-def test_what_cannot_be_a_profile_is_said_plainly(visitor: Any, site: str, api: StarsApi, login: str, words: str):
-    page = visit(visitor, site, "", api)
-    look_up(page, login)
-    page.wait_for_selector(f"[role=alert]:has-text('{words}')")
+        ("-dash", "That is no GitHub login"),
+    ):
+        look_up(page, login)
+        page.wait_for_selector(f"[role=alert]:has-text('{words}')")
+    assert {login for login, _, _ in api.asked} == {"nobody-at-all", "new-here", "elsewhere"}
     assert visitor.elsewhere == []
 
 
-@pytest.mark.parametrize(
-    ("reply", "words"),
-    [
+def test_what_github_does_not_give_is_said_plainly(visitor: Any, site: str):
+    page = visit(visitor, site, "#/you")
+    for reply, words in (
         (lambda route: route.abort(), "api.github.com cannot be reached: you seem to be offline"),
         (lambda route: answer(route, 502, "<html>"), "GitHub answers 502."),
         (lambda route: answer(route, 200, {"not": "a list"}), "is not a list of stars"),
-        (lambda route: answer(route, 200, "{"), "is not a list of stars"),
         (lambda route: answer(route, 429, {}, {"retry-after": "90"}), "spent until"),
+        (lambda route: answer(route, 200, "{"), "is not a list of stars"),
         (lambda route: answer(route, 403, {"message": "secondary rate limit"}), "spent for now"),
         (lambda route: answer(route, 403, {"message": "<b>blocked</b>"}), "GitHub answers 403 (“<b>blocked</b>”)"),
-    ],
-)
-def test_what_github_does_not_give_is_said_plainly(visitor: Any, site: str, reply: Any, words: str):
-    visitor.answers[API] = reply
-    page = visit(visitor, site)
-    look_up(page, "octocat")
-    page.wait_for_selector("[role=alert]")
-    assert words in page.inner_text("[role=alert]")
-    assert page.is_enabled("text=Make my profile")
+    ):
+        visitor.answers[API] = reply
+        look_up(page, "octocat")
+        page.wait_for_selector(f"[role=alert]:has-text('{words}')")
+        assert page.is_enabled("text=Make my profile")
 
 
 def test_stars_are_read_several_pages_at_a_time_and_counted(visitor: Any, site: str, truth: Truth):
