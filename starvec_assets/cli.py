@@ -269,10 +269,12 @@ def _build_wasm(arguments: argparse.Namespace) -> None:
 
 
 def _print_neighbours(neighbours: "list[Neighbour]", title: str) -> None:
+    from starvec_assets.export.columns import plain  # a description may hold what steers a terminal
+
     print(title)
-    width = max(len(found.name) for found in neighbours)
+    width = max((len(found.name) for found in neighbours), default=0)
     for found in neighbours:
-        about = " ".join(part for part in (found.language, found.description) if part)
+        about = plain(f"{found.language} {found.description}")
         print(f"  {found.cosine:.3f}  {found.name.ljust(width)}  {found.stars:>7,}  {about[:80]}".rstrip())
     print()
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from starvec_assets.cli import _print_neighbours
+from starvec_assets.export.fp16 import Neighbour
 from starvec_assets.home import home
 from starvec_assets.sample.simulate import AWESOME, SampleSettings, write_archive
 from starvec_assets.store import ArtifactStore
@@ -77,6 +79,12 @@ def test_similar_answers_from_the_export(folder: Path):
     cosines = [float(line.split()[0]) for line in lines]
     assert cosines == sorted(cosines, reverse=True)
     assert "pandas-dev/pandas" not in "".join(lines)
+
+
+def test_what_a_description_holds_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]):
+    _print_neighbours([Neighbour(0, "o/r", 0.5, 7, "", "red \x1b[31m\r\nthing")], "nearest")
+    _print_neighbours([], "nobody")
+    assert capsys.readouterr().out == "nearest\n  0.500  o/r        7  red [31m thing\n\nnobody\n\n"
 
 
 def test_the_page_is_served_until_it_is_interrupted(folder: Path):
