@@ -25,6 +25,7 @@ USEARCH = "2.26.6"
 SHA256 = "eefb8dc019ad5a184f6089b22f20b91b3961720e504e97ba2718ad62ed65674b"
 SDIST = f"usearch-{USEARCH}.tar.gz"
 GIVEN = "STARVEC_USEARCH_SDIST"
+PATIENCE = 600  # seconds for a download of a megabyte
 
 CORE = PACKAGE / "web" / "engine" / "core"
 _MOST_BYTES = 1 << 23
@@ -77,10 +78,14 @@ def sdist(cache: Path) -> bytes:
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             fetched = Path(folder) / SDIST
             command = [sys.executable, "-c", _FETCH, USEARCH, str(fetched)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-            if done.returncode:
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+                trouble = _reason(done.stderr) if done.returncode else ""
+            except subprocess.TimeoutExpired:
+                trouble = f"no answer within {PATIENCE} s"
+            if trouble:
                 raise StarvecError(
-                    f"{SDIST} could not be downloaded by pip ({_reason(done.stderr)}). It is needed once, to build "
+                    f"{SDIST} could not be downloaded by pip ({trouble}). It is needed once, to build "
                     f"the page's search core: run again with a network, or set {GIVEN} to a copy of that file"
                 )
             _checked(fetched)

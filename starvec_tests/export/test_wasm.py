@@ -83,6 +83,14 @@ def test_without_a_network_the_way_out_is_named(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_index_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(wasm.GIVEN, raising=False)
+    monkeypatch.setattr(wasm, "_FETCH", "import time; time.sleep(60)")
+    monkeypatch.setattr(wasm, "PATIENCE", 0.1)
+    with pytest.raises(StarvecError, match=rf"no answer within 0.1 s.*or set {wasm.GIVEN} to a copy"):
+        wasm.build(tmp_path)
+
+
 def test_another_archive_than_the_pinned_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / wasm.SDIST).write_bytes(b"something else")
     digest = hashlib.sha256(b"something else").hexdigest()
