@@ -26,7 +26,8 @@ def twin(points: Matrix, seed: int) -> Matrix:
 def silhouette(points: Matrix, clusters: int, sample: int, seed: int) -> float:
     """Mean silhouette (Rousseeuw 1987, cosine distance) of at most `sample` points after k-means of unit rows.
 
-    1: every point is far nearer to its own cluster than to the next one; 0: clusters run into each other.
+    1: every point is far nearer to its own cluster than to the next one; 0: clusters run into each other, or all that
+    were drawn are in one.
     """
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
@@ -35,6 +36,8 @@ def silhouette(points: Matrix, clusters: int, sample: int, seed: int) -> float:
     with threadpool_limits(1):  # the same bits whatever the number of cores
         labels = KMeans(clusters, n_init=1, max_iter=50, random_state=seed).fit_predict(points)
         drawn = np.random.default_rng(seed).permutation(len(points))[:sample]
+        if len(np.unique(labels[drawn])) == 1:
+            return 0.0
         return float(silhouette_score(points[drawn], labels[drawn], metric="cosine"))
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,9 @@ class StructureSettings(Settings):
     repositories: int = Field(
         20_000, ge=LEAST, le=200_000, description="most starred ones on the map and in clusters; time grows with them"
     )
-    clusters: list[int] = Field([10, 30, 100], description="numbers of clusters that k-means is asked for")
+    clusters: list[Annotated[int, Field(ge=2)]] = Field(
+        [10, 30, 100], description="numbers of clusters that k-means is asked for; at most half of the sample"
+    )
     sample: int = Field(5_000, ge=10, le=50_000, description="repositories that silhouette, Hopkins and purity rest on")
     perplexity: float = Field(30.0, ge=2, le=200, description="about how many neighbours t-SNE keeps together")
     iterations: int = Field(500, ge=250, le=5_000, description="steps of t-SNE; the first 250 exaggerate")
@@ -91,7 +94,7 @@ def build_structure(
     silhouettes = [
         (k, _silhouette(points, k, settings), _silhouette(cloud, k, settings))
         for k in sorted(set(settings.clusters))
-        if 2 <= k < len(points) // 2
+        if k <= min(len(points), settings.sample) // 2
     ]
     purity, chance = clusters.language_purity(points, spoken, settings.sample, settings.seed)
     metrics = {

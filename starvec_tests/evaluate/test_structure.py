@@ -77,6 +77,20 @@ def built(grouped, tmp_path_factory):
     return folders, found
 
 
+def test_a_sample_that_lies_in_one_cluster_has_no_silhouette(grouped):
+    one_apart = np.vstack([-grouped[:1], np.repeat(grouped[:1], 99, axis=0) + grouped[:99] / 1e3])
+    assert clusters.silhouette(one_apart.astype(np.float32), 2, 3, 0) == 0
+
+
+def test_more_clusters_than_half_the_sample_are_not_asked_for(grouped, tmp_path):
+    names = [f"o/{i}" for i in range(N)]
+    settings = SETTINGS.model_copy(update={"clusters": [5, 6], "sample": 10})
+    found = build_structure(grouped, names, [None] * N, ask({}, {}), tmp_path, settings)
+    assert [k for k, *_ in found.silhouettes] == [5]
+    with pytest.raises(ValueError, match="greater than or equal to 2"):
+        StructureSettings(clusters=[1])
+
+
 def test_figures_map_and_picture_are_written(built):
     (out, _), found = built
     assert found.on_map == N - 2, "rows without a vector are not on the map"
