@@ -7,7 +7,7 @@ groups); DuckDB filters and orders each range; the lists then move between plain
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -137,15 +137,15 @@ def check_vocabulary(vocabulary: pa.Table, fates: Fates, settings: CorpusSetting
 
 def pack(selected: Selected, out: Path, settings: CorpusSettings) -> CorpusSummary:
     """Write what an engine selected: the second half of `build_corpus`, and all that is left of it for push_down."""
-    rows, fates, vocabulary, ids, lists = (getattr(selected, f.name) for f in fields(selected))
-    users = {fate: count for fate, (count, _) in fates.items()}
-    first = {fate: count for fate, (_, count) in fates.items()}
-    repeated = rows - sum(first.values())
+    vocabulary, lists = selected.vocabulary, selected.lists
+    users = {fate: count for fate, (count, _) in selected.fates.items()}
+    first = {fate: count for fate, (_, count) in selected.fates.items()}
+    repeated = selected.rows - sum(first.values())
     kept_users, kept_stars = users.pop("kept"), first.pop("kept")
     limits = f"{settings.min_stars} to {settings.max_stars} stars"
     write_table(vocabulary, REPOS, out / "repos.parquet")
 
-    keys = user_keys(ids, settings.seed)
+    keys = user_keys(selected.ids, settings.seed)
     order = np.argsort(keys)
     lengths = lists.lengths[order]
     enough = lengths >= settings.min_known
@@ -166,7 +166,7 @@ def pack(selected: Selected, out: Path, settings: CorpusSettings) -> CorpusSumma
 
     users |= {"unknown": kept_users - int(enough.sum()), "heldout": len(heldout), "trained": int(trained.sum())}
     return CorpusSummary(
-        rows=rows,
+        rows=selected.rows,
         users=users,
         stars={
             "repeated": repeated,

@@ -14,6 +14,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import column, write_table
 from starvec_assets.stars.coverage import EMPTY, FAILED, MISSING, OK, to_usual, unseen_share
 from starvec_assets.stars.months import month_start
+from starvec_assets.stars.star import DUPLICATE, REASONS
 
 NOTHING = (MISSING, EMPTY, FAILED)
 
@@ -47,14 +48,10 @@ MONTHS = pa.schema(
 
 @dataclass(frozen=True)
 class StarLogSummary:
-    """The whole log. `last_ratio` is the newest month's stars to the median of the twelve before."""
+    """The whole log."""
 
     months: int
-    users_by_month: int
     stars: int
-    hours_faulty: int
-    last_month: str
-    last_ratio: float | None
 
 
 def build_star_log(month_folders: dict[str, Path], hashes: dict[str, str], out: Path) -> StarLogSummary:
@@ -71,14 +68,7 @@ def build_star_log(month_folders: dict[str, Path], hashes: dict[str, str], out: 
         row["ratio"] = to_usual(row["stars"], [r["stars"] for r in before])
         row["seen_ratio"] = to_usual(seen_share(row["unseen_share"]), [seen_share(r["unseen_share"]) for r in before])
     write_table(pa.Table.from_pylist(rows, schema=MONTHS), MONTHS, out / "months.parquet")
-    return StarLogSummary(
-        len(rows),
-        sum(r["users"] for r in rows),
-        sum(r["stars"] for r in rows),
-        sum(r["hours_faulty"] for r in rows),
-        rows[-1]["month"],
-        rows[-1]["ratio"],
-    )
+    return StarLogSummary(len(rows), sum(r["stars"] for r in rows))
 
 
 def year_before(month: str, months: Iterable[str]) -> list[str]:
@@ -110,11 +100,6 @@ def _row(month: str, folder: Path, content_hash: str) -> dict[str, Any]:
             f"the stars of {month} in {folder} cannot be read ({error}): materialize raw_stars[{month}] again"
         ) from error
     ok = pc.sum(pc.equal(hours["status"], OK)).as_py() or 0
-    reasons = [
-        name
-        for name in ("broken_json", "missing_fields", "bad_values", "too_long", "old_schema")
-        if name in hours.column_names
-    ]
     return {
         "month": month,
         "content_hash": content_hash,
@@ -124,6 +109,6 @@ def _row(month: str, folder: Path, content_hash: str) -> dict[str, Any]:
         "hours_ok": ok,
         "hours_faulty": len(hours) - ok,
         "hours_missing": pc.sum(pc.is_in(hours["status"], pa.array(NOTHING))).as_py() or 0,
-        "rejected": sum(pc.sum(hours[name]).as_py() or 0 for name in reasons),
+        "rejected": sum(pc.sum(hours[reason]).as_py() or 0 for reason in REASONS if reason != DUPLICATE),
         "unseen_share": unseen_share(hours),
     }
