@@ -9,7 +9,7 @@ from starvec_assets.settings import Settings
 
 
 class TrainSettings(Settings):
-    """One training run. The README's table says what each default was measured against."""
+    """One training run; docs/training.md says what each field does and what was tried beside its default."""
 
     dim: int = Field(128, ge=2, le=1024, description="dimensions of a vector")
     start: Literal["spectral", "ppmi", "text", "random", "text+spectral"] = Field(

@@ -87,8 +87,9 @@ def spectral_start(
     by_item = torch.bincount(items, minlength=n).clamp(min=1).float().rsqrt().unsqueeze(1)
 
     def gram(q: torch.Tensor) -> torch.Tensor:
-        """X'X q with both scalings: [n, k] to [n, k]. Rows of `q` that qr left in columns would go by one core, slowly."""
-        u = embedding_bag(items, (q * by_item).contiguous(), user_offsets, mode="sum").mul_(by_user)
+        """X'X q with both scalings: [n, k] to [n, k]."""
+        rows = (q * by_item).contiguous()  # qr leaves columns, which go by one core, slowly
+        u = embedding_bag(items, rows, user_offsets, mode="sum").mul_(by_user)
         return embedding_bag(owners, u, item_offsets.to(owners.dtype), mode="sum").mul_(by_item)
 
     k = min(d + spare, n, users)
