@@ -55,6 +55,11 @@ export function downloadBar(app, signal) {
     "failed",
     (event) => {
       const { message } = /** @type {CustomEvent} */ (event).detail;
+      const again = () => {
+        replace(box, bar, text);
+        text.textContent = "Trying again …";
+        app.engine.download();
+      };
       box.hidden = false;
       replace(
         box,
@@ -63,7 +68,7 @@ export function downloadBar(app, signal) {
           { class: "trouble", role: "alert" },
           message,
           " ",
-          h("button", { type: "button", onclick: () => location.reload() }, "Load the page again"),
+          h("button", { type: "button", onclick: again }, "Try again"),
         ),
       );
     },

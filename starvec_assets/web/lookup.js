@@ -61,12 +61,12 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
     announce(`Fetching the stars of ${who}`);
     submit.disabled = true;
     app.agreed = true;
-    app.engine.download();
     try {
       const stars = await starsOf(who, {
         token: app.token,
         signal: stop,
         onPage: (read, pages, found) => {
+          if (found) app.engine.download(); // not for nobody
           bar.max = pages;
           bar.value = read;
           text.textContent = `${plural(found, "star")}, page ${count(read)} of ${count(pages)}`;

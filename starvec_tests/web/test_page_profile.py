@@ -134,17 +134,22 @@ def test_stars_that_arrived_before_the_limit_are_enough_to_go_on(visitor: Any, s
 
 
 def test_what_cannot_be_a_profile_is_said_plainly(visitor: Any, site: str, api: StarsApi):
+    large: list[str] = []
+    visitor.context.on("request", lambda request: large.append(request.url) if "/vectors.hi" in request.url else None)
     page = visit(visitor, site, "#/you", api)
     for login, words in (
         ("nobody-at-all", "GitHub knows nobody with the login nobody-at-all."),
+        ("not a login", "That is no GitHub login"),
         ("new-here", "new-here has starred nothing in public"),
         ("elsewhere", "none of the 2,014 known here"),
-        ("not a login", "That is no GitHub login"),
         ("  ", "Type a GitHub login first."),
         ("-dash", "That is no GitHub login"),
     ):
         look_up(page, login)
         page.wait_for_selector(f"[role=alert]:has-text('{words}')")
+        assert not large or login not in ("nobody-at-all", "not a login", "new-here"), (
+            "nothing large is fetched for nobody"
+        )
     assert {login for login, _, _ in api.asked} == {"nobody-at-all", "new-here", "elsewhere"}
     assert visitor.elsewhere == []
 
