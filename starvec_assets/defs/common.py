@@ -5,6 +5,7 @@ import functools
 import hashlib
 import inspect
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from starvec_assets.parquet import comments
 from starvec_assets.store import Artifact, ArtifactStore, Draft
 
 OWNER = "team:starvec"
+SECONDS_BETWEEN_LINES = 10
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2015-01", fmt="%Y-%m")
 """GH Archive's present event format begins here; a month is a partition from the day it is over."""
@@ -149,6 +151,19 @@ def _cell(value: Any, most: int) -> str:
         return f"{value:,}"
     text = "" if value is None else str(value)
     return "".join(f"&#{ord(c)};" if c in "|<>&[]()`*_!\\" else c for c in text[:most].replace("\n", " "))
+
+
+def now_and_then(say: Callable[[str], None]) -> Callable[[str], None]:
+    """`say` for lines that come too fast to be read: what comes within seconds of the one before goes unsaid."""
+    said = time.monotonic()
+
+    def say_now_and_then(line: str) -> None:
+        nonlocal said
+        if time.monotonic() - said > SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            say(line)
+
+    return say_now_and_then
 
 
 def _columns(folder: Path) -> list[dg.TableColumn]:

@@ -13,7 +13,17 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 from pydantic import Field
 
-from starvec_assets.defs.common import MONTHS, OWNER, code_version, materialization, preview, table, told, writing
+from starvec_assets.defs.common import (
+    MONTHS,
+    OWNER,
+    code_version,
+    materialization,
+    now_and_then,
+    preview,
+    table,
+    told,
+    writing,
+)
 from starvec_assets.defs.resources import (
     BIGQUERY,
     IN_BIGQUERY,
@@ -37,7 +47,6 @@ from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
 
 WHOLE, USUAL, SEEN = "every_hour_is_whole", "stars_as_usual", "event_ids_as_usual"
 SPANS_NAMED = 24
-SECONDS_BETWEEN_LINES = 10
 
 Month = tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]
 """The events of raw_stars and of raw_repos."""
@@ -250,10 +259,10 @@ class Watch:
     """Hours as they end: a bar in a terminal, a line in the UI's log now and then."""
 
     def __init__(self, context: dg.AssetExecutionContext, month: str) -> None:
-        self.context, self.month = context, month
+        self.month, self.say = month, now_and_then(context.log.info)
         self.hours = self.stars = self.bytes = 0
         self.expected = len(hours_of(month))
-        self.began = self.said = time.monotonic()
+        self.began = time.monotonic()
 
     def __enter__(self) -> "Watch":
         self.bar = bar(self.expected, self.month, "hour")
@@ -268,11 +277,7 @@ class Watch:
         speed = self.bytes / 1e6 / (time.monotonic() - self.began)
         self.bar.set_postfix_str(f"{speed:.0f} MB/s, {self.stars:,} stars", refresh=False)
         self.bar.update()
-        if time.monotonic() - self.said > SECONDS_BETWEEN_LINES:
-            self.said = time.monotonic()
-            self.context.log.info(
-                f"{self.month}: {self.hours} of {self.expected} hours, {speed:.0f} MB/s, {self.stars:,} stars"
-            )
+        self.say(f"{self.month}: {self.hours} of {self.expected} hours, {speed:.0f} MB/s, {self.stars:,} stars")
 
 
 def _months_before(log: dg.DagsterLogManager, artifacts: ArtifactStore, month: Artifact) -> list[Artifact]:

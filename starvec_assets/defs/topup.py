@@ -1,12 +1,11 @@
 """stargazer_topup: what the archive lost of the stars of chosen repositories, asked of GitHub. Optional."""
 
-import time
 from typing import Any
 
 import dagster as dg
 import pyarrow.parquet as pq
 
-from starvec_assets.defs.common import asset, materialization, preview, table, writing
+from starvec_assets.defs.common import asset, materialization, now_and_then, preview, table, writing
 from starvec_assets.defs.log import months_of
 from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB, StoreResource
 from starvec_assets.home import home
@@ -14,7 +13,6 @@ from starvec_assets.plots import month_chart, picture
 from starvec_assets.progress import bar
 from starvec_assets.stars.stargazers import SOURCE, TopUpSettings, clear, top_up
 
-SECONDS_BETWEEN_LINES = 10
 NAMED = 100
 
 
@@ -46,7 +44,7 @@ def stargazer_topup(
     log, catalogue, before = (*map(artifacts.latest, ("star_log", "repo_catalog")), artifacts.find("stargazer_topup"))
     months = months_of(log, artifacts, "raw_stars")
     archive = {month.asset.partition("/")[2]: month.path / "stars.parquet" for month in months}
-    progress, said = home() / "progress" / "stargazers", time.monotonic()
+    progress, say = home() / "progress" / "stargazers", now_and_then(context.log.info)
     chosen = bool(config.repositories or config.most_starred)
     provenance = [SOURCE] if chosen or (before and SOURCE in before.manifest.provenance) else []
     with (
@@ -57,12 +55,9 @@ def stargazer_topup(
     ):
 
         def tell(name: str, number: int, total: int) -> None:
-            nonlocal said
             shown.total, shown.n = total, number
             shown.set_postfix_str(name)
-            if time.monotonic() - said > SECONDS_BETWEEN_LINES:
-                said = time.monotonic()
-                context.log.info(f"stargazers: {number:,} of {total:,} repositories, now {name}")
+            say(f"stargazers: {number:,} of {total:,} repositories, now {name}")
 
         summary = top_up(
             connection,

@@ -11,12 +11,11 @@ import dagster as dg
 import duckdb
 
 from starvec_assets.bigquery import GIB, BigQuery, BigQuerySettings, Bill, told
+from starvec_assets.defs.common import now_and_then
 from starvec_assets.home import home
 from starvec_assets.progress import bar
 from starvec_assets.stars.month import MonthSummary, finish_month
 from starvec_assets.stars.tables import read_months
-
-SECONDS_BETWEEN_LINES = 10
 
 Ingest = Callable[[str, Path, Path, duckdb.DuckDBPyConnection], MonthSummary]
 """Makes a month: its name, the folders of its stars and of its repositories, and a connection to do it with."""
@@ -52,8 +51,7 @@ def months_of_tables(
     """Fetch the months in one query; what makes each of them, and the query's bill."""
     progress = home() / "progress"
     progress.mkdir(parents=True, exist_ok=True)
-    began = said = time.monotonic()
-    rows = 0
+    began, rows, say = time.monotonic(), 0, now_and_then(context.log.info)
     with (
         tempfile.TemporaryDirectory(prefix="bigquery-", dir=progress) as folder,
         resource.open(context.log.info) as bigquery,
@@ -61,12 +59,10 @@ def months_of_tables(
     ):
 
         def on_rows(count: int) -> None:
-            nonlocal rows, said
+            nonlocal rows
             rows += count
             shown.update(count)
-            if time.monotonic() - said > SECONDS_BETWEEN_LINES:
-                said = time.monotonic()
-                context.log.info(f"{rows:,} rows came from BigQuery")
+            say(f"{rows:,} rows came from BigQuery")
 
         read, bill = read_months(bigquery, months, Path(folder), facts, most_sightings, on_rows)
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from starvec_assets.defs import ingest
+from starvec_assets.defs import common
 from starvec_assets.defs.corpus import user_buckets
 from starvec_assets.defs.ingest import SEEN, USUAL, WHOLE, Watch, _months_before, raw_stars_and_repos
 from starvec_assets.defs.log import repo_catalog, star_log
@@ -138,7 +138,7 @@ def test_the_log_shows_the_coverage_of_all_months(months: dict[str, dg.ExecuteIn
 def test_the_log_of_a_run_tells_hours_megabytes_and_stars(monkeypatch: pytest.MonkeyPatch):
     lines: list[str] = []
     context = SimpleNamespace(log=SimpleNamespace(info=lines.append))
-    monkeypatch.setattr(ingest, "SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(common, "SECONDS_BETWEEN_LINES", 0)
     with Watch(context, "2024-02") as watch:  # type: ignore[arg-type]
         for hour in range(2):
             watch(HourCoverage(datetime(2024, 2, 1, hour, tzinfo=UTC), "ok", bytes=3_000_000, stars=5_000))
