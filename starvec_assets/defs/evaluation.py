@@ -115,7 +115,7 @@ def evaluation(
         from starvec_assets.train.starts import spectral_start
 
         systems["spectral"] = spectral_start(PackedLists.load(corpus.path), len(ids), vectors.shape[1], config.seed)
-    if (before := _before(artifacts, trained)) is not None:
+    if (before := _before(context.log, artifacts, trained)) is not None:
         systems["previous"] = aligned(*before, ids)
     known = pq.read_table(catalogue.path / "repos.parquet", columns=["repo_id", "language"])
     languages = dict(zip(known["repo_id"].to_pylist(), known["language"].to_pylist(), strict=True))
@@ -173,7 +173,9 @@ def evaluation(
     )
 
 
-def _before(artifacts: ArtifactStore, trained: Artifact) -> tuple[Matrix, npt.NDArray[np.int64]] | None:
+def _before(
+    log: dg.DagsterLogManager, artifacts: ArtifactStore, trained: Artifact
+) -> tuple[Matrix, npt.NDArray[np.int64]] | None:
     """Vectors and repo_ids of the newest export of other vectors: what people have is what must not get worse.
 
     Trained but never exported versions do not count, or a bad one would lower the mark for the next.
@@ -183,7 +185,8 @@ def _before(artifacts: ArtifactStore, trained: Artifact) -> tuple[Matrix, npt.ND
     for version in reversed(artifacts.versions("fp16_export")):
         try:
             export = artifacts.open("fp16_export", version)
-        except CorruptArtifact:
+        except CorruptArtifact as error:
+            log.warning(f"not compared with an export that is damaged: {error}")
             continue
         if export.manifest.inputs["trained_embeddings"][1] != trained.content_hash:
             ids = pq.read_table(export.path / "repos.parquet", columns=["repo_id"])["repo_id"].to_numpy()

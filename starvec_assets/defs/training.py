@@ -228,11 +228,11 @@ def training_leaderboard(
 
 
 def _known_rows(artifacts: ArtifactStore) -> dict[str, Score]:
-    """The scores of every version that is still there."""
+    """The scores of every version that is still there and of this form; another one's rows are trained again."""
     known: dict[str, Score] = {}
     artifacts.find("training_leaderboard")  # fetches the newest where the store is a bucket
     for version in artifacts.versions("training_leaderboard"):
-        with suppress(CorruptArtifact):
+        with suppress(CorruptArtifact, TypeError):
             facts = artifacts.open("training_leaderboard", version).manifest.facts
             known |= {key: Score(**score) for key, score in facts["scores"].items()}
     return known

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import dagster as dg
 import numpy as np
@@ -17,6 +18,7 @@ from starvec_assets.evaluate.gates import GateResult, write_gates
 from starvec_assets.store import Artifact, ArtifactStore
 
 N = 60
+LOG = Mock(spec=dg.DagsterLogManager)
 
 
 @pytest.fixture
@@ -90,13 +92,17 @@ def test_an_override_is_on_record_in_the_manifest(store: ArtifactStore):
 
 def test_the_version_before_is_what_was_last_exported_of_other_vectors(store: ArtifactStore):
     first = trained(store, 0)
-    assert _before(store, first) is None
+    assert _before(LOG, store, first) is None
     evaluated(store, first, sound=True)
     assert export().success
-    assert _before(store, first) is None, "the same vectors are not the version before"
+    assert _before(LOG, store, first) is None, "the same vectors are not the version before"
     trained(store, 1)  # never exported
-    before = _before(store, trained(store, 2))
+    before = _before(LOG, store, trained(store, 2))
     assert before is not None
     vectors, ids = before
     assert np.abs(vectors - random_vectors(N, 8, 0)).max() < 1e-3
     assert ids.tolist() == list(range(N))
+    (next((store.root / "fp16_export").glob("2*")) / "embeddings.f16").unlink()
+    LOG.warning.reset_mock()
+    assert _before(LOG, store, trained(store, 2)) is None
+    assert "embeddings.f16 is missing" in LOG.warning.call_args.args[0]
