@@ -1,6 +1,7 @@
 """deploy/dagster.yaml fits the schemas of what it names, and the training step asks Kubernetes for a GPU."""
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,13 @@ def test_every_part_fits_its_own_schema(deployed: dict[str, Any]):
 
 
 def test_its_variables_are_those_that_the_runs_are_given(deployed: dict[str, Any]):
-    given = {entry.partition("=")[0] for entry in deployed["run_launcher"]["config"]["env_vars"]}
+    launcher = deployed["run_launcher"]["config"]
+    assert all("=" in entry for entry in launcher["env_vars"]), (
+        "one without a value stops every run where it is not set"
+    )
+    assert launcher["env_config_maps"] == ["starvec-settings"]
+    docs = (DEPLOY.parents[1] / "docs/scale.md").read_text()
+    given = set(re.findall(r"--from-literal=(\w+)=", docs.partition("configmap starvec-settings")[2]))
     needed = {line.split("env:")[1].strip(" }") for line in DEPLOY.read_text().splitlines() if "{env:" in line}
     assert needed - given == {"DAGSTER_PG_PASSWORD"}  # of postgres_password_secret
 
