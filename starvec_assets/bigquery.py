@@ -33,7 +33,9 @@ class BigQuerySettings(Settings):
         6.25, ge=0, description="price of a TiB read, on demand: only what is told hangs on it"
     )
     export: str = Field(
-        "", description="gs://bucket/prefix that answers are exported to as Parquet and read from; empty streams them"
+        "",
+        pattern=r"^[^'\\\s]*$",
+        description="gs://bucket/prefix that answers are exported to as Parquet and read from; empty streams them",
     )
     archive: str = Field("githubarchive", pattern=r"^[A-Za-z0-9_:.-]+$", description="project of GH Archive's tables")
 
@@ -164,8 +166,8 @@ class BigQuery:
         try:
             with told(f"the export to {folder}", self.client.project):
                 self._run(f"EXPORT DATA OPTIONS ({options}) AS {query}", bill, name)
-                for name in sorted(files.glob(f"{path}/*.parquet")):
-                    with files.open(name, "rb") as file:
+                for part in sorted(files.glob(f"{path}/*.parquet")):
+                    with files.open(part, "rb") as file:
                         yield from pq.ParquetFile(file).iter_batches(BATCH)
         finally:
             if files.exists(path):
