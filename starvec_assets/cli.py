@@ -218,9 +218,9 @@ def _dev(arguments: argparse.Namespace) -> None:
     from starvec_assets.defs.terminal import prepare_home
 
     prepare_home()
-    root = PACKAGE.parent
-    os.chdir(root)
-    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "--port", str(arguments.port)]
+    workspace = PACKAGE.parent / "workspace.yaml"  # in a checkout; an installed package has none
+    what = ["-w", str(workspace)] if workspace.exists() else ["-m", "starvec_assets.definitions"]
+    command = [sys.executable, "-m", "dagster", "dev", *what, "--port", str(arguments.port)]
     os.execv(sys.executable, command)
 
 

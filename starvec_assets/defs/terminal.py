@@ -22,12 +22,12 @@ PROCESS = "starvec/process"
 def prepare_home() -> None:
     """Make STARVEC_HOME a Dagster home: dagster.yaml with its `.starvec/` paths turned into this folder's.
 
-    The repository's dagster.yaml serves a bare `dagster dev` in the checkout; its copy serves every other way in.
+    The package's serves a bare `dagster dev` in the checkout, by a link; its copy serves every other way in.
     """
     folder = home()
     folder.mkdir(parents=True, exist_ok=True)
-    source = next(p for p in (PACKAGE / "dagster.yaml", PACKAGE.parent / "dagster.yaml") if p.exists())
-    write_atomically(folder / "dagster.yaml", source.read_text().replace(" .starvec/", f" {folder}/"))
+    instance = (PACKAGE / "dagster.yaml").read_text()
+    write_atomically(folder / "dagster.yaml", instance.replace(" .starvec/", f" {folder}/"))
     os.environ["STARVEC_HOME"] = os.environ["DAGSTER_HOME"] = str(folder)
 
 

@@ -1,7 +1,12 @@
 """What the operator finds in the UI: every asset described, typed, owned; the schedule; the resources."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -9,6 +14,7 @@ import pytest
 from starvec_assets.definitions import defs
 from starvec_assets.defs.common import code_version, table
 from starvec_assets.defs.resources import from_environment
+from starvec_assets.home import PACKAGE
 
 KEYS = {
     "raw_stars",
@@ -121,3 +127,11 @@ def test_text_from_outside_cannot_act_in_the_ui():
     for character in "<>[]()":
         assert character not in text
     assert text.count("|") == 2 + 2 + 2
+
+
+def test_an_installed_package_makes_its_home_without_the_repository(tmp_path: Path):
+    shutil.copytree(PACKAGE, tmp_path / "site" / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from starvec_assets.defs.terminal import prepare_home; prepare_home()"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site"), "STARVEC_HOME": str(tmp_path / "home")}
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
+    assert f"base_dir: {tmp_path}/home/dagster/storage" in (tmp_path / "home/dagster.yaml").read_text()

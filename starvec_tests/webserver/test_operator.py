@@ -125,7 +125,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     folder = tmp_path_factory.mktemp("operator")
     project, archive = folder / "project", folder / "archive"
     shutil.copytree(PACKAGE, project / "starvec_assets", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "dagster.yaml", "workspace.yaml"):
+    for name in ("pyproject.toml", "workspace.yaml"):
         shutil.copy(ROOT / name, project)
     write_archive(archive, SampleSettings(users=1_200, months=(MONTH,), noise=0.1, seed=5))
     with socket.socket() as free:
@@ -141,7 +141,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-c", f"from starvec_assets.cli import main; main(['dev', '--port', '{port}'])"],
-            cwd=project,
+            cwd=folder,
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
