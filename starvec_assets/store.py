@@ -117,14 +117,14 @@ class ArtifactStore:
 
         Raises MissingArtifact when there is none, CorruptArtifact when LATEST, the manifest or a file is damaged.
         """
-        pointer = self._folder(asset) / "LATEST"
-        text = self._remote.read_text(f"{asset}/LATEST") if self._remote else _read_text(pointer)
+        folder = self._folder(asset)
+        text = self._remote.read_text(f"{asset}/LATEST") if self._remote else _read_text(folder / "LATEST")
         if text is None:
             raise MissingArtifact(f"{asset} is not in {self.where}: materialize {asset.split('/')[0]} first")
         version = text.strip()
         if not _VERSION.fullmatch(version):
             raise CorruptArtifact(
-                f"{pointer} reads {version[:80]!r}, which is no version. Versions there: "
+                f"{self.where}/{asset}/LATEST reads {version[:80]!r}, which is no version. Versions there: "
                 f"{', '.join(self.versions(asset)) or 'none'}. Write one of them into it, or materialize {asset} again"
             )
         return self.open(asset, version)
@@ -226,7 +226,9 @@ class ArtifactStore:
         return self.root / asset
 
     def _check(self, asset: str, path: Path) -> Artifact:
-        way_out = f"materialize {asset} again, or write an older version into {path.parent / 'LATEST'}"
+        way_out = f"materialize {asset} again, or write an older version into {self.where}/{asset}/LATEST"
+        if self._remote:
+            way_out = f"delete {path}, so that it is fetched from {self.where} again, or {way_out}"
         text = _read_text(path / "manifest.json")
         if text is None:
             raise CorruptArtifact(f"{path} has no manifest.json: {way_out}")

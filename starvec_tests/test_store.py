@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -213,6 +214,19 @@ def test_damage_is_named_with_the_way_out(kind: str, tmp_path: Path):
     time.sleep(0.001)
     put(ArtifactStore(tmp_path), "star_log", "again")
     assert (ArtifactStore(tmp_path).latest("star_log").path / "data.txt").read_text() == "again"
+
+
+def test_damage_of_what_was_fetched_is_mended_from_the_bucket(tmp_path: Path):
+    url = f"memory://{tmp_path.name}-mended"
+    artifact = put(ArtifactStore(tmp_path, bucket=url), "star_log", "good")
+    damage("lost file", tmp_path / "star_log", artifact.path)
+    mended = rf"delete {artifact.path}, so .* {url} again, or .* {url}/star_log/LATEST"
+    with pytest.raises(CorruptArtifact, match=mended):
+        CorruptArtifact, match=rf"delete {artifact.path}, so .* {url} again, or .* {url}/star_log/LATEST"
+    ):
+        ArtifactStore(tmp_path, bucket=url).latest("star_log")
+    shutil.rmtree(artifact.path)
+    assert (ArtifactStore(tmp_path, bucket=url).latest("star_log").path / "data.txt").read_text() == "good"
 
 
 def test_what_was_never_made_says_so(tmp_path: Path):
