@@ -222,8 +222,6 @@ def test_damage_of_what_was_fetched_is_mended_from_the_bucket(tmp_path: Path):
     damage("lost file", tmp_path / "star_log", artifact.path)
     mended = rf"delete {artifact.path}, so .* {url} again, or .* {url}/star_log/LATEST"
     with pytest.raises(CorruptArtifact, match=mended):
-        CorruptArtifact, match=rf"delete {artifact.path}, so .* {url} again, or .* {url}/star_log/LATEST"
-    ):
         ArtifactStore(tmp_path, bucket=url).latest("star_log")
     shutil.rmtree(artifact.path)
     assert (ArtifactStore(tmp_path, bucket=url).latest("star_log").path / "data.txt").read_text() == "good"
