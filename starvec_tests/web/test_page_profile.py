@@ -1,5 +1,6 @@
 """From a login to a profile: what is asked of GitHub, what is shown, and what is said when there is nothing to show."""
 
+import json
 import time
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from visit import API, StarsApi, Truth, answer, axes, look_up, shown, until, visit
+
+from starvec_assets.profile.probes import ProbeSettings
 
 ROWS = [*range(3, 300, 2), *range(900, 1100)]
 MORE = [(900_000_000 + i, f"nobody/knows-{i}") for i in range(20)]
@@ -55,6 +58,21 @@ def test_a_profile_has_the_numbers_that_python_has(visitor: Any, site: str, trut
     assert [float(m[:-2]) for _, m in people] == sorted((float(m[:-2]) for m in developers.values()), reverse=True)[:8]
     assert visitor.elsewhere == []
     assert page.troubles == []
+
+
+def test_what_a_score_means_is_as_the_probes_were_calibrated(visitor: Any, editable: Path, serving: Any):
+    path = editable / "data/people.json"
+    people = json.loads(path.read_text())
+    assert people["calibration"] == {
+        "people": people["calibration"]["people"],
+        "median": ProbeSettings().typical,
+        "top_twentieth": ProbeSettings().strong,
+    }
+    path.write_text(json.dumps(people | {"calibration": {"median": 0.31, "top_twentieth": 0.87}}))
+    page = visit(visitor, serving(editable), f"#/dev/{people['developers'][0]['login']}")
+    assert "A score of 31 is the median person’s; one in twenty reaches 87." in page.inner_text(".chart")
+    page.click("text=How it was made")
+    page.wait_for_selector("text=the median person has 31 points and one in twenty has 87 or more")
 
 
 def test_why_names_the_stars_that_pull_most(visitor: Any, site: str, truth: Truth, api: StarsApi):

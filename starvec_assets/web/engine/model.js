@@ -32,6 +32,8 @@ import { BundleError, check, finite, floats, get, list, record, text, whole } fr
  *
  * @typedef {object} People
  * @property {Category[]} categories
+ * @property {{ median: number, top_twentieth: number }} calibration scores, 0 to 1, of the median person and of whom one in
+ *   twenty reaches, in every category
  * @property {{ users: Float32Array, repositories: Float32Array }} quantiles cosine at each 0.1 per cent
  * @property {Developer[]} developers
  */
@@ -93,6 +95,7 @@ export async function loadModel(base) {
 export async function loadPeople(base, model) {
   const content = await json(addressed(base, "people.json", model));
   const quantiles = record(content.quantiles, "people.json: quantiles");
+  const calibration = record(content.calibration, "people.json: calibration");
   return {
     categories: list(content.categories, 100, "people.json: categories").map((value) => {
       const category = record(value, "a category");
@@ -105,6 +108,10 @@ export async function loadPeople(base, model) {
         bias: finite(category.bias, `bias of ${name}`),
       };
     }),
+    calibration: {
+      median: share(calibration.median, "people.json: the median person's score"),
+      top_twentieth: share(calibration.top_twentieth, "people.json: the score of one person in twenty"),
+    },
     quantiles: { users: table(quantiles.users, "users"), repositories: table(quantiles.repositories, "repositories") },
     developers: list(content.developers, 10_000, "people.json: developers").map((value) => {
       const person = record(value, "a developer");
@@ -156,6 +163,13 @@ function scores(metrics) {
       return [metric, { value: finite(score.value, metric), low: end(score.low), high: end(score.high) }];
     }),
   );
+}
+
+/** @param {unknown} value @param {string} what */
+function share(value, what) {
+  const number = finite(value, what);
+  check(number >= 0 && number <= 1, `${what} is not from 0 to 1.`);
+  return number;
 }
 
 /** @param {unknown} value @param {string} name */

@@ -2,6 +2,7 @@
 
 import { count, h, megabytes, plural } from "../dom.js";
 import { sizeOf, sources } from "../app.js";
+import { points } from "../radar.js";
 
 /** @typedef {import('../app.js').App} App */
 
@@ -26,6 +27,7 @@ const SYSTEMS = new Map([
 
 /** @param {App} app */
 export function madeView(app) {
+  const { median, top_twentieth } = app.people.calibration;
   return [
     h(
       "section",
@@ -57,7 +59,7 @@ export function madeView(app) {
         ),
         ...term(
           "Skills",
-          "For each field a linear probe learned to tell its best known repositories from all others. It is stretched so that the median person has 15 points and one in twenty has 80 or more: a score compares you with other people, it is no grade.",
+          `For each field a linear probe learned to tell its best known repositories from all others. It is stretched so that the median person has ${points(median)} points and one in twenty has ${points(top_twentieth)} or more: a score compares you with other people, it is no grade.`,
         ),
         ...term("Match in per cent", "The share of random pairs of people who are less alike than these two."),
       ),

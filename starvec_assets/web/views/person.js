@@ -6,7 +6,7 @@ import { downloadBar } from "../download.js";
 import { unit, dot } from "../engine/vectors.js";
 import { lookup } from "../lookup.js";
 import { alike, matchOf, perCent, reasons, skills } from "../profile.js";
-import { radar, radarTable } from "../radar.js";
+import { points, radar, radarTable } from "../radar.js";
 import { results } from "../results.js";
 import { encode } from "../share.js";
 
@@ -240,14 +240,16 @@ function compared(app, signal, me, them) {
  * @param {import('../radar.js').Series[]} series
  */
 function charts(app, series) {
-  const titles = app.people.categories.map((category) => category.title);
+  const { categories, calibration } = app.people;
+  const titles = categories.map((category) => category.title);
+  const typical = `A score of ${points(calibration.median)} is the median person’s`;
   return [
     radar(titles, series),
     h(
       "div",
       {},
       radarTable(titles, series),
-      h("p", { class: "hint" }, "A score of 15 is the median person’s; one in twenty reaches 80."),
+      h("p", { class: "hint" }, `${typical}; one in twenty reaches ${points(calibration.top_twentieth)}.`),
     ),
   ];
 }
