@@ -387,8 +387,8 @@ def _repository(repo: Any) -> Repository:
     return Repository(
         repo_id=_number(repo["id"]),
         name=repo["full_name"],
-        description=_text(repo.get("description")),
-        language=_text(repo.get("language")),
+        description=_text(repo.get("description"), 2_000),
+        language=_text(repo.get("language"), 100),
         topics=[t[:100] for t in topics[:50] if isinstance(t, str)] if isinstance(topics, list) else None,
         stargazers=repo["stargazers_count"] if type(repo.get("stargazers_count")) is int else None,
     )
@@ -430,8 +430,8 @@ def _number(value: Any, least: int = 1) -> int:
     return value
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _text(value: Any, most: int) -> str | None:
+    return value[:most] if isinstance(value, str) else None
 
 
 def _message(body: bytes) -> str:

@@ -120,11 +120,11 @@ def test_stars_come_from_every_page(server: Server, client: Callable[..., GitHub
 
 
 def test_a_repository_is_known_by_its_number(server: Server, client: Callable[..., GitHub]) -> None:
-    told = star(5, "o/new", description="It is", topics=["a", 3, "b"])["repo"]
+    told = star(5, "o/new", description="It is" + " long" * 999, topics=["a", 3, "b"])["repo"]
     server.on("/repositories/5", (200, {}, json.dumps(told).encode()))
     server.on("/repositories/6", (200, {}, b'{"id": "6"}'))
     one = client()
-    assert one.repository(5) == Repository(5, "o/new", "It is", "Go", ["a", "b"], 7)
+    assert one.repository(5) == Repository(5, "o/new", "It is" + " long" * 399, "Go", ["a", "b"], 7)
     assert one.repository(7) is None
     with pytest.raises(GitHubError, match="not the repository"):
         one.repository(6)

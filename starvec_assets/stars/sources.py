@@ -126,6 +126,8 @@ class HttpSource:
     def __init__(self, settings: HttpSettings | None = None) -> None:
         self.settings = settings or HttpSettings()
         self.base_url = self.settings.base_url.rstrip("/")
+        if re.match(r"https?://[^/]*@", self.base_url):  # it is told with every artifact, and on the page
+            raise StarvecError("the address of the hour files names a user or a password: leave that out of it")
         if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", self.base_url):
             raise StarvecError(f"{self.base_url!r} is no web address: https://data.gharchive.org is one")
         self.key = f"http {self.base_url}"

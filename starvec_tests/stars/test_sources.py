@@ -156,6 +156,12 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
         HttpSource(HttpSettings(base_url=url))
 
 
+def test_an_address_with_a_password_is_refused_without_showing_it() -> None:
+    with pytest.raises(StarvecError, match="leave that out of it") as error:
+        HttpSource(HttpSettings(base_url="https://ada:secret@hours.example/x"))
+    assert "secret" not in str(error.value)
+
+
 def test_a_folder_must_be_there_and_hold_hour_files(tmp_path: Path) -> None:
     with pytest.raises(StarvecError, match=r"no folder .*nowhere"):
         FolderSource(tmp_path / "nowhere")
