@@ -101,6 +101,20 @@ def writing(
     )
 
 
+def same_rows(corpus: Artifact, *made: Artifact) -> None:
+    """Check that the rows of `made` are the repositories of this very corpus, as far as each of them tells.
+
+    Raises StarvecError for one that was made from another: equal numbers of rows say nothing.
+    """
+    for artifact in made:
+        version, content_hash = artifact.manifest.inputs.get(corpus.asset, ("", corpus.content_hash))
+        if content_hash != corpus.content_hash:
+            raise StarvecError(
+                f"{artifact.asset} was made from {corpus.asset} {version}, the newest is {corpus.manifest.version}: "
+                f"its rows are other repositories. Materialize {artifact.asset} again"
+            )
+
+
 def materialization(
     artifact: Artifact,
     rows: int,

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.defs.common import asset, materialization, preview, table, writing
+from starvec_assets.defs.common import asset, materialization, preview, same_rows, table, writing
 from starvec_assets.defs.resources import AwesomeSource, StoreResource
 from starvec_assets.evaluate.awesome import LOSSES, build_awesome_lists
 from starvec_assets.evaluate.baselines import Popularity, System, aligned, random_vectors
@@ -102,6 +102,7 @@ def evaluation(
         artifacts.latest(name)
         for name in ("trained_embeddings", "readme_init_vectors", "user_buckets", "awesome_lists", "repo_catalog")
     ]
+    same_rows(corpus, trained, text)
     repos = pq.read_table(corpus.path / "repos.parquet")
     ids = repos["repo_id"].to_numpy()
     vectors = np.load(trained.path / "vectors.npy", allow_pickle=False)

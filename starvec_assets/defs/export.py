@@ -4,7 +4,7 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from starvec_assets.defs.common import REFRESHED_MONTHLY, asset, materialization, preview, table, writing
+from starvec_assets.defs.common import REFRESHED_MONTHLY, asset, materialization, preview, same_rows, table, writing
 from starvec_assets.defs.resources import StoreResource
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluate.gates import failures
@@ -47,6 +47,7 @@ def fp16_export(
     trained, corpus, catalogue, scores = inputs = [
         artifacts.latest(name) for name in ("trained_embeddings", "user_buckets", "repo_catalog", "evaluation")
     ]
+    same_rows(corpus, trained)
     closed = pass_gate(context, config, scores, trained)
     with writing(context, artifacts, "fp16_export", config, inputs) as draft:
         summary = build_export(
@@ -109,6 +110,7 @@ def web_bundle(
     artifacts = store.open()
     shown = {name: artifacts.latest(name) for name in BundleInputs.__dataclass_fields__}
     trained = artifacts.latest("trained_embeddings")
+    same_rows(shown["user_buckets"], trained)
     for artifact in (artifact for name, artifact in shown.items() if name != "evaluation"):  # that is the gate's matter
         if (of := artifact.manifest.inputs.get("trained_embeddings")) and of[1] != trained.content_hash:
             raise StarvecError(

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.defs.common import asset, materialization, preview, table, writing
+from starvec_assets.defs.common import asset, materialization, preview, same_rows, table, writing
 from starvec_assets.defs.log import star_files
 from starvec_assets.defs.resources import DeveloperSource, GitHubResource, SpillingDuckDB, StoreResource
 from starvec_assets.evaluate.awesome import catalogue_ids
@@ -55,6 +55,7 @@ def linear_probes(
     trained, corpus, catalogue = inputs = [
         artifacts.latest(name) for name in ("trained_embeddings", "user_buckets", "repo_catalog")
     ]
+    same_rows(corpus, trained)
     vectors, repos = _vectors(trained), pq.read_table(corpus.path / "repos.parquet")
     names = repos["name"].to_pylist()
     name_of = dict(zip(repos["repo_id"].to_pylist(), names, strict=True))
@@ -135,6 +136,7 @@ def quantile_tables(
     """
     artifacts = store.open()
     trained, corpus = inputs = [artifacts.latest("trained_embeddings"), artifacts.latest("user_buckets")]
+    same_rows(corpus, trained)
     vectors = _vectors(trained)
     with writing(context, artifacts, "quantile_tables", config, inputs) as draft:
         summary = fit_quantiles(vectors, _people(corpus, vectors), draft.path, config.pairs, config.seed)
@@ -195,6 +197,7 @@ def developer_vectors(
     trained, corpus, log, catalogue = inputs = [
         artifacts.latest(n) for n in ("trained_embeddings", "user_buckets", "star_log", "repo_catalog")
     ]
+    same_rows(corpus, trained)
     people = developer_source.read(log.manifest.provenance)
     months, topped_up = star_files(log, artifacts)
     inputs += topped_up

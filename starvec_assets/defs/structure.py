@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import pyarrow.parquet as pq
 
-from starvec_assets.defs.common import asset, materialization, table, writing
+from starvec_assets.defs.common import asset, materialization, same_rows, table, writing
 from starvec_assets.defs.resources import StoreResource
 from starvec_assets.evaluate.analogies import ALL, ask, read_relations
 from starvec_assets.evaluate.awesome import catalogue_ids
@@ -46,6 +46,7 @@ def vector_structure(
     trained, corpus, catalogue = inputs = [
         artifacts.latest(name) for name in ("trained_embeddings", "user_buckets", "repo_catalog")
     ]
+    same_rows(corpus, trained)
     repos = pq.read_table(corpus.path / "repos.parquet", columns=["repo_id", "name"])
     ids = repos["repo_id"].to_pylist()
     known = pq.read_table(catalogue.path / "repos.parquet", columns=["repo_id", "language"])

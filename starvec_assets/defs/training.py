@@ -9,7 +9,7 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from starvec_assets.defs.common import asset, materialization, table, writing
+from starvec_assets.defs.common import asset, materialization, same_rows, table, writing
 from starvec_assets.defs.resources import GpuResource, StoreResource
 from starvec_assets.home import home
 from starvec_assets.plots import line_chart, named_points, picture, sparkline
@@ -62,6 +62,7 @@ def trained_embeddings(
     """
     artifacts = store.open()
     corpus, text = artifacts.latest("user_buckets"), artifacts.latest("readme_init_vectors")
+    same_rows(corpus, text)
 
     def on_epoch(epoch: Epoch) -> None:
         facts = {name: value for name, value in asdict(epoch).items() if value is not None}
@@ -172,6 +173,7 @@ def training_leaderboard(
     corpus, text, lists = inputs = [
         artifacts.latest(name) for name in ("user_buckets", "readme_init_vectors", "awesome_lists")
     ]
+    same_rows(corpus, text)
     rows = parse_rows(config.rows, config.common)
     device = gpu.pick(context.log)
     bench = Bench(
