@@ -1,13 +1,16 @@
 """What Google's libraries raise becomes a message with a way out; rows come by the way that is open."""
 
+import sys
+
 import pyarrow as pa
 import pytest
 from fake_bigquery import FakeBigQuery
 from google.api_core.exceptions import Forbidden, RetryError
 from google.auth.exceptions import RefreshError
 from google.cloud import bigquery
+from pydantic import ValidationError
 
-from starvec_assets.bigquery import BigQuery, BigQuerySettings, Bill, told
+from starvec_assets.bigquery import BigQuery, BigQuerySettings, Bill, _read_client, told
 from starvec_assets.errors import StarvecError
 
 
@@ -37,7 +40,7 @@ def test_where_the_storage_api_is_not_allowed_rows_come_over_rest(
         def create_read_session(self, *_: object, **__: object) -> None:
             raise Forbidden("bigquery.readsessions.create denied")
 
-    monkeypatch.setattr("starvec_assets.bigquery._read_client", NotAllowed)
+    monkeypatch.setattr("starvec_assets.bigquery._read_client", lambda say: NotAllowed())
     said: list[str] = []
     asked = BigQuery(bigquery.Client(), BigQuerySettings(), said.append)
     bill, batches = asked.ask("SELECT x, CAST(x AS STRING) AS y FROM UNNEST([1, 2, 3]) AS x")
@@ -46,3 +49,16 @@ def test_where_the_storage_api_is_not_allowed_rows_come_over_rest(
     assert sorted(rows["y"].to_pylist()) == ["1", "2", "3"]
     assert any("bigquery.readsessions.create denied" in line and "REST" in line for line in said)
     assert bill.job
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BIGQUERY_EMULATOR_HOST", raising=False)
+    monkeypatch.setitem(sys.modules, "google.cloud.bigquery_storage", None)
+    said: list[str] = []
+    assert _read_client(said.append) is None
+    assert "pip install 'starvec[bigquery]'" in said[0]
+
+
+def test_an_export_cannot_leave_the_string_that_names_it() -> None:
+    with pytest.raises(ValidationError, match="export"):
+        BigQuerySettings(export="gs://bucket/x', overwrite = false) AS SELECT 1 --")
