@@ -163,8 +163,8 @@ def _cell(value: Any, most: int) -> str:
         return f"{value:.4g}"
     if isinstance(value, int):
         return f"{value:,}"
-    text = "" if value is None else str(value)
-    return "".join(f"&#{ord(c)};" if c in "|<>&[]()`*_!\\" else c for c in text[:most].replace("\n", " "))
+    text = "" if value is None else " ".join(str(value)[:most].split())  # every kind of line end would end the row
+    return "".join(f"&#{ord(c)};" if c in "|<>&[]()`*_!\\" else c for c in text)
 
 
 def now_and_then(say: Callable[[str], None]) -> Callable[[str], None]:

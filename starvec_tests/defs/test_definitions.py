@@ -123,10 +123,11 @@ def test_the_environment_sets_the_resources():
 
 
 def test_text_from_outside_cannot_act_in_the_ui():
-    text = table(["name"], [["<img src=x> [a](javascript:b) | c"]]).md_str or ""
+    text = table(["name"], [["<img src=x> [a](javascript:b) | c\r# d\u2028e"]]).md_str or ""
     for character in "<>[]()":
         assert character not in text
     assert text.count("|") == 2 + 2 + 2
+    assert len(text.splitlines()) == 3
 
 
 def test_an_installed_package_makes_its_home_without_the_repository(tmp_path: Path):
