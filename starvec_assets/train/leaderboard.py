@@ -301,11 +301,13 @@ def _run_row(row: Row, bench: Bench, known: Mapping[str, Score], scratch: Path, 
 
 def _fields(text: str) -> dict[str, list[str]]:
     """`a=1,2 b=3` as {"a": ["1", "2"], "b": ["3"]}."""
-    fields = {}
+    fields: dict[str, list[str]] = {}
     for word in text.split():
         name, equals, values = word.partition("=")
         if not (name and equals and all(values.split(","))):
             raise StarvecError(f"{word!r} in {text!r} is no override: write field=value, or field=value,value")
+        if name in fields:
+            raise StarvecError(f"{text!r} names {name} twice: write {name}=value,value for a row of each")
         fields[name] = values.split(",")
     return fields
 

@@ -66,6 +66,11 @@ def test_what_is_no_override_is_refused_by_name(line: str):
         parse_rows([line])
 
 
+def test_a_field_that_is_named_twice_is_refused():
+    with pytest.raises(StarvecError, match="names lr twice: write lr=value,value"):
+        parse_rows(["lr=0.1 dim=8 lr=0.2"])
+
+
 @pytest.mark.parametrize(("lines", "count"), [([], "0"), (["seed=" + ",".join(map(str, range(201)))], "201")])
 def test_no_rows_or_too_many_are_refused(lines: list[str], count: str):
     with pytest.raises(StarvecError, match=f"{count} rows to train: name 1 to 200"):
