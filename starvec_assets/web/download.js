@@ -74,12 +74,11 @@ export function downloadBar(app, signal) {
     },
     { signal },
   );
-  app.engine.ready.then(
-    () => {
-      if (!box.hidden) announce("Vectors loaded");
-      box.hidden = true;
-    },
-    () => {},
-  );
+  const done = () => {
+    if (!box.hidden) announce("Vectors loaded");
+    box.hidden = true;
+  };
+  app.engine.ready.then(done);
+  app.engine.exact.then(done); // where the second plane needed another try
   return box;
 }

@@ -293,6 +293,19 @@ def test_a_damaged_copy_on_the_device_is_not_used(visitor: Visitor, site: str):
     assert page.evaluate(DOWNLOAD)["kernel"] == "wasm"
 
 
+def test_a_plane_that_finds_no_room_is_not_said_to_be_kept(visitor: Visitor, site: str, bundle: Path):
+    source = (bundle / "engine/device.js").read_text()
+    full = source.replace("handle.write(bytes,", "handle.write(bytes.subarray(9),")
+    assert full != source
+    visitor.context.route("**/engine/device.js", lambda route: route.fulfill(body=full, content_type="text/javascript"))
+    page, _ = open_engine(visitor.context, site)
+    page.evaluate(DOWNLOAD)
+    assert page.evaluate("engine.kept") is False
+    page.close()
+    page, cached = open_engine(visitor.context, site)
+    assert cached is False
+
+
 @pytest.mark.parametrize("store", ["files", "database"])
 def test_planes_of_an_older_model_are_removed(store: str, visitor: Visitor, editable: Path, serving: Any):
     if store == "database":

@@ -81,7 +81,7 @@ export async function get(url, options) {
 }
 
 /** @param {URL} url */
-export const nameOf = (url) => url.pathname.slice(url.pathname.lastIndexOf("/") + 1);
+const nameOf = (url) => url.pathname.slice(url.pathname.lastIndexOf("/") + 1);
 
 /**
  * SHA-256 in hexadecimal, or null where the browser has none: a page that came over plain HTTP from another machine

@@ -55,7 +55,11 @@ async function files(scope) {
       const handle = await (await folder.getFileHandle(name, { create: true })).createSyncAccessHandle();
       try {
         handle.truncate(0);
-        handle.write(from(), { at: 0 });
+        const bytes = from();
+        if (handle.write(bytes, { at: 0 }) !== bytes.length) {
+          handle.truncate(0);
+          throw new Error("no room");
+        }
         handle.flush();
       } finally {
         handle.close();

@@ -13,6 +13,9 @@
  */
 export class Engine extends EventTarget {
   #worker;
+  #opening;
+  /** Whether the worker's script could not be loaded: it hears nothing. */
+  #deaf = false;
   #last = 0;
   /** @type {Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>} */
   #asked = new Map();
@@ -38,11 +41,20 @@ export class Engine extends EventTarget {
     this.exact = this.#awaited.lo.promise;
     /** Both planes are kept on this device; false where there is no room for them. @type {Promise<boolean>} */
     this.kept = this.#awaited.kept.promise;
-    this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    this.#worker.onmessage = ({ data }) => this.#hear(data);
-    this.#worker.onerror = () => this.#fail("The search could not be started: reload the page.");
     const { n, d, files } = model;
-    this.#worker.postMessage({ type: "open", base: new URL(base).href, model: model.model, n, d, files });
+    this.#opening = { type: "open", base: new URL(base).href, model: model.model, n, d, files };
+    this.#worker = this.#start();
+  }
+
+  #start() {
+    const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }) => this.#hear(data);
+    worker.onerror = () => {
+      this.#deaf = true;
+      this.#fail("The search could not be started: is there a network, and is this browser a recent one?");
+    };
+    worker.postMessage(this.#opening);
+    return worker;
   }
 
   /**
@@ -56,6 +68,8 @@ export class Engine extends EventTarget {
 
   /** Fetch what is missing of the vectors; once begun, a second call changes nothing. */
   download() {
+    if (this.#deaf) this.#worker = this.#start();
+    this.#deaf = false;
     this.#worker.postMessage({ type: "download" });
   }
 

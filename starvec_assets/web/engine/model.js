@@ -55,13 +55,13 @@ export async function loadModel(base) {
   check(d % 16 === 0, "model.json: d is no multiple of 16.");
   const model = text(content.model, 16, "model.json: model");
   check(/^[0-9a-f]{16}$/.test(model), "model.json: model is no id.");
-  /** @type {Record<string, DataFile>} */
-  const files = {};
-  for (const [name, value] of Object.entries(record(content.files, "model.json: files"))) {
-    const file = record(value, `model.json: ${name.slice(0, 40)}`);
-    files[name] = { bytes: whole(file.bytes, 0, 2 ** 32, `size of ${name}`), sha256: text(file.sha256, 64, `hash of ${name}`) };
-  }
-  for (const name of NEEDED) check(name in files, `model.json does not list ${name}.`);
+  const files = Object.fromEntries(
+    Object.entries(record(content.files, "model.json: files")).map(([name, value]) => {
+      const file = record(value, `model.json: ${name.slice(0, 40)}`);
+      return [name, { bytes: whole(file.bytes, 0, 2 ** 32, `size of ${name}`), sha256: text(file.sha256, 64, `hash of ${name}`) }];
+    }),
+  );
+  for (const name of NEEDED) check(Object.hasOwn(files, name), `model.json does not list ${name}.`);
   check(files["vectors.hi"].bytes === n * d && files["vectors.lo"].bytes === (n * d) / 2, "model.json: the planes are not n x d.");
   const evaluation = record(content.evaluation, "model.json: evaluation");
   const gate = list(content.gate, 100, "model.json: gate").map((g) => record(g, "model.json: gate"));

@@ -43,12 +43,13 @@ async function open() {
   /** @type {Plane[]} */
   const planes = ["hi", "lo"];
   for (const plane of planes) {
-    if (device && (await readKept(plane))) await arrived(plane);
-    if (plane === "hi") post({ type: "cached", value: there.hi });
-    if (!there[plane]) break;
+    if (!device || !(await readKept(plane))) break;
+    await arrived(plane);
   }
+  post({ type: "cached", value: there.lo });
   if (there.lo) post({ type: "kept", value: true });
-  await device?.prune(planes.map((plane) => keptName(opening.model, plane)));
+  // What cannot be removed today is removed at the next visit.
+  await device?.prune(planes.map((plane) => keptName(opening.model, plane))).catch(() => {});
 }
 
 /** What `prepare` made; after a failure the next one who asks tries again. */
