@@ -68,14 +68,11 @@ async function keep() {
 /** @param {Request} request */
 async function fromCacheFirst(request) {
   const cache = await caches.open(DATA);
-  const kept = await cache.match(request);
-  if (kept) return kept;
+  const copy = await cache.match(request);
+  if (copy) return copy;
   const response = await fetch(request);
-  if (response.ok) {
-    await cache.put(request, response.clone());
-    await forget(cache, request.url);
-  }
-  return response;
+  if (response.ok) await forget(cache, request.url);
+  return kept(cache, request.url, response);
 }
 
 /**
@@ -84,14 +81,18 @@ async function fromCacheFirst(request) {
  */
 async function fromNetworkFirst(request, name) {
   const cache = await caches.open(name);
-  const kept = await cache.match(request, { ignoreSearch: request.mode === "navigate" });
-  const asked = fetch(request).then(async (response) => {
-    if (response.ok) await cache.put(request, response.clone());
-    return response;
-  });
-  if (!kept) return asked;
-  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, kept));
-  return Promise.race([asked.catch(() => kept), late]).then((response) => (response.ok ? response : kept));
+  const address = request.mode === "navigate" ? request.url.replace(/[?#].*/, "") : request.url;
+  const copy = await cache.match(address);
+  const asked = fetch(request).then((response) => kept(cache, address, response));
+  if (!copy) return asked;
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, copy));
+  return Promise.race([asked.catch(() => copy), late]).then((response) => (response.ok ? response : copy));
+}
+
+/** `response`, kept under `address`; a full device is no reason to show nothing. @param {Cache} cache @param {string} address @param {Response} response */
+async function kept(cache, address, response) {
+  if (response.ok) await cache.put(address, response.clone()).catch(() => {});
+  return response;
 }
 
 /** Copies of the same file under other hashes belong to models that are gone. @param {Cache} cache @param {string} fresh */

@@ -216,6 +216,33 @@ def test_a_plane_that_is_another_is_refused_with_a_way_out(visitor: Any, editabl
     assert shown(page)
 
 
+def test_a_worker_that_does_not_load_is_told_with_a_way_out(visitor: Any, site: str):
+    def refuse(route: Any) -> None:
+        route.abort()
+
+    visitor.context.route("**/engine/worker.js", refuse)
+    page = visit(visitor, site, "#/near?plus=pandas-dev/pandas")
+    page.click(".gate button")
+    page.wait_for_selector("[role=alert]:has-text('The search could not be started')")
+    visitor.context.unroute("**/engine/worker.js", refuse)
+    page.click("[role=alert] >> text=Try again")
+    assert shown(page)
+
+
+def test_a_full_device_keeps_nothing_and_shows_everything(visitor: Any, editable: Path, serving: Any):
+    script = editable / "service-worker.js"
+    full = "Cache.prototype.put = async () => { throw new DOMException('full', 'QuotaExceededError'); };\n"
+    script.write_text(full + script.read_text())
+    page = visit(visitor, serving(editable))
+    kept(page)
+    page.goto(page.url + "#/near?plus=pandas-dev/pandas")
+    page.reload()
+    assert shown(page)
+    page.wait_for_selector("li.result .about")
+    page.wait_for_timeout(300)
+    assert page.inner_text("#kept") == ""
+
+
 def test_people_with_hostile_names_are_only_text(visitor: Any, editable: Path, serving: Any):
     path = editable / "data/people.json"
     people = json.loads(path.read_text())
