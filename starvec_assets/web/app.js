@@ -41,6 +41,7 @@ export async function openApp(base) {
     token: "",
     filters: { language: "", leastStars: 0, fame: 0 },
   };
+  app.namesIndexed.catch(() => {}); // told where names are asked for
   return app;
 }
 

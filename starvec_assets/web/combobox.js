@@ -1,7 +1,7 @@
 // A text field that offers names while one types: the combobox pattern of WAI-ARIA, list autocomplete with manual
 // selection. Arrow keys, Enter, Escape; the list is a listbox whose active option is named by aria-activedescendant.
 
-import { announce, count, h, plural } from "./dom.js";
+import { announce, count, h, plural, said } from "./dom.js";
 import { tidy } from "./names.js";
 
 /** @typedef {import('./app.js').App} App */
@@ -93,9 +93,10 @@ export function combobox(app, { id, label, hint = "", button, onChoose, onMissin
       close();
     }
   });
+  const told = hint && h("p", { id: `${id}-hint`, class: "hint" }, hint);
   app.namesIndexed.then(
     () => document.activeElement === input && input.value && offer(),
-    () => {},
+    (error) => told && (told.textContent = said(error)),
   );
 
   return h(
@@ -103,7 +104,7 @@ export function combobox(app, { id, label, hint = "", button, onChoose, onMissin
     { class: "ask", role: "search", onsubmit: (event) => (event.preventDefault(), submit()) },
     h("label", { for: id }, label),
     h("div", { class: "field" }, input, h("button", { type: "submit" }, button), list),
-    hint && h("p", { id: `${id}-hint`, class: "hint" }, hint),
+    told,
   );
 }
 

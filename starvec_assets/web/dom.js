@@ -80,6 +80,12 @@ export function announce(text) {
   if (region) region.textContent = text;
 }
 
+/** What went wrong, for the reader. @param {unknown} error */
+export const said = (error) => (error instanceof Error ? error.message : String(error));
+
+/** Links beside each other. @param {[href: string, text: string][]} links */
+export const chips = (links) => links.flatMap(([href, text]) => [h("a", { class: "chip", href }, text), " "]);
+
 /** A whole number with thousands separated: 300,000. @param {number} value */
 export const count = (value) => Math.round(value).toLocaleString("en-US");
 

@@ -4,7 +4,8 @@ export const API = "https://api.github.com";
 const PER_PAGE = 100;
 const AT_ONCE = 4;
 const MOST_PAGES = 200;
-const NAME = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/;
+/** owner/name, as GitHub writes it and as it may stand in an address. */
+export const NAME = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/;
 
 /**
  * @typedef {{id: number, name: string}} Star

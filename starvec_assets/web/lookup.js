@@ -1,6 +1,6 @@
 // From a login to a person: asks for it, fetches the stars, says what went wrong and what can be done about it.
 
-import { announce, count, h, plural, replace } from "./dom.js";
+import { announce, count, h, plural, replace, said } from "./dom.js";
 import { sizeNote } from "./download.js";
 import { GitHubError, starsOf } from "./github.js";
 import { rowsOf, vectorOf } from "./profile.js";
@@ -8,6 +8,7 @@ import { LOGIN } from "./share.js";
 
 /**
  * @typedef {import('./app.js').App} App
+ * @typedef {import('./github.js').Stars} Stars
  * @typedef {import('./profile.js').Person} Person
  */
 
@@ -52,39 +53,52 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
           : "Type a GitHub login first.",
       );
     if (elsewhere?.(who)) return;
-    running.abort();
-    running = new AbortController();
-    const stop = AbortSignal.any([signal, running.signal]);
     const bar = h("progress", { "aria-label": "Pages of stars read" });
     const text = h("span", {}, "Asking api.github.com …");
     say(h("div", { class: "download" }, bar, text));
     announce(`Fetching the stars of ${who}`);
-    submit.disabled = true;
     app.agreed = true;
+    const onPage = (/** @type {number} */ read, /** @type {number} */ pages, /** @type {number} */ found) => {
+      if (found) app.engine.download(); // not for nobody
+      bar.max = pages;
+      bar.value = read;
+      text.textContent = `${plural(found, "star")}, page ${count(read)} of ${count(pages)}`;
+    };
+    await work(who, (stop) => starsOf(who, { token: app.token, signal: stop, onPage }));
+  };
+
+  /** Only what was begun last, in a view that is still there, may end in a person. */
+  const work = async (/** @type {string} */ who, /** @type {(stop: AbortSignal) => Promise<Stars>} */ gather) => {
+    running.abort();
+    running = new AbortController();
+    const stop = running.signal;
+    submit.disabled = true;
     try {
-      const stars = await starsOf(who, {
-        token: app.token,
-        signal: stop,
-        onPage: (read, pages, found) => {
-          if (found) app.engine.download(); // not for nobody
-          bar.max = pages;
-          bar.value = read;
-          text.textContent = `${plural(found, "star")}, page ${count(read)} of ${count(pages)}`;
-        },
-      });
-      await become(who, stars);
+      const person = await become(who, await gather(stop), stop);
+      if (!person || stop.aborted) return;
+      say();
+      announce(`Profile of ${who} is ready`);
+      onPerson(person);
     } catch (error) {
       if (!stop.aborted) failed(who, error);
     } finally {
-      submit.disabled = false;
+      if (running.signal === stop) submit.disabled = false;
     }
   };
 
-  const become = async (/** @type {string} */ who, /** @type {import('./github.js').Stars} */ stars) => {
-    if (!stars.stars.length)
-      return trouble(
+  /** The person whose stars these are; null where they make none, which is said. */
+  const become = async (
+    /** @type {string} */ who,
+    /** @type {Stars} */ stars,
+    /** @type {AbortSignal} */ stop,
+  ) => {
+    if (stop.aborted) return null;
+    if (!stars.stars.length) {
+      trouble(
         `${who} has starred nothing in public, so there is nothing to make a profile of. Star a few repositories, or look at a developer instead.`,
       );
+      return null;
+    }
     say(
       h(
         "div",
@@ -95,14 +109,12 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
     );
     await Promise.all([app.catalogue.namesReady, app.catalogue.columnsReady]);
     const starred = rowsOf(app.catalogue, stars);
-    if (!starred.length)
-      return trouble(
+    if (!starred.length) {
+      trouble(
         `${who} has starred ${plural(stars.stars.length, "repository", "repositories")}, but none of the ${count(app.model.n)} known here, so there is nothing to make a profile of.`,
       );
-    await app.engine.ready;
-    if (signal.aborted) return;
-    say();
-    announce(`Profile of ${who} is ready`);
+      return null;
+    }
     /** @type {Person} */
     const person = {
       kind: "me",
@@ -117,21 +129,23 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
       stars,
     };
     person.exact.catch(() => {}); // the download bar says what went wrong
-    onPerson(person);
+    return person;
   };
 
   const failed = (/** @type {string} */ who, /** @type {unknown} */ error) => {
-    if (!(error instanceof GitHubError)) return trouble(error instanceof Error ? error.message : String(error));
+    if (!(error instanceof GitHubError)) return trouble(said(error));
     const partial =
       error.partial.stars.length > 0 &&
       h(
         "button",
-        { type: "button", class: "quiet", onclick: () => become(who, error.partial) },
+        { type: "button", class: "quiet", onclick: () => work(who, async () => error.partial) },
         `Go on with the newest ${count(error.partial.stars.length)}`,
       );
     if (error.kind === "limit") trouble(limitMessage(error.resets, Boolean(app.token)), partial, tokenForm());
-    else if (error.kind === "token") trouble(error.message, tokenForm());
-    else trouble(error.message, partial);
+    else if (error.kind === "token") {
+      app.token = ""; // or every further look-up would be refused
+      trouble(error.message, tokenForm());
+    } else trouble(error.message, partial);
   };
 
   const tokenForm = () => {

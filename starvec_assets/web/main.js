@@ -1,8 +1,9 @@
 // Opens the bundle and shows the view that the address names.
 
 import { openApp } from "./app.js";
-import { h, replace } from "./dom.js";
+import { h, replace, said } from "./dom.js";
 import { addressed } from "./engine/model.js";
+import { asLogin } from "./lookup.js";
 import { decode, LinkError } from "./share.js";
 import { madeView } from "./views/made.js";
 import { nearView } from "./views/near.js";
@@ -28,9 +29,9 @@ function view(app, signal) {
   const [path, query = ""] = hash.split("?", 2);
   const [, room = "", ...rest] = path.split("/");
   const argument = rest.join("/");
-  if (room === "") return { title: "", place: "", nodes: startView(app, signal) };
+  if (path === "" || path === "/") return { title: "", place: "", nodes: startView(app, signal) };
   if (room === "you")
-    return { title: "Profile", place: "you", nodes: youView(app, signal, text(argument).slice(0, 100)) };
+    return { title: "Profile", place: "you", nodes: youView(app, signal, asLogin(text(argument))) };
   if (room === "near")
     return { title: "Repositories", place: "near", nodes: nearView(app, signal, new URLSearchParams(query)) };
   if (room === "made") return { title: "How it was made", place: "made", nodes: madeView(app) };
@@ -42,31 +43,14 @@ function view(app, signal) {
         "Nobody of that name",
         "No developer of that login came with this model. A login of anybody can be looked up under Profile.",
       );
-    const them = {
-      kind: /** @type {const} */ ("developer"),
-      login: developer.login,
-      name: developer.name,
-      vector: developer.vector,
-      exact: app.engine.exact,
-      starred: new Uint32Array(0),
-      used: developer.stars_used,
-      stars: null,
-    };
-    return { title: developer.name, place: "you", nodes: otherView(app, signal, them) };
+    const { name, vector, stars_used: used } = developer;
+    const them = other(app, { kind: "developer", login: developer.login, name, vector, used });
+    return { title: name, place: "you", nodes: otherView(app, signal, them) };
   }
   if (room === "with") {
     try {
       const { vector, login } = decode(location.hash.slice("#/with/".length), app.model);
-      const them = {
-        kind: /** @type {const} */ ("shared"),
-        login,
-        name: login,
-        vector,
-        exact: app.engine.exact,
-        starred: new Uint32Array(0),
-        used: 0,
-        stars: null,
-      };
+      const them = other(app, { kind: "shared", login, name: login, vector, used: 0 });
       return { title: login || "A shared profile", place: "you", nodes: otherView(app, signal, them) };
     } catch (error) {
       if (error instanceof LinkError) return sentence("This link cannot be shown", error.message);
@@ -75,6 +59,13 @@ function view(app, signal) {
   }
   return sentence("There is no such view", "The address names nothing that this page has.");
 }
+
+/**
+ * Somebody of whom nothing is known but where their stars point.
+ * @param {App} app
+ * @param {Pick<import('./profile.js').Person, "kind" | "login" | "name" | "vector" | "used">} known
+ */
+const other = (app, known) => ({ ...known, exact: app.engine.exact, starred: new Uint32Array(0), stars: null });
 
 /** @param {string} title @param {string} words @returns {View} */
 function sentence(title, words) {
@@ -121,15 +112,14 @@ function show(app, focus) {
 
 async function start() {
   const base = new URL("data/", document.baseURI);
-  let app;
   try {
-    app = await openApp(base);
-    const opened = app;
-    show(opened, false);
+    const app = await openApp(base);
+    show(app, false);
     addEventListener("hashchange", () => {
-      opened.agreed = true;
-      show(opened, true);
+      app.agreed = true;
+      show(app, true);
     });
+    keep(app, base).catch(() => {}); // what is not kept is fetched again
   } catch (error) {
     replace(
       main,
@@ -137,24 +127,35 @@ async function start() {
         "section",
         { class: "narrow" },
         h("h1", {}, "The page could not be opened"),
-        h("p", { class: "lead", role: "alert" }, error instanceof Error ? error.message : String(error)),
+        h("p", { class: "lead", role: "alert" }, said(error)),
         h("p", {}, h("button", { type: "button", onclick: () => location.reload() }, "Try again")),
       ),
     );
   }
-  if (!app || !("serviceWorker" in navigator)) return; // without one the page works online
-  await Promise.allSettled([app.catalogue.namesReady, app.catalogue.columnsReady]);
-  const registered = await navigator.serviceWorker.register("service-worker.js").catch(() => null);
-  if (!registered) return;
+}
+
+/** Lets the page open without network, and says so when all of it is on this device. @param {App} app @param {URL} base */
+async function keep(app, base) {
+  if (!("serviceWorker" in navigator)) return;
+  await Promise.all([app.catalogue.namesReady, app.catalogue.columnsReady]);
+  await navigator.serviceWorker.register("service-worker.js");
   if (!navigator.serviceWorker.controller)
     await new Promise((resolve) =>
       navigator.serviceWorker.addEventListener("controllerchange", resolve, { once: true }),
     );
   if (!(await app.engine.kept)) return;
   await app.catalogue.describe();
-  await fetch(addressed(base, "descriptions.gz", app.model)); // once more by way of the service worker, which keeps it
+  const descriptions = addressed(base, "descriptions.gz", app.model);
+  await fetch(descriptions); // once more by way of the service worker, which keeps it where there is room
   const note = document.getElementById("kept");
-  if (note) note.textContent = "This device has all of it now: the page opens without network.";
+  if (note && (await caches.match(descriptions)))
+    note.textContent = "This device has all of it now: the page opens without network.";
 }
+
+// A fragment names a view here, so the link to the content cannot use one.
+document.querySelector(".skip")?.addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 
 start();

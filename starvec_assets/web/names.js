@@ -2,7 +2,7 @@
 // name's number is its fame. 300,000 names take a few milliseconds a query: one flat text, scanned by indexOf, and one
 // bit-parallel pass (Myers 1999) over the names that hold a piece of it.
 
-const LONGEST = 100;
+const LONGEST = 140; // an owner of 39, a slash, a name of 100
 const NEWLINE = 10;
 const SLASH = 47;
 const ENOUGH = 40; // hits kept of each kind, most famous first

@@ -37,7 +37,7 @@ export function radar(titles, series) {
       class: "radar",
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
       role: "img",
-      "aria-label": `Skill radar of ${series.map((one) => one.label).join(" and ")}. The table beside it has the numbers.`,
+      "aria-label": `Skill radar. ${series.map((one) => spoken(titles, one)).join(" ")}`,
     },
     ...RINGS.map((r) => s("polygon", { class: "ring", points: outline(() => r) })),
     ...titles.map((_, axis) => {
@@ -57,6 +57,15 @@ export function radar(titles, series) {
       ),
     ),
   );
+}
+
+/** The three strongest fields, in words. @param {string[]} titles @param {Series} series */
+function spoken(titles, { label, scores }) {
+  const strongest = titles.map((_, axis) => axis).sort((a, b) => scores[b] - scores[a]);
+  return `${label}: ${strongest
+    .slice(0, 3)
+    .map((axis) => `${titles[axis]} ${points(scores[axis])}`)
+    .join(", ")}.`;
 }
 
 /**

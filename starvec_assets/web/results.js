@@ -1,13 +1,13 @@
 // A list of repositories with its filters: language, stars and, where it makes sense, niche or famous.
 
 import { nearHref } from "./app.js";
-import { announce, count, h, plural, replace } from "./dom.js";
+import { announce, count, h, plural, replace, said } from "./dom.js";
 import { sizeNote } from "./download.js";
+import { NAME } from "./github.js";
 import { biasOf } from "./profile.js";
 
 const MOST = 50;
 const FIRST = 15;
-const NAME = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/;
 
 /**
  * @typedef {import('./app.js').App} App
@@ -38,20 +38,22 @@ export function results(
   let shown = FIRST;
   let turn = 0;
   let settled = false;
-  /** @type {Found} */
-  let found = { indices: [], cosines: [], exact: false };
+  /** @type {Found | null} */
+  let found = null;
   /** @type {number[][]} */
   let reasons = [];
 
   const draw = () => {
-    const rows = Array.from(found.indices).slice(0, shown);
+    if (!found) return;
+    const { indices, cosines } = found;
+    const rows = Array.from(indices).slice(0, shown);
     replace(
       list,
-      ...rows.map((row, i) => item(app, row, found.cosines[i], measure, reasons[i] ?? [], actions?.(row) ?? [])),
+      ...rows.map((row, i) => item(app, row, cosines[i], measure, reasons[i] ?? [], actions?.(row) ?? [])),
     );
-    more.hidden = found.indices.length <= shown;
-    more.textContent = `Show all ${found.indices.length}`;
-    note.textContent = found.indices.length
+    more.hidden = indices.length <= shown;
+    more.textContent = `Show all ${indices.length}`;
+    note.textContent = indices.length
       ? ""
       : "No repository passes these filters: allow more languages or fewer stars.";
   };
@@ -85,7 +87,7 @@ export function results(
       draw();
     } catch (error) {
       if (mine !== turn || signal.aborted) return;
-      note.textContent = error instanceof Error ? error.message : String(error);
+      note.textContent = said(error);
     }
     list.removeAttribute("aria-busy");
   };
@@ -95,7 +97,10 @@ export function results(
     draw();
     /** @type {HTMLElement | null} */ (list.children[first]?.querySelector("a"))?.focus();
   });
-  const changed = () => refresh().then(() => announce(plural(found.indices.length, "repository", "repositories")));
+  const changed = async () => {
+    await refresh();
+    if (found && !list.hasAttribute("aria-busy")) announce(plural(found.indices.length, "repository", "repositories"));
+  };
 
   refresh();
   exact.then(
@@ -111,7 +116,7 @@ export function results(
       () => !signal.aborted && draw(),
       () => {},
     );
-  return { element: h("div", {}, filters(app, id, fame, changed), gate, note, list, more), refresh };
+  return h("div", {}, filters(app, id, fame, changed), gate, note, list, more);
 }
 
 /**

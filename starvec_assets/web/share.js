@@ -2,7 +2,7 @@
 
 import { unit } from "./engine/vectors.js";
 
-export const VERSION = 1;
+const VERSION = 1;
 const LONGEST = 8192; // characters: 2,048 dimensions would still fit
 const MODEL = /^[0-9a-f]{16}$/;
 export const LOGIN = /^[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}$/;

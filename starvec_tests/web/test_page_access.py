@@ -125,6 +125,10 @@ def test_a_keyboard_alone_is_enough(visitor: Any, site: str, truth: Truth, api: 
     page.keyboard.press("Enter")
     page.wait_for_selector("h1:has-text('Like')")
     assert page.evaluate(focus).startswith("Like")
+    page.focus(".skip")
+    page.keyboard.press("Enter")
+    assert page.evaluate(focus) == "main"
+    assert page.inner_text("h1").startswith("Like"), "the view stays"
     tab("repository")
     page.keyboard.type("neovm")
     page.wait_for_selector("[role=option]")

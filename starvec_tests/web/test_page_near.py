@@ -148,6 +148,29 @@ def test_who_comes_by_a_link_is_told_the_size_first(visitor: Any, site: str, tru
     assert shown(page)
 
 
+def test_an_address_of_a_repository_is_its_name(visitor: Any, site: str):
+    page = visit(visitor, site, "#/near?plus=https://github.com/Pandas-Dev/pandas.git")
+    assert shown(page)
+    assert page.query_selector(".unknown") is None
+
+
+def test_nothing_is_said_to_be_missing_before_it_was_searched(visitor: Any, site: str):
+    page = visit(visitor, site, "#/near?plus=pandas-dev/pandas")
+    shown(page)
+    page.wait_for_selector(".about")
+    page.evaluate(
+        """() => {
+            globalThis.notes = [];
+            const seen = () => document.querySelectorAll('.near .hint').forEach(note => notes.push(note.textContent));
+            new MutationObserver(seen).observe(document.body, { childList: true, subtree: true, characterData: true });
+        }"""
+    )
+    page.click(".result h3 a")
+    page.wait_for_selector("h1:not(:has-text('pandas-dev/pandas'))")
+    shown(page)
+    assert not [note for note in page.evaluate("() => notes") if "passes these filters" in note]
+
+
 def test_a_hostile_vocabulary_is_only_text(visitor: Any, editable: Path, serving: Any, truth: Truth):
     import hashlib
     import json

@@ -130,6 +130,9 @@ def test_the_rate_limit_says_when_it_ends_and_a_token_goes_on(visitor: Any, site
     page.fill("#login-token", "not-the-token-at-all")
     page.press("#login-token", "Enter")
     page.wait_for_selector("text=GitHub refuses this token")
+    look_up(page, "octocat")
+    page.wait_for_selector("text=GitHub allows 60 requests an hour")
+    assert api.asked[-1][2] == "", "a token that was refused is forgotten"
     page.fill("#login-token", api.token)
     page.press("#login-token", "Enter")
     shown(page)
@@ -140,6 +143,32 @@ def test_the_rate_limit_says_when_it_ends_and_a_token_goes_on(visitor: Any, site
     look_up(page, "octocat")
     page.wait_for_selector("text=GitHub allows 60 requests an hour")
     assert api.asked[-1][2] == ""
+
+
+def test_who_goes_elsewhere_meanwhile_is_left_there(visitor: Any, site: str, api: StarsApi):
+    held: list[Any] = []
+    visitor.context.route("**/vectors.hi?*", lambda route: held.append(route))
+    page = visit(visitor, site, "", api)
+    look_up(page, "octocat")
+    page.wait_for_selector("text=waiting for vectors")
+    page.click("text=How it was made")
+    page.wait_for_selector("h1:has-text('How it was made')")
+    held[0].continue_()
+    page.wait_for_timeout(300)
+    assert page.url.endswith("#/made")
+    assert page.inner_text("h1") == "How it was made"
+
+
+def test_a_login_that_is_entered_again_is_asked_for_again(visitor: Any, site: str, api: StarsApi):
+    api.allowed = 1
+    page = visit(visitor, site, "", api)
+    look_up(page, "octocat")
+    page.click("text=Go on with the newest 100")
+    shown(page)
+    api.allowed = 60
+    page.click("text=Another login")
+    look_up(page, "octocat")
+    page.wait_for_selector(f".person .lead:has-text('of {len(ROWS) + len(MORE)} stars')")
 
 
 def test_stars_that_arrived_before_the_limit_are_enough_to_go_on(visitor: Any, site: str, api: StarsApi):

@@ -2,8 +2,9 @@
 
 import { nearHref } from "../app.js";
 import { combobox } from "../combobox.js";
-import { count, h, replace } from "../dom.js";
+import { chips, count, h, replace, said } from "../dom.js";
 import { downloadBar, sizeNote } from "../download.js";
+import { tidy } from "../names.js";
 import { basketVector } from "../profile.js";
 import { results } from "../results.js";
 
@@ -33,17 +34,12 @@ export function nearView(app, signal, parameters) {
     label: plus.length ? "Add another repository" : "A repository you know",
     hint: "Typos are forgiven. Arrow keys choose, Enter takes.",
     button: plus.length ? "Add" : "Find",
-    onChoose: (row) =>
-      go([...plus.filter((name) => app.catalogue.indexOfName(name) >= 0), app.catalogue.names[row]], minus),
+    onChoose: (row) => go([...plus.filter((name) => rowOf(app, name) >= 0), app.catalogue.names[row]], minus),
     onMissing: (text) => go([...plus, text.trim()], minus),
   });
   Promise.all([app.namesIndexed, app.catalogue.columnsReady]).then(
     () => !signal.aborted && fillIn(app, signal, body, plus, minus),
-    (error) =>
-      replace(
-        body,
-        h("p", { class: "trouble", role: "alert" }, error instanceof Error ? error.message : String(error)),
-      ),
+    (error) => replace(body, h("p", { class: "trouble", role: "alert" }, said(error))),
   );
   return [
     h(
@@ -73,7 +69,7 @@ export function nearView(app, signal, parameters) {
  */
 function fillIn(app, signal, body, plus, minus) {
   const { catalogue } = app;
-  const row = (/** @type {string} */ name) => catalogue.indexOfName(name);
+  const row = (/** @type {string} */ name) => rowOf(app, name);
   const missing = [...plus, ...minus].filter((name) => row(name) < 0);
   const known = (/** @type {string[]} */ names) => [
     ...new Set(names.filter((name) => row(name) >= 0).map((name) => catalogue.names[row(name)])),
@@ -106,9 +102,7 @@ function beginning(app) {
     h(
       "p",
       { class: "examples" },
-      ...app.catalogue.names
-        .slice(0, 18)
-        .flatMap((name) => [h("a", { class: "chip", href: nearHref([name]) }, name), " "]),
+      ...chips(app.catalogue.names.slice(0, 18).map((name) => [nearHref([name]), name])),
     ),
     sizeNote(app),
   );
@@ -126,14 +120,9 @@ function unknown(app, name, added, taken) {
           "p",
           { class: "examples" },
           "Nearest by name: ",
-          ...near.flatMap(({ index }) => [
-            h(
-              "a",
-              { class: "chip", href: nearHref([...added, app.catalogue.names[index]], taken) },
-              app.catalogue.names[index],
-            ),
-            " ",
-          ]),
+          ...chips(
+            near.map(({ index }) => app.catalogue.names[index]).map((name) => [nearHref([...added, name], taken), name]),
+          ),
         )
       : h("p", { class: "hint" }, "No name comes near it."),
   );
@@ -215,9 +204,12 @@ function neighbours(app, signal, added, taken) {
           act("−", "less of this", name, nearHref(added, [...taken, name])),
         ];
       },
-    }).element,
+    }),
   ];
 }
+
+/** Row of a name or of a repository's address, -1 where it is not known. @param {App} app @param {string} name */
+const rowOf = ({ catalogue }, name) => catalogue.indexOfName(tidy(name));
 
 /** @param {string[]} plus @param {string[]} minus */
 function go(plus, minus) {

@@ -1,7 +1,7 @@
 // A person: radar, repositories they would like, developers like them; somebody else beside you, once you are known.
 
 import { called, developerHref } from "../app.js";
-import { announce, count, h, plural, replace } from "../dom.js";
+import { announce, chips, count, h, plural, replace } from "../dom.js";
 import { downloadBar } from "../download.js";
 import { unit, dot } from "../engine/vectors.js";
 import { lookup } from "../lookup.js";
@@ -25,7 +25,9 @@ const FIRST = 8;
  */
 export function youView(app, signal, login) {
   const { me } = app;
-  if (me && (!login || me.login.toLowerCase() === login.toLowerCase())) return person(app, signal, me);
+  const wanted = login !== "" && app.asked === login;
+  app.asked = "";
+  if (me && !wanted && (!login || me.login.toLowerCase() === login.toLowerCase())) return person(app, signal, me);
   const place = h("div", {});
   const { element, look } = lookup(app, {
     id: "login",
@@ -40,9 +42,7 @@ export function youView(app, signal, login) {
       place.querySelector("h1")?.focus();
     },
   });
-  const asked = app.asked;
-  app.asked = "";
-  if (login && asked === login) look();
+  if (wanted) look();
   replace(
     place,
     h(
@@ -67,9 +67,7 @@ function developerChips(app) {
   return h(
     "p",
     { class: "examples" },
-    ...app.people.developers
-      .slice(0, 12)
-      .flatMap((one) => [h("a", { class: "chip", href: developerHref(one.login) }, one.name), " "]),
+    ...chips(app.people.developers.slice(0, 12).map((one) => [developerHref(one.login), one.name])),
   );
 }
 
@@ -154,7 +152,7 @@ function person(app, signal, who, offer) {
         exact: who.exact,
         search: (bias, k) => app.engine.search(who.vector, { k, bias }),
         why: mine ? (rows) => reasons(app, who.starred, rows) : undefined,
-      }).element,
+      }),
     ),
     h("section", {}, h("h2", {}, mine ? "Developers like you" : `Developers like ${called(who)}`), people),
   ];
@@ -228,7 +226,7 @@ function compared(app, signal, me, them) {
         without: me.starred,
         exact: me.exact,
         search: both,
-      }).element,
+      }),
     ),
     h("section", {}, h("p", {}, h("a", { href: `#/you/${me.login}` }, "Back to your profile"))),
   ];

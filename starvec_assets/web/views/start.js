@@ -2,7 +2,7 @@
 
 import { developerHref, nearHref, sizeOf, sources } from "../app.js";
 import { combobox } from "../combobox.js";
-import { count, h, megabytes, replace } from "../dom.js";
+import { chips, count, h, megabytes, replace } from "../dom.js";
 import { lookup } from "../lookup.js";
 import { skills } from "../profile.js";
 import { radar } from "../radar.js";
@@ -31,7 +31,7 @@ export function startView(app, signal) {
   const examples = h("p", { class: "examples" });
   app.catalogue.namesReady.then(
     () =>
-      replace(examples, "Try ", ...chips(app.catalogue.names.slice(0, 5).map((name) => link(nearHref([name]), name)))),
+      replace(examples, "Try ", ...chips(app.catalogue.names.slice(0, 5).map((name) => [nearHref([name]), name]))),
     () => {},
   );
   return [
@@ -135,9 +135,3 @@ function facts(app) {
     h("p", { class: "hint" }, `Stars are from ${sources(app)}. `, h("a", { href: "#/made" }, "How it was made")),
   );
 }
-
-/** @param {string} href @param {string} text */
-const link = (href, text) => h("a", { class: "chip", href }, text);
-
-/** @param {Node[]} items @returns {(Node | string)[]} */
-const chips = (items) => items.flatMap((item) => [item, " "]);
