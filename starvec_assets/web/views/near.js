@@ -209,7 +209,10 @@ function neighbours(app, signal, added, taken) {
 }
 
 /** Row of a name or of a repository's address, -1 where it is not known. @param {App} app @param {string} name */
-const rowOf = ({ catalogue }, name) => catalogue.indexOfName(tidy(name));
+function rowOf({ catalogue }, name) {
+  const row = catalogue.indexOfName(name);
+  return row >= 0 ? row : catalogue.indexOfName(tidy(name));
+}
 
 /** @param {string[]} plus @param {string[]} minus */
 function go(plus, minus) {
