@@ -3,8 +3,8 @@
 import { h, s } from "./dom.js";
 
 const WIDTH = 560;
-const HEIGHT = 450;
-const RADIUS = 170;
+const HEIGHT = 410;
+const RADIUS = 150; // leaves room for the names of the axes on a phone
 const RINGS = [0.25, 0.5, 0.75, 1];
 
 /**

@@ -64,6 +64,12 @@ def test_every_view_keeps_the_rules_of_accessibility_and_fits_a_phone(
         show(page, site, view, truth, api)
         page.set_viewport_size({"width": 360, "height": 740})
         assert page.evaluate("() => document.scrollingElement.scrollWidth") <= 360, view
+        cut = page.eval_on_selector_all(
+            ".radar text",
+            "texts => texts.map(t => [t.textContent, t.getBoundingClientRect()])"
+            ".filter(([, r]) => r.left < 0 || r.right > 360).map(([text]) => text)",
+        )
+        assert cut == [], f"{view}: cut off by the edge"
         small = page.eval_on_selector_all(
             "button, select, input:not([type=checkbox]), nav a",
             "items => items.map(i => [i.textContent, i.getBoundingClientRect().height]).filter(([, h]) => h && h < 24)",
