@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -168,12 +169,19 @@ def _demo(arguments: argparse.Namespace) -> None:
     for name in ("pandas-dev/pandas", "facebook/react", "rust-lang/rust", "kubernetes/kubernetes"):
         _print_neighbours(export.similar(name, 5), f"nearest to {name}")
     print("Next:")
-    print("  starvec similar neovim/neovim     neighbours of any repository of the sample")
-    print("  starvec serve                     the page: search, profile and compare, at http://127.0.0.1:8000")
-    print("  make dev                          the Dagster UI at http://localhost:3000, with these runs in it")
-    print(
-        "  starvec run --source https://data.gharchive.org --months 2024-01    a real month (40 to 100 GB of downloads)"
-    )
+    starvec = _command()
+    for command, what in {
+        "similar neovim/neovim": "neighbours of any repository of the sample",
+        "serve": "the page: search, profile and compare, at http://127.0.0.1:8000",
+        "dev": "the Dagster UI at http://localhost:3000, with these runs in it",
+        "run --source https://data.gharchive.org --months 2024-01": "a real month, 40 to 100 GB of downloads",
+    }.items():
+        print(f"  {f'{starvec} {command}':44}  {what}")
+
+
+def _command() -> str:
+    """What to type for this program: its path where the shell would not find it by name."""
+    return "starvec" if shutil.which("starvec") else os.path.relpath(sys.argv[0])
 
 
 def _similar(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from starvec_assets.cli import _print_neighbours
+from starvec_assets.cli import _command, _print_neighbours
 from starvec_assets.export.fp16 import Neighbour
 from starvec_assets.home import home
 from starvec_assets.sample.simulate import AWESOME, SampleSettings, write_archive
@@ -85,6 +85,18 @@ def test_what_a_description_holds_cannot_steer_the_terminal(capsys: pytest.Captu
     _print_neighbours([Neighbour(0, "o/r", 0.5, 7, "", "red \x1b[31m\r\nthing")], "nearest")
     _print_neighbours([], "nobody")
     assert capsys.readouterr().out == "nearest\n  0.500  o/r        7  red [31m thing\n\nnobody\n\n"
+
+
+def test_what_to_type_next_works_where_it_is_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    program = tmp_path / "bin" / "starvec"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(program), "demo"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert _command() == "bin/starvec"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert _command() == "starvec"
 
 
 def test_the_page_is_served_until_it_is_interrupted(folder: Path):
