@@ -7,11 +7,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from starvec_assets.errors import StarvecError
+from starvec_assets.export import wasm
+from starvec_assets.home import home
+
 if TYPE_CHECKING:
     from fake_bigquery import FakeBigQuery
 
 # A shell's background jobs ignore Ctrl-C, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def kept_sources() -> Path:
+    """The folder of USearch's source archive: where a run of starvec keeps it, so that it is fetched once."""
+    kept = home() / "cache" / "wasm"
+    kept.mkdir(parents=True, exist_ok=True)
+    try:
+        wasm.sdist(kept)
+    except StarvecError as error:
+        pytest.skip(str(error))
+    return kept
 
 
 @pytest.fixture

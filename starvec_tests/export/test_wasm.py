@@ -11,19 +11,12 @@ import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export import wasm
-from starvec_assets.home import home
 
 
 @pytest.fixture(scope="module")
-def archive() -> Path:
-    """USearch's source archive, kept where a run of starvec keeps it."""
-    kept = home() / "cache" / "wasm"
-    kept.mkdir(parents=True, exist_ok=True)
-    try:
-        wasm.sdist(kept)
-    except StarvecError as error:
-        pytest.skip(str(error))
-    return kept / wasm.SDIST
+def archive(kept_sources: Path) -> Path:
+    """USearch's source archive."""
+    return kept_sources / wasm.SDIST
 
 
 @pytest.fixture(scope="module")

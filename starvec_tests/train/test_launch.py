@@ -18,7 +18,7 @@ from starvec_assets.train.device import Device
 from starvec_assets.train.epoch import Epoch
 from starvec_assets.train.job import TrainJob
 from starvec_assets.train.launch import launch, torchrun_arguments
-from starvec_assets.train.loop import train
+from starvec_assets.train.loop import TrainResult, train
 from starvec_assets.train.settings import TrainSettings
 
 N = 200
@@ -43,31 +43,37 @@ def job(
     )
 
 
-def test_two_ranks_equal_one(
-    job: TrainJob, corpus: PackedLists, heldout: tuple[PackedLists, PackedLists], small: TrainSettings, tmp_path: Path
-) -> None:
-    seen: list[Epoch] = []
-    vectors, epochs, best = launch(job, 2, seen.append)
-    alone = train(
+@pytest.fixture(scope="module")
+def alone(
+    corpus: PackedLists,
+    heldout: tuple[PackedLists, PackedLists],
+    small: TrainSettings,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> TrainResult:
+    """What one process makes of the job."""
+    return train(
         corpus,
         N,
         small,
         text=None,
         heldout=heldout,
         device=Device(torch.device("cpu"), "CPU", 0, "float32"),
-        checkpoint=tmp_path / "alone",
+        checkpoint=tmp_path_factory.mktemp("alone"),
         input_key="world",
         on_epoch=lambda epoch: None,
     )
+
+
+def test_two_ranks_equal_one(job: TrainJob, alone: TrainResult) -> None:
+    seen: list[Epoch] = []
+    vectors, epochs, best = launch(job, 2, seen.append)
     assert np.allclose(vectors, alone.vectors, atol=1e-4)
     assert best == alone.best
     assert [epoch.loss for epoch in epochs[1:]] == pytest.approx([epoch.loss for epoch in alone.epochs[1:]], rel=1e-4)
     assert seen == epochs
 
 
-def test_two_nodes_equal_one(
-    job: TrainJob, corpus: PackedLists, heldout: tuple[PackedLists, PackedLists], small: TrainSettings, tmp_path: Path
-) -> None:
+def test_two_nodes_equal_one(job: TrainJob, alone: TrainResult, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         meeting = f"127.0.0.1:{free.getsockname()[1]}"
@@ -81,17 +87,6 @@ def test_two_nodes_equal_one(
     finally:
         other.kill()
         other.wait()
-    alone = train(
-        corpus,
-        N,
-        small,
-        text=None,
-        heldout=heldout,
-        device=Device(torch.device("cpu"), "CPU", 0, "float32"),
-        checkpoint=tmp_path / "alone",
-        input_key="world",
-        on_epoch=lambda epoch: None,
-    )
     assert np.allclose(vectors, alone.vectors, atol=1e-4)
     assert (len(epochs), best) == (len(alone.epochs), alone.best)
 

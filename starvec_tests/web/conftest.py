@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.errors import StarvecError
 from starvec_assets.evaluate.baselines import Popularity, random_vectors
 from starvec_assets.evaluate.evaluation import EvaluationSettings, evaluate
 from starvec_assets.evaluate.gates import GateSettings, gate
@@ -23,7 +22,6 @@ from starvec_assets.evaluate.heldout import split_lists
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.export.fp16 import ExportSettings, build_export
-from starvec_assets.home import home
 from starvec_assets.profile.developers import Developer, build_developers
 from starvec_assets.profile.probes import ProbeSettings, fit_probes, load_categories
 from starvec_assets.profile.quantiles import fit_quantiles
@@ -41,15 +39,9 @@ HOSTILE = '<img src=x onerror="window.hacked=1"> \u202eevil\u202c <script>window
 
 
 @pytest.fixture(scope="session")
-def core() -> bytes:
-    """engine/search.wasm; the source archive is kept where a run of starvec keeps it, so that it is fetched once."""
-    kept = home() / "cache" / "wasm"
-    kept.mkdir(parents=True, exist_ok=True)
-    try:
-        wasm.sdist(kept)
-    except StarvecError as error:
-        pytest.skip(str(error))
-    return wasm.build(kept)
+def core(kept_sources: Path) -> bytes:
+    """engine/search.wasm."""
+    return wasm.build(kept_sources)
 
 
 @pytest.fixture(scope="session")
