@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import sys
@@ -16,6 +15,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
 from starvec_assets.home import PACKAGE, home
 from starvec_assets.sample import SIMULATED
+from starvec_assets.settings import parse_value
 from starvec_assets.store import ArtifactStore
 
 if TYPE_CHECKING:
@@ -154,12 +154,8 @@ def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
         asset, dot, field = name.partition(".")
         if not (equals and dot and asset and field):
             raise StarvecError(f"--set {text!r}: write ASSET.FIELD=VALUE, for example trained_embeddings.epochs=3")
-        try:
-            parsed = json.loads(value)
-        except ValueError:
-            parsed = value
         op = "raw_stars__raw_repos" if asset in ("raw_stars", "raw_repos") else asset
-        ops.setdefault(op, {"config": {}})["config"][field] = parsed
+        ops.setdefault(op, {"config": {}})["config"][field] = parse_value(value)
     return ops
 
 

@@ -20,6 +20,7 @@ from starvec_assets.evaluate.groups import in_vocabulary
 from starvec_assets.evaluate.report import report
 from starvec_assets.evaluate.scoreboard import METRICS, scoreboard, text_table
 from starvec_assets.plots import bar_chart, picture
+from starvec_assets.stars.repo_catalog import main_languages
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
 from starvec_assets.vectors import USER_RULE, Matrix
 
@@ -118,8 +119,6 @@ def evaluation(
         systems["spectral"] = spectral_start(PackedLists.load(corpus.path), len(ids), vectors.shape[1], config.seed)
     if (before := _before(context.log, artifacts, trained)) is not None:
         systems["previous"] = aligned(*before, ids)
-    known = pq.read_table(catalogue.path / "repos.parquet", columns=["repo_id", "language"])
-    languages = dict(zip(known["repo_id"].to_pylist(), known["language"].to_pylist(), strict=True))
     about = f"Vectors {trained.content_hash[:12]}, learned from stars of {', '.join(trained.manifest.provenance)}."
     with writing(context, artifacts, "evaluation", config, inputs) as draft:
         scores = evaluate(
@@ -127,7 +126,7 @@ def evaluation(
             in_vocabulary(lists.path / "groups.parquet", ids),
             PackedLists.load(corpus.path, "heldout_a_"),
             PackedLists.load(corpus.path, "heldout_b_"),
-            [languages.get(int(i)) for i in ids],
+            main_languages(catalogue.path / "repos.parquet", ids.tolist()),
             repos["stars"].to_numpy(),
             draft.path,
             config,

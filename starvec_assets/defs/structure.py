@@ -12,6 +12,7 @@ from starvec_assets.evaluate.analogies import ALL, ask, read_relations
 from starvec_assets.evaluate.awesome import catalogue_ids
 from starvec_assets.evaluate.structure import StructureSettings, build_structure
 from starvec_assets.plots import picture
+from starvec_assets.stars.repo_catalog import main_languages
 
 METHODS = {
     "3cosadd": "b - a + c (3CosAdd)",
@@ -49,8 +50,6 @@ def vector_structure(
     same_rows(corpus, trained)
     repos = pq.read_table(corpus.path / "repos.parquet", columns=["repo_id", "name"])
     ids = repos["repo_id"].to_pylist()
-    known = pq.read_table(catalogue.path / "repos.parquet", columns=["repo_id", "language"])
-    languages = dict(zip(known["repo_id"].to_pylist(), known["language"].to_pylist(), strict=True))
     relations = read_relations()
     wanted = {name for pairs in relations.values() for pair in pairs for name in pair}
     row_of_id = {repo_id: row for row, repo_id in enumerate(ids)}
@@ -60,7 +59,7 @@ def vector_structure(
         found = build_structure(
             np.load(trained.path / "vectors.npy", allow_pickle=False),
             repos["name"].to_pylist(),
-            [languages.get(repo_id) for repo_id in ids],
+            main_languages(catalogue.path / "repos.parquet", ids),
             questions,
             draft.path,
             config,

@@ -99,7 +99,9 @@ def ask(relations: Relations, row_of: Mapping[str, int]) -> Questions:
 
 
 def ranks(vectors: Matrix, questions: Questions) -> dict[str, Floats]:
-    """By method, the rank of each question's d from 1, equals sharing the middle one: float64 [q]."""
+    """By method, the rank of each question's d from 1, equals sharing the middle one: float64 [q]; {} without any."""
+    if not len(questions.rows):
+        return {}
     unit = unit_rows(vectors)
     used, at = np.unique(questions.rows, return_inverse=True)
     at = at.reshape(questions.rows.shape)
@@ -119,10 +121,12 @@ def ranks(vectors: Matrix, questions: Questions) -> dict[str, Floats]:
     return {name: 1 + count for name, count in ahead.items()}
 
 
-def score_table(vectors: Matrix, questions: Questions) -> pa.Table:
-    """SCORES: each relation by each method and by chance, then all of them, every relation counting the same."""
-    ranked = ranks(vectors, questions) if len(questions.rows) else {}
-    others = len(vectors) - 3
+def score_table(ranked: Mapping[str, Floats], questions: Questions, n: int) -> pa.Table:
+    """SCORES of what `ranks` found among `n` vectors: each relation by each method and by chance, then all of them.
+
+    In the whole every relation counts the same.
+    """
+    others = n - 3
     chance = [1 / others, min(1.0, 10 / others), float(np.mean(1 / np.arange(1, others + 1)))] if ranked else []
     rows: list[tuple[str, int, str, float, float, float]] = []
     for method in (*ranked, "chance") if ranked else ():

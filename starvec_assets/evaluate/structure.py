@@ -1,7 +1,7 @@
 """What was hoped for beyond neighbours: vector arithmetic and clusters, measured, and a map to look at."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -88,7 +88,8 @@ def build_structure(
     points = unit_rows(sound[kept])
     spoken = [languages[i] or "" for i in kept]
 
-    table = analogies.score_table(sound, questions)
+    ranked = analogies.ranks(sound, questions)
+    table = analogies.score_table(ranked, questions, len(sound))
     write_table(table, analogies.SCORES, out / "analogies.parquet")
     cloud = clusters.twin(points, settings.seed)
     silhouettes = [
@@ -119,7 +120,7 @@ def build_structure(
         json.dumps({"metrics": metrics, "missing": questions.missing}, indent=1) + "\n", encoding="utf-8"
     )
     return Structure(
-        metrics, silhouettes, _examples(sound, names, questions), table, questions.missing, on_map=len(kept)
+        metrics, silhouettes, _examples(sound, names, questions, ranked), table, questions.missing, on_map=len(kept)
     )
 
 
@@ -145,14 +146,16 @@ def _silhouette(points: Matrix, k: int, settings: StructureSettings) -> float:
     return clusters.silhouette(points, k, settings.sample, settings.seed)
 
 
-def _examples(vectors: Matrix, names: Sequence[str], questions: Questions) -> list[tuple[str, str, str, int]]:
+def _examples(
+    vectors: Matrix, names: Sequence[str], questions: Questions, ranked: Mapping[str, ranking.Floats]
+) -> list[tuple[str, str, str, int]]:
     """The first question of every relation, as b - a + c answers it."""
     _, first = np.unique(questions.relation, return_index=True)
     if not len(first):
         return []
     a, b, c, d = questions.rows[first].T
     unit = unit_rows(vectors)
-    ranks = analogies.ranks(vectors, Questions([], questions.relation[first], questions.rows[first], {}))["3cosadd"]
+    ranks = ranked["3cosadd"][first]
     without = PackedLists.of([np.unique(row[:3]).astype(np.int32) for row in questions.rows[first]])
     near = ranking.top_k(unit[b] - unit[a] + unit[c], unit, 3, without)
     short = [name.rpartition("/")[2] for name in names]

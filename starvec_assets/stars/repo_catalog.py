@@ -1,12 +1,13 @@
 """The catalogue: one row for every repository that was ever starred, renames followed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.github import RateLimited, Repository
@@ -122,6 +123,13 @@ def build_repo_catalog(
         params={"path": str(out / "repos.parquet")},
     ).fetchall()
     return CatalogSummary(repositories, renamed, described, with_language, len(answers), stopped)
+
+
+def main_languages(catalogue: Path, repo_ids: Sequence[int]) -> list[str | None]:
+    """The main language of each of `repo_ids` in the catalogue's repos.parquet; None where it knows none."""
+    known = pq.read_table(catalogue, columns=["repo_id", "language"])
+    language = dict(zip(known["repo_id"].to_pylist(), known["language"].to_pylist(), strict=True))
+    return [language.get(repo_id) for repo_id in repo_ids]
 
 
 def _answers(ask: Callable[[int], Repository | None], repo_ids: list[int]) -> tuple[list[dict[str, Any]], str]:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -249,12 +250,10 @@ class _Pages:
         except (FileNotFoundError, orjson.JSONDecodeError):
             return
 
-    def _pages(self) -> list[dict[str, Any]]:
-        return list(self._lines())[1:]
-
     def table(self) -> pa.Table:
         """The stars from `floor` on, of schema TOPPED_UP."""
-        rows = [star for page in self._pages() for star in page["stars"] if star[2] >= self.floor]
+        pages = islice(self._lines(), 1, None)
+        rows = [star for page in pages for star in page["stars"] if star[2] >= self.floor]
         users, logins, times = zip(*rows, strict=True) if rows else ((), (), ())
         columns = [users, logins, [self.repo_id] * len(rows), [self.name] * len(rows), times, [SOURCE] * len(rows)]
         arrays = [
@@ -265,7 +264,7 @@ class _Pages:
 
     def row(self, last: dict[str, Any] | None, since: datetime, table: pa.Table) -> dict[str, Any]:
         """The repository's row of schema REPOS; `last` is the one that this run went on from."""
-        first = self._pages()[0]
+        _, first = islice(self._lines(), 2)
         return {
             "repo_id": self.repo_id,
             "name": first["name"],

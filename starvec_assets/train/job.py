@@ -23,6 +23,7 @@ class TrainJob:
     device: str = "auto"
     require_gpu: bool = False
     precision: str = "auto"
+    users: int | None = None  # trained on at most, the first of the corpus; None for all
 
     def save(self, path: Path) -> None:
         """Write as JSON."""

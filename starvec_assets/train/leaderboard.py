@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, ValidationError
@@ -30,8 +29,9 @@ from starvec_assets.evaluate.groups import group_scores, in_vocabulary
 from starvec_assets.evaluate.heldout import heldout_scores
 from starvec_assets.files import write_atomically
 from starvec_assets.parquet import column, write_table
-from starvec_assets.settings import Settings
+from starvec_assets.settings import Settings, parse_value
 from starvec_assets.train.device import pick_device
+from starvec_assets.train.job import TrainJob
 from starvec_assets.train.launch import LEASE
 from starvec_assets.train.settings import TrainSettings
 
@@ -154,7 +154,7 @@ def parse_rows(lines: Sequence[str], common: str = "") -> list[Row]:
             for base in itertools.product(*shared.values()):
                 every = dict(zip(shared, base, strict=True))
                 also = [f"{k}={v}" for k, v in every.items() if len(shared[k]) > 1]
-                changes = {k: _value(v) for k, v in {**every, **chosen}.items()}
+                changes = {k: parse_value(v) for k, v in {**every, **chosen}.items()}
                 rows.append(Row(" ".join(words + also) or "defaults", changes))
     if not 0 < len(rows) <= MOST_ROWS:
         raise StarvecError(f"{len(rows):,} rows to train: name 1 to {MOST_ROWS} in rows of training_leaderboard")
@@ -217,24 +217,25 @@ def train_apart(settings: TrainSettings, bench: Bench, scratch: Path) -> Score:
 
 def train_row(settings: TrainSettings, bench: Bench, scratch: Path) -> Score:
     """Train and judge. A row that was cut short begins again: its seconds are those of a whole training."""
-    from starvec_assets.train.loop import train
+    from starvec_assets.train.worker import train_job
 
     folder, checkpoint = Path(bench.corpus), scratch / "training"
     shutil.rmtree(checkpoint, ignore_errors=True)
     repos = pq.read_table(folder / "repos.parquet", columns=["repo_id", "stars"])
     heldout = PackedLists.load(folder, "heldout_a_"), PackedLists.load(folder, "heldout_b_")
     began = time.perf_counter()
-    result = train(
-        PackedLists.load(folder).first(bench.users),
-        repos.num_rows,
-        settings,
-        text=np.load(bench.text, mmap_mode="r", allow_pickle=False) if bench.text else None,
-        heldout=heldout,
-        device=pick_device(cast(Any, bench.device), bench.require_gpu, cast(Any, bench.precision)),
-        checkpoint=checkpoint,
+    job = TrainJob(
+        corpus=bench.corpus,
+        n=repos.num_rows,
+        settings=settings.model_dump(),
+        text=bench.text,
+        checkpoint=str(checkpoint),
         input_key=bench.input_key,
-        on_epoch=lambda epoch: None,
+        out=str(scratch),
+        users=bench.users,
     )
+    device = pick_device(cast(Any, bench.device), bench.require_gpu, cast(Any, bench.precision))
+    result = train_job(job, device, on_epoch=lambda epoch: None)
     seconds = time.perf_counter() - began
     shutil.rmtree(checkpoint, ignore_errors=True)
     people = heldout_scores(result.vectors, *heldout, repos["stars"].to_numpy())
@@ -310,13 +311,6 @@ def _fields(text: str) -> dict[str, list[str]]:
             raise StarvecError(f"{text!r} names {name} twice: write {name}=value,value for a row of each")
         fields[name] = values.split(",")
     return fields
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _code() -> str:

@@ -33,8 +33,9 @@ from starvec_assets.train.settings import TrainSettings
 def train_job(job: TrainJob, device: Device, on_epoch: Callable[[Epoch], None], ranks: Ranks = ALONE) -> TrainResult:
     """`loop.train` on what the job's files hold."""
     corpus = Path(job.corpus)
+    lists = PackedLists.load(corpus)
     return train(
-        PackedLists.load(corpus),
+        lists if job.users is None else lists.first(job.users),
         job.n,
         TrainSettings(**job.settings),
         text=np.load(job.text, mmap_mode="r", allow_pickle=False) if job.text else None,
