@@ -138,7 +138,8 @@ function filters(app, id, fame, changed) {
   stars.append(h("option", { value: "0" }, "any number"));
   app.catalogue.columnsReady.then(
     () => {
-      language.append(...languages(app).map((name) => h("option", { value: name }, name)));
+      const known = app.model.languages.filter(Boolean); // most frequent first
+      language.append(...known.map((name) => h("option", { value: name }, name)));
       language.value = app.filters.language;
       const highest = app.catalogue.stars.reduce((most, x) => Math.max(most, x), 0);
       const steps = [10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000].filter((step) => step <= highest);
@@ -178,16 +179,6 @@ function filters(app, id, fame, changed) {
 /** @param {number} fame */
 const spoken = (fame) =>
   fame < 0 ? `niche, ${-fame} of 4` : fame > 0 ? `famous, ${fame} of 4` : "neither niche nor famous";
-
-/** Languages of the vocabulary, most frequent first. @param {App} app */
-function languages({ catalogue }) {
-  /** @type {Map<string, number>} */
-  const counts = new Map();
-  for (let i = 0; i < catalogue.stars.length; i++)
-    counts.set(catalogue.language(i), (counts.get(catalogue.language(i)) ?? 0) + 1);
-  counts.delete("");
-  return [...counts].sort((a, b) => b[1] - a[1]).map(([name]) => name);
-}
 
 /**
  * @param {App} app

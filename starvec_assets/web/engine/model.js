@@ -13,7 +13,7 @@ import { BundleError, check, finite, floats, get, list, record, text, whole } fr
  * @property {number} n repositories
  * @property {number} d dimensions
  * @property {Record<string, DataFile>} files of data/, by name
- * @property {string[]} languages what the language column's numbers stand for; the first is ""
+ * @property {string[]} languages what the language column's numbers stand for; the first is "", then most frequent first
  * @property {Record<string, string | number>} window first and last month, counts
  * @property {Record<string, Record<string, Score>>} evaluation system -> metric -> score
  * @property {Record<string, number>} evaluated what it was measured on
