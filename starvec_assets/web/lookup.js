@@ -184,7 +184,7 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
     h("label", { for: id }, label),
     h("div", { class: "field" }, input, submit),
   );
-  return { element: h("div", { class: "lookup" }, form, state, sizeNote(app)), look, input };
+  return { element: h("div", { class: "lookup" }, form, state, sizeNote(app)), look };
 }
 
 /** A login as typed or pasted, '' if it is none. @param {string} text */
