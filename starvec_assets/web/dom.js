@@ -74,10 +74,12 @@ export function replace(parent, ...children) {
   if (key) /** @type {HTMLElement | null} */ (parent.querySelector(key))?.focus({ preventScroll: true });
 }
 
-/** Say `text` to screen readers. @param {string} text */
+/** Say `text` to screen readers, after what was said a moment ago and not in its place. @param {string} text */
 export function announce(text) {
   const region = document.getElementById("announcer");
-  if (region) region.textContent = text;
+  if (!region) return;
+  region.append(h("p", {}, text));
+  if (region.childElementCount > 3) region.firstElementChild?.remove();
 }
 
 /** What went wrong, for the reader. @param {unknown} error */

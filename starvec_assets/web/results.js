@@ -38,6 +38,7 @@ export function results(
   let shown = FIRST;
   let turn = 0;
   let settled = false;
+  let asked = false; // by a filter, so whoever asked is told, whichever search answers
   /** @type {Found | null} */
   let found = null;
   /** @type {number[][]} */
@@ -71,7 +72,7 @@ export function results(
     const mine = ++turn;
     list.setAttribute("aria-busy", "true");
     try {
-      if (!app.agreed && !(await app.engine.cached)) return offer();
+      if (!app.agreed && !(await app.engine.cached)) return mine === turn ? offer() : undefined;
       app.engine.download();
       await app.engine.ready;
       await app.catalogue.columnsReady;
@@ -85,6 +86,8 @@ export function results(
       [found, reasons] = [answer, pulls];
       list.toggleAttribute("data-exact", settled && answer.exact);
       draw();
+      if (asked) announce(plural(answer.indices.length, "repository", "repositories"));
+      asked = false;
     } catch (error) {
       if (mine !== turn || signal.aborted) return;
       note.textContent = said(error);
@@ -97,9 +100,9 @@ export function results(
     draw();
     /** @type {HTMLElement | null} */ (list.children[first]?.querySelector("a"))?.focus();
   });
-  const changed = async () => {
-    await refresh();
-    if (found && !list.hasAttribute("aria-busy")) announce(plural(found.indices.length, "repository", "repositories"));
+  const changed = () => {
+    asked = true;
+    refresh();
   };
 
   refresh();

@@ -158,14 +158,32 @@ def test_a_keyboard_alone_is_enough(visitor: Any, site: str, truth: Truth, api: 
     assert "neovim/neovim" in page.inner_text(".basket")
 
 
+SAID = "[...document.querySelectorAll('#announcer p')]"
+
+
 def test_what_changes_is_announced(visitor: Any, site: str, api: StarsApi):
     page = visit(visitor, site, "", api)
-    said = "document.getElementById('announcer').textContent"
     look_up(page, "octocat")
-    until(page, f"{said} === 'Profile of octocat is ready'")
+    until(page, f"{SAID}.some(said => said.textContent === 'Profile of octocat is ready')")
     page.select_option("#liked-language", "Rust")
-    until(page, f"/^\\d+ repositor/.test({said})")
+    until(page, f"{SAID}.some(said => /^\\d+ repositor/.test(said.textContent))")
     page.goto(site + "#/near")
     page.fill("#repository", "neovim")
-    until(page, f"/names?, arrow keys choose/.test({said})")
+    until(page, f"/names?, arrow keys choose/.test({SAID}.at(-1).textContent)")
     assert page.title() == "Repositories · starvec"
+
+
+def test_a_filter_is_answered_also_where_another_search_overtakes_it(visitor: Any, site: str, truth: Truth):
+    page = visit(visitor, site, f"#/dev/{truth.people['developers'][0]['login']}")
+    page.wait_for_selector(".gate button")
+    page.wait_for_selector("#liked-language option[value=Rust]", state="attached")
+    page.evaluate(
+        """() => {
+            const language = document.getElementById("liked-language");
+            language.value = "Rust";
+            language.dispatchEvent(new Event("change"));
+            document.querySelector(".gate button").click();
+        }"""
+    )
+    until(page, f"{SAID}.some(said => /^\\d+ repositor/.test(said.textContent))")
+    assert page.query_selector(".gate button") is None
