@@ -32,9 +32,19 @@ class Checkpoint:
 
 
 def run_key(settings: Mapping[str, Any], input_key: str) -> str:
-    """Names a run: equal for equal settings and inputs."""
-    text = json.dumps({"format": FORMAT, "settings": dict(settings), "input": input_key}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Names a run: equal for equal settings, inputs and code."""
+    facts = {"format": FORMAT, "settings": dict(settings), "input": input_key, "code": code_digest()}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def code_digest() -> str:
+    """Digest of the modules that train and judge: an edited loss makes another run, without anybody's saying so."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    rooms = (*sorted(package.glob("train/*.py")), *sorted(package.glob("evaluate/*.py")))
+    for path in (package / "vectors.py", package / "corpus/packed.py", *rooms):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def save(folder: Path, key: str, checkpoint: Checkpoint) -> None:
@@ -94,7 +104,7 @@ def _read(path: Path, key: str) -> Checkpoint:
         if document["format"] != FORMAT:
             raise CheckpointRefused(f"checkpoint {path} has format {document['format']}, this version reads {FORMAT}")
         if document["key"] != key:
-            raise CheckpointRefused(f"checkpoint {path} belongs to other settings or inputs")
+            raise CheckpointRefused(f"checkpoint {path} belongs to other settings, inputs or code")
         arrays = {}
         for name, digest in document["arrays"].items():
             file_path = path / f"{Path(name).name}.npy"

@@ -30,6 +30,7 @@ from starvec_assets.evaluate.heldout import heldout_scores
 from starvec_assets.files import write_atomically
 from starvec_assets.parquet import column, write_table
 from starvec_assets.settings import Settings, parse_value
+from starvec_assets.train.checkpoint import code_digest
 from starvec_assets.train.device import pick_device
 from starvec_assets.train.job import TrainJob
 from starvec_assets.train.launch import LEASE
@@ -274,7 +275,7 @@ def row_key(settings: TrainSettings, bench: Bench) -> str:
         "settings": settings.model_dump(exclude={"checkpoint_minutes"}),
         "input": bench.input_key,
         "users": bench.users,
-        "code": _code(),
+        "code": code_digest(),
         "device": bench.device_name,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -311,15 +312,6 @@ def _fields(text: str) -> dict[str, list[str]]:
             raise StarvecError(f"{text!r} names {name} twice: write {name}=value,value for a row of each")
         fields[name] = values.split(",")
     return fields
-
-
-def _code() -> str:
-    """Digest of the modules that train and judge: an edited loss is another row, without anybody's saying so."""
-    digest = hashlib.sha256()
-    package = Path(__file__).parents[1]
-    for path in (package / "vectors.py", *sorted(package.glob("train/*.py")), *sorted(package.glob("evaluate/*.py"))):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _main() -> None:

@@ -103,7 +103,17 @@ def test_one_of_another_run_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptu
     with caplog.at_level(logging.WARNING, "starvec.train"):
         assert load(tmp_path, run_key({"lr": 0.2}, "inputs")) is None
         assert load(tmp_path, KEY) is None
-    assert "belongs to other settings or inputs" in caplog.text
+    assert "belongs to other settings, inputs or code" in caplog.text
+
+
+def test_what_other_code_made_is_neither_gone_on_from_nor_taken_as_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(tmp_path, KEY, STATE)
+    monkeypatch.setattr(checkpoint, "code_digest", lambda: "edited")
+    with caplog.at_level(logging.WARNING, "starvec.train"):
+        assert load(tmp_path, run_key({"lr": 0.1}, "inputs")) is None
+    assert "belongs to other settings, inputs or code" in caplog.text
 
 
 def test_a_full_disk_is_named_and_the_last_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

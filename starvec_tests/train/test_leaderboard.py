@@ -185,7 +185,7 @@ def test_other_settings_inputs_users_devices_or_code_are_another_row(bench: Benc
     keys = {row_key(TrainSettings(), other) for other in others}
     keys.add(row_key(TrainSettings(seed=2), bench))
     assert row_key(TrainSettings(checkpoint_minutes=1), bench) in keys
-    monkeypatch.setattr(leaderboard, "_code", lambda: "edited")
+    monkeypatch.setattr(leaderboard, "code_digest", lambda: "edited")
     keys.add(row_key(TrainSettings(), bench))
     assert len(keys) == 6
 

@@ -180,7 +180,7 @@ def test_a_checkpoint_of_other_settings_is_set_aside_by_name(
     run()
     with caplog.at_level(logging.WARNING, "starvec.train"):
         other = run(small.model_copy(update={"lr": 0.2}))
-    assert "belongs to other settings or inputs" in caplog.text
+    assert "belongs to other settings, inputs or code" in caplog.text
     assert len(list((tmp_path / "checkpoint").glob("*.rejected"))) == 1
     assert np.array_equal(other.vectors, run(small.model_copy(update={"lr": 0.2}), folder=tmp_path / "b").vectors)
 
