@@ -90,7 +90,8 @@ class NeighbourSampler:
         self.items = items
         shares = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-30)
         last = (weights > 0).sum(dim=1, keepdim=True).sub(1).clamp(min=0)
-        self.bounds = shares.cumsum(dim=1).scatter_(1, last, 1.0)  # of the last one: 1, whatever the rounding
+        places = torch.arange(weights.shape[1], device=items.device)
+        self.bounds = shares.cumsum(dim=1).masked_fill_(places >= last, 1.0)  # from the last on: sums may fall short
         self.known = torch.nonzero(weights[:, 0])[:, 0].cpu().numpy()
         self.drawn = torch.zeros(len(items), device=items.device).index_add_(0, items.ravel().long(), shares.ravel())
         self._epoch, self._order = -1, self.known

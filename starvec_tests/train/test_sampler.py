@@ -123,3 +123,14 @@ def test_neighbours_are_drawn_by_their_weight() -> None:
     assert sampler.drawn.tolist() == pytest.approx([0.5, 1.3, 0.6, 0.6])
     assert torch.equal(sampler.batch(2, 7)[1], sampler.batch(2, 7)[1])
     assert not torch.equal(sampler.batch(2, 7)[1], sampler.batch(2, 8)[1])
+
+
+def test_a_draw_never_leaves_the_neighbours_that_there_are_whatever_the_sums_round_to() -> None:
+    """Shares of 64 neighbours add up to less than the largest number drawn in one row of ten."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 64, 2000)
+    weights = rng.pareto(1.0, (len(counts), 64)).astype(np.float32) ** 3
+    weights[np.arange(64) >= counts[:, None]] = 0
+    sampler = NeighbourSampler(torch.zeros(weights.shape, dtype=torch.int32), torch.from_numpy(weights), wish())
+    largest = torch.full((len(counts), 1), 1 - 2.0**-23)
+    assert (torch.searchsorted(sampler.bounds, largest, right=True)[:, 0].numpy() < counts).all()
