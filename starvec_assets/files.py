@@ -1,8 +1,11 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and folders that are there for a while."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,3 +45,23 @@ def sha256(path: Path) -> str:
     """Hexadecimal digest of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def scratch(parent: Path) -> Iterator[Path]:
+    """A folder in `parent` for this block alone, removed at its end; those that killed processes left go first."""
+    parent.mkdir(parents=True, exist_ok=True)
+    with (parent / ".lock").open("w") as door:  # one comes or goes at a time: what is not locked yet is not left over
+        fcntl.flock(door, fcntl.LOCK_EX)
+        for left in parent.glob("scratch-*"):
+            with contextlib.suppress(OSError), (left / ".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel drops a lock when its process ends
+                shutil.rmtree(left)
+        folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=parent))
+        held = (folder / ".lock").open("w")
+        fcntl.flock(held, fcntl.LOCK_EX)
+    with held:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)

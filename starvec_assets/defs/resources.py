@@ -14,6 +14,7 @@ from pydantic import Field
 from starvec_assets.defs.warehouse import BigQueryResource
 from starvec_assets.evaluate.awesome import list_names, read_folder
 from starvec_assets.evaluate.fetch import FetchSettings, fetch_lists
+from starvec_assets.files import scratch
 from starvec_assets.github import GitHub, Token
 from starvec_assets.home import home
 from starvec_assets.profile.developers import Developer, read_developers
@@ -61,9 +62,8 @@ class SpillingDuckDB(DuckDBResource):
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection with the limits set."""
-        spill = home() / "spill"
-        spill.mkdir(parents=True, exist_ok=True)
-        with self.get_connection() as connection:
+        # DuckDB names its files alike in every process: two that spill into one folder read each other's.
+        with scratch(home() / "spill") as spill, self.get_connection() as connection:
             connection.execute(f"SET memory_limit = '{self.memory_limit_gb}GB'")
             connection.execute(f"SET threads = {self.threads or os.cpu_count() or 1}")
             connection.execute("SET temp_directory = ?", [str(spill)])

@@ -1,6 +1,5 @@
 """BigQuery as a resource: who pays and how much at most; and the months of GH Archive that it holds."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import duckdb
 
 from starvec_assets.bigquery import GIB, BigQuery, BigQuerySettings, Bill, told
 from starvec_assets.defs.common import now_and_then
+from starvec_assets.files import scratch
 from starvec_assets.home import home
 from starvec_assets.progress import bar
 from starvec_assets.stars.month import MonthSummary, finish_month
@@ -49,11 +49,9 @@ def months_of_tables(
     most_sightings: int,
 ) -> Iterator[tuple[Ingest, Bill]]:
     """Fetch the months in one query; what makes each of them, and the query's bill."""
-    progress = home() / "progress"
-    progress.mkdir(parents=True, exist_ok=True)
     began, rows, say = time.monotonic(), 0, now_and_then(context.log.info)
     with (
-        tempfile.TemporaryDirectory(prefix="bigquery-", dir=progress) as folder,
+        scratch(home() / "spill") as folder,
         resource.open(context.log.info) as bigquery,
         bar(0, "BigQuery", "row") as shown,
     ):
@@ -64,7 +62,7 @@ def months_of_tables(
             shown.update(count)
             say(f"{rows:,} rows came from BigQuery")
 
-        read, bill = read_months(bigquery, months, Path(folder), facts, most_sightings, on_rows)
+        read, bill = read_months(bigquery, months, folder, facts, most_sightings, on_rows)
 
         def ingest(month: str, stars: Path, repos: Path, connection: duckdb.DuckDBPyConnection) -> MonthSummary:
             return finish_month(connection, month, *read[month], stars, repos, began)

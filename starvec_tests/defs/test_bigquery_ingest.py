@@ -81,7 +81,7 @@ def test_a_range_of_months_is_one_query_and_each_month_an_artifact(fake_bigquery
     assert metadata["months of the query"].value == 2
     assert metadata["GiB billed"].value == metadata["GiB read (dry run)"].value > 0
     assert metadata["BigQuery job"].value in fake_bigquery.jobs
-    assert not list((home / "progress").iterdir())
+    assert not list((home / "spill").glob("scratch-*"))
 
 
 def test_without_credentials_or_project_the_way_out_is_told(

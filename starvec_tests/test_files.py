@@ -1,0 +1,53 @@
+"""Files and folders that processes share: whole or not there, and nobody else's."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from starvec_assets.defs.resources import SpillingDuckDB
+from starvec_assets.files import replacing, scratch, write_atomically
+
+
+def test_a_file_that_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file", "old")
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "file") as aside:
+        aside.write_text("half")
+        _ = 1 / 0
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "old")]
+
+
+def test_scratch_folders_are_ones_own_and_those_of_killed_processes_go(tmp_path: Path) -> None:
+    code = f"""
+import os, signal
+from pathlib import Path
+from starvec_assets.files import scratch
+with scratch(Path({str(tmp_path)!r})) as folder:
+    (folder / "rows").write_text("spilled")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    (left,) = tmp_path.glob("scratch-*/rows")
+    with scratch(tmp_path) as one:
+        assert not left.exists()
+        (one / "rows").touch()
+        with scratch(tmp_path) as other:
+            assert other != one
+        assert (one / "rows").exists()
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_two_queries_that_outgrow_their_memory_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STARVEC_HOME", str(tmp_path))
+    resource = SpillingDuckDB()
+    with resource.connect() as one, resource.connect() as other:
+        for connection in (one, other):
+            connection.execute("SET memory_limit = '40MB'")
+            connection.execute("SET threads = 1")
+            connection.execute("CREATE TEMP TABLE spilled AS SELECT hash(i) AS h FROM range(10_000_000) t(i)")
+        folders = [c.execute("SELECT current_setting('temp_directory')").fetchall()[0][0] for c in (one, other)]
+        assert all(list(Path(folder).glob("*.tmp")) for folder in folders)
+        assert len(set(folders)) == 2
+    assert not list((tmp_path / "spill").glob("scratch-*"))
