@@ -1,0 +1,63 @@
+"""The evaluation's report in a real browser: whole, readable on a phone and in the dark, nothing asked of anybody."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from visit import until
+
+from starvec_assets.evaluate.evaluation import Evaluation
+from starvec_assets.evaluate.gates import GateResult
+from starvec_assets.evaluate.report import CHARTS, report
+from starvec_assets.export.bundle import BundleInputs
+
+CUT = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {
+  const box = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll("text")].filter((text) => {
+    const r = text.getBoundingClientRect();
+    return r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1 || r.bottom > box.bottom + 1;
+  }).map((text) => text.textContent);
+})"""
+PAINTED = """() => [...document.querySelectorAll("figure svg")].map((svg) =>
+  [...svg.querySelectorAll("rect, path")].filter((shape) => shape.getBoundingClientRect().width > 0).length)"""
+GROUND = "() => getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).reduce((sum, x) => sum + Number(x), 0)"
+
+
+def test_the_report_is_whole_in_a_browser(visitor: Any, serving: Any, inputs: BundleInputs, tmp_path: Path):
+    gates = [GateResult(**gate) for gate in json.loads((inputs.evaluation / "gates.json").read_text())]
+    (tmp_path / "report.html").write_text(report(inputs.evaluation, gates, "Of a test."), encoding="utf-8")
+    page, troubles = visitor.context.new_page(), []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda said: troubles.append(said.text))
+    page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+    page.goto(serving(tmp_path) + "report.html")
+
+    scores = Evaluation.load(inputs.evaluation)
+    charts = page.eval_on_selector_all(
+        "figure", "all => all.map(f => [...f.querySelectorAll('text')].map(t => t.textContent))"
+    )
+    for metric, words in zip(CHARTS, charts, strict=False):
+        expected = {system: f"{values[metric]:.4f}" for system, values in scores.metrics.items() if metric in values}
+        assert dict(zip(words[::2], words[1::2], strict=True)) == expected, metric
+    painted = page.evaluate(PAINTED)
+    assert len(charts) == len(painted) == 10
+    assert min(painted) >= 2, "every chart has bars or lines that can be seen"
+
+    met = page.locator("details", has_text="conditions that are met")
+    assert not met.locator("table").is_visible()
+    met.locator("summary").click()
+    assert met.locator("tbody tr").count() == sum(gate.passed for gate in gates)
+    until(page, "document.querySelector('details[open] table').checkVisibility()")
+
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("() => document.scrollingElement.scrollWidth") <= width
+        assert page.evaluate(CUT) == []
+    shades = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        shades.append(page.evaluate(GROUND))
+    assert shades[0] > 700
+    assert shades[1] < 120
+    assert troubles == []
+    assert visitor.elsewhere == []
