@@ -20,6 +20,7 @@ import pytest
 
 from starvec_assets.home import PACKAGE
 from starvec_assets.sample.simulate import AWESOME, SampleSettings, write_archive
+from starvec_assets.train.launch import LEASE
 
 ROOT = PACKAGE.parent
 MONTH = "2024-01"
@@ -36,6 +37,7 @@ BELOW_TRAINING = [
 LAUNCH = """mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   ... on RunConfigValidationInvalid { errors { message } } } }"""
+TERMINATE = """mutation($id: String!) { terminateRun(runId: $id) { __typename } }"""
 RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status
   eventConnection { events { __typename ... on ExecutionStepFailureEvent { stepKey error { message }
     failureMetadata { description } } } } } } }"""
@@ -67,8 +69,14 @@ class Ui:
         data: dict[str, Any] = answer["data"]
         return data
 
-    def launch(self, *assets: str, job: str = "__ASSET_JOB", month: str = "", ops: dict[str, Any] | None = None) -> str:
+    def launch(self, *assets: str, **options: Any) -> str:
         """Launch a run and wait for its end; returns its id."""
+        run_id = self.start(*assets, **options)
+        wait(lambda: self.run(run_id)["status"] in ("SUCCESS", "FAILURE", "CANCELED"), 180, "the run to end")
+        return run_id
+
+    def start(self, *assets: str, job: str = "__ASSET_JOB", month: str = "", ops: dict[str, Any] | None = None) -> str:
+        """Launch a run; returns its id."""
         selection = [{"path": [asset]} for asset in assets] or None
         params = {
             "selector": {
@@ -84,7 +92,6 @@ class Ui:
         launched = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         run_id: str = launched["run"]["runId"]
-        wait(lambda: self.run(run_id)["status"] in ("SUCCESS", "FAILURE", "CANCELED"), 180, "the run to end")
         return run_id
 
     def run(self, run_id: str) -> dict[str, Any]:
@@ -254,6 +261,33 @@ def test_a_month_that_the_folder_lacks_fails_with_the_way_out(ui: Ui):
     run = ui.run(ui.launch("raw_stars", "raw_repos", month="2023-05"))
     assert run["status"] == "FAILURE"
     assert re.search(r"no star in 2023-05 from folder .*744 hours 744 missing.*take another month", reasons(run)[0])
+
+
+def ranks(home: Path) -> list[int]:
+    """Living processes of a training on ranks in this home: torchrun and what it started."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            alive = (process / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+            environment = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if alive and {f"{LEASE}=1".encode(), f"STARVEC_HOME={home}".encode()} <= set(environment):
+            found.append(int(process.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the ranks by /proc, which is Linux")
+def test_cancelling_a_training_on_ranks_leaves_none_of_them(ui: Ui):
+    home = ui.project.parent / "home"
+    config = {"processes": 2, "epochs": 1000, "patience": 1000, "seed": 9}
+    run_id = ui.start("trained_embeddings", ops={"trained_embeddings": {"config": config}})
+    live = home / "checkpoints/ranks/live.jsonl"
+    wait(lambda: live.exists() and live.stat().st_size, 120, "the first epoch on ranks")
+    assert len(ranks(home)) >= 3
+    assert ui.ask(TERMINATE, id=run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
+    wait(lambda: ui.run(run_id)["status"] == "CANCELED", 60, "the run to be cancelled")
+    wait(lambda: not ranks(home), 30, "the ranks to end")
 
 
 def test_a_changed_default_shows_the_asset_as_unsynced(ui: Ui):

@@ -1,0 +1,101 @@
+"""Training as the operator starts it: in the step, on ranks through Dagster Pipes, and as a leaderboard."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.defs import training
+from starvec_assets.defs.resources import GpuResource, StoreResource
+from starvec_assets.store import ArtifactStore
+
+N, USERS, D = 100, 240, 16
+SMALL = {"dim": D, "batch": 64, "epochs": 2, "start": "random", "lr": 0.1, "neighbours": 0}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
+    """People who star ten interests of ten repositories; awesome lists of the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STARVEC_HOME", str(tmp_path_factory.mktemp("training")))
+        store = StoreResource().open()
+    rng = np.random.default_rng(0)
+    near = [rng.permutation(10)[:8] + 10 * rng.integers(10) for _ in range(USERS)]
+    lists = PackedLists.of([np.union1d(stars, rng.choice(N, 3)).astype(np.int32) for stars in near])
+    with store.write("user_buckets", code_version="1") as draft:
+        lists.take(np.arange(40, USERS)).save(draft.path)
+        for half, part in (("a", slice(0, None, 2)), ("b", slice(1, None, 2))):
+            PackedLists.of([lists[i][part] for i in range(40)]).save(draft.path, f"heldout_{half}_")
+        pq.write_table(pa.table({"repo_id": range(N), "stars": [9] * N}), draft.path / "repos.parquet")
+        draft.rows = {"repositories": N, "users": USERS - 40}
+    corpus = draft.done()
+    with store.write("readme_init_vectors", code_version="1", inputs=[corpus]) as draft:
+        np.save(draft.path / "vectors.npy", rng.standard_normal((N, D), dtype=np.float32))
+    groups = pa.table({"group": np.arange(N) // 10, "list": ["o/awesome"] * N, "repo_id": range(N)})
+    with store.write("awesome_lists", code_version="1") as draft:
+        pq.write_table(groups, draft.path / "groups.parquet")
+    return store
+
+
+@pytest.fixture(autouse=True)
+def home(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STARVEC_HOME", str(store.root.parent))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return store.root.parent
+
+
+def materialize(asset: dg.AssetsDefinition, **config: Any) -> dg.ExecuteInProcessResult:
+    resources = {"store": StoreResource(), "gpu": GpuResource(device="cpu", precision="float32")}
+    return dg.materialize([asset], resources=resources, run_config={"ops": {asset.op.name: {"config": config}}})
+
+
+def observed(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
+    kind = dg.DagsterEventType.ASSET_OBSERVATION
+    events = [e.event_specific_data.asset_observation for e in result.all_events if e.event_type == kind]
+    return [{label: value.value for label, value in event.metadata.items()} for event in events]
+
+
+def test_ranks_started_by_the_asset_come_to_what_the_step_itself_does(
+    store: ArtifactStore, home: Path, capfd: pytest.CaptureFixture[str]
+):
+    alone = materialize(training.trained_embeddings, **SMALL)
+    expected = np.load(store.latest("trained_embeddings").path / "vectors.npy")
+    (home / "checkpoints/trained_embeddings").rename(home / "checkpoints/alone")  # or the ranks find it done
+    capfd.readouterr()
+    ranks = materialize(training.trained_embeddings, **SMALL, processes=2)
+    vectors = np.load(store.latest("trained_embeddings").path / "vectors.npy")
+    assert np.allclose(vectors, expected, atol=1e-4)
+    for result in (alone, ranks):
+        epochs = observed(result)
+        assert [epoch["epoch"] for epoch in epochs] == [0, 1, 2]
+        assert all(
+            {"heldout_mrr", "heldout_recall_50", "users_per_second", "peak_memory_mb"} <= set(epoch) for epoch in epochs
+        )
+        assert ["loss" in epoch for epoch in epochs] == [False, True, True]
+        (event,) = result.asset_materializations_for_node("trained_embeddings")
+        assert str(event.metadata["curves"].value).startswith("![training curves](data:image/png;base64,")
+    assert "external process successfully opened dagster pipes" in capfd.readouterr().err
+
+
+def test_the_leaderboard_trains_a_row_once_and_shows_quality_against_seconds(store: ArtifactStore):
+    common = " ".join(f"{name}={value}" for name, value in SMALL.items() if name != "epochs")
+    config = {"rows": ["epochs=1", "batch=9999"], "common": common}
+    for trained in (1, 0):
+        result = materialize(training.training_leaderboard, **config)
+        (event,) = result.asset_materializations_for_node("training_leaderboard")
+        shown = {name: value.value for name, value in event.metadata.items()}
+        assert shown["trained now"] == trained
+        assert [row["row"] for row in observed(result)] == ["epochs=1"]
+        assert "epochs=1" in shown["rows"].replace("&#95;", "_").replace("&#61;", "=")
+        assert "set batch to 200 or less" in shown["failed"]
+        for quality in ("awesome nDCG@10", "held-out recall@50"):
+            assert shown[f"{quality} against seconds"].startswith(f"![{quality}](data:image/png;base64,")
+    rows = pq.read_table(store.latest("training_leaderboard").path / "rows.parquet").to_pylist()
+    assert [row["awesome_ndcg_10"] is None for row in rows] == [False, True]
+    assert json.loads(rows[0]["changes"])["dim"] == D
