@@ -110,9 +110,15 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from starvec_assets.stars.months import parse_months
+    from starvec_assets.defs.common import last_whole_month
+    from starvec_assets.stars.months import FIRST_MONTH, parse_months
 
-    _materialize(arguments.source, parse_months(arguments.months), arguments)
+    months, last = parse_months(arguments.months), last_whole_month()
+    if months[-1] > last:  # said before the first of many months is ingested
+        raise StarvecError(
+            f"{months[-1]} cannot be ingested: months go from {FIRST_MONTH} to {last}, the last whole one"
+        )
+    _materialize(arguments.source, months, arguments)
 
 
 def _refresh(arguments: argparse.Namespace) -> None:

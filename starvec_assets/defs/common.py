@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import comments
+from starvec_assets.stars.months import FIRST_MONTH
 from starvec_assets.store import Artifact, ArtifactStore, Draft
 
 OWNER = "team:starvec"
 SECONDS_BETWEEN_LINES = 10
 
-MONTHS = dg.MonthlyPartitionsDefinition(start_date="2015-01", fmt="%Y-%m")
+MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, fmt="%Y-%m")
 """GH Archive's present event format begins here; a month is a partition from the day it is over."""
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 
 from starvec_assets import progress
-from starvec_assets.defs.common import last_whole_month
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
 from starvec_assets.home import PACKAGE, home
@@ -51,11 +50,6 @@ def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any]) -> 
                 tags={PROCESS: f"{os.getpid()}@{socket.gethostname()}", **span},
                 raise_on_error=False,
             )
-        except dg.DagsterUnknownPartitionError as error:
-            last = last_whole_month()
-            raise StarvecError(
-                f"{partition} cannot be ingested: months go from 2015-01 to {last}, the last whole one"
-            ) from error
         except dg.DagsterInvalidConfigError as error:
             raise StarvecError("; ".join(problem.message for problem in error.errors)) from error
     if not result.success:

@@ -13,7 +13,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from starvec_assets.sample.catalogue import SampleRepo, load_catalogue
 from starvec_assets.sample.events import hourly_lines, login_of, simulate_events
 from starvec_assets.sample.people import specialists
 from starvec_assets.settings import Settings
+from starvec_assets.stars.months import hours_of
+from starvec_assets.stars.sources import file_name
 
 MARKER = "sample.json"
 AWESOME = "awesome"
@@ -106,13 +108,14 @@ def _is_empty(folder: Path) -> bool:
 
 
 def _done(out: Path, identity: dict[str, Any]) -> SampleSummary | None:
-    """The summary of the sample in `out` if it is the one asked for and none of its hours was taken away."""
+    """The summary of the sample in `out` if it is the one asked for and its hours are all there, and whole."""
     try:
         marker = json.loads((out / MARKER).read_text())
         summary = SampleSummary(**marker["summary"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    whole = sum(1 for _ in out.glob("*.json.gz")) == summary.hours
+    sizes = [path.stat().st_size for path in out.glob("*.json.gz")]
+    whole = (len(sizes), sum(sizes)) == (summary.hours, summary.bytes)
     return summary if whole and marker.get("identity") == identity else None
 
 
@@ -124,7 +127,7 @@ def _write(
     with bar(len(hours), "simulated hours", "hour") as progress:
         for hour, lines in zip(hours, hourly_lines(events, repos, hours), strict=True):
             body = gzip.compress(lines, compresslevel=1, mtime=0)
-            (out / f"{hour:%Y-%m-%d}-{hour.hour}.json.gz").write_bytes(body)
+            (out / file_name(hour)).write_bytes(body)
             size += len(body)
             progress.update()
     (out / "README.txt").write_text(_README)
@@ -151,16 +154,6 @@ def _write_awesome_lists(folder: Path, repos: Sequence[SampleRepo]) -> None:
 
 
 def _hours(months: Sequence[str]) -> list[datetime]:
-    """Every hour of the months, ascending, UTC."""
-    hours = []
-    for month in sorted(set(months)):
-        try:
-            hour = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-        except ValueError:
-            hour = datetime.min.replace(tzinfo=UTC)
-        if f"{hour:%Y-%m}" != month or month < "2015-01":
-            raise StarvecError(f"{month!r} is no month to simulate: write it as 2024-01, from 2015-01 on")
-        while f"{hour:%Y-%m}" == month:
-            hours.append(hour)
-            hour += timedelta(hours=1)
-    return hours
+    """Every hour of the months, ascending, UTC, those that are still to come as well."""
+    end_of_time = datetime.max.replace(tzinfo=UTC)
+    return [hour for month in sorted(set(months)) for hour in hours_of(month, end_of_time)]

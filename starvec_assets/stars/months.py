@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from starvec_assets.errors import StarvecError
 
-FIRST_MONTH = "2015-01"
+FIRST_MONTH, LAST_MONTH = "2015-01", "2099-12"
 HOUR = timedelta(hours=1)
 LATENESS = HOUR  # the archive writes an hour about one hour after its end
 
@@ -14,7 +14,7 @@ LATENESS = HOUR  # the archive writes an hour about one hour after its end
 def month_start(month: str) -> datetime:
     """First instant of a month "YYYY-MM", UTC.
 
-    Raises StarvecError when it is no month, or one before the archive has numeric ids.
+    Raises StarvecError when it is no month, one before the archive has numeric ids, or of another century.
     """
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month, re.ASCII):
         raise StarvecError(f"{month!r} is not a month: write it as YYYY-MM, for example 2024-01")
@@ -22,6 +22,8 @@ def month_start(month: str) -> datetime:
         raise StarvecError(
             f"{month} is before {FIRST_MONTH}, when GitHub's events got numeric ids: start at {FIRST_MONTH}"
         )
+    if month > LAST_MONTH:
+        raise StarvecError(f"{month} is after {LAST_MONTH}, the last month that is read: take an earlier one")
     return datetime(int(month[:4]), int(month[5:]), 1, tzinfo=UTC)
 
 

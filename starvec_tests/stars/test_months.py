@@ -27,6 +27,7 @@ def test_of_the_month_in_progress_only_hours_the_archive_has_had_time_for_are_ex
         ("january", "not a month"),
         ("٢٠٢٤-01", "not a month"),
         ("2014-12", "before 2015-01"),
+        ("9999-12", "after 2099-12"),
         ("2024-02", "not in the archive yet"),
     ],
 )
@@ -44,7 +45,7 @@ def test_months_are_parsed_from_ranges_and_lists() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2024", "2024-01..", "2024-02..2024-01", "2024-01..2024-02..2024-03", "2024-01;2"]
+    "text", ["", "2024", "2024-01..", "2024-02..2024-01", "2024-01..2024-02..2024-03", "2024-01..9999-12", "2024-01;2"]
 )
 def test_months_that_cannot_be_parsed_are_refused(text: str) -> None:
     with pytest.raises(StarvecError):
