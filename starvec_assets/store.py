@@ -218,7 +218,7 @@ class ArtifactStore:
                 raise
             self._verified.add(final)
             draft.artifact = Artifact(final, manifest)
-            self._prune(asset)
+            self._prune(asset, manifest.version)
 
     def _folder(self, asset: str) -> Path:
         if not _ASSET.fullmatch(asset):
@@ -250,8 +250,10 @@ class ArtifactStore:
         self._verified.add(path)
         return Artifact(path, manifest)
 
-    def _prune(self, asset: str) -> None:
-        for version in self.versions(asset)[: -self.keep]:
+    def _prune(self, asset: str, newest: str) -> None:
+        # Not the last by name where a clock went back, or another machine's is ahead: it stays all the same.
+        before = [version for version in self.versions(asset) if version != newest]
+        for version in before[: max(0, len(before) + 1 - self.keep)]:
             # Renamed first: a version that is half deleted must not be found by its name.
             doomed = self._folder(asset) / f".draft-{version}"
             (self._folder(asset) / version).rename(doomed)

@@ -175,6 +175,16 @@ def test_old_versions_are_pruned_to_the_setting(tmp_path: Path):
     assert store.versions("star_log") == kept
 
 
+def test_the_newest_version_stays_where_the_clock_went_back(tmp_path: Path):
+    store = ArtifactStore(tmp_path, keep=1)
+    ahead = put(store, "star_log", "from the future")
+    version = "21" + ahead.manifest.version[2:]
+    ahead.path.rename(tmp_path / "star_log" / version)
+    newest = put(store, "star_log", "of today")
+    assert store.latest("star_log") == newest
+    assert store.versions("star_log") == [newest.manifest.version]
+
+
 def damage(kind: str, folder: Path, version: Path) -> None:
     match kind:
         case "LATEST":
