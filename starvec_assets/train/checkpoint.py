@@ -65,12 +65,13 @@ def save(folder: Path, key: str, checkpoint: Checkpoint) -> None:
         facts = {"format": FORMAT, "key": key, "arrays": digests, "facts": dict(checkpoint.facts)}
         (draft / "checkpoint.json").write_text(json.dumps(facts, indent=1))
         _seal(draft / "checkpoint.json")
+        fsync(draft)
         draft.rename(final)
         fsync(folder)
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
         raise StarvecError(
-            f"the checkpoint {final} cannot be written ({error.strerror}): make room and run again, "
+            f"the checkpoint {final} cannot be written ({error.strerror or error}): make room and run again, "
             f"it goes on from the checkpoint before it"
         ) from error
     for older in _finished(folder):
@@ -81,7 +82,7 @@ def save(folder: Path, key: str, checkpoint: Checkpoint) -> None:
 def load(folder: Path, key: str) -> Checkpoint | None:
     """The newest checkpoint of the run `key`, or None.
 
-    What is damaged or of another run is set aside as NAME.rejected, with a warning that says why.
+    What is damaged or of another run is set aside as NAME.rejected, with a warning that says why; the last one stays.
     """
     for draft in folder.glob("*.draft"):  # cut short while being written: never a checkpoint
         shutil.rmtree(draft, ignore_errors=True)
@@ -89,10 +90,9 @@ def load(folder: Path, key: str) -> Checkpoint | None:
         try:
             return _read(path, key)
         except CheckpointRefused as error:
-            aside = path.with_name(f"{path.name}.rejected")
-            if aside.exists():
-                shutil.rmtree(aside)
-            path.rename(aside)
+            for earlier in folder.glob("*.rejected"):  # each is several times the vectors
+                shutil.rmtree(earlier, ignore_errors=True)
+            aside = path.rename(path.with_name(f"{path.name}.rejected"))
             log.warning("%s; set aside as %s", error, aside.name)
     return None
 

@@ -106,6 +106,14 @@ def test_one_of_another_run_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptu
     assert "belongs to other settings, inputs or code" in caplog.text
 
 
+def test_of_those_set_aside_the_last_one_stays(tmp_path: Path) -> None:
+    for saves in (1, 3):
+        for _ in range(saves):
+            save(tmp_path, KEY, STATE)
+        assert load(tmp_path, run_key({"lr": 0.2}, "inputs")) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["00000003.rejected"]
+
+
 def test_what_other_code_made_is_neither_gone_on_from_nor_taken_as_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,14 +127,18 @@ def test_what_other_code_made_is_neither_gone_on_from_nor_taken_as_done(
 def test_a_full_disk_is_named_and_the_last_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, KEY, STATE)
 
-    def full(path: Path) -> str:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "_seal", full)
-        with pytest.raises(StarvecError, match=r"cannot be written \(No space left on device\): make room"):
-            save(tmp_path, KEY, STATE)
-    assert load(tmp_path, KEY) is not None
+    def short(*_: object, **__: object) -> None:
+        raise OSError("1000 requested and 12 written")  # numpy's own words, without a number
+
+    for write in (full, short):
+        with monkeypatch.context() as patch:
+            patch.setattr(np, "save", write)
+            with pytest.raises(StarvecError, match=r"cannot be written \((No space left|1000 requested).*\): make room"):
+                save(tmp_path, KEY, STATE)
+        assert load(tmp_path, KEY) is not None
 
 
 def test_pickles_are_never_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
