@@ -120,7 +120,9 @@ class Export:
             folder / "embeddings.f16", "<f2", "r", shape=(len(self), self.d)
         )
         self._stars = self.repos["stars"].to_numpy()
-        self._by_name = {name.lower(): i for i, name in enumerate(self.repos["name"].to_pylist())}
+        names: list[str] = self.repos["name"].to_pylist()
+        # Of two repositories that had one name the most starred, which stands first.
+        self._by_name = {name.lower(): row for row, name in reversed(list(enumerate(names)))}
         self._by_id = {repo_id: i for i, repo_id in enumerate(self.repos["repo_id"].to_pylist())}
 
     def __len__(self) -> int:

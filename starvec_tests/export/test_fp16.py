@@ -68,6 +68,16 @@ def test_a_persons_vector_follows_the_rule_and_their_own_stars_are_left_out(vect
     assert {3, 10}.isdisjoint(n.index for n in answers.nearest(person, 50, without={3, 10}))
 
 
+def test_of_two_repositories_that_had_one_name_the_most_starred_answers_to_it(vectors, tables, tmp_path):
+    repos = pq.read_table(tables[0])
+    names = repos["name"].to_pylist()
+    names[8], names[200] = "gone/again", "Gone/Again"
+    pq.write_table(repos.set_column(repos.column_names.index("name"), "name", pa.array(names)), tables[0])
+    answers = export(vectors, tables, tmp_path / "out")
+    assert answers.find("gone/AGAIN") == 8
+    assert answers.rows_of([(0, "gone/again"), (1200, "gone/again")]) == [8, 200]
+
+
 def test_equal_vectors_give_equal_bytes(vectors, tables, tmp_path):
     for name in ("one", "two"):
         export(vectors, tables, tmp_path / name)
