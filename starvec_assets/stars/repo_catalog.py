@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
@@ -126,10 +127,15 @@ def build_repo_catalog(
 
 
 def main_languages(catalogue: Path, repo_ids: Sequence[int]) -> list[str | None]:
-    """The main language of each of `repo_ids` in the catalogue's repos.parquet; None where it knows none."""
-    known = pq.read_table(catalogue, columns=["repo_id", "language"])
-    language = dict(zip(known["repo_id"].to_pylist(), known["language"].to_pylist(), strict=True))
-    return [language.get(repo_id) for repo_id in repo_ids]
+    """The main language of each of `repo_ids` in the catalogue's repos.parquet; None where it knows none.
+
+    Other repositories, a hundred times as many, are never in memory.
+    """
+    ids = pa.array(repo_ids, pa.int64())
+    known = pq.read_table(catalogue, columns=["repo_id", "language"], filters=pc.field("repo_id").isin(ids))
+    rows = pc.index_in(ids, value_set=known["repo_id"].combine_chunks())
+    languages: list[str | None] = known["language"].take(rows).to_pylist()
+    return languages
 
 
 def _answers(ask: Callable[[int], Repository | None], repo_ids: list[int]) -> tuple[list[dict[str, Any]], str]:

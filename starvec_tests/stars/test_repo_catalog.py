@@ -12,7 +12,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.github import RateLimited, Repository
 from starvec_assets.parquet import comments
 from starvec_assets.stars.month import REPOS
-from starvec_assets.stars.repo_catalog import build_repo_catalog
+from starvec_assets.stars.repo_catalog import build_repo_catalog, main_languages
 from starvec_assets.stars.star import STARS
 
 
@@ -150,3 +150,10 @@ def test_the_most_starred_gaps_are_asked_first_until_the_limit_is_spent(tmp_path
 def test_no_months_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StarvecError, match="materialize raw_stars and raw_repos"):
         build(tmp_path, [])
+
+
+def test_main_languages_come_in_the_order_asked_for(tmp_path: Path) -> None:
+    rows = {"repo_id": [10, 20, 30], "language": ["Python", None, "Go"]}
+    pq.write_table(pa.table(rows), tmp_path / "repos.parquet")
+    assert main_languages(tmp_path / "repos.parquet", [30, 5, 10, 20, 30]) == ["Go", None, "Python", None, "Go"]
+    assert main_languages(tmp_path / "repos.parquet", []) == []
