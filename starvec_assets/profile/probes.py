@@ -95,11 +95,17 @@ class Probes:
 def load_categories(path: Path = CATEGORIES) -> dict[str, list[str]]:
     """Reference repositories by category, from `[[category]]` tables with `name` and `repositories`.
 
-    Raises StarvecError when the file is malformed or two categories share a repository.
+    Raises StarvecError when the file is malformed, a category stands twice or two share a repository.
     """
+    categories: dict[str, list[str]] = {}
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))["category"]
-        categories = {str(t["name"]): [str(r) for r in t["repositories"]] for t in tables}
+        for table in tomllib.loads(path.read_text(encoding="utf-8"))["category"]:
+            name, references = table["name"], table["repositories"]
+            if name in categories:
+                raise ValueError(f"{name!r} stands twice")
+            if type(references) is not list or not all(type(x) is str for x in (name, *references)):
+                raise TypeError(f"the repositories of {name!r} are no list of names")
+            categories[name] = references
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StarvecError(
             f"{path.name}: {error!r}: [[category]] tables with name and repositories are needed"

@@ -101,6 +101,13 @@ def test_malformed_categories_are_refused(tmp_path):
     )
     with pytest.raises(StarvecError, match="both 'A' and 'B'"):
         load_categories(file)
+    file.write_text('[[category]]\nname = "A"\nrepositories = ["x/y"]\n' * 2)
+    with pytest.raises(StarvecError, match="'A' stands twice"):
+        load_categories(file)
+    for references in ('"x/y"', '["x/y", 3]'):
+        file.write_text(f'[[category]]\nname = "A"\nrepositories = {references}\n')
+        with pytest.raises(StarvecError, match="the repositories of 'A' are no list of names"):
+            load_categories(file)
 
 
 def test_the_shipped_categories_are_ten_with_at_least_twenty_references():
