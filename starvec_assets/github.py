@@ -390,7 +390,7 @@ def _repository(repo: Any) -> Repository:
         description=_text(repo.get("description"), 2_000),
         language=_text(repo.get("language"), 100),
         topics=[t[:100] for t in topics[:50] if isinstance(t, str)] if isinstance(topics, list) else None,
-        stargazers=repo["stargazers_count"] if type(repo.get("stargazers_count")) is int else None,
+        stargazers=None if repo.get("stargazers_count") is None else _number(repo["stargazers_count"], 0),
     )
 
 

@@ -188,6 +188,8 @@ def test_unknown_user_is_its_own_error(client: Callable[..., GitHub]) -> None:
         page(star(1, "no-slash")),
         page(star("1")),  # type: ignore[arg-type]
         page(star(True)),
+        page(star(1, stargazers_count=10**19)),
+        page(star(1, stargazers_count=-1)),
     ],
 )
 def test_what_is_not_stars_is_an_error(server: Server, client: Callable[..., GitHub], body: bytes) -> None:
