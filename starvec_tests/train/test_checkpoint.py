@@ -136,7 +136,9 @@ def test_a_full_disk_is_named_and_the_last_one_stays(tmp_path: Path, monkeypatch
     for write in (full, short):
         with monkeypatch.context() as patch:
             patch.setattr(np, "save", write)
-            with pytest.raises(StarvecError, match=r"cannot be written \((No space left|1000 requested).*\): make room"):
+            with pytest.raises(
+                StarvecError, match=r"cannot be written \((No space left|1000 requested).*\): make room"
+            ):
                 save(tmp_path, KEY, STATE)
         assert load(tmp_path, KEY) is not None
 
