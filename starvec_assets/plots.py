@@ -86,7 +86,6 @@ def named_points(points: Mapping[str, tuple[float, float]], title: str, x: str, 
             color=INK,
             va="center",
             arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8, "relpos": (0, 0.5), "shrinkA": 0},
-            parse_math=False,
         )
     return _png(figure)
 
@@ -97,12 +96,11 @@ def month_chart(months: Sequence[str], panels: Mapping[str, Mapping[str, Sequenc
     None, and a month that is not among `months`, is a gap. `panels`: label of the vertical axis to named curves, each
     with a value a month.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     at = np.array([int(month[:4]) * 12 + int(month[5:]) - 1 for month in months])
     span = np.arange(at[0], at[-1] + 1)
-    figure = Figure(figsize=(6.4, 0.7 + 1.5 * len(panels)), layout="constrained")
+    figure = _figure(6.4, 0.7 + 1.5 * len(panels))
     axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axis, (label, curves) in zip(axes, panels.items(), strict=True):
         for (name, values), colour in zip(curves.items(), _colours(len(curves)), strict=True):
@@ -199,14 +197,20 @@ def _colours(n: int) -> list[str]:
 
 
 def _axes(title: str, x: str, y: str, height: float = 2.8, width: float = 6.4) -> "tuple[Figure, Axes]":
-    # Figure without pyplot: no global state, no display needed, safe in any thread.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = _figure(width, height)
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10, color=INK, loc="left")
     _dress(axes, x, y)
     return figure, axes
+
+
+def _figure(width: float, height: float) -> "Figure":
+    # Figure without pyplot: no display needed, safe in any thread.
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams["text.parse_math"] = False  # two dollars in an outside name are no formula
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _dress(axes: "Axes", x: str, y: str) -> None:

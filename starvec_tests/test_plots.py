@@ -5,7 +5,16 @@ import base64
 import numpy as np
 import pytest
 
-from starvec_assets.plots import bar_chart, histogram, line_chart, month_chart, named_points, picture, sparkline
+from starvec_assets.plots import (
+    bar_chart,
+    histogram,
+    line_chart,
+    month_chart,
+    named_points,
+    picture,
+    scatter_map,
+    sparkline,
+)
 
 
 def test_a_sparkline_is_shown_in_place_however_long_the_series():
@@ -40,3 +49,15 @@ def test_charts_are_png_and_small():
         assert png.startswith(b"\x89PNG")
         assert len(png) < 100_000
     assert picture(charts[0], "curve").startswith("![curve](data:image/png;base64,")
+
+
+def test_a_name_is_shown_as_it_is_though_it_looks_like_a_formula():
+    name = r"$\frac{$"
+    points = np.random.default_rng(0).random((60, 2))
+    for png in (
+        bar_chart({name: 1.0}, name, name),
+        line_chart({name: ([0, 1], [1, 2]), "b": ([0, 1], [2, 1])}, name, name, name),
+        month_chart(["2024-01"], {name: {name: [1], "b": [2]}}, name),
+        scatter_map(points, [name] * 60, [name] * 60, name),
+    ):
+        assert png.startswith(b"\x89PNG")
