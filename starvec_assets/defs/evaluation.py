@@ -94,7 +94,7 @@ def evaluation(
 ) -> dg.MaterializeResult[None]:
     """What the vectors are worth: awesome lists and held-out people, beside random, popularity, text and spectral.
 
-    Held-out people: recall@50 and nDCG@50 of bucket B from bucket A, MRR of finding one's own B. Awesome lists: nDCG@10
+    Held-out people: recall@50 and NDCG@50 of bucket B from bucket A, MRR of finding one's own B. Awesome lists: NDCG@10
     and @100. 95 % bootstrap intervals; by list, by popularity decile, by language. Its blocking checks are the gate of
     the export.
     """
@@ -160,7 +160,7 @@ def evaluation(
             **scores.data,
             "scores": table(columns, rows),
             "report": dg.MetadataValue.path(str(done.path / "report.html")),
-            "awesome nDCG@10": _bars(scores, "awesome_ndcg_10", "Awesome lists, nDCG@10"),
+            "awesome NDCG@10": _bars(scores, "awesome_ndcg_10", "Awesome lists, NDCG@10"),
             "held-out recall@50": _bars(scores, "heldout_recall_50", "Held-out people, recall@50"),
             "held-out MRR": _bars(scores, "heldout_mrr", "Held-out people, MRR of one's own other bucket"),
             "by popularity": preview(

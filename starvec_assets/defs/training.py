@@ -23,7 +23,7 @@ from starvec_assets.train.leaderboard import Bench, LeaderboardSettings, Result,
 from starvec_assets.train.settings import TrainSettings
 from starvec_assets.vectors import USER_RULE, Matrix
 
-HELD_OUT = ("held-out recall@50", "held-out nDCG@50", "held-out MRR")
+HELD_OUT = ("held-out recall@50", "held-out NDCG@50", "held-out MRR")
 
 
 # On Kubernetes a step is a pod: this one's asks for a GPU (docs/scale.md). Elsewhere the tag means nothing.
@@ -205,13 +205,13 @@ def training_leaderboard(
     quality = {"held-out recall@50": {r.row.name: (s.seconds, s.heldout_recall_50) for r, s in scored}}
     listed = {r.row.name: (s.seconds, s.awesome_ndcg_10) for r, s in scored if s.awesome_ndcg_10 is not None}
     if listed:
-        quality = {"awesome nDCG@10": listed, **quality}
+        quality = {"awesome NDCG@10": listed, **quality}
     return materialization(
         draft.done(),
         rows=len(results),
         metadata={
             "rows": table(
-                ["row", "awesome nDCG@10", *HELD_OUT, "best epoch", "epochs", "seconds", "users/s", "peak MB"],
+                ["row", "awesome NDCG@10", *HELD_OUT, "best epoch", "epochs", "seconds", "users/s", "peak MB"],
                 [[result.row.name, *asdict(score).values()] for result, score in scored],
             ),
             "failed": table(

@@ -3,10 +3,10 @@
 from starvec_assets.evaluate.evaluation import Evaluation
 
 METRICS = {
-    "awesome_ndcg_10": "awesome nDCG@10",
-    "awesome_ndcg_100": "awesome nDCG@100",
+    "awesome_ndcg_10": "awesome NDCG@10",
+    "awesome_ndcg_100": "awesome NDCG@100",
     "heldout_recall_50": "held-out recall@50",
-    "heldout_ndcg_50": "held-out nDCG@50",
+    "heldout_ndcg_50": "held-out NDCG@50",
     "heldout_mrr": "held-out MRR",
     "popularity_bias": "popularity bias",
 }

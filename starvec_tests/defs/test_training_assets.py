@@ -94,7 +94,7 @@ def test_the_leaderboard_trains_a_row_once_and_shows_quality_against_seconds(sto
         assert [row["row"] for row in observed(result)] == ["epochs=1"]
         assert "epochs=1" in shown["rows"].replace("&#95;", "_").replace("&#61;", "=")
         assert "set batch to 200 or less" in shown["failed"]
-        for quality in ("awesome nDCG@10", "held-out recall@50"):
+        for quality in ("awesome NDCG@10", "held-out recall@50"):
             assert shown[f"{quality} against seconds"].startswith(f"![{quality}](data:image/png;base64,")
     rows = pq.read_table(store.latest("training_leaderboard").path / "rows.parquet").to_pylist()
     assert [row["awesome_ndcg_10"] is None for row in rows] == [False, True]
