@@ -7,6 +7,7 @@ that takes all memory ends no other. No torch here: definitions read this module
 import hashlib
 import itertools
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -144,10 +145,12 @@ def parse_rows(lines: Sequence[str], common: str = "") -> list[Row]:
     Raises StarvecError for text that is no override and for more than 200 rows.
     """
     shared = _fields(common)
+    named = [(name, _fields(text)) for name, _, text in (line.rpartition(": ") for line in lines)]
+    count = sum(math.prod(map(len, fields.values())) for _, fields in named) * math.prod(map(len, shared.values()))
+    if not 0 < count <= MOST_ROWS:
+        raise StarvecError(f"{count:,} rows to train: name 1 to {MOST_ROWS} in rows of training_leaderboard")
     rows = []
-    for line in lines:
-        name, _, text = line.rpartition(": ")
-        fields = _fields(text)
+    for name, fields in named:
         for values in itertools.product(*fields.values()):
             chosen = dict(zip(fields, values, strict=True))
             told = {k: v for k, v in chosen.items() if not name or len(fields[k]) > 1}
@@ -157,8 +160,6 @@ def parse_rows(lines: Sequence[str], common: str = "") -> list[Row]:
                 also = [f"{k}={v}" for k, v in every.items() if len(shared[k]) > 1]
                 changes = {k: parse_value(v) for k, v in {**every, **chosen}.items()}
                 rows.append(Row(" ".join(words + also) or "defaults", changes))
-    if not 0 < len(rows) <= MOST_ROWS:
-        raise StarvecError(f"{len(rows):,} rows to train: name 1 to {MOST_ROWS} in rows of training_leaderboard")
     return rows
 
 

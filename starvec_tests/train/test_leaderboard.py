@@ -71,7 +71,14 @@ def test_a_field_that_is_named_twice_is_refused():
         parse_rows(["lr=0.1 dim=8 lr=0.2"])
 
 
-@pytest.mark.parametrize(("lines", "count"), [([], "0"), (["seed=" + ",".join(map(str, range(201)))], "201")])
+@pytest.mark.parametrize(
+    ("lines", "count"),
+    [
+        ([], "0"),
+        (["seed=" + ",".join(map(str, range(201)))], "201"),
+        ([" ".join(f"field{i}=" + ",".join("0123456789") for i in range(12))], "1,000,000,000,000"),
+    ],
+)
 def test_no_rows_or_too_many_are_refused(lines: list[str], count: str):
     with pytest.raises(StarvecError, match=f"{count} rows to train: name 1 to 200"):
         parse_rows(lines)
