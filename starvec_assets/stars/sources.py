@@ -14,6 +14,7 @@ from typing import Protocol
 import httpx
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.files import fsync
 from starvec_assets.stars.coverage import EMPTY, FAILED, MISSING
 
 GONE = {404, 410}
@@ -156,6 +157,8 @@ class HttpSource:
                 return Fetched(None, status, note)
             if not part.stat().st_size:
                 return Fetched(None, EMPTY, f"{target.name} has 0 bytes")
+            if keep:  # it is read in later runs, too, and never asked for again
+                fsync(part)
             part.replace(target)
             return Fetched(target, fresh=True, borrowed=not keep)
         finally:

@@ -11,6 +11,7 @@ from archive import START, file_of, packed, push, some_hours, star
 from misbehaving import Misbehaving
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.stars import sources
 from starvec_assets.stars.sources import Fetched, FolderSource, HttpSettings, HttpSource, Stopped
 
 BODY = packed([star(i) for i in range(1, 300)] + [push()] * 50)
@@ -141,9 +142,14 @@ def test_a_download_nobody_waits_for_stops(server: Misbehaving, tmp_path: Path) 
     assert time.monotonic() - began < 5
 
 
-def test_kept_hours_are_not_downloaded_again(server: Misbehaving, tmp_path: Path) -> None:
+def test_kept_hours_are_not_downloaded_again(
+    server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keep = tmp_path / "keep"
+    safe: list[str] = []
+    monkeypatch.setattr(sources, "fsync", lambda path: safe.append(path.name))
     first = fetch(server, tmp_path, keep_hours=str(keep))
+    assert safe == [f"{file_of(keep, START).name}.part"]  # before it has the name that it is found by
     assert (first.path, first.borrowed) == (file_of(keep, START), False)
     again = fetch(server, tmp_path, keep_hours=str(keep))
     assert (again.path, again.fresh) == (file_of(keep, START), False)
