@@ -24,6 +24,7 @@ from starvec_assets.stars.sources import FolderSource, HttpSettings, HttpSource,
 from starvec_assets.store import ArtifactStore
 from starvec_assets.text.documents import Readmes, first_readmes, folder_readmes, no_readmes
 from starvec_assets.text.encoders import TextEncoder, TfidfSvdEncoder
+from starvec_assets.text.sentences import MODEL, SentenceTransformerEncoder
 from starvec_assets.train.device import Device, DeviceChoice, Precision, pick_device
 
 
@@ -165,7 +166,7 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
         default="tfidf",
         description="tfidf needs no download; qwen3 is a model (extra: starvec[qwen])",
     )
-    model: str = Field(default="Qwen/Qwen3-Embedding-0.6B", description="a name at Hugging Face, or a folder")
+    model: str = Field(default=MODEL, description="a name at Hugging Face, or a folder")
     revision: str = Field(default="", description="revision of the model; empty takes the newest")
     batch_size: int = Field(default=32, ge=1, le=4096, description="texts the model reads at once")
     readmes: str = Field(default="none", description="none, github, or a folder of owner__name.md files")
@@ -179,8 +180,6 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
         """The encoder; `device` is where a model runs, as torch names it."""
         if self.encoder == "tfidf":
             return TfidfSvdEncoder()
-        from starvec_assets.text.sentences import SentenceTransformerEncoder
-
         return SentenceTransformerEncoder(
             home() / "cache" / "text", self.model, self.revision or None, self.batch_size, device
         )

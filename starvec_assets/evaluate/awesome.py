@@ -10,10 +10,8 @@ import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluate.groups import SIZE_MIN
-from starvec_assets.evaluate.readme import MAX_CHARS, Entry, parse_readme, read_readme
+from starvec_assets.evaluate.readme import MAX_CHARS, Entry, read_readme
 from starvec_assets.parquet import column, write_table
-
-__all__ = ["AwesomeSummary", "Entry", "build_awesome_lists", "list_names", "parse_readme", "read_folder"]
 
 ENTRIES = pa.schema(
     [

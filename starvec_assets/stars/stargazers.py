@@ -291,7 +291,7 @@ def _chosen(
     ).fetchall()
     by_name = {former.lower(): (repo_id, name) for repo_id, name, formers in found for former in formers}
     by_name |= {name.lower(): (repo_id, name) for repo_id, name, _ in found}
-    for name in wanted.keys() - by_name.keys():
+    for name in (name for name in wanted if name not in by_name):
         summary.failed[wanted[name]] = "not in repo_catalog: no month of the log has a star of it"
     most: Sequence[tuple[int, str]] = connection.execute(
         "SELECT repo_id, name FROM read_parquet($catalogue) ORDER BY stars DESC, repo_id LIMIT $most",
