@@ -30,6 +30,7 @@ from starvec_assets.stars.star import BAD_VALUES, MISSING_FIELDS, STARS
 HOUR = pa.field("hour", pa.timestamp("s"))
 COUNTS = ("events", "stars", MISSING_FIELDS, BAD_VALUES, "event_id")
 _STAR, _SIGHTING, _HOUR = "star", "sighting", "hour"
+ROW_GROUP = 1 << 14  # rows of a month that are gathered before they go to disk: batches hold all months mixed
 _COLUMNS = ("what", "month", "hour", *STARS.names, "rank", *rules.FIELDS, *COUNTS)
 
 
@@ -111,7 +112,7 @@ def read_months(
     records: dict[str, list[dict[str, Any]]] = {month: [] for month in months}
     with ExitStack() as stack:
         writers = {
-            (month, kind): stack.enter_context(pq.ParquetWriter(_part(folder, month, kind), schema, compression="zstd"))
+            (month, kind): stack.enter_context(_Part(_part(folder, month, kind), schema))
             for month in months
             for kind, schema in kinds.items()
         }
@@ -120,7 +121,7 @@ def read_months(
                 records[month] += rows.select(["hour", *COUNTS]).to_pylist()
             else:
                 table = _sightings_table(rows) if kind == _SIGHTING else rows
-                writers[month, kind].write_table(table.select(kinds[kind].names).cast(kinds[kind]))
+                writers[month, kind].add(table.select(kinds[kind].names).cast(kinds[kind]))
     read = {}
     for month in months:
         if not any(record["stars"] for record in records[month]):
@@ -131,6 +132,32 @@ def read_months(
         parts = Parts([_part(folder, month, _STAR)], [_part(folder, month, _SIGHTING)], of_hours=False)
         read[month] = parts, _coverage(expected[month], records[month])
     return read, bill
+
+
+class _Part:
+    """A Parquet file in row groups of ROW_GROUP rows or more, however few come at a time."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._waiting: list[pa.Table] = []
+
+    def __enter__(self) -> "_Part":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._flush()
+        self._writer.close()
+
+    def add(self, rows: pa.Table) -> None:
+        """Take rows of the schema."""
+        self._waiting.append(rows)
+        if sum(map(len, self._waiting)) >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting))
+            self._waiting = []
 
 
 def _events(tables: str, names: Sequence[str], facts: bool) -> str:

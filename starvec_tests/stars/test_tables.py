@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from archive import MONTH, START, creation, file_of, fork, packed, pull_request, some_hours, star, text_of
@@ -17,6 +19,7 @@ from test_month import ingest
 from starvec_assets.bigquery import BigQuery, BigQuerySettings, CapExceeded
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import sha256
+from starvec_assets.stars import tables
 from starvec_assets.stars.month import MonthSummary, finish_month
 from starvec_assets.stars.tables import read_months
 
@@ -97,6 +100,29 @@ def test_months_are_one_query_priced_before_it_runs_and_read_in_pages(
     assert [len(hours) for _, hours in read.values()] == [31 * 24, 29 * 24]
     assert [sum(hour.stars for hour in hours) for _, hours in read.values()][1] == 1
     assert max(rows) <= 1000 < sum(rows)
+
+
+def test_rows_of_many_months_in_one_batch_are_gathered_by_month(
+    fake_bigquery: FakeBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    months = [f"2024-{month:02}" for month in range(1, 13)]
+    for nth, month in enumerate(months):
+        at = START + timedelta(days=31 * nth)
+        fake_bigquery.load(f"month.{month.replace('-', '')}", [star(n, n, at=at) for n in range(1, 301)])
+    run = fake_bigquery._run  # rows as they come from BigQuery: in no order
+    monkeypatch.setattr(fake_bigquery, "_run", lambda query, dry: _shuffled(run(query, dry)))
+    monkeypatch.setattr(tables, "ROW_GROUP", 200)
+    batches: list[int] = []
+    read, _ = read_months(BigQuery(bigquery.Client(), BigQuerySettings()), months, tmp_path, True, 500, batches.append)
+    assert len(batches) > 3
+    for parts, _ in read.values():
+        file = pq.ParquetFile(parts.stars[0])
+        assert file.metadata.num_rows == 300
+        assert file.num_row_groups == 2, "a group for the first 200 or more, one for the rest"
+
+
+def _shuffled(table: pa.Table) -> pa.Table:
+    return table.take(np.random.default_rng(0).permutation(len(table)))
 
 
 def test_without_facts_payload_is_not_read_and_the_stars_are_the_same(
