@@ -188,13 +188,14 @@ class Visitor:
 
 @pytest.fixture
 def visitor(browser: Any) -> Iterator[Visitor]:
-    """A fresh profile that reaches 127.0.0.1 and what the test answers, nothing else."""
+    """A fresh profile that reaches 127.0.0.1 and what the test answers, and asks nobody else but GitHub."""
     context = browser.new_context()
     context.set_default_timeout(20_000)
     made = Visitor(context)
     context.route("**/*", made.route)
     yield made
     context.close()
+    assert [url for url in made.elsewhere if not url.startswith("https://api.github.com/")] == []
 
 
 @pytest.fixture
