@@ -15,13 +15,13 @@ from starvec_assets.home import home
 from starvec_assets.plots import line_chart, named_points, picture, sparkline
 from starvec_assets.store import ArtifactStore, CorruptArtifact
 from starvec_assets.train.device import Device
-from starvec_assets.train.epoch import Epoch
-from starvec_assets.train.epochs import write_epochs
+from starvec_assets.train.epoch import Epoch, TrainResult
+from starvec_assets.train.epochs import write_epochs, write_steps
 from starvec_assets.train.job import TrainJob
 from starvec_assets.train.launch import launch, torchrun_arguments
 from starvec_assets.train.leaderboard import Bench, LeaderboardSettings, Result, Score, parse_rows, run_rows, write_rows
 from starvec_assets.train.settings import TrainSettings
-from starvec_assets.vectors import USER_RULE, Matrix
+from starvec_assets.vectors import USER_RULE
 
 HELD_OUT = ("held-out recall@50", "held-out NDCG@50", "held-out MRR")
 
@@ -89,27 +89,28 @@ def trained_embeddings(
             precision=gpu.precision,
         )
         if config.processes or config.nodes > 1:
-            vectors, epochs, best = _train_on_ranks(context, job, config, on_epoch)
+            result = _train_on_ranks(context, job, config, on_epoch)
         else:
-            vectors, epochs, best = _train_here(job, gpu.pick(context.log), on_epoch)
-        np.save(draft.path / "vectors.npy", vectors)
+            result = _train_here(job, gpu.pick(context.log), on_epoch)
+        epochs, best = result.epochs, result.best
+        np.save(draft.path / "vectors.npy", result.vectors)
         write_epochs([asdict(epoch) for epoch in epochs], draft.path / "epochs.parquet")
-        draft.rows = {"repositories": len(vectors), "epochs": len(epochs)}
+        write_steps(result.losses, draft.path / "steps.parquet")
+        draft.rows = {"repositories": len(result.vectors), "epochs": len(epochs)}
         draft.facts = {"best_epoch": best, "epochs": [asdict(epoch) for epoch in epochs]}
     numbers = [epoch.epoch for epoch in epochs]
     curves = {
         "held-out MRR": (numbers, [epoch.heldout_mrr for epoch in epochs]),
         "held-out recall@50": (numbers, [epoch.heldout_recall_50 for epoch in epochs]),
     }
-    losses = [epoch.loss for epoch in epochs if epoch.loss is not None]
     return materialization(
         draft.done(),
-        rows=len(vectors),
+        rows=len(result.vectors),
         metadata={
             "held-out MRR": epochs[best].heldout_mrr,
             "held-out recall@50": epochs[best].heldout_recall_50,
             "best epoch": best,
-            "loss": dg.MetadataValue.md(sparkline(losses)),
+            "loss, step by step": dg.MetadataValue.md(sparkline(result.losses.ravel().tolist())),
             "curves": dg.MetadataValue.md(
                 picture(line_chart(curves, "Held-out people, epoch by epoch", "epoch", "score"), "training curves")
             ),
@@ -119,17 +120,16 @@ def trained_embeddings(
     )
 
 
-def _train_here(job: TrainJob, device: Device, on_epoch: Callable[[Epoch], None]) -> tuple[Matrix, list[Epoch], int]:
-    """Vectors float32 [n, d], all epochs and the number of the best, trained in this process."""
+def _train_here(job: TrainJob, device: Device, on_epoch: Callable[[Epoch], None]) -> TrainResult:
+    """Train in this process."""
     from starvec_assets.train.worker import train_job
 
-    result = train_job(job, device, on_epoch)
-    return result.vectors, result.epochs, result.best
+    return train_job(job, device, on_epoch)
 
 
 def _train_on_ranks(
     context: dg.AssetExecutionContext, job: TrainJob, config: TrainedEmbeddingsConfig, on_epoch: Callable[[Epoch], None]
-) -> tuple[Matrix, list[Epoch], int]:
+) -> TrainResult:
     """The same under torchrun, through Dagster Pipes; every rank ends with this step, cancelled or done."""
     processes = max(1, config.processes)
     if config.nodes > 1:

@@ -1,8 +1,10 @@
-"""What is known of an epoch. No torch here: definitions read this module."""
+"""What is known of an epoch, and of a whole training. No torch here: definitions read this module."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from starvec_assets.vectors import Matrix
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,23 @@ class Epoch:
     def score(self) -> float:
         """What the best epoch is chosen by: the geometric mean, so that a percent of either weighs the same."""
         return math.sqrt(self.heldout_mrr * self.heldout_recall_50)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Unit rows float32 [n, d] of the best epoch, all epochs, and the loss of every step, float32 [epochs, steps].
+
+    The start is epoch 0 and has no steps; a loss is the mean over the step's anchors.
+    """
+
+    vectors: Matrix
+    epochs: list[Epoch]
+    losses: Matrix
+
+    @property
+    def best(self) -> int:
+        """Number of the epoch that was kept."""
+        return best_epoch(self.epochs)
 
 
 def best_epoch(epochs: Sequence[Epoch]) -> int:

@@ -19,7 +19,7 @@ class TrainJob:
     text: str | None  # vectors.npy of readme_init_vectors
     checkpoint: str  # folder
     input_key: str
-    out: str  # folder; the first rank writes live.jsonl, then vectors.npy and epochs.json, a failing rank error.txt
+    out: str  # folder; the first rank writes live.jsonl, in the end vectors.npy, losses.npy, epochs.json; or error.txt
     device: str = "auto"
     require_gpu: bool = False
     precision: str = "auto"

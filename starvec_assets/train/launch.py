@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.train.epoch import Epoch, best_epoch
+from starvec_assets.train.epoch import Epoch, TrainResult
 from starvec_assets.train.job import TrainJob
-from starvec_assets.vectors import Matrix
 
 LEASE = "STARVEC_LIVES_WITH_STDIN"
 PATIENCE = 20.0  # seconds between asking to end and killing
@@ -28,8 +27,8 @@ def launch(
     on_poll: Callable[[], None] = lambda: None,
     nodes: int = 1,
     meeting: str = "",
-) -> tuple[Matrix, list[Epoch], int]:
-    """Run `job` on `processes` ranks of this machine: vectors float32 [n, d], all epochs, the best one's number.
+) -> TrainResult:
+    """Run `job` on `processes` ranks of this machine.
 
     Of several `nodes` this one is the first: the others run `torchrun` too (see its function) and meet it at `meeting`.
 
@@ -40,7 +39,7 @@ def launch(
     """
     out = Path(job.out)
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("error.txt", "live.jsonl", "epochs.json", "vectors.npy"):
+    for name in ("error.txt", "live.jsonl", "epochs.json", "vectors.npy", "losses.npy"):
         (out / name).unlink(missing_ok=True)
     job.save(out / "job.json")
     cores = str(max(1, (os.cpu_count() or 1) // processes))
@@ -69,7 +68,8 @@ def launch(
             f"run again, and it goes on from its checkpoint"
         )
     epochs = [Epoch(**facts) for facts in json.loads((out / "epochs.json").read_text())]
-    return np.load(out / "vectors.npy", allow_pickle=False), epochs, best_epoch(epochs)
+    vectors, losses = (np.load(out / f"{name}.npy", allow_pickle=False) for name in ("vectors", "losses"))
+    return TrainResult(vectors, epochs, losses)
 
 
 def torchrun_arguments(job: Path, processes: int, nodes: int = 1, node: int | str = 0, meeting: str = "") -> list[str]:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from starvec_assets.train import checkpoint as checkpoints
 from starvec_assets.train.checkpoint import Checkpoint
 from starvec_assets.train.crew import hire
 from starvec_assets.train.device import Device
-from starvec_assets.train.epoch import Epoch, best_epoch, worth_going_on
+from starvec_assets.train.epoch import Epoch, TrainResult, best_epoch, worth_going_on
 from starvec_assets.train.losses import Objective
 from starvec_assets.train.model import StarBags
 from starvec_assets.train.neighbours import co_starred, with_text
@@ -38,15 +38,6 @@ COLLAPSED = 0.99  # mean cosine of all pairs above which vectors are no use
 ALONE = Ranks()
 WARM_UP = 0.02  # share of the steps over which the learning rate rises
 log = logging.getLogger("starvec.train")
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """Unit rows float32 [n, d] of the best epoch, and all epochs."""
-
-    vectors: Matrix
-    epochs: list[Epoch]
-    best: int
 
 
 def train(
@@ -86,16 +77,16 @@ def train(
         neighbours = _neighbours(corpus, n, text, settings, device, ranks) if settings.neighbours else None
         stars = torch.bincount(sampler.items, minlength=n)
         objective = Objective(settings, sampler, stars, neighbours, crew)
-        loss_sum = torch.zeros((), dtype=torch.float64, device=device.torch)
+        losses = torch.zeros(settings.epochs, sampler.steps, device=device.torch)
         best, facts = start, dict[str, Any](epochs=[], done=0, spent=0.0)
         if saved is not None:
             arrays = {name: torch.from_numpy(array).to(device.torch) for name, array in saved.arrays.items()}
             optimiser.load(_part(arrays, "optimiser_"))
             objective.load(_part(arrays, "objective_"))
-            loss_sum.copy_(arrays["loss_sum"])
+            losses.copy_(arrays["losses"])
             best, facts = saved.arrays["best"], dict(saved.facts)
         memory = objective.state()
-        ranks.copy_first(model.weight, loss_sum, *optimiser.state.values(), *memory.values())
+        ranks.copy_first(model.weight, losses, *optimiser.state.values(), *memory.values())
         objective.load(memory)
         facts = ranks.from_first(facts, device.torch)
         epochs = [Epoch(**epoch) for epoch in facts["epochs"]]
@@ -105,7 +96,7 @@ def train(
 
         def save() -> None:
             if ranks.first:
-                arrays = {"vectors": model.weight, "loss_sum": loss_sum}
+                arrays = {"vectors": model.weight, "losses": losses}
                 arrays |= {f"optimiser_{name}": rows for name, rows in optimiser.state.items()}
                 arrays |= {f"objective_{name}": rows for name, rows in objective.state().items()}
                 facts = {"epochs": [asdict(epoch) for epoch in epochs], "done": done, "spent": spent}
@@ -155,20 +146,19 @@ def train(
                     ranks.add(vectors.grad, loss)
                     rows, gradients = model.row_gradients(task.items, offsets, vectors.grad)
                     optimiser.step(rows, gradients, _lr(settings, number - 1 + step / sampler.steps))
-                    loss_sum += loss * task.users
+                    losses[number - 1, step] = loss
                     shown.update()
                     if time.perf_counter() - saved_at > 60 * settings.checkpoint_minutes:
-                        _finite(loss_sum, number, settings)
+                        _mean_loss(losses[number - 1], sampler, number)
                         done, spent, saved_at = step + 1, time.perf_counter() - began, time.perf_counter()
                         save()
-            judge(_finite(loss_sum, number, settings) / sampler.users, time.perf_counter() - began)
+            judge(_mean_loss(losses[number - 1], sampler, number), time.perf_counter() - began)
             if best_epoch(epochs) == number:
                 best = finished()
-            loss_sum.zero_()
             done, spent = 0, 0.0
             save()
 
-    return TrainResult(best, epochs, best_epoch(epochs))
+    return TrainResult(best, epochs, losses[: len(epochs) - 1].cpu().numpy())
 
 
 def _check(corpus: PackedLists, n: int, settings: TrainSettings, heldout: tuple[PackedLists, PackedLists]) -> None:
@@ -217,11 +207,13 @@ def _lr(settings: TrainSettings, epochs_done: float) -> float:
     return settings.lr * min((share + 1e-3) / WARM_UP, 1) * (1 - share)
 
 
-def _finite(loss_sum: torch.Tensor, number: int, settings: TrainSettings) -> float:
-    total = float(loss_sum)
-    if not math.isfinite(total):
-        raise StarvecError(f"the loss of epoch {number} is {total}: lower lr (now {settings.lr:g}) and run again")
-    return total
+def _mean_loss(losses: torch.Tensor, sampler: Sampler, number: int) -> float:
+    """Of an epoch, from those of its steps: each counts as many users as it has; steps to come count as 0."""
+    mean = float((losses.cpu().double() * torch.from_numpy(sampler.step_users)).sum()) / sampler.users
+    if not math.isfinite(mean):
+        lr = sampler.settings.lr
+        raise StarvecError(f"the loss of epoch {number} is {mean}: lower lr (now {lr:g}) and run again")
+    return mean
 
 
 def _spread(vectors: Matrix, settings: TrainSettings) -> None:

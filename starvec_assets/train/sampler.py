@@ -39,11 +39,17 @@ class Sampler:
         self.settings, self.device = settings, device
         self.users = len(corpus)
         self.steps = -(-self.users // settings.batch)
+        self.bounds = np.arange(self.steps + 1) * self.users // self.steps
         self.lengths = corpus.lengths
         self.items = torch.from_numpy(np.array(corpus.items)).to(device)
         self.begins = torch.from_numpy(np.array(corpus.offsets[:-1])).to(device)
         self.item_bits = max(int(corpus.items.max()).bit_length(), 1)
         self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    @property
+    def step_users(self) -> Counts:
+        """How many users each step has, int64 [steps]."""
+        return np.diff(self.bounds)
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Batch `step` of `epoch`: bucket B takes bucket_b of a user's stars, at most half; A takes bucket_a others."""
@@ -51,7 +57,7 @@ class Sampler:
         if epoch != self._epoch:
             self._epoch = epoch
             self._order = np.random.default_rng([settings.seed, epoch]).permutation(self.users)
-        chosen = self._order[step * self.users // self.steps : (step + 1) * self.users // self.steps]
+        chosen = self._order[self.bounds[step] : self.bounds[step + 1]]
         users = to_device(chosen, device)
         lengths = self.lengths[chosen]
         salt = _salt(settings.seed, epoch)

@@ -22,10 +22,10 @@ import numpy as np
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
 from starvec_assets.train.device import Device, pick_device
-from starvec_assets.train.epoch import Epoch
+from starvec_assets.train.epoch import Epoch, TrainResult
 from starvec_assets.train.job import TrainJob
 from starvec_assets.train.launch import LEASE
-from starvec_assets.train.loop import ALONE, TrainResult, train
+from starvec_assets.train.loop import ALONE, train
 from starvec_assets.train.ranks import Ranks, join
 from starvec_assets.train.settings import TrainSettings
 
@@ -60,6 +60,7 @@ def run(job: TrainJob) -> None:
         result = train_job(job, device, report, ranks)
         if ranks.first:
             np.save(out / "vectors.npy", result.vectors, allow_pickle=False)
+            np.save(out / "losses.npy", result.losses, allow_pickle=False)
             (out / "epochs.json").write_text(json.dumps([asdict(epoch) for epoch in result.epochs], indent=1))
 
 

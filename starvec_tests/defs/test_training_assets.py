@@ -71,6 +71,8 @@ def test_ranks_started_by_the_asset_come_to_what_the_step_itself_does(
     ranks = materialize(training.trained_embeddings, **SMALL, processes=2)
     vectors = np.load(store.latest("trained_embeddings").path / "vectors.npy")
     assert np.allclose(vectors, expected, atol=1e-4)
+    steps = pq.read_table(store.latest("trained_embeddings").path / "steps.parquet")
+    assert steps.num_rows == 2 * 4, "200 people, 64 a step"
     for result in (alone, ranks):
         epochs = observed(result)
         assert [epoch["epoch"] for epoch in epochs] == [0, 1, 2]

@@ -15,10 +15,10 @@ import torch
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
 from starvec_assets.train.device import Device
-from starvec_assets.train.epoch import Epoch
+from starvec_assets.train.epoch import Epoch, TrainResult
 from starvec_assets.train.job import TrainJob
 from starvec_assets.train.launch import launch, torchrun_arguments
-from starvec_assets.train.loop import TrainResult, train
+from starvec_assets.train.loop import train
 from starvec_assets.train.settings import TrainSettings
 
 N = 200
@@ -66,11 +66,12 @@ def alone(
 
 def test_two_ranks_equal_one(job: TrainJob, alone: TrainResult) -> None:
     seen: list[Epoch] = []
-    vectors, epochs, best = launch(job, 2, seen.append)
-    assert np.allclose(vectors, alone.vectors, atol=1e-4)
-    assert best == alone.best
-    assert [epoch.loss for epoch in epochs[1:]] == pytest.approx([epoch.loss for epoch in alone.epochs[1:]], rel=1e-4)
-    assert seen == epochs
+    result = launch(job, 2, seen.append)
+    assert np.allclose(result.vectors, alone.vectors, atol=1e-4)
+    assert np.allclose(result.losses, alone.losses, rtol=1e-4)
+    assert result.best == alone.best
+    assert [e.loss for e in result.epochs[1:]] == pytest.approx([e.loss for e in alone.epochs[1:]], rel=1e-4)
+    assert seen == result.epochs
 
 
 def test_two_nodes_equal_one(job: TrainJob, alone: TrainResult, tmp_path: Path) -> None:
@@ -82,13 +83,13 @@ def test_two_nodes_equal_one(job: TrainJob, alone: TrainResult, tmp_path: Path) 
     assert arguments[1:5] == ["--nnodes=2", "--node-rank=1", "--master-addr=127.0.0.1", f"--master-port={meeting[10:]}"]
     other = subprocess.Popen([sys.executable, "-m", *arguments])
     try:
-        vectors, epochs, best = launch(job, 1, lambda epoch: None, nodes=2, meeting=meeting)
+        result = launch(job, 1, lambda epoch: None, nodes=2, meeting=meeting)
         assert other.wait(60) == 0
     finally:
         other.kill()
         other.wait()
-    assert np.allclose(vectors, alone.vectors, atol=1e-4)
-    assert (len(epochs), best) == (len(alone.epochs), alone.best)
+    assert np.allclose(result.vectors, alone.vectors, atol=1e-4)
+    assert (len(result.epochs), result.best) == (len(alone.epochs), alone.best)
 
 
 def test_nodes_that_cannot_meet_are_told_apart(job: TrainJob) -> None:

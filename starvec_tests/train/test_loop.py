@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -18,9 +19,10 @@ from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
 from starvec_assets.train import checkpoint, loop
 from starvec_assets.train.device import Device
-from starvec_assets.train.epoch import Epoch
+from starvec_assets.train.epoch import Epoch, TrainResult
+from starvec_assets.train.epochs import write_steps
 from starvec_assets.train.job import TrainJob
-from starvec_assets.train.loop import TrainResult, train
+from starvec_assets.train.loop import train
 from starvec_assets.train.losses import Objective
 from starvec_assets.train.settings import TrainSettings
 
@@ -95,6 +97,24 @@ def test_the_best_epoch_is_kept_and_reported(run: Runner, small: TrainSettings) 
     assert all(epoch.users_per_second > 0 and epoch.peak_memory_mb > 0 for epoch in seen[1:])
 
 
+def test_every_step_is_logged_and_an_epochs_loss_is_their_mean_over_users(
+    run: Runner, small: TrainSettings, tmp_path: Path
+) -> None:
+    result = run(small.model_copy(update={"batch": 70}))
+    assert result.losses.shape == (3, 5)  # 300 users
+    assert [epoch.loss for epoch in result.epochs[1:]] == pytest.approx(result.losses @ np.full(5, 60) / 300)
+    write_steps(result.losses, tmp_path / "steps.parquet")
+    rows = pq.read_table(tmp_path / "steps.parquet").to_pylist()
+    assert [(row["epoch"], row["step"]) for row in rows] == [(e, s) for e in (1, 2, 3) for s in range(5)]
+    assert [row["loss"] for row in rows] == result.losses.ravel().tolist()
+
+
+def test_the_start_alone_has_no_steps(run: Runner, small: TrainSettings) -> None:
+    result = run(small.model_copy(update={"epochs": 0}))
+    assert result.losses.shape == (0, 5)
+    assert [epoch.loss for epoch in result.epochs] == [None]
+
+
 def test_more_epochs_never_make_it_worse(run: Runner, small: TrainSettings) -> None:
     spoiled = small.model_copy(update={"start": "spectral", "lr": 5.0, "epochs": 30, "patience": 2})
     result = run(spoiled)
@@ -138,6 +158,7 @@ def test_a_run_cut_at_any_step_ends_with_the_same_bits(
     resumed = run(settings)
     assert np.array_equal(resumed.vectors, whole.vectors)
     assert [epoch.loss for epoch in resumed.epochs] == [epoch.loss for epoch in whole.epochs]
+    assert np.array_equal(resumed.losses, whole.losses)
 
 
 def test_kill_9_costs_nothing(
