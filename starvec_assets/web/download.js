@@ -17,12 +17,9 @@ export function sizeNote(app) {
     { class: "hint size-note" },
     `The first answer downloads ${megabytes(first)}, ${megabytes(all)} in all, once: it is kept on this device.`,
   );
-  app.engine.cached.then(
-    (cached) => {
-      if (cached) note.textContent = "Everything is on this device already: nothing to download.";
-    },
-    () => {},
-  );
+  const there = () => (note.textContent = "Everything is on this device already: nothing to download.");
+  app.engine.cached.then((cached) => cached && there());
+  app.engine.exact.then(there);
   return note;
 }
 
@@ -35,22 +32,19 @@ export function downloadBar(app, signal) {
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Vectors loaded" });
   const text = h("span", {});
   const box = h("div", { class: "download", hidden: true }, bar, text);
-  app.engine.addEventListener(
-    "progress",
-    (event) => {
-      const { loaded, total, plane, source } = /** @type {CustomEvent} */ (event).detail;
-      if (plane !== "hi") return; // the rest comes while the first answers are read
-      if (bar.parentElement !== box) replace(box, bar, text);
-      box.hidden = loaded >= total;
-      bar.max = total;
-      bar.value = loaded;
-      text.textContent =
-        source === "cache"
-          ? `Reading vectors from this device: ${megabytes(loaded)} of ${megabytes(total)}`
-          : `Downloading vectors: ${megabytes(loaded)} of ${megabytes(total)}`;
-    },
-    { signal },
-  );
+  const progress = () => {
+    if (!app.engine.progress) return; // the rest comes while the first answers are read
+    const { loaded, total } = app.engine.progress;
+    if (bar.parentElement !== box) replace(box, bar, text);
+    box.hidden = false;
+    bar.max = total;
+    bar.value = loaded;
+    text.textContent = loaded
+      ? `Downloading vectors: ${megabytes(loaded)} of ${megabytes(total)}`
+      : `Downloading ${megabytes(total)} of vectors …`;
+  };
+  progress();
+  app.engine.addEventListener("progress", progress, { signal });
   app.engine.addEventListener(
     "failed",
     (event) => {

@@ -36,9 +36,9 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
     placeholder: "GitHub login",
     "aria-describedby": `${id}-state`,
   });
-  const submit = h("button", { type: "submit" }, button);
   const state = h("div", { id: `${id}-state`, class: "state" });
   let running = new AbortController();
+  let busy = ""; // the login that is under way
 
   const say = (/** @type {(Node | string | false)[]} */ ...content) => replace(state, ...content);
   const trouble = (/** @type {string} */ text, /** @type {(Node | false)[]} */ ...ways) =>
@@ -46,6 +46,9 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
 
   const look = async () => {
     const who = asLogin(input.value);
+    if (who && who === busy) return; // a double click
+    running.abort();
+    busy = "";
     if (!who)
       return trouble(
         input.value.trim()
@@ -72,7 +75,7 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
     running.abort();
     running = new AbortController();
     const stop = running.signal;
-    submit.disabled = true;
+    busy = who;
     try {
       const person = await become(who, await gather(stop), stop);
       if (!person || stop.aborted) return;
@@ -82,7 +85,7 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
     } catch (error) {
       if (!stop.aborted) failed(who, error);
     } finally {
-      if (running.signal === stop) submit.disabled = false;
+      if (running.signal === stop) busy = "";
     }
   };
 
@@ -108,6 +111,7 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
       ),
     );
     await Promise.all([app.catalogue.namesReady, app.catalogue.columnsReady]);
+    if (stop.aborted) return null;
     const starred = rowsOf(app.catalogue, stars);
     if (!starred.length) {
       trouble(
@@ -182,7 +186,7 @@ export function lookup(app, { id, label, button, signal, login = "", elsewhere, 
     "form",
     { class: "ask", onsubmit: (event) => (event.preventDefault(), look()) },
     h("label", { for: id }, label),
-    h("div", { class: "field" }, input, submit),
+    h("div", { class: "field" }, input, h("button", { type: "submit" }, button)),
   );
   return { element: h("div", { class: "lookup" }, form, state, sizeNote(app)), look };
 }

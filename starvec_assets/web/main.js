@@ -16,6 +16,7 @@ import { startView } from "./views/start.js";
  */
 
 const LONGEST = 10_000; // characters of a fragment that are looked at
+const PATIENCE = 2000; // milliseconds that a view may take to be as long as it was
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 let ending = new AbortController();
 
@@ -93,8 +94,8 @@ function text(part) {
   }
 }
 
-/** @param {App} app @param {boolean} focus */
-function show(app, focus) {
+/** @param {App} app */
+function show(app) {
   ending.abort();
   ending = new AbortController();
   const { title, place, nodes } = view(app, ending.signal);
@@ -104,20 +105,50 @@ function show(app, focus) {
     else link.removeAttribute("aria-current");
   }
   replace(main, ...nodes);
-  if (focus) {
-    scrollTo(0, 0);
-    main.querySelector("h1")?.focus();
-  }
+}
+
+/** Where entries of the history were left, by the number in their state. @type {Map<number, number>} */
+const left = new Map();
+let entry = numbered();
+
+/** The number of the entry of the history that is shown. @returns {number} */
+function numbered() {
+  if (!history.state?.entry) history.replaceState({ ...history.state, entry: Math.random() }, "");
+  return history.state.entry;
+}
+
+/** To a view that was asked for, and to where it was left if it was seen before. @param {App} app */
+function turn(app) {
+  left.set(entry, scrollY);
+  entry = numbered();
+  show(app);
+  main.querySelector("h1")?.focus({ preventScroll: true });
+  scrollBack(left.get(entry) ?? 0, ending.signal);
+}
+
+/** A list takes its time to be as long as it was. @param {number} y @param {AbortSignal} signal */
+function scrollBack(y, signal) {
+  const until = performance.now() + PATIENCE;
+  let reached = 0;
+  const step = () => {
+    if (signal.aborted || scrollY < reached) return; // gone on, or scrolled by hand
+    scrollTo(0, y);
+    reached = scrollY;
+    if (reached < y - 1 && performance.now() < until) requestAnimationFrame(step);
+  };
+  step();
 }
 
 async function start() {
   const base = new URL("data/", document.baseURI);
+  history.scrollRestoration = "manual"; // the browser's comes before the views
+  if (location.hash.length > "#/".length) replace(main, h("p", { class: "hint", role: "status" }, "Loading …"));
   try {
     const app = await openApp(base);
-    show(app, false);
+    show(app);
     addEventListener("hashchange", () => {
       app.agreed = true;
-      show(app, true);
+      turn(app);
     });
     keep(app, base).catch(() => {}); // what is not kept is fetched again
   } catch (error) {
@@ -145,10 +176,11 @@ async function keep(app, base) {
     );
   if (!(await app.engine.kept)) return;
   await app.catalogue.describe();
-  const descriptions = addressed(base, "descriptions.gz", app.model);
-  await fetch(descriptions); // once more by way of the service worker, which keeps it where there is room
+  await fetch(addressed(base, "descriptions.gz", app.model)); // by way of the service worker, which keeps it
+  const files = ["people.json", "names.gz", "columns.gz", "descriptions.gz"];
+  const copies = await Promise.all(files.map((name) => caches.match(addressed(base, name, app.model))));
   const note = document.getElementById("kept");
-  if (note && (await caches.match(descriptions)))
+  if (note && copies.every(Boolean))
     note.textContent = "This device has all of it now: the page opens without network.";
 }
 

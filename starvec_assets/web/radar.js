@@ -118,7 +118,9 @@ export function radarTable(titles, series) {
         "tr",
         {},
         h("th", { scope: "col" }, "Field"),
-        ...series.map((one, number) => h("th", { scope: "col", class: `number key-${number}` }, one.label)),
+        ...series.map((one, number) =>
+          h("th", { scope: "col", class: `number key-${number}` }, second ? one.label : "Score"),
+        ),
         second && h("th", { scope: "col", class: "number" }, "apart"),
       ),
     ),

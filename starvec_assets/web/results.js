@@ -2,7 +2,7 @@
 
 import { nearHref } from "./app.js";
 import { announce, count, h, plural, replace, said } from "./dom.js";
-import { sizeNote } from "./download.js";
+import { downloadBar, sizeNote } from "./download.js";
 import { NAME } from "./github.js";
 import { biasOf } from "./profile.js";
 
@@ -35,10 +35,10 @@ export function results(
   const note = h("p", { class: "hint", role: "status" });
   const more = h("button", { type: "button", hidden: true, class: "quiet" });
   const gate = h("div", { class: "gate" });
-  let shown = FIRST;
+  let shown = history.state?.all === id ? MOST : FIRST; // as it was when one comes back
   let turn = 0;
   let settled = false;
-  let asked = false; // by a filter, so whoever asked is told, whichever search answers
+  let asked = false; // by hand, so whoever asked is told, whichever search answers
   /** @type {Found | null} */
   let found = null;
   /** @type {number[][]} */
@@ -62,8 +62,7 @@ export function results(
   const offer = () => {
     const go = () => {
       app.agreed = true;
-      replace(gate);
-      refresh();
+      changed();
     };
     list.removeAttribute("aria-busy");
     replace(gate, sizeNote(app), h("button", { type: "button", onclick: go }, "Show the repositories"));
@@ -73,6 +72,7 @@ export function results(
     list.setAttribute("aria-busy", "true");
     try {
       if (!app.agreed && !(await app.engine.cached)) return mine === turn ? offer() : undefined;
+      replace(gate); // also where something else was asked for meanwhile
       app.engine.download();
       await app.engine.ready;
       await app.catalogue.columnsReady;
@@ -97,6 +97,7 @@ export function results(
   more.addEventListener("click", () => {
     const first = shown;
     shown = MOST;
+    history.replaceState({ ...history.state, all: id }, "");
     draw();
     /** @type {HTMLElement | null} */ (list.children[first]?.querySelector("a"))?.focus();
   });
@@ -119,7 +120,7 @@ export function results(
       () => !signal.aborted && draw(),
       () => {},
     );
-  return h("div", {}, filters(app, id, fame, changed), gate, note, list, more);
+  return h("div", {}, filters(app, id, fame, changed), gate, downloadBar(app, signal), note, list, more);
 }
 
 /**
@@ -212,7 +213,7 @@ function item({ catalogue }, row, cosine, measure, because, actions) {
         {},
         h("a", { href: nearHref([name]) }, h("span", { class: "owner" }, name.slice(0, slash)), name.slice(slash)),
       ),
-      description && h("p", { class: "about" }, description),
+      description ? h("p", { class: "about" }, description) : !catalogue.described && h("p", { class: "about-comes" }),
       because.length > 0 &&
         h(
           "p",

@@ -62,7 +62,8 @@ async function keep() {
   await shell.addAll(FILES.map((file) => new Request(file, { cache: "no-cache" })));
   await data.add(new Request("data/model.json", { cache: "no-cache" }));
   const model = await (await data.match("data/model.json"))?.json();
-  await data.addAll(COLUMNS.map((name) => `data/${name}?${model.files[name].sha256.slice(0, 16)}`));
+  const addresses = COLUMNS.map((name) => `data/${name}?${model.files[name].sha256.slice(0, 16)}`);
+  await Promise.all(addresses.map((address) => fromCacheFirst(new Request(address))));
 }
 
 /** @param {Request} request */
@@ -71,8 +72,22 @@ async function fromCacheFirst(request) {
   const copy = await cache.match(request);
   if (copy) return copy;
   const response = await fetch(request);
-  if (response.ok) await forget(cache, request.url);
+  if (!response.ok || !(await isNamed(request.url, response))) return response;
+  await forget(cache, request.url);
   return kept(cache, request.url, response);
+}
+
+/**
+ * Whether it is the file whose hash is in its address: while a host goes over to another model it may give out the
+ * other one's, which would be kept for good. Where the host calls the file's format an encoding its bytes are not seen.
+ * @param {string} address
+ * @param {Response} response
+ */
+async function isNamed(address, response) {
+  if (response.headers.has("content-encoding")) return true;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.clone().arrayBuffer()));
+  const hash = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return new URL(address).search === `?${hash.slice(0, 16)}`;
 }
 
 /**
@@ -83,7 +98,8 @@ async function fromNetworkFirst(request, name) {
   const cache = await caches.open(name);
   const address = request.mode === "navigate" ? request.url.replace(/[?#].*/, "") : request.url;
   const copy = await cache.match(address);
-  const asked = fetch(request).then((response) => kept(cache, address, response));
+  // What the browser keeps by itself may be of several versions.
+  const asked = fetch(request, { cache: "no-cache" }).then((response) => kept(cache, address, response));
   if (!copy) return asked;
   const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, copy));
   return Promise.race([asked.catch(() => copy), late]).then((response) => (response.ok ? response : copy));

@@ -135,6 +135,60 @@ def test_names_are_searchable_before_the_vectors_and_the_size_is_said_first(visi
     page.wait_for_selector(".near .lead:not(:empty)")
 
 
+def test_a_download_is_told_before_its_first_byte_and_in_every_view(visitor: Any, site: str):
+    held: list[Any] = []
+    visitor.context.route("**/vectors.hi?*", lambda route: held.append(route))
+    page = visit(visitor, site, "#/near?plus=rust-lang/rust")
+    page.click(".gate button")
+    page.wait_for_selector(".download:has-text('Downloading 0.3 MB of vectors')")
+    page.evaluate("() => { location.hash = '#/near?plus=neovim/neovim' }")
+    page.wait_for_selector("h1:has-text('neovim/neovim')")
+    page.wait_for_selector(".download:has-text('Downloading 0.3 MB of vectors')")
+    held[0].continue_()
+    assert shown(page)
+    assert not page.is_visible(".download")
+    page.click("nav >> text=Repositories")
+    page.wait_for_selector(".size-note:has-text('nothing to download')")
+    page.wait_for_timeout(0)
+    assert len(held) == 1
+
+
+def test_back_leads_to_where_one_was(visitor: Any, site: str):
+    page = visit(visitor, site, "#/near?plus=rust-lang/rust")
+    shown(page)
+    page.wait_for_selector("li.result .about")
+    page.click("text=Show all 50")
+    page.wait_for_selector("li.result >> nth=49")
+    page.locator("li.result >> nth=40").scroll_into_view_if_needed()
+    left = page.evaluate("() => scrollY")
+    assert left > 500
+    page.click("li.result >> nth=40 >> h3 a")
+    page.wait_for_selector("h1:not(:has-text('rust-lang/rust'))")
+    assert page.evaluate("() => scrollY") == 0, "a view that is new begins at its top"
+    shown(page)
+    page.go_back()
+    page.wait_for_selector("h1:has-text('rust-lang/rust')")
+    until(page, f"Math.abs(scrollY - {left}) < 2")
+    assert len(page.query_selector_all("li.result")) == 50
+    page.go_forward()
+    page.wait_for_selector("h1:not(:has-text('rust-lang/rust'))")
+    until(page, "scrollY === 0")
+
+
+def test_descriptions_that_did_not_come_are_asked_for_again(visitor: Any, site: str):
+    def refuse(route: Any) -> None:
+        route.abort()
+
+    visitor.context.route("**/descriptions.gz?*", refuse)
+    page = visit(visitor, site, "#/near?plus=rust-lang/rust")
+    shown(page)
+    visitor.context.unroute("**/descriptions.gz?*", refuse)
+    page.click("li.result h3 a")
+    page.wait_for_selector("h1:not(:has-text('rust-lang/rust'))")
+    shown(page)
+    page.wait_for_selector("li.result .about")
+
+
 def test_who_comes_by_a_link_is_told_the_size_first(visitor: Any, site: str, truth: Truth):
     asked: list[str] = []
     visitor.context.on("request", lambda request: asked.append(request.url))

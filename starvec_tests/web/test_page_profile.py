@@ -159,6 +159,46 @@ def test_who_goes_elsewhere_meanwhile_is_left_there(visitor: Any, site: str, api
     assert page.inner_text("h1") == "How it was made"
 
 
+def test_a_login_that_is_entered_meanwhile_takes_the_place_of_the_first(
+    visitor: Any, site: str, truth: Truth, api: StarsApi
+):
+    held: list[Any] = []
+
+    def answers(route: Any) -> None:
+        if "/users/slow/" in route.request.url:
+            held.append(route)
+        else:
+            api(route)
+
+    api.stars = {**api.stars, "slow": truth.starred(range(700, 760))}
+    page = visit(visitor, site, "#/you", answers)
+    look_up(page, "slow")
+    page.wait_for_selector("text=Asking api.github.com")
+    page.dblclick("text=Make my profile")
+    look_up(page, "not a login")
+    page.wait_for_selector("[role=alert]:has-text('That is no GitHub login')")
+    look_up(page, "slow")
+    page.wait_for_selector("text=Asking api.github.com")
+    look_up(page, "octocat")
+    page.wait_for_selector("h1:has-text('octocat')")
+    assert len(held) == 2, "the same login is not asked for twice at a time"
+    shown(page)
+    assert page.inner_text("h1") == "octocat"
+    assert page.url.endswith("#/you/octocat")
+
+
+def test_who_asks_for_something_else_is_not_asked_again_for_the_download(
+    visitor: Any, site: str, truth: Truth, api: StarsApi
+):
+    api.allowed = 1
+    page = visit(visitor, site, f"#/dev/{truth.people['developers'][0]['login']}", api)
+    page.wait_for_selector(".gate button")
+    look_up(page, "octocat")
+    page.wait_for_selector("#login-token")
+    page.wait_for_selector("li.result")
+    assert page.query_selector(".gate button") is None
+
+
 def test_a_login_that_is_entered_again_is_asked_for_again(visitor: Any, site: str, api: StarsApi):
     api.allowed = 1
     page = visit(visitor, site, "", api)

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import hashlib
 import json
 import re
 import socket
@@ -119,15 +120,32 @@ def test_what_is_kept_gives_way_to_the_next_model(visitor: Any, editable: Path, 
     packed = gzip.compress("\n".join(["fresh/name", *truth.names[1:]]).encode(), mtime=0)
     (data / "names.gz").write_bytes(packed)
     model = json.loads((data / "model.json").read_text())
-    model["files"]["names.gz"] = {"bytes": len(packed), "sha256": "f" * 64}
+    digest = hashlib.sha256(packed).hexdigest()
+    model["files"]["names.gz"] = {"bytes": len(packed), "sha256": digest}
     (data / "model.json").write_text(json.dumps(model))
     page.reload()
     page.wait_for_selector(".examples a:has-text('fresh/name')")
     held = page.evaluate("async () => (await (await caches.open('starvec data')).keys()).map(request => request.url)")
-    assert [url.split("?")[1] for url in held if "names.gz" in url] == ["f" * 16]
+    assert [url.split("?")[1] for url in held if "names.gz" in url] == [digest[:16]]
     page.close()
     host.close()
     page = visit(visitor, host.address)
+    page.wait_for_selector(".examples a:has-text('fresh/name')")
+
+
+def test_a_file_of_another_model_is_not_kept_for_good(visitor: Any, editable: Path, serving: Any, truth: Truth):
+    page = visit(visitor, serving(editable))
+    kept(page)
+    data = editable / "data"
+    fresh = gzip.compress("\n".join(["fresh/name", *truth.names[1:]]).encode(), mtime=0)
+    model = json.loads((data / "model.json").read_text())
+    model["files"]["names.gz"] = {"bytes": len(fresh), "sha256": hashlib.sha256(fresh).hexdigest()}
+    (data / "model.json").write_text(json.dumps(model))  # a host that goes over to it file by file
+    page.reload()
+    page.wait_for_selector("main h1:not([data-shell])")
+    page.evaluate("address => fetch(address)", f"data/names.gz?{model['files']['names.gz']['sha256'][:16]}")
+    (data / "names.gz").write_bytes(fresh)
+    page.reload()
     page.wait_for_selector(".examples a:has-text('fresh/name')")
 
 
@@ -227,6 +245,62 @@ def test_a_worker_that_does_not_load_is_told_with_a_way_out(visitor: Any, site: 
     visitor.context.unroute("**/engine/worker.js", refuse)
     page.click("[role=alert] >> text=Try again")
     assert shown(page)
+
+
+def test_a_page_whose_scripts_do_not_come_says_so(visitor: Any, site: str):
+    visitor.context.route("**/views/made.js", lambda route: route.abort())
+    page = visitor.context.new_page()
+    page.goto(site)
+    assert not page.is_visible(".late"), "not at once"
+    page.evaluate("() => document.getAnimations().forEach(animation => animation.finish())")
+    assert page.is_visible("text=If nothing comes, reload the page.")
+
+
+def worker_with(visitor: Any, lines: str) -> None:
+    """Let the worker begin with `lines`."""
+    source = (WEB / "engine/worker.js").read_text()
+    visitor.context.route(
+        "**/engine/worker.js", lambda route: route.fulfill(body=lines + source, content_type="text/javascript")
+    )
+
+
+def test_a_browser_without_webassembly_finds_the_same(visitor: Any, site: str, truth: Truth):
+    worker_with(visitor, "delete globalThis.WebAssembly;\n")
+    page = visit(visitor, site, "#/near?plus=rust-lang/rust")
+    row = truth.names.index("rust-lang/rust")
+    names = [result["name"] for result in shown(page)]
+    assert names == [truth.names[r] for r in truth.nearest(truth.vectors[row], 15, [row])]
+
+
+def test_a_browser_that_stores_nothing_shows_everything(visitor: Any, site: str):
+    refused = "() => { throw new DOMException('refused', 'SecurityError'); }"
+    worker_with(visitor, f"navigator.storage.getDirectory = {refused};\nindexedDB.open = {refused};\n")
+    visitor.context.add_init_script(f"navigator.serviceWorker.register = async () => ({refused})();")
+    page = visit(visitor, site, "#/near?plus=rust-lang/rust")
+    assert shown(page)
+    page.wait_for_selector("li.result .about")
+    assert page.inner_text("#kept") == ""
+    assert page.troubles == []
+
+
+def test_two_tabs_that_fetch_at_once_both_show_and_keep_whole_planes(visitor: Any, site: str, truth: Truth):
+    held: list[Any] = []
+    visitor.context.route("**/vectors.hi?*", lambda route: held.append(route))
+    tabs = [visit(visitor, site, "#/near?plus=rust-lang/rust") for _ in range(2)]
+    for tab in tabs:
+        tab.click(".gate button")
+        tab.wait_for_selector(".download:not([hidden])")
+    until(tabs[0], "true")
+    for _ in range(500):
+        if len(held) == 2:
+            break
+        tabs[0].wait_for_timeout(20)
+    for route in held:
+        route.continue_()
+    assert shown(tabs[0]) == shown(tabs[1])
+    tabs[0].wait_for_selector("text=the page opens without network")
+    model, files = truth.model["model"], truth.model["files"]
+    assert tabs[0].evaluate(SIZES) == {f"{model}.{p}": files[f"vectors.{p}"]["bytes"] for p in ("hi", "lo")}
 
 
 def test_a_full_device_keeps_nothing_and_shows_everything(visitor: Any, editable: Path, serving: Any):

@@ -18,8 +18,10 @@ export class Catalogue {
   #languages = new Uint16Array(0);
   /** @type {string[]} */
   #descriptions = [];
+  /** Whether the descriptions are there. */
+  described = false;
   /** @type {Promise<void> | null} */
-  #described = null;
+  #describing = null;
   #base;
   /** @type {Map<string, number>} */
   #byName = new Map();
@@ -64,13 +66,21 @@ export class Catalogue {
   }
 
   /**
-   * Fetches the descriptions, most of the catalogue's bytes, when it is first called; done when they are there.
+   * Fetches the descriptions, most of the catalogue's bytes, when it is first called; done when they are there. After a
+   * failure the next call tries again.
    * @returns {Promise<void>}
    */
   describe() {
-    return (this.#described ??= lines(this.#base, "descriptions.gz", this.model).then((descriptions) => {
-      this.#descriptions = descriptions;
-    }));
+    return (this.#describing ??= lines(this.#base, "descriptions.gz", this.model).then(
+      (descriptions) => {
+        this.#descriptions = descriptions;
+        this.described = true;
+      },
+      (error) => {
+        this.#describing = null;
+        throw error;
+      },
+    ));
   }
 
   /** Row of a name, letter case aside; -1 when it is not there. @param {string} name */

@@ -26,6 +26,8 @@ export class Engine extends EventTarget {
   kernel = "";
   /** Memory of the kernel in bytes. */
   bytes = 0;
+  /** How far the download of the int8 plane is, while it is under way. @type {Progress | null} */
+  progress = null;
 
   /**
    * @param {URL | string} base address of data/
@@ -110,12 +112,16 @@ export class Engine extends EventTarget {
   #hear(said) {
     if (said.type === "answer") this.#settle(said.id)?.resolve(said.value);
     else if (said.type === "refused") this.#settle(said.id)?.reject(new Error(said.message));
-    else if (said.type === "progress") this.dispatchEvent(new CustomEvent("progress", { detail: said.detail }));
-    else if (said.type === "cached") this.#awaited.cached.resolve(said.value);
+    else if (said.type === "progress") {
+      const { plane, source } = /** @type {Progress} */ (said.detail);
+      if (plane === "hi" && source === "network") this.progress = said.detail;
+      this.dispatchEvent(new CustomEvent("progress", { detail: said.detail }));
+    } else if (said.type === "cached") this.#awaited.cached.resolve(said.value);
     else if (said.type === "kept") this.#awaited.kept.resolve(said.value);
     else if (said.type === "arrived") {
       this.kernel = said.kernel;
       this.bytes = said.bytes;
+      this.progress = null;
       this.#awaited[/** @type {"hi" | "lo"} */ (said.plane)].resolve(undefined);
     } else if (said.type === "failed") this.#fail(said.message);
   }
@@ -130,6 +136,7 @@ export class Engine extends EventTarget {
   /** @param {string} message */
   #fail(message) {
     this.#awaited.cached.resolve(false);
+    this.progress = null;
     this.dispatchEvent(new CustomEvent("failed", { detail: { message } }));
   }
 }

@@ -26,7 +26,7 @@ export const SCALE = 32000;
  * @returns {Promise<Kernel>}
  */
 export async function kernel(module, n, d) {
-  return WebAssembly.validate(module) ? await wasmKernel(module, n, d) : javascriptKernel(n, d);
+  return globalThis.WebAssembly?.validate(module) ? await wasmKernel(module, n, d) : javascriptKernel(n, d);
 }
 
 /**

@@ -102,8 +102,10 @@ async function fetchPlane(plane) {
   const { base, files, core } = await made();
   const name = `vectors.${plane}`;
   const file = files[name];
-  const response = await get(new URL(`${name}?${file.sha256.slice(0, 16)}`, base), { cache: "no-store" });
   let loaded = 0;
+  const progress = () => post({ type: "progress", detail: { loaded, total: file.bytes, plane, source: "network" } });
+  progress(); // a server may take its time for the first byte
+  const response = await get(new URL(`${name}?${file.sha256.slice(0, 16)}`, base), { cache: "no-store" });
   const reader = response.body?.getReader();
   for (;;) {
     const part = await reader?.read().catch(() => {
@@ -113,7 +115,7 @@ async function fetchPlane(plane) {
     check(loaded + part.value.length <= file.bytes, `${name} is longer than the ${file.bytes} bytes of this model: reload the page.`);
     core[plane]().set(part.value, loaded);
     loaded += part.value.length;
-    post({ type: "progress", detail: { loaded, total: file.bytes, plane, source: "network" } });
+    progress();
   }
   check(loaded === file.bytes, `The download of ${name} was cut off after ${loaded} of ${file.bytes} bytes: try again.`);
   check(await isWhole(core[plane](), file), `${name} is not what model.json says it is (SHA-256): reload the page.`);

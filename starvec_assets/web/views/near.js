@@ -3,7 +3,7 @@
 import { nearHref } from "../app.js";
 import { combobox } from "../combobox.js";
 import { chips, count, h, replace, said } from "../dom.js";
-import { downloadBar, sizeNote } from "../download.js";
+import { sizeNote } from "../download.js";
 import { tidy } from "../names.js";
 import { basketVector } from "../profile.js";
 import { results } from "../results.js";
@@ -190,7 +190,6 @@ function neighbours(app, signal, added, taken) {
   const rows = (/** @type {string[]} */ names) => names.map((name) => app.catalogue.indexOfName(name));
   return [
     h("h2", { class: "visually-hidden" }, "Nearest repositories"),
-    downloadBar(app, signal),
     results(app, {
       id: "near",
       signal,

@@ -38,7 +38,7 @@ export function youView(app, signal, login) {
     onPerson: (found) => {
       app.me = found;
       replace(place, ...person(app, signal, found));
-      history.replaceState(null, "", `#/you/${found.login}`);
+      history.replaceState(history.state, "", `#/you/${found.login}`);
       place.querySelector("h1")?.focus();
     },
   });
@@ -108,13 +108,12 @@ export function otherView(app, signal, them) {
  */
 function person(app, signal, who, offer) {
   const chart = h("div", { class: "chart" });
-  const people = h("div", {});
-  const draw = () => {
-    replace(chart, ...charts(app, [{ label: called(who), scores: skills(app.people, who.vector) }]));
-    replace(people, likeThem(app, who));
-  };
+  const draw = () => replace(chart, ...charts(app, [{ label: called(who), scores: skills(app.people, who.vector) }]));
   draw();
-  if (who.kind === "me") whenExact(who, signal, draw);
+  whenExact(who, signal, () => {
+    chart.classList.add("still");
+    draw();
+  });
   const mine = who.kind === "me";
   return [
     h(
@@ -142,7 +141,6 @@ function person(app, signal, who, offer) {
           ? "Not starred yet, nearest to your profile first. Below each, the stars of yours that pull it in."
           : "Nearest to this profile first. Which of them are starred already is not known here.",
       ),
-      downloadBar(app, signal),
       results(app, {
         id: "liked",
         signal,
@@ -154,7 +152,7 @@ function person(app, signal, who, offer) {
         why: mine ? (rows) => reasons(app, who.starred, rows) : undefined,
       }),
     ),
-    h("section", {}, h("h2", {}, mine ? "Developers like you" : `Developers like ${called(who)}`), people),
+    h("section", {}, h("h2", {}, mine ? "Developers like you" : `Developers like ${called(who)}`), likeThem(app, signal, who)),
   ];
 }
 
@@ -185,7 +183,10 @@ function compared(app, signal, me, them) {
     replace(chart, ...charts(app, series));
   };
   draw();
-  whenExact(me, signal, draw);
+  whenExact(me, signal, () => {
+    chart.classList.add("still");
+    draw();
+  });
   const both = async (/** @type {Float32Array | null} */ bias, /** @type {number} */ k) => {
     const middle = unit(Float32Array.from(me.vector, (x, i) => x + them.vector[i]));
     const near = await app.engine.search(middle, { k: 4 * k, bias });
@@ -218,7 +219,6 @@ function compared(app, signal, me, them) {
       {},
       h("h2", {}, "Repositories both would like"),
       h("p", { class: "hint" }, "By the lesser of the two matches; what you starred is left out."),
-      downloadBar(app, signal),
       results(app, {
         id: "both",
         signal,
@@ -272,24 +272,24 @@ function difference(app, [mine, theirs]) {
   );
 }
 
-/** @param {App} app @param {Person} who */
-function likeThem(app, who) {
-  const all = alike(app.people, who.vector).filter(
-    ({ developer }) => developer.login.toLowerCase() !== who.login.toLowerCase(),
-  );
-  if (!all.length)
+/** @param {App} app @param {AbortSignal} signal @param {Person} who */
+function likeThem(app, signal, who) {
+  const others = () =>
+    alike(app.people, who.vector).filter(({ developer }) => developer.login.toLowerCase() !== who.login.toLowerCase());
+  const all = others().length;
+  if (!all)
     return h(
       "p",
       { class: "hint" },
       "No developers came with this model: too few of those listed gave stars in its data.",
     );
   const list = h("ol", { class: "people" });
-  const more = h("button", { type: "button", class: "quiet", hidden: all.length <= FIRST }, `Show all ${all.length}`);
-  const show = (/** @type {number} */ most) =>
+  const more = h("button", { type: "button", class: "quiet", hidden: all <= FIRST }, `Show all ${all}`);
+  const show = () =>
     replace(
       list,
-      ...all
-        .slice(0, most)
+      ...others()
+        .slice(0, more.hidden ? all : FIRST)
         .map(({ developer, match }) =>
           h(
             "li",
@@ -300,10 +300,11 @@ function likeThem(app, who) {
           ),
         ),
     );
-  show(FIRST);
+  show();
+  whenExact(who, signal, show);
   more.addEventListener("click", () => {
-    show(all.length);
     more.hidden = true;
+    show();
     /** @type {HTMLElement | null} */ (list.children[FIRST].querySelector("a"))?.focus();
   });
   return h(
@@ -341,7 +342,7 @@ function share(app, who) {
     });
     const said = h("p", { class: "hint" }, "The profile is in the link itself, behind the #: no server ever sees it.");
     replace(out, field, said);
-    navigator.clipboard?.writeText(link).then(
+    (navigator.clipboard?.writeText(link) ?? Promise.reject()).then(
       () => {
         said.textContent = "Copied. The profile is in the link itself, behind the #: no server ever sees it.";
         announce("Link copied");
@@ -359,12 +360,14 @@ function share(app, who) {
   );
 }
 
-/** Numbers of `who` once more when they are exact. @param {Person} who @param {AbortSignal} signal @param {() => void} draw */
-const whenExact = (who, signal, draw) =>
-  void who.exact.then(
-    () => signal.aborted || draw(),
+/** Numbers of `who` once more when they are exact and were not. @param {Person} who @param {AbortSignal} signal @param {() => void} draw */
+function whenExact(who, signal, draw) {
+  const { vector } = who;
+  who.exact.then(
+    () => signal.aborted || who.vector === vector || draw(),
     () => {},
   );
+}
 
 /** @param {Person} who */
 const kicker = (who) => ({ me: "Your profile", developer: "A developer", shared: "A shared profile" })[who.kind];
