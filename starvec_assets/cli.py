@@ -8,14 +8,13 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starvec_assets import progress
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
 from starvec_assets.home import PACKAGE, home
 from starvec_assets.sample import SIMULATED
-from starvec_assets.settings import parse_value
 from starvec_assets.store import ArtifactStore
 
 if TYPE_CHECKING:
@@ -56,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     refresh.add_argument("--source", default="", help="as for run; else $STARVEC_SOURCE, else GH Archive over HTTP")
     _add_run_options(refresh)
     refresh.set_defaults(run=_refresh)
+
+    rebuild = commands.add_parser("rebuild", help="everything below the months that are there, without ingest")
+    _add_run_options(rebuild)
+    rebuild.set_defaults(run=_rebuild)
 
     similar = commands.add_parser("similar", help="repositories nearest to one")
     similar.add_argument("repository", help="owner/name, for example pandas-dev/pandas")
@@ -128,9 +131,38 @@ def _refresh(arguments: argparse.Namespace) -> None:
 
 
 def _materialize(source: str, months: Sequence[str], arguments: argparse.Namespace) -> None:
+    from starvec_assets.defs.overrides import RAW, op_config
     from starvec_assets.defs.resources import from_bigquery
-    from starvec_assets.defs.terminal import prepare_home, run_job
+    from starvec_assets.defs.terminal import run_job
     from starvec_assets.stars.months import ranges
+
+    _prepare(source, arguments)
+    config = op_config(arguments.set, "monthly_refresh")
+    # BigQuery is asked once for a range of months; hour files are ingested a month a run.
+    runs = ranges(months) if from_bigquery(os.environ) else [[month] for month in months]
+    names = [run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
+    for run, name in zip(runs[:-1], names, strict=False):
+        progress.say(f"{name}: ingest")
+        run_job("ingest_month", run, {"ops": {k: v for k, v in config.items() if k == RAW}})
+    progress.say(f"{names[-1]}: ingest, then everything below")
+    run_job("monthly_refresh", runs[-1], {"ops": config})
+    _report()
+
+
+def _rebuild(arguments: argparse.Namespace) -> None:
+    from starvec_assets.defs.overrides import op_config
+    from starvec_assets.defs.terminal import run_job
+
+    _prepare("", arguments)
+    config = op_config(arguments.set, "rebuild")
+    progress.say("everything below the months that are there")
+    run_job("rebuild", [], {"ops": config})
+    _report()
+
+
+def _prepare(source: str, arguments: argparse.Namespace) -> None:
+    """The sources that were named, where the resources look for them; a Dagster home."""
+    from starvec_assets.defs.terminal import prepare_home
 
     for variable, value in (
         ("STARVEC_SOURCE", source),
@@ -140,29 +172,6 @@ def _materialize(source: str, months: Sequence[str], arguments: argparse.Namespa
         if value:
             os.environ[variable] = value
     prepare_home()
-    config = _overrides(arguments.set)
-    # BigQuery is asked once for a range of months; hour files are ingested a month a run.
-    runs = ranges(months) if from_bigquery(os.environ) else [[month] for month in months]
-    names = [run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
-    for run, name in zip(runs[:-1], names, strict=False):
-        progress.say(f"{name}: ingest")
-        run_job("ingest_month", run, {"ops": {k: v for k, v in config.items() if k == "raw_stars__raw_repos"}})
-    progress.say(f"{names[-1]}: ingest, then everything below")
-    run_job("monthly_refresh", runs[-1], {"ops": config})
-    _report()
-
-
-def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
-    """`asset.field=value` options as Dagster op config; a value is JSON where it can be, else text."""
-    ops: dict[str, Any] = {}
-    for text in assignments:
-        name, equals, value = text.partition("=")
-        asset, dot, field = name.partition(".")
-        if not (equals and dot and asset and field):
-            raise StarvecError(f"--set {text!r}: write ASSET.FIELD=VALUE, for example trained_embeddings.epochs=3")
-        op = "raw_stars__raw_repos" if asset in ("raw_stars", "raw_repos") else asset
-        ops.setdefault(op, {"config": {}})["config"][field] = parse_value(value)
-    return ops
 
 
 def _demo(arguments: argparse.Namespace) -> None:

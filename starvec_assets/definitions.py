@@ -44,7 +44,7 @@ def defs() -> dg.Definitions:
     return dg.Definitions(
         executor=_executor(os.environ),
         assets=dg.load_assets_from_modules(modules),
-        jobs=[jobs.ingest_month, jobs.monthly_refresh],
+        jobs=[jobs.ingest_month, jobs.rebuild, jobs.monthly_refresh],
         schedules=[jobs.monthly_schedule],
         resources=resources.from_environment(os.environ),
         loggers={"console": dg.colored_console_logger, "terminal": terminal.terminal_logger},

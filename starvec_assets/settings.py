@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Settings(BaseModel):
@@ -18,3 +18,14 @@ def parse_value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Every refused field with its value and what it should be: "epochs is -3: it should be greater than ..."."""
+    return "; ".join(_fault(".".join(map(str, f["loc"])), f["input"], f["type"], f["msg"]) for f in error.errors())
+
+
+def _fault(field: str, value: Any, kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return f"there is no field {field}"
+    return f"{field} is {repr(value)[:80]}: {message.replace('Input should', 'it should')}"

@@ -152,8 +152,31 @@ def test_a_person_who_starred_nothing_is_told_about_github(folder: Path):
         ([], "2023-05..2099-01", r"^starvec: 2099-01 cannot be ingested"),
         ([], "2023-05", r"no star in 2023-05 from folder .*744 missing"),
         (["--set", "nonsense"], MONTH, r"--set 'nonsense': write ASSET\.FIELD=VALUE"),
-        (["--set", "trained_embeddings.epoch=3"], MONTH, r"epoch.*at path root:ops:trained_embeddings"),
-        (["--set", "trained_embeddings.dim=1"], MONTH, r"dim\s+Input should be greater than or equal to 2"),
+        (
+            ["--set", "trained_embeddings.epoch=3"],
+            MONTH,
+            r"trained_embeddings has no field 'epoch'. Did you mean epochs\?$",
+        ),
+        (
+            ["--set", "trained_embedings.dim=3"],
+            MONTH,
+            r"no asset 'trained_embedings'. Did you mean trained_embeddings\?$",
+        ),
+        (
+            ["--set", "training_leaderboard.users=9"],
+            MONTH,
+            r"no asset 'training_leaderboard'. There are: awesome_lists, ",
+        ),
+        (
+            ["--set", "trained_embeddings.dim=1", "--set", "trained_embeddings.lr=fast"],
+            MONTH,
+            r"^starvec: --set trained_embeddings: dim is 1: it should be greater than or equal to 2; lr is 'fast': it",
+        ),
+        (
+            ["--set", "trained_embeddings.batch=4", "--set", "trained_embeddings.pooled=8"],
+            MONTH,
+            r"set pooled to 2 or less",
+        ),
         (["--set", "user_buckets.min_users=5000"], MONTH, r"too few users: .*min_users 5,000"),
         (["--set", "user_buckets.min_stargazers=5000"], MONTH, r"empty vocabulary: .*lower min_stargazers"),
         (
@@ -174,6 +197,41 @@ def test_a_folder_without_hour_files_is_named(folder: Path, tmp_path: Path):
     failed = starvec(folder, "run", "--source", str(tmp_path), "--months", MONTH)
     assert failed.returncode == 1
     assert f"no hour file (YYYY-MM-DD-H.json.gz) in {tmp_path}" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("gs://bucket/hours", r"stars from gs://bucket/hours: hour files are"),
+        ("no/such", r"no folder /.*/no/such: name"),
+    ],
+)
+def test_a_source_that_is_none_is_named_as_it_was_given(folder: Path, source: str, message: str):
+    failed = starvec(folder, "run", "--source", source, "--months", MONTH)
+    assert failed.returncode == 1
+    assert re.search(message, failed.stderr), failed.stderr
+
+
+def test_what_is_below_the_months_is_made_again_without_them(folder: Path):
+    """With fewer epochs the vectors are worse than those exported: the gate closes, and the terminal says so."""
+    store = ArtifactStore(folder / "home/artifacts")
+    before = {asset: store.latest(asset).manifest.version for asset in ("raw_stars/2024-01", "star_log", "fp16_export")}
+    closed = starvec(
+        folder,
+        "rebuild",
+        "--awesome",
+        "none",
+        "--set",
+        "trained_embeddings.start=random",
+        "--set",
+        "trained_embeddings.epochs=0",
+    )
+    after = {asset: store.latest(asset).manifest.version for asset in before}
+    assert closed.returncode == 1
+    assert "evaluation: the gate is closed, so nothing below was made" in closed.stderr
+    assert "check no_worse_than_before failed" in closed.stderr
+    assert "Traceback" not in closed.stderr
+    assert {asset for asset in before if before[asset] != after[asset]} == {"star_log"}
 
 
 def test_a_damaged_artifact_is_named_and_made_again(folder: Path):

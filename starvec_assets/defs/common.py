@@ -14,9 +14,11 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import comments
+from starvec_assets.settings import what_is_wrong
 from starvec_assets.stars.months import FIRST_MONTH
 from starvec_assets.store import Artifact, ArtifactStore, Draft
 
@@ -29,6 +31,22 @@ MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, fmt="%Y-%m")
 
 REFRESHED_MONTHLY = dg.FreshnessPolicy.cron(deadline_cron="0 6 4 * *", lower_bound_delta=timedelta(days=3))
 """Fails on the 4th at 06:00 UTC when nothing was materialized since the 1st at 06:00: the refresh did not happen."""
+
+
+class AssetConfig(dg.Config):
+    """The base of every asset's config: a value that is out of bounds is shown as a message, as errors of assets are.
+
+    Dagster checks names and types when a run is launched; bounds are checked when its step begins.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        """Raise dg.Failure for values that are refused."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise dg.Failure(what_is_wrong(error), allow_retries=False) from error
+        except StarvecError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def code_version(algorithm: str, config: type[dg.Config], rules: Mapping[str, Any] | None = None) -> str:

@@ -11,7 +11,7 @@ from starvec_assets.corpus.build import build_corpus
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.corpus.pushdown import push_down
 from starvec_assets.corpus.rules import CorpusSettings
-from starvec_assets.defs.common import asset, materialization, preview, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, preview, table, writing
 from starvec_assets.defs.log import star_files
 from starvec_assets.defs.resources import BIGQUERY, IN_BIGQUERY, SpillingDuckDB, StoreResource
 from starvec_assets.defs.warehouse import BigQueryResource, priced
@@ -19,7 +19,7 @@ from starvec_assets.plots import histogram, picture
 from starvec_assets.stars.months import parse_months
 
 
-class UserBucketsConfig(CorpusSettings, dg.Config):
+class UserBucketsConfig(CorpusSettings, AssetConfig):
     """Who counts and what is in the vocabulary."""
 
     engine: Literal["local", "bigquery"] = Field(

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.defs.common import asset, materialization, preview, same_rows, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, preview, same_rows, table, writing
 from starvec_assets.defs.resources import AwesomeSource, StoreResource
 from starvec_assets.evaluate.awesome import LOSSES, build_awesome_lists
 from starvec_assets.evaluate.baselines import Popularity, System, aligned, random_vectors
@@ -36,7 +36,7 @@ CHECKS: dict[Kind, tuple[str, str]] = {
 }
 
 
-class AwesomeListsConfig(dg.Config):
+class AwesomeListsConfig(AssetConfig):
     """Where the lists come from is the resource awesome_source."""
 
 
@@ -72,7 +72,7 @@ def awesome_lists(
     )
 
 
-class EvaluationConfig(EvaluationSettings, GateSettings, dg.Config):
+class EvaluationConfig(EvaluationSettings, GateSettings, AssetConfig):
     """How much is measured, and what the vectors must reach to be exported."""
 
     spectral_baseline: bool = Field(True, description="also score the spectral start, which takes seconds to make")

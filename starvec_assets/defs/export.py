@@ -4,7 +4,16 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from starvec_assets.defs.common import REFRESHED_MONTHLY, asset, materialization, preview, same_rows, table, writing
+from starvec_assets.defs.common import (
+    REFRESHED_MONTHLY,
+    AssetConfig,
+    asset,
+    materialization,
+    preview,
+    same_rows,
+    table,
+    writing,
+)
 from starvec_assets.defs.resources import StoreResource
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluate.gates import failures
@@ -16,7 +25,7 @@ from starvec_assets.store import Artifact
 from starvec_assets.vectors import USER_RULE
 
 
-class GatedConfig(dg.Config):
+class GatedConfig(AssetConfig):
     """Whether a failed gate may be passed."""
 
     export_despite_gate: bool = Field(

@@ -16,6 +16,7 @@ from pydantic import Field
 from starvec_assets.defs.common import (
     MONTHS,
     OWNER,
+    AssetConfig,
     code_version,
     materialization,
     now_and_then,
@@ -52,7 +53,7 @@ Month = tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]
 """The events of raw_stars and of raw_repos."""
 
 
-class RawStarsConfig(dg.Config):
+class RawStarsConfig(AssetConfig):
     """How a month is ingested; where it comes from is the resource star_source."""
 
     warn_below: float = Field(

@@ -10,9 +10,17 @@ ingest_month = dg.define_asset_job(
     "ingest_month", selection=_RAW, description="One month of hour files to raw_stars and raw_repos."
 )
 
+_ALL = _RAW.downstream() - dg.AssetSelection.assets("training_leaderboard")  # an experiment, by hand
+
+rebuild = dg.define_asset_job(
+    "rebuild",
+    selection=_ALL - _RAW,
+    description="Everything below the months that are there, without ingest: after a backfill, or a changed setting.",
+)
+
 monthly_refresh = dg.define_asset_job(
     "monthly_refresh",
-    selection=_RAW.downstream() - dg.AssetSelection.assets("training_leaderboard"),  # an experiment, by hand
+    selection=_ALL,
     description="One month of hour files, then everything below: log, corpus, vectors, evaluation, profiles, export.",
 )
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from starvec_assets.defs.common import REFRESHED_MONTHLY, asset, materialization, preview, table, writing
+from starvec_assets.defs.common import REFRESHED_MONTHLY, AssetConfig, asset, materialization, preview, table, writing
 from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB, StoreResource
 from starvec_assets.errors import StarvecError
 from starvec_assets.plots import month_chart, picture
@@ -17,7 +17,7 @@ from starvec_assets.stars.star_log import build_star_log
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
 
 
-class StarLogConfig(dg.Config):
+class StarLogConfig(AssetConfig):
     """Which months count."""
 
     first_month: str = Field(
@@ -96,7 +96,7 @@ def _coverage(log: pa.Table) -> bytes:
     )
 
 
-class RepoCatalogConfig(dg.Config):
+class RepoCatalogConfig(AssetConfig):
     """Every month of the log counts; GitHub is asked for what no event told, of nobody unless told."""
 
     ask_github: int = Field(

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.defs.common import asset, materialization, preview, same_rows, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, preview, same_rows, table, writing
 from starvec_assets.defs.log import star_files
 from starvec_assets.defs.resources import DeveloperSource, GitHubResource, SpillingDuckDB, StoreResource
 from starvec_assets.evaluate.awesome import catalogue_ids
@@ -27,7 +27,7 @@ PEOPLE = 20_000
 """People whose vectors stand for all where a distribution over people is wanted."""
 
 
-class LinearProbesConfig(ProbeSettings, dg.Config):
+class LinearProbesConfig(ProbeSettings, AssetConfig):
     """How the probes are fitted and what their scores mean."""
 
 
@@ -113,7 +113,7 @@ def linear_probes(
     )
 
 
-class QuantileTablesConfig(dg.Config):
+class QuantileTablesConfig(AssetConfig):
     """How many pairs the tables rest on."""
 
     pairs: int = Field(1_000_000, ge=10_000, le=100_000_000, description="random pairs a table")
@@ -164,7 +164,7 @@ def quantile_tables(
     )
 
 
-class DeveloperVectorsConfig(dg.Config):
+class DeveloperVectorsConfig(AssetConfig):
     """Whose stars, and how many of them are enough."""
 
     min_stars: int = Field(10, ge=1, le=800, description="repositories of the vocabulary a developer's vector rests on")

@@ -12,6 +12,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from starvec_assets.defs.warehouse import BigQueryResource
+from starvec_assets.errors import StarvecError
 from starvec_assets.evaluate.awesome import list_names, read_folder
 from starvec_assets.evaluate.fetch import FetchSettings, fetch_lists
 from starvec_assets.files import scratch
@@ -103,6 +104,11 @@ class StarSource(dg.ConfigurableResource[None]):
                 keep_hours=self.keep_hours,
             )
             return HttpSource(settings), self.location
+        if "://" in self.location:
+            raise StarvecError(
+                f"stars from {self.location}: hour files are read over http:// or https://, or from a folder of this "
+                "machine; bigquery and sample are the other sources"
+            )
         return FolderSource(Path(self.location).expanduser()), f"hour files in {Path(self.location).name}"
 
 

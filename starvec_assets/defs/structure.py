@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import pyarrow.parquet as pq
 
-from starvec_assets.defs.common import asset, materialization, same_rows, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, same_rows, table, writing
 from starvec_assets.defs.resources import StoreResource
 from starvec_assets.evaluate.analogies import ALL, ask, read_relations
 from starvec_assets.evaluate.awesome import catalogue_ids
@@ -24,7 +24,7 @@ METHODS = {
 }
 
 
-class VectorStructureConfig(StructureSettings, dg.Config):
+class VectorStructureConfig(StructureSettings, AssetConfig):
     """How much is looked at."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
 
 from starvec_assets import progress
 from starvec_assets.errors import StarvecError
@@ -31,15 +32,17 @@ def prepare_home() -> None:
 
 
 def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any]) -> None:
-    """Run a job for a month, or a range of months, in this process; the run is recorded where the UI sees it.
+    """Run a job for a month, a range of months, or none, in this process; the run is recorded where the UI sees it.
 
     Raises StarvecError with the message of the step that failed.
     """
     from starvec_assets.definitions import defs
 
     job = defs().resolve_job_def(name)
-    span = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
-    span, partition = (span, f"{months[0]}..{months[-1]}") if len(months) > 1 else ({}, months[0])
+    span, what = {}, " for ".join([name, *months[:1]])
+    if len(months) > 1:
+        span = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
+        what = f"{name} for {months[0]}..{months[-1]}"
     with dg.DagsterInstance.get() as instance:
         _end_killed_runs(instance)
         try:
@@ -53,7 +56,7 @@ def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any]) -> 
         except dg.DagsterInvalidConfigError as error:
             raise StarvecError("; ".join(problem.message for problem in error.errors)) from error
     if not result.success:
-        raise StarvecError(f"{name} for {partition} failed.\n" + "\n".join(_reasons(name, result.all_events)))
+        raise StarvecError(f"{what} failed.\n" + "\n".join(_reasons(name, result.all_events)))
 
 
 def _end_killed_runs(instance: dg.DagsterInstance) -> None:
@@ -84,18 +87,27 @@ def _reasons(name: str, events: Sequence[dg.DagsterEvent]) -> list[str]:
         if event.is_step_failure:
             failure = event.step_failure_data
             reason = failure.user_failure_data.description if failure.user_failure_data else None
-            if reason is None and failure.error is not None:
+            if failure.error is not None and failure.error.cls_name == DagsterAssetCheckFailedError.__name__:
+                reason = (
+                    "the gate is closed, so nothing below was made. docs/evaluation.md has its conditions, and what "
+                    "lets an export pass all the same"
+                )
+            elif reason is None and failure.error is not None:
                 thrown = failure.error.cause or failure.error
                 reason = f"{thrown.message.strip()}\n  (the trace is in the run's log: starvec dev)"
             lines.append(f"  {(event.step_key or name).replace('__', ', ')}: {reason or 'no reason given'}")
-    for event in events:
-        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            check = event.asset_check_evaluation_data
-            if not check.passed:
-                lines.append(
-                    f"  {check.asset_key.to_user_string()}: check {check.check_name} failed. {check.description}"
-                )
+    lines += [f"  {line}" for event in events if (line := _failed_check(event, dg.AssetCheckSeverity.ERROR))]
     return lines
+
+
+def _failed_check(event: dg.DagsterEvent, severity: dg.AssetCheckSeverity) -> str:
+    """What a check that did not pass says; "" for any other event, and for a check of other severity."""
+    if event.event_type != dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return ""
+    check = event.asset_check_evaluation_data
+    if check.passed or check.severity != severity:
+        return ""
+    return f"{check.asset_key.to_user_string()}: check {check.check_name} failed. {check.description}"
 
 
 @dg.logger({}, description="Concise lines for a terminal: an asset when it begins, its messages, when it is done.")
@@ -120,6 +132,8 @@ class _Lines(logging.Handler):
             # What was not run because something above it failed is plain from the failure itself.
             if record.levelno >= logging.INFO and not message.startswith("Dependencies for step"):
                 progress.say(f"    {message}")
+        elif warning := _failed_check(event, dg.AssetCheckSeverity.WARN):
+            progress.say(f"    warning: {warning}")
         elif event.event_type == dg.DagsterEventType.STEP_START:
             self.started[step] = time.monotonic()
             progress.say(f"  {step.replace('__', ', ')}")

@@ -3,12 +3,12 @@
 import dagster as dg
 from pydantic import Field
 
-from starvec_assets.defs.common import asset, materialization, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, table, writing
 from starvec_assets.defs.resources import GitHubResource, GpuResource, StoreResource, TextEncoderResource
 from starvec_assets.text.build import build_text_vectors
 
 
-class ReadmeInitVectorsConfig(dg.Config):
+class ReadmeInitVectorsConfig(AssetConfig):
     """The encoder itself is the resource text_encoder."""
 
     dim: int = Field(128, ge=2, le=1024, description="dimensions, as many as trained_embeddings has")

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 
-from starvec_assets.defs.common import asset, materialization, now_and_then, preview, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, now_and_then, preview, table, writing
 from starvec_assets.defs.log import months_of
 from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB, StoreResource
 from starvec_assets.home import home
@@ -16,7 +16,7 @@ from starvec_assets.stars.stargazers import SOURCE, TopUpSettings, clear, top_up
 NAMED = 100
 
 
-class StargazerTopupConfig(TopUpSettings, dg.Config):
+class StargazerTopupConfig(TopUpSettings, AssetConfig):
     """Whose stargazers are asked of GitHub; nobody's unless told. What was fetched before stays."""
 
 

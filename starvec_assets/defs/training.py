@@ -9,7 +9,7 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from starvec_assets.defs.common import asset, materialization, same_rows, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, same_rows, table, writing
 from starvec_assets.defs.resources import GpuResource, StoreResource
 from starvec_assets.home import home
 from starvec_assets.plots import line_chart, named_points, picture, sparkline
@@ -30,7 +30,7 @@ HELD_OUT = ("held-out recall@50", "held-out NDCG@50", "held-out MRR")
 ON_A_GPU = {"dagster-k8s/config": {"container_config": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}}
 
 
-class TrainedEmbeddingsConfig(TrainSettings, dg.Config):
+class TrainedEmbeddingsConfig(TrainSettings, AssetConfig):
     """Hyperparameters; changing a default here shows the asset as Unsynced."""
 
     processes: int = Field(
@@ -149,7 +149,7 @@ def _train_on_ranks(
         )
 
 
-class TrainingLeaderboardConfig(LeaderboardSettings, dg.Config):
+class TrainingLeaderboardConfig(LeaderboardSettings, AssetConfig):
     """The rows, and what all of them share."""
 
 

@@ -84,12 +84,13 @@ class FolderSource:
         self.key = f"folder {self.path}"
         if not self.path.is_dir():
             raise StarvecError(
-                f"there is no folder {path}: name the folder that holds the hour files (YYYY-MM-DD-H.json.gz)"
+                f"there is no folder {self.path}: name the one that holds the hour files (YYYY-MM-DD-H.json.gz), "
+                "a base URL of them, bigquery, or sample"
             )
         name = re.compile(r"\d{4}-\d\d-\d\d-\d{1,2}\.json\.gz", re.ASCII)
         if not any(name.fullmatch(entry.name) for entry in os.scandir(self.path)):
             raise StarvecError(
-                f"no hour file (YYYY-MM-DD-H.json.gz) in {path}:"
+                f"no hour file (YYYY-MM-DD-H.json.gz) in {self.path}:"
                 " name the folder that holds them, or download some from GH Archive"
             )
 

@@ -30,7 +30,7 @@ from starvec_assets.evaluate.groups import group_scores, in_vocabulary
 from starvec_assets.evaluate.heldout import heldout_scores
 from starvec_assets.files import write_atomically
 from starvec_assets.parquet import column, write_table
-from starvec_assets.settings import Settings, parse_value
+from starvec_assets.settings import Settings, parse_value, what_is_wrong
 from starvec_assets.train.checkpoint import code_digest
 from starvec_assets.train.device import pick_device
 from starvec_assets.train.job import TrainJob
@@ -296,8 +296,7 @@ def _run_row(row: Row, bench: Bench, known: Mapping[str, Score], scratch: Path, 
         write_atomically(kept, json.dumps(asdict(score)))
         return Result(row, key, score, trained=True)
     except ValidationError as error:
-        wrong = error.errors()[0]
-        return Result(row, key, None, f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}")
+        return Result(row, key, None, what_is_wrong(error))
     except StarvecError as error:
         return Result(row, key, None, str(error))
 

@@ -14,6 +14,7 @@ import pytest
 from starvec_assets.definitions import defs
 from starvec_assets.defs.common import code_version, table
 from starvec_assets.defs.resources import from_environment
+from starvec_assets.defs.training import TrainedEmbeddingsConfig
 from starvec_assets.home import PACKAGE
 
 KEYS = {
@@ -55,6 +56,22 @@ def test_every_asset_says_what_it_is(loaded: dg.Definitions):
         assert spec.kinds, spec.key
         assert list(spec.owners) == ["team:starvec"]
         assert re.fullmatch(r"\d+\+[0-9a-f]{8}", spec.code_version or ""), spec.key
+
+
+def test_a_rebuild_makes_all_below_the_months(loaded: dg.Definitions):
+    made = {key.to_user_string() for key in loaded.resolve_job_def("rebuild").asset_layer.executable_asset_keys}
+    assert made == KEYS - {"raw_stars", "raw_repos", "training_leaderboard"}
+
+
+def test_a_value_out_of_bounds_is_a_message_without_a_retry():
+    with pytest.raises(dg.Failure) as refused:
+        TrainedEmbeddingsConfig(epochs=-3, lr=0)
+    assert refused.value.description == (
+        "epochs is -3: it should be greater than or equal to 0; lr is 0: it should be greater than 0"
+    )
+    assert not refused.value.allow_retries
+    with pytest.raises(dg.Failure, match="set pooled to 2 or less"):
+        TrainedEmbeddingsConfig(batch=4, pooled=8)
 
 
 def test_every_config_field_is_described_and_its_default_is_valid(loaded: dg.Definitions):

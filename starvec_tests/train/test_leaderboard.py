@@ -118,7 +118,7 @@ def test_a_row_that_fails_says_why_and_ends_no_other(bench: Bench, tmp_path: Pat
     assert good.score is not None
     assert [result.score for result in failed] == [None] * 4
     reasons = (
-        "learning_rate: Extra inputs",
+        "there is no field learning_rate",
         "miner is 'hard'",
         "set batch to 300 or less",
         "there are no text vectors",
