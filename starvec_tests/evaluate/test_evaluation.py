@@ -158,7 +158,7 @@ def test_without_awesome_lists_held_out_people_alone_are_measured(world, tmp_pat
     assert not any("awesome" in metric for metric in evaluation.metrics["trained"])
     results = gate(seen(evaluation, previous="trained"), GateSettings())
     assert {r.name for r in results if r.kind == "kept"} == {
-        f"keeps heldout_{metric}" for metric in ("recall_50", "ndcg_50", "mrr")
+        f"keeps heldout_{metric}" for metric in ("recall_50", "precision_50", "ndcg_50", "mrr")
     }
     assert "held-out people" in report(tmp_path, results)
 
@@ -177,7 +177,7 @@ def test_sound_vectors_pass_every_gate(evaluated):
         *(f"beats text: {metric}" for metric in ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr")),
         *(f"beats spectral: {metric}" for metric in ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr")),
         *("keeps awesome_ndcg_10", "keeps awesome_ndcg_100"),
-        *("keeps heldout_recall_50", "keeps heldout_ndcg_50", "keeps heldout_mrr"),
+        *("keeps heldout_recall_50", "keeps heldout_precision_50", "keeps heldout_ndcg_50", "keeps heldout_mrr"),
     ]
     assert {r.name for r in results if r.kind not in BLOCKING} == {
         "beats text: awesome_ndcg_10",
@@ -214,6 +214,11 @@ def test_a_metric_below_the_interval_of_the_version_before_fails(evaluated):
     assert not any(name.startswith("keeps") for name in failed(worse, drop=1))
     assert failed(seen(evaluated[1], previous="text")) == set()
     assert failed(evaluated[1]) == set(), "nothing to compare with"
+
+
+def test_every_metric_with_an_interval_is_kept(evaluated):
+    kept = {r.name for r in gate(seen(evaluated[1], previous="trained"), GateSettings()) if r.kind == "kept"}
+    assert kept == {f"keeps {metric}" for metric in evaluated[1].intervals["trained"]}
 
 
 def test_within_the_interval_is_no_worse(evaluated):
