@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from starvec_assets import cli
 from starvec_assets.cli import _command, _print_neighbours
+from starvec_assets.defs.common import last_whole_month
 from starvec_assets.export.fp16 import Neighbour
 from starvec_assets.home import home
 from starvec_assets.sample.simulate import AWESOME, SampleSettings, write_archive
@@ -298,6 +301,15 @@ def test_a_killed_training_resumes_and_ends_with_the_same_bits(folder: Path):
         subprocess.run(["rm", "-rf", str(checkpoint)], check=True)
     assert run(folder, *options).returncode == 0
     assert ArtifactStore(folder / "home/artifacts").latest("trained_embeddings").content_hash == vectors
+
+
+def test_refresh_runs_the_last_whole_month_of_the_deployments_source(monkeypatch: pytest.MonkeyPatch):
+    asked: list[tuple[str, list[str], list[str]]] = []
+    monkeypatch.setattr(cli, "_materialize", lambda source, months, given: asked.append((source, months, given.set)))
+    assert cli.main(["refresh"]) == cli.main(["refresh", "--source", "/hours", "--set", "a.b=1"]) == 0
+    last = last_whole_month()
+    assert asked == [("", [last], []), ("/hours", [last], ["a.b=1"])]
+    assert last < f"{datetime.now(UTC):%Y-%m}"
 
 
 def test_the_home_folder_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.defs.evaluation import _before
-from starvec_assets.defs.export import fp16_export
+from starvec_assets.defs.export import fp16_export, web_bundle
 from starvec_assets.defs.resources import StoreResource
 from starvec_assets.evaluate.baselines import random_vectors
 from starvec_assets.evaluate.gates import GateResult, write_gates
+from starvec_assets.export.bundle import BundleInputs
 from starvec_assets.store import Artifact, ArtifactStore
 
 N = 60
@@ -68,6 +69,17 @@ def test_a_lone_export_does_not_pass_a_failed_condition(store: ArtifactStore, ki
     assert not failed.success
     assert f"the gate is closed: the {kind} one: 0.1. Materialize evaluation" in reason(failed)
     assert store.find("fp16_export") is None
+
+
+def test_the_page_reads_the_gate_too(store: ArtifactStore):
+    evaluated(store, trained(store, 0), sound=False)
+    for name in BundleInputs.__dataclass_fields__:
+        if store.find(name) is None:
+            with store.write(name, code_version="1") as draft:
+                (draft.path / "content").touch()
+    failed = dg.materialize([web_bundle], resources={"store": StoreResource()}, raise_on_error=False)
+    assert "the gate is closed: the sound one: 0.1" in reason(failed)
+    assert store.find("web_bundle") is None
 
 
 def test_what_only_warns_is_exported(store: ArtifactStore):
