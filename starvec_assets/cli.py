@@ -92,10 +92,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 1000:
-        raise argparse.ArgumentTypeError(f"{value} is not from 1 to 1000")
-    return value
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
+    return int(text)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -284,7 +283,10 @@ def _build_wasm(arguments: argparse.Namespace) -> None:
     core = build(home() / "cache" / "wasm")
     print(f"search.wasm: {len(core):,} bytes, SHA-256 {hashlib.sha256(core).hexdigest()}")
     if arguments.out:
-        write_atomically(arguments.out, core)
+        try:
+            write_atomically(arguments.out, core)
+        except OSError as error:
+            raise StarvecError(f"--out {arguments.out} cannot be written ({error}): name a file in a folder") from error
 
 
 def _print_neighbours(neighbours: "list[Neighbour]", title: str) -> None:

@@ -248,6 +248,13 @@ def test_a_damaged_artifact_is_named_and_made_again(folder: Path):
     assert starvec(folder, "similar", "numpy/numpy").returncode == 0
 
 
+@pytest.mark.parametrize("many", ["0", "1001", "ten", "-1", "1.5"])
+def test_a_number_of_answers_that_cannot_be_is_named(folder: Path, many: str):
+    failed = starvec(folder, "similar", "numpy/numpy", f"-k={many}")
+    assert failed.returncode == 2
+    assert f"{many!r} is not a number from 1 to 1000" in failed.stderr
+
+
 def test_an_empty_home_says_what_to_run(tmp_path: Path):
     failed = starvec(tmp_path, "similar", "numpy/numpy")
     assert failed.returncode == 1

@@ -23,11 +23,15 @@ def prepare_home() -> None:
     """Make STARVEC_HOME a Dagster home: dagster.yaml with its `.starvec/` paths turned into this folder's.
 
     The package's serves a bare `dagster dev` in the checkout, by a link; its copy serves every other way in.
+    Raises StarvecError when the folder cannot be made or written.
     """
     folder = home()
-    folder.mkdir(parents=True, exist_ok=True)
     instance = (PACKAGE / "dagster.yaml").read_text()
-    write_atomically(folder / "dagster.yaml", instance.replace(" .starvec/", f" {folder}/"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "dagster.yaml", instance.replace(" .starvec/", f" {folder}/"))
+    except OSError as error:
+        raise StarvecError(f"{folder} cannot be written ({error}): set STARVEC_HOME to a folder that can") from error
     os.environ["STARVEC_HOME"] = os.environ["DAGSTER_HOME"] = str(folder)
 
 

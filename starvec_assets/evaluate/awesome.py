@@ -81,7 +81,8 @@ def read_folder(folder: Path) -> dict[str, str]:
 
     Raises StarvecError when the folder is absent or holds none, or a file is too large or not UTF-8.
     """
-    files = [f for f in sorted(folder.glob("*")) if f.suffix.lower() in (".md", ".rst", ".markdown", ".txt")]
+    kinds = (".md", ".rst", ".markdown", ".txt")
+    files = [f for f in sorted(folder.glob("*")) if f.suffix.lower() in kinds and f.is_file()]
     if not files:
         raise StarvecError(f"no README (.md or .rst) in {folder}: put lists there as owner__name.md")
     readmes = {}

@@ -179,7 +179,7 @@ def finish_month(
     except (duckdb.Error, OSError) as error:
         raise StarvecError(
             f"cannot put {month} together from {parts.stars[0].parent}: {error}; mend that (often memory or disk is "
-            "short) and run again: what was read stays"
+            "short) and run again: what was read stays. If a part is damaged, delete that folder, and all is read again"
         ) from error
     return MonthSummary(
         month=month,

@@ -1,7 +1,8 @@
 """What was read of one hour, kept on disk until its month is whole: a killed ingest goes on from here.
 
 Two Parquet files an hour, each renamed into place; the stars come last and carry the hour's coverage, so an hour is
-done when they are there.
+done when they are there. They are not fsynced: that outlives a power cut, which is rare, for half again the time of an
+ingest of small hours; what a power cut tore is named where the month is put together.
 """
 
 import fcntl

@@ -74,7 +74,7 @@ def folder_readmes(folder: Path) -> Readmes:
     """
     if not folder.is_dir():
         raise StarvecError(f"no folder of READMEs at {folder}: name one with files owner__name.md, or none")
-    files = {path.name.lower(): path for path in sorted(folder.glob("*__*.md"), reverse=True)}
+    files = {path.name.lower(): path for path in sorted(folder.glob("*__*.md"), reverse=True) if path.is_file()}
 
     def read(name: str) -> str | None:
         path = files.get(name.lower().replace("/", "__") + ".md")

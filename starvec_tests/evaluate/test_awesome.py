@@ -111,6 +111,7 @@ def test_a_folder_of_readmes(tmp_path):
     (tmp_path / "o__awesome-x.md").write_text("- ü", encoding="utf-8")
     (tmp_path / "o__a__b.rst").write_text("*", encoding="utf-8")
     (tmp_path / "SOURCES.csv").write_text("list", encoding="utf-8")
+    (tmp_path / "o__folder.md").mkdir()
     assert read_folder(tmp_path) == {"o/a__b": "*", "o/awesome-x": "- ü"}
 
 

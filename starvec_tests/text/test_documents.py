@@ -74,9 +74,11 @@ def test_hostile_readme_costs_little(part: str) -> None:
 
 def test_folder_readmes_finds_files_whatever_their_case(tmp_path: Path) -> None:
     (tmp_path / "Owner__Some.Name.md").write_bytes(b"hello \xff")
+    (tmp_path / "owner__folder.md").mkdir()
     read = folder_readmes(tmp_path)
     assert read("owner/some.name") == "hello �"
     assert read("owner/other") is None
+    assert read("owner/folder") is None
 
 
 def test_folder_readmes_never_leaves_its_folder(tmp_path: Path) -> None:
