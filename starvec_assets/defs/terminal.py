@@ -1,7 +1,9 @@
 """Runs from a terminal, on the same Dagster instance as the UI: the instance's folder, and a logger fit to read."""
 
+import json
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -26,10 +28,15 @@ def prepare_home() -> None:
     Raises StarvecError when the folder cannot be made or written.
     """
     folder = home()
-    instance = (PACKAGE / "dagster.yaml").read_text()
+    # A path in JSON's quotes is YAML whatever it holds.
+    instance = re.sub(
+        r"(?<= )\.starvec/(\S+)",
+        lambda path: json.dumps(f"{folder}/{path[1]}", ensure_ascii=False),
+        (PACKAGE / "dagster.yaml").read_text(),
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "dagster.yaml", instance.replace(" .starvec/", f" {folder}/"))
+        write_atomically(folder / "dagster.yaml", instance)
     except OSError as error:
         raise StarvecError(f"{folder} cannot be written ({error}): set STARVEC_HOME to a folder that can") from error
     os.environ["STARVEC_HOME"] = os.environ["DAGSTER_HOME"] = str(folder)
