@@ -268,7 +268,8 @@ class _Remote:
 
         self.url = url.rstrip("/")
         try:
-            self.fs, self.base = fsspec.core.url_to_fs(self.url)
+            # Listings kept by the client would hide what other machines wrote meanwhile.
+            self.fs, self.base = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except ImportError as error:
             raise StarvecError(f"artifact store {url}: {error}. For gs:// run: pip install 'starvec[gcs]'") from error
 

@@ -49,6 +49,12 @@ def test_a_bucket_serves_a_machine_that_has_an_empty_cache(tmp_path: Path):
     assert (there.latest("raw_stars/2024-01").path / "data.txt").read_text() == "stars"
 
 
+def test_what_other_machines_write_is_listed_at_once(tmp_path: Path):
+    remote = ArtifactStore(tmp_path, bucket=f"memory://{tmp_path.name}-listed")._remote
+    assert remote is not None
+    assert not remote.fs.dircache.use_listings_cache  # the memory's own listings are never kept, a bucket's are
+
+
 def test_processes_that_fetch_the_same_and_one_that_writes_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     url = f"memory://{tmp_path.name}-together"
     version = put(ArtifactStore(tmp_path / "here", bucket=url), "star_log", "months").manifest.version
