@@ -137,6 +137,36 @@ def test_no_rank_outlives_its_launcher(
             os.kill(process, signal.SIGKILL)
 
 
+def test_ranks_go_on_where_killed_ones_were(
+    job: TrainJob, small: TrainSettings, corpus: PackedLists, heldout: tuple[PackedLists, PackedLists], tmp_path: Path
+) -> None:
+    settings = small.model_copy(update={"epochs": 12, "patience": 12, "checkpoint_minutes": 1e-9})
+    job = TrainJob(**{**vars(job), "settings": settings.model_dump()})
+    job.save(tmp_path / "job.json")
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path / "job.json")])
+    try:
+        until(lambda: list((tmp_path / "checkpoint").glob("0000001?")))
+    finally:
+        launcher.kill()
+        launcher.wait()
+    seen: list[Epoch] = []
+    resumed = launch(job, 2, seen.append)
+    assert 0 < len(seen) < 12  # it went on, and did not begin again
+    assert len(resumed.epochs) == 13
+    whole = train(
+        corpus,
+        N,
+        settings.model_copy(update={"checkpoint_minutes": 10.0}),
+        text=None,
+        heldout=heldout,
+        device=Device(torch.device("cpu"), "CPU", 0, "float32"),
+        checkpoint=tmp_path / "whole",
+        input_key="world",
+        on_epoch=lambda epoch: None,
+    )
+    assert np.allclose(resumed.losses, whole.losses, rtol=1e-2)
+
+
 def until(there: object, seconds: float = 60.0) -> None:
     assert callable(there)
     deadline = time.monotonic() + seconds
