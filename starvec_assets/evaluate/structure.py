@@ -71,7 +71,7 @@ def build_structure(
 
     `vectors` [n, d], `names` and `languages` are in vocabulary order, most starred first.
 
-    Raises StarvecError when fewer than 50 of the most starred have a finite vector.
+    Raises StarvecError when fewer than 50 of the most starred have a finite vector, or all of them the same.
     """
     if not len(vectors) == len(names) == len(languages):
         raise StarvecError(
@@ -86,6 +86,11 @@ def build_structure(
             f"at least {LEAST} are needed: materialize more months, or trained_embeddings again"
         )
     points = unit_rows(sound[kept])
+    if np.ptp(points, axis=0).max() < 1e-6:  # t-SNE would divide by their spread, and crash on what that gives
+        raise StarvecError(
+            f"the vectors of all {len(kept):,} repositories are the same: there is no structure to look for; "
+            "materialize trained_embeddings again"
+        )
     spoken = [languages[i] or "" for i in kept]
 
     ranked = analogies.ranks(sound, questions)

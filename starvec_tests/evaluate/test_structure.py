@@ -126,5 +126,14 @@ def test_too_little_to_look_at_is_named(grouped, tmp_path):
         build_structure(
             np.zeros((99, 4), np.float32), ["o/x"] * 99, [None] * 99, nothing, tmp_path, StructureSettings()
         )
+    with pytest.raises(StarvecError, match="the vectors of all 99 repositories are the same"):
+        build_structure(
+            np.outer(np.arange(1, 100), np.ones(4)).astype(np.float32),
+            ["o/x"] * 99,
+            [None] * 99,
+            nothing,
+            tmp_path,
+            StructureSettings(),
+        )
     with pytest.raises(StarvecError, match="300 vectors, 299 names"):
         build_structure(grouped, ["o/x"] * 299, [None] * N, nothing, tmp_path, SETTINGS)
