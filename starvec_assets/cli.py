@@ -27,6 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     progress.show_on(os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1))  # Dagster redirects the number itself
     try:
         arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads the answers has enough of them, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except StarvecError as error:
         print(f"starvec: {error}", file=sys.stderr)
         return 1

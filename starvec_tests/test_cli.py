@@ -84,6 +84,16 @@ def test_similar_answers_from_the_export(folder: Path):
     assert "pandas-dev/pandas" not in "".join(lines)
 
 
+def test_whoever_reads_may_stop_reading(folder: Path):
+    asked = command("similar", "numpy/numpy", "-k", "1000")
+    answering = subprocess.Popen(asked, env=env(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert answering.stdout is not None
+    assert answering.stderr is not None
+    assert answering.stdout.readline() == "nearest to numpy/numpy\n"
+    answering.stdout.close()
+    assert (answering.stderr.read(), answering.wait()) == ("", 1)
+
+
 def test_what_a_description_holds_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]):
     _print_neighbours([Neighbour(0, "o/r", 0.5, 7, "", "red \x1b[31m\r\nthing")], "nearest")
     _print_neighbours([], "nobody")
