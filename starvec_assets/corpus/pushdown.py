@@ -96,7 +96,8 @@ def _of(batch: pa.RecordBatch, what: str) -> pa.Table:
 def _vocabulary(found: Sequence[pa.Table], catalogue: Path) -> pa.Table:
     """The columns of REPOS, most starred first."""
     table = pa.concat_tables(found).sort_by([("stars", "descending"), ("id", "ascending")])
-    known = pq.read_table(catalogue, columns=["repo_id", "name"])
+    those = pc.field("repo_id").isin(table["id"].combine_chunks())
+    known = pq.read_table(catalogue, columns=["repo_id", "name"], filters=those)
     names = known["name"].take(pc.index_in(table["id"], value_set=known["repo_id"]))
     columns = [
         pa.array(np.arange(table.num_rows, dtype=np.int32)),

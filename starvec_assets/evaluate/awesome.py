@@ -101,16 +101,20 @@ def catalogue_ids(catalogue: Path, wanted: Iterable[str]) -> dict[str, int]:
 
     A name in use wins over a former one; where two repositories claim one name, the more starred.
     """
-    table = pq.read_table(catalogue, columns=["repo_id", "name", "former_names", "stars"])
-    table = table.sort_by([("stars", "ascending"), ("repo_id", "descending")])
-    ids, names, former = (table[name].combine_chunks() for name in ("repo_id", "name", "former_names"))
     asked = pa.array(sorted({name.lower() for name in wanted}), pa.string())
-    known: dict[str, int] = {}
-    for owners, owned in ((ids.take(pc.list_parent_indices(former)), pc.list_flatten(former)), (ids, names)):
-        lower = pc.utf8_lower(owned.cast(pa.string()))
-        found = pc.is_in(lower, value_set=asked)
-        known |= dict(zip(lower.filter(found).to_pylist(), owners.filter(found).to_pylist(), strict=True))
-    return known
+    claims: list[tuple[bool, int, int, str]] = []  # in use, stars, repo_id negated, name
+    for batch in pq.ParquetFile(catalogue).iter_batches(columns=["repo_id", "name", "former_names", "stars"]):
+        rows, former = pa.array(range(len(batch))), batch["former_names"]
+        named = (True, rows, batch["name"]), (False, pc.list_parent_indices(former), pc.list_flatten(former))
+        for in_use, owners, names in named:
+            lower = pc.utf8_lower(names.cast(pa.string()))
+            found = pc.is_in(lower, value_set=asked)
+            owned = batch.select(["stars", "repo_id"]).take(owners.filter(found)).to_pylist()
+            claims += [
+                (in_use, owner["stars"], -owner["repo_id"], name)
+                for owner, name in zip(owned, lower.filter(found).to_pylist(), strict=True)
+            ]
+    return {name: -negated for _, _, negated, name in sorted(claims)}
 
 
 def resolve_groups(entries: Iterable[Entry], ids: Mapping[str, int]) -> dict[str, list[int]]:
