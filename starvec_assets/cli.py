@@ -4,7 +4,9 @@ import argparse
 import contextlib
 import hashlib
 import os
+import re
 import shutil
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     similar.set_defaults(run=_similar)
 
     user = commands.add_parser("user", help="what a person would like, from the stars they gave")
-    user.add_argument("login", help="a GitHub login")
+    user.add_argument("login", type=_login, help="a GitHub login")
     user.add_argument("--github", action="store_true", help="ask the GitHub API for the stars, not the star log")
     user.add_argument("-k", type=_count, default=10, help="how many (default 10)")
     user.set_defaults(run=_user)
@@ -99,6 +101,12 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
     return int(text)
+
+
+def _login(text: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]{0,100}", text):
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no GitHub login: write the name alone, for example octocat")
+    return text
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -240,6 +248,15 @@ def _dev(arguments: argparse.Namespace) -> None:
     from starvec_assets.defs.terminal import prepare_home
 
     prepare_home()
+    with socket.socket() as tried:  # Dagster would go on without its page
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", arguments.port))
+        except (OSError, OverflowError) as error:
+            raise StarvecError(
+                f"port {arguments.port} cannot be used ({error}): choose another one with --port, if it is not "
+                "another `starvec dev` that has it"
+            ) from error
     workspace = PACKAGE.parent / "workspace.yaml"  # in a checkout; an installed package has none
     what = ["-w", str(workspace)] if workspace.exists() else ["-m", "starvec_assets.definitions"]
     command = [sys.executable, "-m", "dagster", "dev", *what, "--port", str(arguments.port)]

@@ -1,6 +1,7 @@
 """The base of every stage's settings, and how a value of one is typed."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,9 +21,15 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def what_is_wrong(error: ValidationError) -> str:
-    """Every refused field with its value and what it should be: "epochs is -3: it should be greater than ..."."""
-    return "; ".join(_fault(".".join(map(str, f["loc"])), f["input"], f["type"], f["msg"]) for f in error.errors())
+def what_is_wrong(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
+    """Every refused field with its value and what it should be: "epochs is -3: it should be greater than ...".
+
+    `names` has what a field is called where it was set.
+    """
+    faults = [(".".join(map(str, fault["loc"])), fault) for fault in error.errors()]
+    return "; ".join(
+        _fault((names or {}).get(field, field), fault["input"], fault["type"], fault["msg"]) for field, fault in faults
+    )
 
 
 def _fault(field: str, value: Any, kind: str, message: str) -> str:

@@ -270,7 +270,7 @@ class _Remote:
         try:
             # Listings kept by the client would hide what other machines wrote meanwhile.
             self.fs, self.base = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
-        except ImportError as error:
+        except (ImportError, ValueError) as error:
             raise StarvecError(f"artifact store {url}: {error}. For gs:// run: pip install 'starvec[gcs]'") from error
 
     def read_text(self, name: str) -> str | None:
@@ -278,6 +278,11 @@ class _Remote:
             return str(self.fs.cat_file(f"{self.base}/{name}").decode())
         except FileNotFoundError:
             return None
+        except Exception as error:  # every file system has its own
+            raise StarvecError(
+                f"{self.url}/{name} cannot be read ({type(error).__name__}: {str(error)[:200]}): check the network, "
+                "the credentials, and STARVEC_BUCKET"
+            ) from error
 
     def write_text(self, name: str, text: str) -> None:
         self.fs.pipe_file(f"{self.base}/{name}", text.encode())

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from starvec_assets import cli
-from starvec_assets.cli import _command, _print_neighbours
+from starvec_assets.cli import _command, _print_neighbours, main
 from starvec_assets.defs.common import last_whole_month
-from starvec_assets.export.fp16 import Neighbour
+from starvec_assets.errors import StarvecError
+from starvec_assets.export.fp16 import Export, Neighbour
 from starvec_assets.home import home
 from starvec_assets.sample.simulate import AWESOME, SampleSettings, write_archive
 from starvec_assets.store import ArtifactStore
@@ -141,6 +143,36 @@ def test_a_repository_that_is_not_there_is_answered_with_near_names(folder: Path
     answer = starvec(folder, "similar", "someone/pandas")
     assert answer.returncode == 1
     assert re.search(r"'someone/pandas' is not among the [\d,]+ repositories.*pandas-dev/pandas", answer.stderr)
+
+
+@pytest.mark.parametrize("name", ["https://github.com/pandas-dev/pandas", "pandas-dev/pandas/", "Pandas-Dev/pandsa"])
+def test_a_repository_is_found_by_its_address_and_offered_when_misspelt(folder: Path, name: str):
+    latest = ArtifactStore(folder / "home/artifacts").latest("fp16_export")
+    export = Export(latest.path)
+    if "pandsa" not in name:
+        assert export.find(name) == export.find("pandas-dev/pandas")
+    else:
+        with pytest.raises(StarvecError, match=r"Near by name: pandas-dev/pandas"):
+            export.find(name)
+
+
+def test_a_taken_port_is_said_before_the_ui_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("STARVEC_HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert main(["dev", "--port", str(taken.getsockname()[1])]) == 1
+    assert "choose another one with --port" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["user", "a b"], ["user", ""], ["similar", "a/b", "-k", "0"]])
+def test_an_argument_that_cannot_be_is_named(arguments: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert re.search(r"is no GitHub login|is not a number from 1 to 1000", capsys.readouterr().err)
 
 
 def test_a_person_is_recommended_what_they_have_not_starred(folder: Path):

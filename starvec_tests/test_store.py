@@ -252,3 +252,17 @@ def test_what_was_never_made_says_so(tmp_path: Path):
 def test_a_name_that_could_leave_the_store_is_refused(asset: str, tmp_path: Path):
     with pytest.raises(StarvecError, match="is no asset name"):
         ArtifactStore(tmp_path).latest(asset)
+
+
+def test_a_bucket_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    with pytest.raises(StarvecError, match="artifact store nope://there: Protocol not known"):
+        ArtifactStore(tmp_path, bucket="nope://there")
+    store = ArtifactStore(tmp_path, bucket=f"memory://{tmp_path.name}-away")
+    assert store._remote is not None
+
+    def away(*_: object) -> bytes:
+        raise ConnectionResetError("no route")
+
+    monkeypatch.setattr(type(store._remote.fs), "cat_file", away)
+    with pytest.raises(StarvecError, match=r"away/a/LATEST cannot be read \(ConnectionResetError: no route\): check"):
+        store.latest("a")

@@ -1,7 +1,7 @@
 """The resources: set once for a deployment, by environment variables (docs/operation.md) or in the launchpad."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from typing import Any, Literal
 import dagster as dg
 import duckdb
 from dagster_duckdb import DuckDBResource
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from starvec_assets.defs.warehouse import BigQueryResource
 from starvec_assets.errors import StarvecError
@@ -21,6 +21,7 @@ from starvec_assets.home import home
 from starvec_assets.profile.developers import Developer, read_developers
 from starvec_assets.sample import SIMULATED
 from starvec_assets.sample.simulate import AWESOME, PEOPLE, SampleSettings, write_archive
+from starvec_assets.settings import what_is_wrong
 from starvec_assets.stars.sources import FolderSource, HttpSettings, HttpSource, Source
 from starvec_assets.store import ArtifactStore
 from starvec_assets.text.documents import Readmes, first_readmes, folder_readmes, no_readmes
@@ -208,25 +209,30 @@ def from_bigquery(environ: Mapping[str, str]) -> bool:
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The resources of a deployment, by the environment variables that docs/operation.md lists."""
+    """The resources of a deployment, by the environment variables that docs/operation.md lists.
 
-    def given(**fields: str) -> dict[str, Any]:
-        return {field: environ[variable] for field, variable in fields.items() if environ.get(variable)}
+    Raises StarvecError that names the variable whose value is refused.
+    """
+
+    def made(resource: Callable[..., Any], **variables: str) -> Any:
+        try:
+            return resource(**{field: environ[name] for field, name in variables.items() if environ.get(name)})
+        except ValidationError as error:
+            raise StarvecError(f"{what_is_wrong(error, variables)} (docs/operation.md has the settings)") from error
 
     return {
-        "store": StoreResource(**given(bucket="STARVEC_BUCKET")),
-        "duckdb": SpillingDuckDB(**given(memory_limit_gb="STARVEC_MEMORY_GB")),
-        "gpu": GpuResource(**given(device="STARVEC_DEVICE")),
-        "bigquery": BigQueryResource(
-            **given(
-                project="STARVEC_BIGQUERY_PROJECT",
-                max_gib_billed="STARVEC_BIGQUERY_MAX_GIB",
-                export="STARVEC_BIGQUERY_EXPORT",
-            )
+        "store": made(StoreResource, bucket="STARVEC_BUCKET"),
+        "duckdb": made(SpillingDuckDB, memory_limit_gb="STARVEC_MEMORY_GB"),
+        "gpu": made(GpuResource, device="STARVEC_DEVICE"),
+        "bigquery": made(
+            BigQueryResource,
+            project="STARVEC_BIGQUERY_PROJECT",
+            max_gib_billed="STARVEC_BIGQUERY_MAX_GIB",
+            export="STARVEC_BIGQUERY_EXPORT",
         ),
-        "star_source": StarSource(**given(location="STARVEC_SOURCE")),
-        "awesome_source": AwesomeSource(**given(location="STARVEC_AWESOME")),
-        "developer_source": DeveloperSource(**given(path="STARVEC_DEVELOPERS")),
+        "star_source": made(StarSource, location="STARVEC_SOURCE"),
+        "awesome_source": made(AwesomeSource, location="STARVEC_AWESOME"),
+        "developer_source": made(DeveloperSource, path="STARVEC_DEVELOPERS"),
         "github": GitHubResource(),
-        "text_encoder": TextEncoderResource(**given(encoder="STARVEC_ENCODER", readmes="STARVEC_READMES")),
+        "text_encoder": made(TextEncoderResource, encoder="STARVEC_ENCODER", readmes="STARVEC_READMES"),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +134,15 @@ class Export:
 
         Raises StarvecError that offers the nearest names when it is not in the vocabulary.
         """
-        if (row := self._by_name.get(name.lower())) is not None:
+        wanted = name.lower().removeprefix("https://github.com/").strip("/ ")
+        if (row := self._by_name.get(wanted)) is not None:
             return row
-        short = name.lower().rsplit("/", 1)[-1]
+        short = wanted.rsplit("/", 1)[-1]
         close = [n for n in self._by_name if short and short in n.rsplit("/", 1)[-1]]
         close.sort(key=lambda n: (len(n.rsplit("/", 1)[-1]), self._by_name[n]))
+        if not close:  # misspelt, though seldom in the first letter
+            alike = [n for n in self._by_name if n[:1] == wanted[:1] and abs(len(n) - len(wanted)) < 3]
+            close = get_close_matches(wanted, alike, n=5, cutoff=0.75)
         hint = f" Near by name: {', '.join(close[:5])}" if close else ""
         raise StarvecError(f"{name[:120]!r} is not among the {len(self):,} repositories of this export.{hint}")
 

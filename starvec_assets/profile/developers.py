@@ -57,10 +57,15 @@ def read_developers(path: Path = DEVELOPERS) -> list[Developer]:
     """Login, display name and field, tab separated, a person a line; `#` begins a comment line. Delete a line to
     remove someone.
 
-    Raises StarvecError for a line of another shape, an impossible login or one that stands twice.
+    Raises StarvecError for a file that cannot be read, a line of another shape, an impossible login or one that stands
+    twice.
     """
     developers: dict[str, Developer] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StarvecError(f"the developers' table {path} cannot be read ({error}): name another one") from error
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         parts = [part.strip() for part in line.split("\t")]

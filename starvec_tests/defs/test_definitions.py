@@ -15,6 +15,7 @@ from starvec_assets.definitions import defs
 from starvec_assets.defs.common import code_version, table
 from starvec_assets.defs.resources import from_environment
 from starvec_assets.defs.training import TrainedEmbeddingsConfig
+from starvec_assets.errors import StarvecError
 from starvec_assets.home import PACKAGE
 
 KEYS = {
@@ -137,6 +138,14 @@ def test_the_environment_sets_the_resources():
     assert resources["gpu"].device == "cpu"
     assert resources["duckdb"].memory_limit_gb == 1.5
     assert from_environment({})["star_source"].location == "https://data.gharchive.org"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("STARVEC_MEMORY_GB", "lots"), ("STARVEC_DEVICE", "gpu"), ("STARVEC_ENCODER", "bert")]
+)
+def test_a_variable_with_a_wrong_value_is_named(variable: str, value: str):
+    with pytest.raises(StarvecError, match=f"^{variable} is '{value}': it should be .*operation.md"):
+        from_environment({variable: value})
 
 
 def test_text_from_outside_cannot_act_in_the_ui():

@@ -56,6 +56,11 @@ def test_a_login_that_stands_twice_is_named(tmp_path):
         read_developers(file)
 
 
+def test_a_table_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(StarvecError, match=r"developers' table .*/none.tsv cannot be read .*: name another one"):
+        read_developers(tmp_path / "none.tsv")
+
+
 def test_the_shipped_list_has_sixty_people_of_many_fields():
     people = read_developers()
     assert len(people) >= 60
