@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; it takes the place of `path` when the block ends, and vanishes when it fails.
 
-    Named by the process, so that two that write the same file do not meet.
+    Named at random, so that two that write the same file do not meet: in two pods both may be process 7.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         yield aside
         fsync(aside)

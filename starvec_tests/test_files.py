@@ -19,6 +19,13 @@ def test_a_file_that_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path: Pa
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "old")]
 
 
+def test_two_that_write_one_file_do_not_meet_though_both_are_process_7(tmp_path: Path) -> None:
+    with replacing(tmp_path / "file") as one, replacing(tmp_path / "file") as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "one")]
+
+
 def test_scratch_folders_are_ones_own_and_those_of_killed_processes_go(tmp_path: Path) -> None:
     code = f"""
 import os, signal
