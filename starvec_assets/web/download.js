@@ -2,6 +2,7 @@
 
 import { announce, h, megabytes, replace } from "./dom.js";
 import { sizeOf } from "./app.js";
+import { loadModel } from "./engine/model.js";
 
 /** @typedef {import('./app.js').App} App */
 
@@ -49,9 +50,11 @@ export function downloadBar(app, signal) {
     "failed",
     (event) => {
       const { message } = /** @type {CustomEvent} */ (event).detail;
-      const again = () => {
+      const again = async () => {
         replace(box, bar, text);
         text.textContent = "Trying again …";
+        const now = await loadModel(new URL("data/", document.baseURI)).catch(() => app.model);
+        if (now.model !== app.model.model) return location.reload(); // what this page was opened with is gone
         app.engine.download();
       };
       box.hidden = false;

@@ -33,8 +33,11 @@ function view(app, signal) {
   if (path === "" || path === "/") return { title: "", place: "", nodes: startView(app, signal) };
   if (room === "you")
     return { title: "Profile", place: "you", nodes: youView(app, signal, asLogin(text(argument))) };
-  if (room === "near")
-    return { title: "Repositories", place: "near", nodes: nearView(app, signal, new URLSearchParams(query)) };
+  if (room === "near") {
+    const parameters = new URLSearchParams(query);
+    const title = parameters.getAll("plus").join(", ").slice(0, 100) || "Repositories";
+    return { title, place: "near", nodes: nearView(app, signal, parameters) };
+  }
   if (room === "made") return { title: "How it was made", place: "made", nodes: madeView(app) };
   if (room === "dev") {
     const login = text(argument).toLowerCase();

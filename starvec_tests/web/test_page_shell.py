@@ -234,6 +234,23 @@ def test_a_plane_that_is_another_is_refused_with_a_way_out(visitor: Any, editabl
     assert shown(page)
 
 
+def test_a_page_whose_model_is_gone_is_opened_again_with_the_next(visitor: Any, editable: Path, serving: Any):
+    page = visit(visitor, serving(editable), "#/near?plus=pandas-dev/pandas")
+    page.wait_for_selector(".gate button")
+    plane, described = editable / "data/vectors.hi", editable / "data/model.json"
+    content = bytearray(plane.read_bytes())
+    content[1000] ^= 1
+    plane.write_bytes(content)
+    model = json.loads(described.read_text())
+    model["files"]["vectors.hi"]["sha256"] = hashlib.sha256(content).hexdigest()
+    described.write_text(json.dumps(model | {"model": "0123456789abcdef"}))
+    page.click(".gate button")
+    page.click("[role=alert] >> text=Try again")
+    page.wait_for_selector(".gate button")
+    assert shown(page)
+    assert page.title() == "pandas-dev/pandas · starvec"
+
+
 def test_a_worker_that_does_not_load_is_told_with_a_way_out(visitor: Any, site: str):
     def refuse(route: Any) -> None:
         route.abort()
@@ -290,7 +307,6 @@ def test_two_tabs_that_fetch_at_once_both_show_and_keep_whole_planes(visitor: An
     for tab in tabs:
         tab.click(".gate button")
         tab.wait_for_selector(".download:not([hidden])")
-    until(tabs[0], "true")
     for _ in range(500):
         if len(held) == 2:
             break
@@ -298,7 +314,8 @@ def test_two_tabs_that_fetch_at_once_both_show_and_keep_whole_planes(visitor: An
     for route in held:
         route.continue_()
     assert shown(tabs[0]) == shown(tabs[1])
-    tabs[0].wait_for_selector("text=the page opens without network")
+    for tab in tabs:
+        tab.wait_for_selector("text=the page opens without network")
     model, files = truth.model["model"], truth.model["files"]
     assert tabs[0].evaluate(SIZES) == {f"{model}.{p}": files[f"vectors.{p}"]["bytes"] for p in ("hi", "lo")}
 

@@ -52,18 +52,21 @@ async function files(scope) {
       }
     },
     async write(name, from) {
-      const handle = await (await folder.getFileHandle(name, { create: true })).createSyncAccessHandle();
-      try {
-        handle.truncate(0);
-        const bytes = from();
-        if (handle.write(bytes, { at: 0 }) !== bytes.length) {
+      // A file is written by one at a time: tabs that fetched at once take turns.
+      await navigator.locks.request(`starvec ${scope} ${name}`, async () => {
+        const handle = await (await folder.getFileHandle(name, { create: true })).createSyncAccessHandle();
+        try {
           handle.truncate(0);
-          throw new Error("no room");
+          const bytes = from();
+          if (handle.write(bytes, { at: 0 }) !== bytes.length) {
+            handle.truncate(0);
+            throw new Error("no room");
+          }
+          handle.flush();
+        } finally {
+          handle.close();
         }
-        handle.flush();
-      } finally {
-        handle.close();
-      }
+      });
     },
     async prune(keep) {
       for await (const name of folder.keys()) {

@@ -126,8 +126,8 @@ function facts(app) {
   const { first, last, users } = app.model.window;
   /** @type {[string, string][]} */
   const told = [["repositories", count(app.model.n)]];
-  if (users) told.push(["people’s stars", count(Number(users))]);
-  if (first && last) told.push(["when they were given", first === last ? String(first) : `${first} to ${last}`]);
+  if (users) told.push(["people who starred them", count(Number(users))]);
+  if (first && last) told.push(["when they did", first === last ? String(first) : `${first} to ${last}`]);
   return h(
     "section",
     { class: "facts-row" },
