@@ -1,6 +1,7 @@
 """Files that are whole or not there, and folders that are there for a while."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -9,6 +10,10 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from starvec_assets.errors import StarvecError
+
+FULL = ("No space left on device", "database or disk is full")  # as DuckDB and Arrow say it, and SQLite
 
 
 @contextlib.contextmanager
@@ -66,3 +71,21 @@ def scratch(parent: Path) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def full_disk_named(folder: Path) -> Iterator[None]:
+    """Raise StarvecError for an error of the block, DuckDB's and SQLite's too, that says that the disk is full."""
+    try:
+        yield
+    except Exception as error:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = full or any(words in str(error) for words in FULL)
+        # SQLite also says this when it cannot make its journal
+        full = full or ("disk I/O error" in str(error) and shutil.disk_usage(folder).free < 1 << 20)
+        if full:
+            raise StarvecError(
+                f"the disk of {folder} is full: free space there, or set STARVEC_HOME to a larger disk, and run again; "
+                "nothing half-written was kept"
+            ) from error
+        raise

@@ -8,7 +8,6 @@ named `raw_stars/2024-01`.
 """
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -24,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import fsync, sha256, write_atomically
+from starvec_assets.files import fsync, full_disk_named, sha256, write_atomically
 
 _VERSION = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{12}")
 _ASSET = re.compile(r"[a-z][a-z0-9_]*(/\d{4}-\d{2})?")
@@ -175,7 +174,7 @@ class ArtifactStore:
         """
         folder = self._folder(asset)
         started = time.monotonic()
-        with _full_disk_named(folder), _lock(folder, asset):
+        with full_disk_named(folder), _lock(folder, asset):
             for stale in folder.glob(".draft-*"):
                 shutil.rmtree(stale)
             draft = Draft(Path(tempfile.mkdtemp(prefix=".draft-", dir=folder)))
@@ -341,17 +340,3 @@ def _lock(folder: Path, asset: str) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
-
-
-@contextlib.contextmanager
-def _full_disk_named(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full or "No space left on device" in str(error):
-            raise StarvecError(
-                f"the disk of {folder} is full: free space there, or set STARVEC_HOME to a larger disk, and run again; "
-                "nothing half-written was kept"
-            ) from error
-        raise

@@ -1,6 +1,8 @@
 """Files and folders that processes share: whole or not there, and nobody else's."""
 
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from starvec_assets.defs.resources import SpillingDuckDB
-from starvec_assets.files import replacing, scratch, write_atomically
+from starvec_assets.errors import StarvecError
+from starvec_assets.files import full_disk_named, replacing, scratch, write_atomically
 
 
 def test_a_file_that_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -58,3 +61,20 @@ def test_two_queries_that_outgrow_their_memory_do_not_meet(tmp_path: Path, monke
         assert all(list(Path(folder).glob("*.tmp")) for folder in folders)
         assert len(set(folders)) == 2
     assert not list((tmp_path / "spill").glob("scratch-*"))
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])
+def test_a_disk_that_is_full_is_named_whoever_says_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
+    with pytest.raises(StarvecError, match="is full: free space there"), full_disk_named(tmp_path):
+        raise sqlite3.OperationalError(words)
+
+
+def test_another_fault_of_a_disk_is_not_called_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 30))
+    with pytest.raises(sqlite3.OperationalError), full_disk_named(tmp_path):
+        raise sqlite3.OperationalError("disk I/O error")
