@@ -16,6 +16,7 @@ from starvec_assets.settings import Settings
 BASE = "https://raw.githubusercontent.com"
 FILES = ("README.md", "readme.md", "Readme.md", "README.rst", "README.org", "README.markdown", "README")
 AGENT = "starvec (evaluation of embeddings; one request at a time)"
+IN_VAIN = 5  # lists in a row, each tried as often as the settings say: then no other one is asked for
 
 
 class FetchSettings(Settings):
@@ -40,6 +41,10 @@ class _Unavailable(Exception):
     """A file that could not be had, and why."""
 
 
+class _InVain(_Unavailable):
+    """It was tried again and again."""
+
+
 def fetch_lists(
     names: Sequence[str],
     cache: Path,
@@ -49,7 +54,8 @@ def fetch_lists(
 ) -> Fetched:
     """The README of each repository owner/name, kept with its ETag in `cache` so that only what changed travels again.
 
-    Raises StarvecError when not a single list could be had.
+    Once five in a row were tried in vain the others are those of the cache. Raises StarvecError when not a single list
+    could be had.
     """
     cache.mkdir(parents=True, exist_ok=True)
     fetched = Fetched({}, {}, {})
@@ -57,12 +63,17 @@ def fetch_lists(
         timeout=settings.timeout, follow_redirects=True, max_redirects=3, headers={"User-Agent": AGENT}
     )
     try:
+        in_vain = 0
         with progress.bar(len(names), "awesome lists", "list") as bar:
             for name in names:
                 kept = cache / f"{name.replace('/', '__')}.md"
                 try:
+                    if in_vain >= IN_VAIN:
+                        raise _InVain(f"not asked for: {IN_VAIN} lists before it were tried in vain")
                     fetched.readmes[name] = _readme(own, name, kept, settings, sleep)
+                    in_vain = 0
                 except _Unavailable as error:
+                    in_vain = in_vain + 1 if isinstance(error, _InVain) else 0
                     if kept.exists():
                         fetched.readmes[name] = kept.read_text(encoding="utf-8")
                         fetched.stale[name] = str(error)
@@ -130,4 +141,4 @@ def _get(
             raise _Unavailable(f"{type(error).__name__}: {error}") from error
         if attempt + 1 < settings.attempts:
             sleep(wait)
-    raise _Unavailable(f"{reason}, {settings.attempts} times")
+    raise _InVain(f"{reason}, {settings.attempts} times")

@@ -80,6 +80,24 @@ def test_nothing_at_all_is_an_error(tmp_path):
         github.fetch(["o/a"], tmp_path)
 
 
+def test_without_a_network_it_is_not_tried_for_every_list(tmp_path):
+    names = [f"o/{i}" for i in range(200)]
+    github = GitHub({f"/{name}/HEAD/README.md": "- a" for name in names[:2]})
+    github.fetch(names[:2], tmp_path)
+    github.asked.clear()
+    github.trouble = [httpx.ConnectTimeout("no route")] * 1_000
+    fetched = github.fetch(names, tmp_path)
+    assert len(github.asked) == 5 * 3
+    assert set(fetched.stale) == set(fetched.readmes) == set(names[:2])
+    assert fetched.failed["o/199"] == "not asked for: 5 lists before it were tried in vain"
+
+
+def test_lists_that_are_gone_stop_nothing(tmp_path):
+    github = GitHub({"/o/last/HEAD/README.md": "- a"})
+    names = [*(f"o/{i}" for i in range(9)), "o/last"]
+    assert github.fetch(names, tmp_path).readmes == {"o/last": "- a"}
+
+
 def test_a_damaged_cache_is_fetched_anew(tmp_path):
     github = GitHub({"/o/a/HEAD/README.md": "- a"})
     github.fetch(["o/a"], tmp_path)
