@@ -175,9 +175,7 @@ def _together(context: dg.AssetExecutionContext, months: Sequence[str], made: Se
                 asset_key="raw_stars",
                 passed=all(check.passed for check in of),
                 severity=dg.AssetCheckSeverity.WARN,
-                description="; ".join(
-                    f"{month}: {check.description}" for month, check in zip(months, of, strict=True) if not check.passed
-                )
+                description="; ".join(check.description or "" for check in of if not check.passed)
                 or f"nothing to warn of in {months[0]} to {months[-1]}",
             )
             for of in zip(*(result.check_results for result in results), strict=True)
@@ -243,9 +241,9 @@ def _month(
             "preview": preview(stars.done().path / "stars.parquet", ["repo_id", "starred_at"]),
         },
         checks=[
-            _whole(summary, hours),
-            _usual(USUAL, f"{summary.stars:,} stars", ratio, len(before), config.warn_below),
-            _usual(SEEN, "the share of event ids in hour files", seen_ratio, len(before), config.warn_below),
+            _whole(month, summary, hours),
+            _usual(USUAL, f"{month}: {summary.stars:,} stars", ratio, len(before), config.warn_below),
+            _usual(SEEN, f"{month}: the share of event ids in hour files", seen_ratio, len(before), config.warn_below),
         ],
     )
     repo_rows = materialization(
@@ -296,7 +294,7 @@ def _months_before(log: dg.DagsterLogManager, artifacts: ArtifactStore, month: A
     return before
 
 
-def _whole(summary: MonthSummary, hours: pa.Table) -> dg.AssetCheckResult:
+def _whole(month: str, summary: MonthSummary, hours: pa.Table) -> dg.AssetCheckResult:
     spans, damaged = faulty_spans(hours), summary.hours_expected - summary.statuses.get(OK, 0)
     named = ", ".join(spans[:SPANS_NAMED]) + (f" and {len(spans) - SPANS_NAMED} more" * (len(spans) > SPANS_NAMED))
     return dg.AssetCheckResult(
@@ -304,7 +302,8 @@ def _whole(summary: MonthSummary, hours: pa.Table) -> dg.AssetCheckResult:
         asset_key="raw_stars",
         passed=not damaged,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{damaged} of {summary.hours_expected} hours: {named}" if damaged else "every hour was read",
+        description=f"{month}: "
+        + (f"{damaged} of {summary.hours_expected} hours: {named}" if damaged else "every hour was read"),
         metadata={"hours expected": summary.hours_expected, "hours damaged": damaged},
     )
 

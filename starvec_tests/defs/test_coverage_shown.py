@@ -101,13 +101,17 @@ def test_the_first_month_has_nothing_to_be_compared_with(months: dict[str, dg.Ex
     first = checks(months["2024-01"])
     assert first[USUAL].passed
     assert first[SEEN].passed
-    assert first[USUAL].description == "40 stars: nothing to compare with, 0 of the twelve months before are here"
+    assert first[USUAL].description == (
+        "2024-01: 40 stars: nothing to compare with, 0 of the twelve months before are here"
+    )
 
 
 def test_a_month_as_good_as_those_before_passes(months: dict[str, dg.ExecuteInProcessResult]):
     second = checks(months["2024-02"])
     assert second[USUAL].passed
-    assert second[USUAL].description == "60 stars: 150% of the median of the months before (1 of twelve are here)"
+    assert second[USUAL].description == (
+        "2024-02: 60 stars: 150% of the median of the months before (1 of twelve are here)"
+    )
     assert second[SEEN].passed
 
 
@@ -124,7 +128,7 @@ def test_the_hours_that_are_not_there_are_named_as_spans(months: dict[str, dg.Ex
     whole = checks(months["2024-03"])[WHOLE]
     assert not whole.passed
     assert whole.severity == dg.AssetCheckSeverity.WARN
-    assert whole.description == "739 of 744 hours: 2024-03-01 05h to 2024-03-31 23h missing (739 hours)"
+    assert whole.description == "2024-03: 739 of 744 hours: 2024-03-01 05h to 2024-03-31 23h missing (739 hours)"
 
 
 def test_the_log_shows_the_coverage_of_all_months(months: dict[str, dg.ExecuteInProcessResult]):
