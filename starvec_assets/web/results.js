@@ -74,8 +74,7 @@ export function results(
       if (!app.agreed && !(await app.engine.cached)) return mine === turn ? offer() : undefined;
       replace(gate); // also where something else was asked for meanwhile
       app.engine.download();
-      await app.engine.ready;
-      await app.catalogue.columnsReady;
+      await Promise.all([app.engine.ready, app.catalogue.namesReady, app.catalogue.columnsReady]);
       const { language, leastStars } = app.filters;
       const answer = await search(
         biasOf(app, { without, language, leastStars, fame: fame ? app.filters.fame : 0 }),

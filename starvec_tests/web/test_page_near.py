@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from visit import Truth, shown, until, visit
+from visit import Truth, arrived, shown, until, visit
 
 
 @pytest.fixture(scope="module")
@@ -144,12 +144,12 @@ def test_a_download_is_told_before_its_first_byte_and_in_every_view(visitor: Any
     page.evaluate("() => { location.hash = '#/near?plus=neovim/neovim' }")
     page.wait_for_selector("h1:has-text('neovim/neovim')")
     page.wait_for_selector(".download:has-text('Downloading 0.3 MB of vectors')")
+    arrived(page, held)
     held[0].continue_()
     assert shown(page)
     assert not page.is_visible(".download")
     page.click("nav >> text=Repositories")
     page.wait_for_selector(".size-note:has-text('nothing to download')")
-    page.wait_for_timeout(0)
     assert len(held) == 1
 
 
@@ -173,6 +173,22 @@ def test_back_leads_to_where_one_was(visitor: Any, site: str):
     page.go_forward()
     page.wait_for_selector("h1:not(:has-text('rust-lang/rust'))")
     until(page, "scrollY === 0")
+
+
+def test_vectors_that_come_before_the_names_wait_for_them(visitor: Any, site: str, truth: Truth):
+    names: list[Any] = []
+    vectors: list[Any] = []
+    visitor.context.route("**/names.gz?*", lambda route: names.append(route))
+    visitor.context.route("**/vectors.hi?*", lambda route: vectors.append(route))
+    page = visit(visitor, site, f"#/dev/{truth.people['developers'][0]['login']}")
+    page.click(".gate button")
+    page.wait_for_selector(".download:has-text('Downloading')")
+    arrived(page, vectors)
+    vectors[0].continue_()
+    page.wait_for_selector(".download", state="hidden")
+    names[0].continue_()
+    assert shown(page)
+    assert page.troubles == []
 
 
 def test_descriptions_that_did_not_come_are_asked_for_again(visitor: Any, site: str):

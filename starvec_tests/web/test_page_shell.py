@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from visit import StarsApi, Truth, axes, look_up, shown, until, visit
+from visit import StarsApi, Truth, arrived, axes, look_up, shown, until, visit
 
 from starvec_assets.serve import server
 
@@ -307,10 +307,7 @@ def test_two_tabs_that_fetch_at_once_both_show_and_keep_whole_planes(visitor: An
     for tab in tabs:
         tab.click(".gate button")
         tab.wait_for_selector(".download:not([hidden])")
-    for _ in range(500):
-        if len(held) == 2:
-            break
-        tabs[0].wait_for_timeout(20)
+    arrived(tabs[0], held, 2)
     for route in held:
         route.continue_()
     assert shown(tabs[0]) == shown(tabs[1])

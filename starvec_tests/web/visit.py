@@ -85,6 +85,15 @@ def until(page: Any, expression: str) -> None:
     raise AssertionError(f"not within 10 seconds: {expression}")
 
 
+def arrived(page: Any, held: list[Any], number: int = 1) -> None:
+    """Wait until a test holds so many requests."""
+    for _ in range(500):
+        if len(held) >= number:
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"{len(held)} of {number} requests within 10 seconds")
+
+
 def look_up(page: Any, login: str) -> None:
     """Type a login and press Enter."""
     page.fill("#login", login)
