@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterAssetCheckFailedError
+from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 
 from starvec_assets import progress
 from starvec_assets.errors import StarvecError
@@ -45,7 +45,7 @@ def prepare_home() -> None:
 def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any]) -> None:
     """Run a job for a month, a range of months, or none, in this process; the run is recorded where the UI sees it.
 
-    Raises StarvecError with the message of the step that failed.
+    Raises StarvecError with the message of the step that failed, KeyboardInterrupt when it was told to end.
     """
     from starvec_assets.definitions import defs
 
@@ -67,6 +67,9 @@ def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any]) -> 
         except dg.DagsterInvalidConfigError as error:
             raise StarvecError("; ".join(problem.message for problem in error.errors)) from error
     if not result.success:
+        errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+        if any(error and error.cls_name == DagsterExecutionInterruptedError.__name__ for error in errors):
+            raise KeyboardInterrupt
         raise StarvecError(f"{what} failed.\n" + "\n".join(_reasons(name, result.all_events)))
 
 

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._daemon.monitoring import concurrency
 
-from starvec_assets.defs.terminal import prepare_home
+from starvec_assets.defs.terminal import prepare_home, run_job, terminal_logger
 from starvec_assets.errors import StarvecError
 
 
@@ -52,3 +53,21 @@ def test_a_killed_run_gives_its_place_in_the_pool_back(tmp_path: Path, monkeypat
         monkeypatch.setattr(concurrency, "get_current_datetime", lambda: now + timedelta(minutes=1))
         list(concurrency.execute_concurrency_slots_iteration(SimpleNamespace(instance=instance), logging.root, {}))  # type: ignore[arg-type]
         assert storage.claim_concurrency_slot("gpu", "next", "step").is_claimed
+
+
+def test_a_run_that_is_told_to_end_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STARVEC_HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", "elsewhere")
+    prepare_home()
+
+    @dg.op
+    def ended() -> None:
+        raise DagsterExecutionInterruptedError
+
+    @dg.job(logger_defs={"terminal": terminal_logger})
+    def work() -> None:
+        ended()
+
+    monkeypatch.setattr("starvec_assets.definitions.defs", lambda: dg.Definitions(jobs=[work]))
+    with pytest.raises(KeyboardInterrupt):
+        run_job("work", [], {})
