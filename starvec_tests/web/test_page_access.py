@@ -173,17 +173,37 @@ def test_what_changes_is_announced(visitor: Any, site: str, api: StarsApi):
     assert page.title() == "Repositories · starvec"
 
 
-def test_a_filter_is_answered_also_where_another_search_overtakes_it(visitor: Any, site: str, truth: Truth):
-    page = visit(visitor, site, f"#/dev/{truth.people['developers'][0]['login']}")
-    page.wait_for_selector(".gate button")
-    page.wait_for_selector("#liked-language option[value=Rust]", state="attached")
-    page.evaluate(
-        """() => {
-            const language = document.getElementById("liked-language");
-            language.value = "Rust";
-            language.dispatchEvent(new Event("change"));
-            document.querySelector(".gate button").click();
-        }"""
-    )
-    until(page, f"{SAID}.some(said => /^\\d+ repositor/.test(said.textContent))")
-    assert page.query_selector(".gate button") is None
+OVERTAKEN = """async () => {
+    const { results } = await import("./results.js");
+    const searches = [], there = Promise.resolve();
+    const exact = Promise.withResolvers();
+    const app = {
+        agreed: true,
+        filters: { language: "", leastStars: 0, fame: 0 },
+        model: { n: 0, languages: ["", "Rust"] },
+        engine: Object.assign(new EventTarget(), { download() {}, ready: there, exact: exact.promise }),
+        catalogue: { stars: [], namesReady: there, columnsReady: there, describe: () => there },
+    };
+    const search = () => new Promise((resolve) => searches.push(resolve));
+    const turn = () => new Promise((next) => setTimeout(next));
+    const until = async (count) => { while (searches.length < count) await turn(); };
+    const { signal } = new AbortController();
+    document.querySelector("main").replaceChildren(results(app, { id: "a", signal, search, exact: exact.promise }));
+    await until(1);
+    const language = document.getElementById("a-language");
+    language.value = "Rust";
+    language.dispatchEvent(new Event("change"));
+    await until(2);
+    exact.resolve();
+    await until(3);
+    for (const answer of searches) {
+        answer({ indices: [], cosines: [], exact: true });
+        await turn();
+    }
+}"""
+
+
+def test_a_filter_is_answered_also_where_a_better_search_overtakes_its_own(visitor: Any, site: str):
+    page = visit(visitor, site)
+    page.evaluate(OVERTAKEN)
+    until(page, f"{SAID}.some(said => said.textContent === '0 repositories')")
