@@ -201,7 +201,7 @@ def _check(kind: Kind, results: list[GateResult]) -> dg.AssetCheckResult:
         check_name=CHECKS[kind][0],
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR if kind in BLOCKING else dg.AssetCheckSeverity.WARN,
-        description="; ".join(f"{r.name}: {r.detail}" for r in failed or results) or "nothing to compare with yet",
+        description="; ".join(result.detail for result in failed or results) or "nothing to compare with yet",
         metadata={result.name: result.detail for result in results},
     )
 

@@ -86,7 +86,8 @@ def gate(evaluation: Evaluation, settings: GateSettings, system: str = "trained"
         factor = {"text": settings.over_text, "popularity": settings.over_popularity}.get(baseline, 1)
         for metric, kind in metrics.items():
             if (theirs := evaluation.metrics.get(baseline, {}).get(metric)) is not None:
-                detail = f"{metric} is {own[metric]:.4f}, must be above {factor:g} x {theirs:.4f} of {baseline}"
+                times = f"{factor:g} x " if factor != 1 else ""
+                detail = f"{metric} is {own[metric]:.4f}, wanted above {times}{theirs:.4f} ({baseline})"
                 results.append(GateResult(f"beats {baseline}: {metric}", own[metric] > factor * theirs, detail, kind))
     before, intervals = evaluation.metrics.get("previous", {}), evaluation.intervals.get("previous", {})
     for metric in _KEPT:
