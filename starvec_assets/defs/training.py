@@ -16,11 +16,11 @@ from starvec_assets.plots import line_chart, named_points, picture, sparkline
 from starvec_assets.store import ArtifactStore, CorruptArtifact
 from starvec_assets.train.device import Device
 from starvec_assets.train.epoch import Epoch, TrainResult
-from starvec_assets.train.epochs import write_epochs, write_steps
 from starvec_assets.train.job import TrainJob
 from starvec_assets.train.launch import launch, torchrun_arguments
 from starvec_assets.train.leaderboard import Bench, LeaderboardSettings, Result, Score, parse_rows, run_rows, write_rows
 from starvec_assets.train.settings import TrainSettings
+from starvec_assets.train.training_log import write_epochs, write_steps
 from starvec_assets.vectors import USER_RULE
 
 HELD_OUT = ("held-out recall@50", "held-out NDCG@50", "held-out MRR")

@@ -20,11 +20,11 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.train import checkpoint, loop
 from starvec_assets.train.device import Device
 from starvec_assets.train.epoch import Epoch, TrainResult
-from starvec_assets.train.epochs import write_steps
 from starvec_assets.train.job import TrainJob
 from starvec_assets.train.loop import train
 from starvec_assets.train.losses import Objective
 from starvec_assets.train.settings import TrainSettings
+from starvec_assets.train.training_log import write_steps
 
 N = 200
 CPU = Device(torch.device("cpu"), "CPU", 0, "float32")
