@@ -24,7 +24,7 @@ REASONS = {
     BROKEN_JSON: "lines that are not JSON",
     MISSING_FIELDS: "lines without a type, or stars without actor, repository, action or time",
     BAD_VALUES: "stars whose ids, names, action or time cannot be",
-    TOO_LONG: "lines over 16 MB",
+    TOO_LONG: "lines over 16 MB, or of 262,144 values",
     OLD_SCHEMA: "lines of the Timeline API, before 2015: no numeric actor",
     DUPLICATE: "stars that the month already had from the same user to the same repository",
 }

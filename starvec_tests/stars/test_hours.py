@@ -261,12 +261,13 @@ print(coverage.stars, coverage.rejected.get("too_long", 0), int(peak[0].split()[
 def test_memory_stays_bounded_however_large_the_file(tmp_path: Path) -> None:
     path = tmp_path / "2024-01-01-0.json.gz"
     stars, long = (line(star()) + b"\n") * 20_000, b'{"type":"' + b"x" * (40 << 20) + b'"}\n'
-    path.write_bytes(gzip.compress(stars, 1) * 20 + gzip.compress(long, 1) * 3)
+    many = b'{"type":"Strange","x":[' + b'{"a":1},' * (15 << 17) + b"0]}\n"
+    path.write_bytes(gzip.compress(stars, 1) * 20 + gzip.compress(long, 1) * 3 + gzip.compress(many, 1))
     out = subprocess.run(
         [sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True, cwd=ROOT
     )
     found, too_long, megabytes = map(int, out.stdout.split())
-    assert (found, too_long) == (400_000, 3)
+    assert (found, too_long) == (400_000, 4)
     assert megabytes < 300
 
 
