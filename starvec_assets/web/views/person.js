@@ -110,10 +110,7 @@ function person(app, signal, who, offer) {
   const chart = h("div", { class: "chart" });
   const draw = () => replace(chart, ...charts(app, [{ label: called(who), scores: skills(app.people, who.vector) }]));
   draw();
-  whenExact(who, signal, () => {
-    chart.classList.add("still");
-    draw();
-  });
+  whenExact(who, signal, unmoved(chart, draw));
   const mine = who.kind === "me";
   return [
     h(
@@ -183,10 +180,7 @@ function compared(app, signal, me, them) {
     replace(chart, ...charts(app, series));
   };
   draw();
-  whenExact(me, signal, () => {
-    chart.classList.add("still");
-    draw();
-  });
+  whenExact(me, signal, unmoved(chart, draw));
   const both = async (/** @type {Float32Array | null} */ bias, /** @type {number} */ k) => {
     const middle = unit(Float32Array.from(me.vector, (x, i) => x + them.vector[i]));
     const near = await app.engine.search(middle, { k: 4 * k, bias });
@@ -359,6 +353,12 @@ function share(app, who) {
     out,
   );
 }
+
+/** `draw`, which fills `chart`, without the radar's unfolding once more. @param {Element} chart @param {() => void} draw */
+const unmoved = (chart, draw) => () => {
+  chart.classList.add("still");
+  draw();
+};
 
 /** Numbers of `who` once more when they are exact and were not. @param {Person} who @param {AbortSignal} signal @param {() => void} draw */
 function whenExact(who, signal, draw) {
