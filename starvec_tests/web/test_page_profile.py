@@ -199,12 +199,18 @@ def test_who_asks_for_something_else_is_not_asked_again_for_the_download(
     assert page.query_selector(".gate button") is None
 
 
-def test_a_login_that_is_entered_again_is_asked_for_again(visitor: Any, site: str, api: StarsApi):
+def newest_stars_alone(visitor: Any, site: str, api: StarsApi) -> Any:
+    """The page of a profile that GitHub's limit left at the newest 100 stars."""
     api.allowed = 1
     page = visit(visitor, site, "", api)
     look_up(page, "octocat")
     page.click("text=Go on with the newest 100")
     shown(page)
+    return page
+
+
+def test_a_login_that_is_entered_again_is_asked_for_again(visitor: Any, site: str, api: StarsApi):
+    page = newest_stars_alone(visitor, site, api)
     api.allowed = 60
     page.click("text=Another login")
     look_up(page, "octocat")
@@ -212,11 +218,7 @@ def test_a_login_that_is_entered_again_is_asked_for_again(visitor: Any, site: st
 
 
 def test_stars_that_arrived_before_the_limit_are_enough_to_go_on(visitor: Any, site: str, api: StarsApi):
-    api.allowed = 1
-    page = visit(visitor, site, "", api)
-    look_up(page, "octocat")
-    page.click("text=Go on with the newest 100")
-    shown(page)
+    page = newest_stars_alone(visitor, site, api)
     assert "Only the newest 100 stars arrived, 1 of 4 pages." in page.inner_text(".person .lead")
 
 
