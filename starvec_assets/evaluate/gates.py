@@ -53,10 +53,6 @@ _OVER: dict[str, dict[str, Kind]] = {
     # Of few people training learns little beyond its start.
     "spectral": {"awesome_ndcg_10": "hoped", "heldout_recall_50": "hoped", "heldout_mrr": "hoped"},
 }
-_KEPT = (  # every metric that has an interval
-    *("awesome_ndcg_10", "awesome_ndcg_100"),
-    *("heldout_recall_50", "heldout_precision_50", "heldout_ndcg_50", "heldout_mrr"),
-)
 
 
 def gate(evaluation: Evaluation, settings: GateSettings, system: str = "trained") -> list[GateResult]:
@@ -89,10 +85,9 @@ def gate(evaluation: Evaluation, settings: GateSettings, system: str = "trained"
                 times = f"{factor:g} x " if factor != 1 else ""
                 detail = f"{metric} is {own[metric]:.4f}, wanted above {times}{theirs:.4f} ({baseline})"
                 results.append(GateResult(f"beats {baseline}: {metric}", own[metric] > factor * theirs, detail, kind))
-    before, intervals = evaluation.metrics.get("previous", {}), evaluation.intervals.get("previous", {})
-    for metric in _KEPT:
-        if metric in before and metric in own:
-            was, low = before[metric], intervals[metric][0]
+    for metric, (low, _) in evaluation.intervals.get("previous", {}).items():
+        if metric in own:
+            was = evaluation.metrics["previous"][metric]
             least = low - settings.drop * was
             detail = f"{metric} is {own[metric]:.4f}, was {was:.4f} (95 % interval from {low:.4f}), least {least:.4f}"
             results.append(GateResult(f"keeps {metric}", own[metric] >= least, detail, "kept"))
