@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from starvec_assets.bigquery import BigQuery, Bill
 from starvec_assets.corpus import rules
@@ -19,6 +18,7 @@ from starvec_assets.corpus.build import REPOS, CorpusSummary, Fates, Selected, c
 from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.corpus.rules import CorpusSettings
 from starvec_assets.errors import StarvecError
+from starvec_assets.stars.repo_catalog import column_of
 from starvec_assets.stars.tables import stars_of, tables_of
 
 _LIST, _REPOSITORY, _FATE, _ROWS = "list", "repository", "fate", "rows"
@@ -96,9 +96,7 @@ def _of(batch: pa.RecordBatch, what: str) -> pa.Table:
 def _vocabulary(found: Sequence[pa.Table], catalogue: Path) -> pa.Table:
     """The columns of REPOS, most starred first."""
     table = pa.concat_tables(found).sort_by([("stars", "descending"), ("id", "ascending")])
-    those = pc.field("repo_id").isin(table["id"].combine_chunks())
-    known = pq.read_table(catalogue, columns=["repo_id", "name"], filters=those)
-    names = known["name"].take(pc.index_in(table["id"], value_set=known["repo_id"]))
+    names = column_of(catalogue, table["id"].combine_chunks(), "name")
     columns = [
         pa.array(np.arange(table.num_rows, dtype=np.int32)),
         table["id"],

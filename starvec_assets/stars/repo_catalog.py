@@ -127,15 +127,18 @@ def build_repo_catalog(
 
 
 def main_languages(catalogue: Path, repo_ids: Sequence[int]) -> list[str | None]:
-    """The main language of each of `repo_ids` in the catalogue's repos.parquet; None where it knows none.
+    """The main language of each of `repo_ids` in the catalogue's repos.parquet; None where it knows none."""
+    languages: list[str | None] = column_of(catalogue, pa.array(repo_ids, pa.int64()), "language").to_pylist()
+    return languages
+
+
+def column_of(catalogue: Path, repo_ids: pa.Array, name: str) -> pa.ChunkedArray:
+    """What the column `name` of the catalogue's repos.parquet has for each of `repo_ids`; null where it knows none.
 
     Other repositories, a hundred times as many, are never in memory.
     """
-    ids = pa.array(repo_ids, pa.int64())
-    known = pq.read_table(catalogue, columns=["repo_id", "language"], filters=pc.field("repo_id").isin(ids))
-    rows = pc.index_in(ids, value_set=known["repo_id"].combine_chunks())
-    languages: list[str | None] = known["language"].take(rows).to_pylist()
-    return languages
+    known = pq.read_table(catalogue, columns=["repo_id", name], filters=pc.field("repo_id").isin(repo_ids))
+    return known[name].take(pc.index_in(repo_ids, value_set=known["repo_id"].combine_chunks()))
 
 
 def _answers(ask: Callable[[int], Repository | None], repo_ids: list[int]) -> tuple[list[dict[str, Any]], str]:
