@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from starvec_assets.corpus.build import build_corpus
-from starvec_assets.corpus.rules import CorpusSettings
+from starvec_assets.corpus.selection import CorpusSettings
 
 ROWS_A_MONTH = 4_000_000
 USERS_A_BLOCK = 100_000

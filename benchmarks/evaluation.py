@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 
-from starvec_assets.evaluate import ranking
-from starvec_assets.evaluate.baselines import random_vectors
-from starvec_assets.evaluate.groups import only
+from starvec_assets.evaluation import ranking
+from starvec_assets.evaluation.awesome.groups import only
+from starvec_assets.evaluation.baselines import random_vectors
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from archive_hour import make_hour
+from make_hour_file import make_hour
 
 HOUR = "2024-01-10-12.json.gz"
 START = """
@@ -45,8 +45,8 @@ def read():
         while file.readinto(block): pass
 """
 OURS = """
-from starvec_assets.stars.hours import read_hour
-from starvec_assets.stars.readers import NoPandas
+from starvec_assets.ingest.hour_parser import read_hour
+from starvec_assets.ingest.reader_processes import NoPandas
 sys.meta_path.insert(0, NoPandas())  # as the processes do that read for ingest_month
 def read():
     rows = []
@@ -89,10 +89,10 @@ def read_hours(path: Path, folder: Path, count: int) -> tuple[float, float, floa
 
     Busy is CPU seconds, those of the reading processes with them, to wall seconds; the peak is that of all processes.
     """
-    from starvec_assets.stars.coverage import HourCoverage
-    from starvec_assets.stars.month import ingest_month
-    from starvec_assets.stars.months import month_start
-    from starvec_assets.stars.sources import FolderSource, file_name
+    from starvec_assets.ingest.build_month import ingest_month
+    from starvec_assets.ingest.calendar import month_start
+    from starvec_assets.ingest.coverage import HourCoverage
+    from starvec_assets.ingest.sources import FolderSource, file_name
 
     hours = [month_start("2024-01") + timedelta(hours=h) for h in range(count)]
     for hour in hours:
@@ -119,7 +119,7 @@ def read_hours(path: Path, folder: Path, count: int) -> tuple[float, float, floa
 
 def bytes_a_star(path: Path, stars: int, users: int, repositories: int) -> tuple[int, float, float]:
     """Stars of a month with random names, their size in stars.parquet, and that with the name on every star."""
-    from starvec_assets.stars.month import MONTH_STARS, SMALL
+    from starvec_assets.ingest.build_month import MONTH_STARS, SMALL
 
     dice = np.random.default_rng(1)
     given = dice.pareto(1.2, users) + 0.3

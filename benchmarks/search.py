@@ -24,10 +24,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
-from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
-from starvec_assets.home import home
+from starvec_assets.paths import home
+from starvec_assets.ragged import RaggedArray
 from starvec_assets.serve import server
 from starvec_assets.store import Artifact, ArtifactStore
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
@@ -164,7 +164,7 @@ def bundled(out: Path, shown: dict[str, Artifact], export: Path, core: bytes) ->
 def people_of(corpus: Artifact, vectors: Matrix) -> Matrix:
     """Vectors of 200 held-out people."""
     stars = pq.read_table(corpus.path / "repos.parquet", columns=["stars"])["stars"].to_numpy()
-    return user_vectors(vectors, PackedLists.load(corpus.path, "heldout_a_").first(200), stars)
+    return user_vectors(vectors, RaggedArray.load(corpus.path, "heldout_a_").first(200), stars)
 
 
 def recalls(context: BrowserContext, bundle: Path, vectors: Matrix, people: Matrix) -> tuple[float, float]:

@@ -4,7 +4,7 @@
     python benchmarks/training.py --scale 1
 
 `stars.parquet` has the columns user, repo_id and repo, a row a star, in the order given. Every method is a process of
-its own on two threads, trains on the same users, and is scored by benchmarks/acceptance.py, which needs the real lists
+its own on two threads, trains on the same users, and is scored by benchmarks/score_vectors.py, which needs the real lists
 and users under `--shared`. Seconds are those of the method: its start is in them, reading the lists is not. Peak memory
 is the process's, imports and lists included (0.3 GB). Peers that are not installed are named: `pip install
 'starvec[peers]'`; StarSpace is run where `--starspace` names its binary.
@@ -35,12 +35,12 @@ import scipy.sparse as sp
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this one, however it is started
 
-from acceptance import SHARED, acceptance
 from corpus import popularity_reach
+from score_vectors import SHARED, score_vectors
 
-from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.evaluate.heldout import split_lists
-from starvec_assets.train.settings import TrainSettings
+from starvec_assets.evaluation.heldout import split_lists
+from starvec_assets.ragged import RaggedArray
+from starvec_assets.training.settings import TrainSettings
 from starvec_assets.vectors import Matrix
 
 DIM, BATCH, LITERAL_EPOCHS, THREADS = 128, 1024, 10, 2
@@ -54,16 +54,16 @@ class Corpus:
     """What `prepare` wrote into `folder`."""
 
     folder: Path
-    lists: PackedLists
+    lists: RaggedArray
     n: int
 
     @staticmethod
     def load(folder: Path) -> "Corpus":
-        return Corpus(folder, PackedLists.load(folder), pq.read_metadata(folder / "repos.parquet").num_rows)
+        return Corpus(folder, RaggedArray.load(folder), pq.read_metadata(folder / "repos.parquet").num_rows)
 
     @property
-    def heldout(self) -> tuple[PackedLists, PackedLists]:
-        return PackedLists.load(self.folder, "heldout_a_"), PackedLists.load(self.folder, "heldout_b_")
+    def heldout(self) -> tuple[RaggedArray, RaggedArray]:
+        return RaggedArray.load(self.folder, "heldout_a_"), RaggedArray.load(self.folder, "heldout_b_")
 
 
 Made = tuple[Matrix, float | None]
@@ -83,7 +83,7 @@ def prepare(stars: Path, shared: Path, folder: Path) -> None:
     users, items = users[items >= 0], items[items >= 0]
     together = np.argsort(users, kind="stable")
     lengths = np.bincount(users)
-    lists = PackedLists(items[together], np.concatenate([[0], np.cumsum(lengths)]))
+    lists = RaggedArray(items[together], np.concatenate([[0], np.cumsum(lengths)]))
     shuffled = np.random.default_rng(0).permutation(len(lists))
     heldout, trained = shuffled[:HELD_OUT], np.sort(shuffled[HELD_OUT:])
     lists.take(trained[lengths[trained] >= LEAST_STARS]).save(folder)
@@ -101,8 +101,8 @@ def ours(corpus: Corpus, **change: Any) -> Made:
     """The project with its defaults, but for `change`."""
     from starvec_assets.text.documents import document
     from starvec_assets.text.encoders import TfidfSvdEncoder
-    from starvec_assets.train.device import pick_device
-    from starvec_assets.train.loop import train
+    from starvec_assets.training.device import pick_device
+    from starvec_assets.training.trainer import train
 
     settings, text = TrainSettings(**change), None
     if "text" in settings.start:
@@ -133,7 +133,7 @@ def literal(corpus: Corpus) -> Made:
     import torch
     from pytorch_metric_learning.losses import MultiSimilarityLoss
 
-    from starvec_assets.train.sampler import Sampler
+    from starvec_assets.training.sampler import Sampler
 
     torch.manual_seed(1)
     bags = torch.nn.EmbeddingBag(corpus.n, DIM, mode="mean")
@@ -196,7 +196,7 @@ def svd(corpus: Corpus) -> Made:
 
 
 def ppmi(corpus: Corpus) -> Made:
-    from starvec_assets.train.starts import ppmi_start
+    from starvec_assets.training.init_vectors import ppmi_start
 
     return ppmi_start(corpus.lists, corpus.n, DIM, seed=1), None
 
@@ -245,7 +245,7 @@ METHODS = {
 }
 
 
-def make_lists(users: int, repos: int, stars: int, seed: int = 0) -> PackedLists:
+def make_lists(users: int, repos: int, stars: int, seed: int = 0) -> RaggedArray:
     """About so many stars of random users: how many each gives is log-normal, which repositories a power law."""
     rng = np.random.default_rng(seed)
     wish = np.exp(rng.normal(0, 1.1, users))
@@ -266,14 +266,14 @@ def make_lists(users: int, repos: int, stars: int, seed: int = 0) -> PackedLists
         filled += len(starred)
         sizes[start : start + len(block)] = np.bincount(owner, minlength=len(block))
     sizes = sizes[sizes > 0]
-    return PackedLists(items[:filled], np.concatenate([[0], np.cumsum(sizes)]))
+    return RaggedArray(items[:filled], np.concatenate([[0], np.cumsum(sizes)]))
 
 
 def scale(share: float, start: str) -> dict[str, float]:
     """One epoch at a share of 4 million users x 300,000 repositories, in this process."""
-    from starvec_assets.train.device import pick_device
-    from starvec_assets.train.epoch import Epoch
-    from starvec_assets.train.loop import train
+    from starvec_assets.training.device import pick_device
+    from starvec_assets.training.metrics import Epoch
+    from starvec_assets.training.trainer import train
 
     users, repos, stars = (int(x * share) for x in (4_000_000, 300_000, 160_000_000))
     began = time.perf_counter()
@@ -373,7 +373,7 @@ def compare(stars: Path, shared: Path, names: list[str], starspace_binary: str, 
                 skipped.append(f"{method.label}: name its binary with --starspace")
             else:
                 took = apart("--measure", name, "--folder", scratch, "--starspace", starspace_binary)
-                scores = acceptance(np.load(folder / "vectors.npy"), repos, shared, splits)
+                scores = score_vectors(np.load(folder / "vectors.npy"), repos, shared, splits)
                 speeds[name] = took["users/s"]
                 figures = [f"{scores[column]:.4f}" for column in columns]
                 print(row([method.label, took["seconds"], took["peak GB"], *figures, took["users/s"]]), flush=True)

@@ -14,21 +14,21 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import scipy.sparse as sp
-from acceptance import SHARED, real_users
+from score_vectors import SHARED, real_users
 
-from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.evaluate import ranking
-from starvec_assets.evaluate.heldout import list_scores, split_lists
-from starvec_assets.evaluate.ranking import Floats
+from starvec_assets.evaluation import ranking
+from starvec_assets.evaluation.heldout import list_scores, split_lists
+from starvec_assets.evaluation.ranking import Floats
+from starvec_assets.ragged import RaggedArray
 from starvec_assets.store import ArtifactStore
 from starvec_assets.vectors import Counts, Matrix, unit_rows, user_vectors
 
 POWERS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
 HALF_LIVES = (200, 50, 20, 10)
-Split = tuple[PackedLists, PackedLists]
+Split = tuple[RaggedArray, RaggedArray]
 
 
-def aged(vectors: Matrix, lists: PackedLists, half_life: float) -> Matrix:
+def aged(vectors: Matrix, lists: RaggedArray, half_life: float) -> Matrix:
     """A star counts half as much as one that the person gave `half_life` stars later."""
     later = np.repeat(lists.offsets[1:], lists.lengths) - 1 - np.arange(len(lists.items))
     weights = (0.5 ** (later / half_life)).astype(np.float32)
@@ -38,7 +38,7 @@ def aged(vectors: Matrix, lists: PackedLists, half_life: float) -> Matrix:
 def scores(vectors: Matrix, stars: Counts, splits: list[Split], power: float, half_life: float) -> Floats:
     """Recall@50, NDCG@50 and reciprocal rank of each person, means over `splits`: float64 [3, people]."""
 
-    def people(lists: PackedLists) -> Matrix:
+    def people(lists: RaggedArray) -> Matrix:
         if np.isfinite(half_life):
             return aged(vectors, lists, half_life)
         return user_vectors(vectors, lists, stars, power)
@@ -62,7 +62,7 @@ def main() -> None:
     vectors = unit_rows(np.load(store.latest("trained_embeddings").path / "vectors.npy", allow_pickle=False))
     repos = pq.read_table(corpus / "repos.parquet")
     stars = repos["stars"].to_numpy()
-    groups = {"held out": [(PackedLists.load(corpus, "heldout_a_"), PackedLists.load(corpus, "heldout_b_"))]}
+    groups = {"held out": [(RaggedArray.load(corpus, "heldout_a_"), RaggedArray.load(corpus, "heldout_b_"))]}
     if (arguments.shared / "real_users").exists():
         index_of = {name.lower(): i for i, name in reversed(list(enumerate(repos["name"].to_pylist())))}
         lists = real_users(arguments.shared / "real_users", index_of)

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
-from starvec_assets.settings import Settings
 
 GIB, TIB = 1 << 30, 1 << 40
 PAGE = 50_000  # rows a page over REST, where the Storage Read API is not to be had

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from starvec_assets import progress
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
-from starvec_assets.home import PACKAGE, home
+from starvec_assets.paths import PACKAGE, home
 from starvec_assets.sample import SIMULATED
 from starvec_assets.store import ArtifactStore
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script; the exit status is 0 or, with a message that says the way out, 1."""
     arguments = _parser().parse_args(argv)
-    progress.show_on(os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1))  # Dagster redirects the number itself
+    progress.attach_terminal(
+        os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1)
+    )  # Dagster redirects the number itself
     try:
         arguments.run(arguments)
         sys.stdout.flush()
@@ -125,7 +127,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from starvec_assets.defs.common import last_whole_month
-    from starvec_assets.stars.months import FIRST_MONTH, parse_months
+    from starvec_assets.ingest.calendar import FIRST_MONTH, parse_months
 
     months, last = parse_months(arguments.months), last_whole_month()
     if months[-1] > last:  # said before the first of many months is ingested
@@ -145,7 +147,7 @@ def _materialize(source: str, months: Sequence[str], arguments: argparse.Namespa
     from starvec_assets.defs.overrides import RAW, op_config
     from starvec_assets.defs.resources import from_bigquery
     from starvec_assets.defs.terminal import run_job
-    from starvec_assets.stars.months import ranges
+    from starvec_assets.ingest.calendar import ranges
 
     _prepare(source, arguments)
     config = op_config(arguments.set, "monthly_refresh")
@@ -226,15 +228,15 @@ def _user(arguments: argparse.Namespace) -> None:
 def _stars_of(login: str, github: bool) -> list[tuple[int, str]]:
     """Repo_id and name of what `login` starred; the log tells no names."""
     from starvec_assets.defs.log import star_files
-    from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB
-    from starvec_assets.stars.people import stars_of
+    from starvec_assets.defs.resources import DuckDBWithSpill, GitHubResource
+    from starvec_assets.ingest.user_lookup import stars_of
 
     if github:
         with GitHubResource().open() as client:
             return [(star.repo_id, star.name) for star in client.starred(login)]
     artifacts = _store()
     log = artifacts.latest("star_log")
-    with SpillingDuckDB().connect() as connection:
+    with DuckDBWithSpill().connect() as connection:
         given = stars_of(connection, star_files(log, artifacts)[0], [login])
     if not given:
         raise StarvecError(
@@ -265,8 +267,8 @@ def _dev(arguments: argparse.Namespace) -> None:
 
 def _report() -> None:
     """What came of a run: the evaluation beside its baselines, and where things lie."""
-    from starvec_assets.evaluate.evaluation import Evaluation
-    from starvec_assets.evaluate.scoreboard import scoreboard, text_table
+    from starvec_assets.evaluation.evaluate import Evaluation
+    from starvec_assets.evaluation.scoreboard import scoreboard, text_table
 
     artifacts = _store()
     report, export = artifacts.latest("evaluation"), artifacts.latest("fp16_export")
@@ -311,7 +313,7 @@ def _build_wasm(arguments: argparse.Namespace) -> None:
 
 
 def _print_neighbours(neighbours: "list[Neighbour]", title: str) -> None:
-    from starvec_assets.export.columns import plain  # a description may hold what steers a terminal
+    from starvec_assets.export.catalogue_columns import plain  # a description may hold what steers a terminal
 
     print(title)
     width = max((len(found.name) for found in neighbours), default=0)

@@ -74,7 +74,7 @@ def scratch(parent: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def full_disk_named(folder: Path) -> Iterator[None]:
+def disk_full_as_error(folder: Path) -> Iterator[None]:
     """Raise StarvecError for an error of the block, DuckDB's and SQLite's too, that says that the disk is full."""
     try:
         yield

@@ -58,7 +58,7 @@ def line_chart(series: Mapping[str, tuple[Numbers, Numbers]], title: str, x: str
     return _png(figure)
 
 
-def named_points(points: Mapping[str, tuple[float, float]], title: str, x: str, y: str) -> bytes:
+def labelled_scatter(points: Mapping[str, tuple[float, float]], title: str, x: str, y: str) -> bytes:
     """A point (x, y) a name in one PNG, the horizontal axis logarithmic; names in a column, the best on top."""
     from matplotlib.ticker import LogLocator
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 _terminal: TextIO | None = None
 
 
-def show_on(terminal: TextIO | None) -> None:
+def attach_terminal(terminal: TextIO | None) -> None:
     """Send the bars and lines of this process to `terminal`; None silences them. Bars need a real terminal."""
     global _terminal
     _terminal = terminal

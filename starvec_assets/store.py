@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import fsync, full_disk_named, sha256, write_atomically
+from starvec_assets.files import disk_full_as_error, fsync, sha256, write_atomically
 
 _VERSION = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{12}")
 _ASSET = re.compile(r"[a-z][a-z0-9_]*(/\d{4}-\d{2})?")
@@ -174,7 +174,7 @@ class ArtifactStore:
         """
         folder = self._folder(asset)
         started = time.monotonic()
-        with full_disk_named(folder), _lock(folder, asset):
+        with disk_full_as_error(folder), _lock(folder, asset):
             for stale in folder.glob(".draft-*"):
                 shutil.rmtree(stale)
             draft = Draft(Path(tempfile.mkdtemp(prefix=".draft-", dir=folder)))

@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.ragged import RaggedArray
 
 Matrix = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.integer]
 
-FAME_POWER = 0.1
-"""How much less the famous count in a person's vector: a repository with s stars counts s ** -FAME_POWER.
+POPULARITY_EXPONENT = 0.1
+"""How much less the famous count in a person's vector: a repository with s stars counts s ** -POPULARITY_EXPONENT.
 
 Measured by benchmarks/user_vectors.py: people with tens of stars are found again more often than by the plain mean
 (power 0) and recommended as well; from 0.2 on, recommendations to real people get worse."""
 
-USER_RULE: dict[str, Any] = {"fame_power": FAME_POWER}
+USER_VECTOR_RULE: dict[str, Any] = {"fame_power": POPULARITY_EXPONENT}
 """What makes a person's vector, as manifests and the page name it."""
 
 
@@ -26,7 +26,7 @@ def unit_rows(vectors: npt.NDArray[np.floating]) -> Matrix:
     return np.asarray(vectors / np.where(norms > 0, norms, 1), dtype=np.float32)
 
 
-def user_vectors(vectors: Matrix, lists: PackedLists, stars: Counts, fame_power: float = FAME_POWER) -> Matrix:
+def user_vectors(vectors: Matrix, lists: RaggedArray, stars: Counts, fame_power: float = POPULARITY_EXPONENT) -> Matrix:
     """Unit mean of the unit vectors of each list's repositories, weighted by stars ** -fame_power: float32 [lists, d].
 
     `stars` [n]: how many people starred each row of `vectors`; only ratios matter, so equal ones give the plain mean.

@@ -9,7 +9,7 @@ import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export import wasm
-from starvec_assets.home import home
+from starvec_assets.paths import home
 
 if TYPE_CHECKING:
     from fake_bigquery import FakeBigQuery

@@ -19,7 +19,7 @@ from starvec_assets.cli import _command, _print_neighbours, main
 from starvec_assets.defs.common import last_whole_month
 from starvec_assets.errors import StarvecError
 from starvec_assets.export.fp16 import Export, Neighbour
-from starvec_assets.home import home
+from starvec_assets.paths import home
 from starvec_assets.sample.simulate import AWESOME, SampleSettings, write_archive
 from starvec_assets.store import ArtifactStore
 

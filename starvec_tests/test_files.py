@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from starvec_assets.defs.resources import SpillingDuckDB
+from starvec_assets.defs.resources import DuckDBWithSpill
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import full_disk_named, replacing, scratch, write_atomically
+from starvec_assets.files import disk_full_as_error, replacing, scratch, write_atomically
 
 
 def test_a_file_that_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ with scratch(Path({str(tmp_path)!r})) as folder:
 
 def test_two_queries_that_outgrow_their_memory_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STARVEC_HOME", str(tmp_path))
-    resource = SpillingDuckDB()
+    resource = DuckDBWithSpill()
     with resource.connect() as one, resource.connect() as other:
         for connection in (one, other):
             connection.execute("SET memory_limit = '40MB'")
@@ -69,12 +69,12 @@ def test_a_disk_that_is_full_is_named_whoever_says_it(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
-    with pytest.raises(StarvecError, match="is full: free space there"), full_disk_named(tmp_path):
+    with pytest.raises(StarvecError, match="is full: free space there"), disk_full_as_error(tmp_path):
         raise sqlite3.OperationalError(words)
 
 
 def test_another_fault_of_a_disk_is_not_called_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 30))
-    with pytest.raises(sqlite3.OperationalError), full_disk_named(tmp_path):
+    with pytest.raises(sqlite3.OperationalError), disk_full_as_error(tmp_path):
         raise sqlite3.OperationalError("disk I/O error")

@@ -8,9 +8,9 @@ import pytest
 from starvec_assets.plots import (
     bar_chart,
     histogram,
+    labelled_scatter,
     line_chart,
     month_chart,
-    named_points,
     picture,
     scatter_map,
     sparkline,
@@ -40,8 +40,8 @@ def test_charts_are_png_and_small():
         bar_chart({"a": 1.0, "b": 2.0}, "t", "x", {"a": (0.5, 1.5)}),
         histogram(np.arange(1, 1000), "t", "x", log=True),
         histogram([], "t", "x", log=True),
-        named_points({f"row {i} at $5": (1.0 + i, 0.1) for i in range(25)}, "t", "x", "y"),
-        named_points({}, "t", "x", "y"),
+        labelled_scatter({f"row {i} at $5": (1.0 + i, 0.1) for i in range(25)}, "t", "x", "y"),
+        labelled_scatter({}, "t", "x", "y"),
         month_chart(["2023-11", "2024-02"], {"stars": {"a": [1, 2], "b": [None, 3]}, "%": {"": [None, None]}}, "t"),
         month_chart(["2024-02"], {"stars": {"a": [1]}}, "t"),
     ]

@@ -1,31 +1,31 @@
 import numpy as np
 import pytest
 
-from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.vectors import FAME_POWER, unit_rows, user_vectors
+from starvec_assets.ragged import RaggedArray
+from starvec_assets.vectors import POPULARITY_EXPONENT, unit_rows, user_vectors
 
 VECTORS = np.array([[3, 0], [0, 0.5], [1, 1]], np.float32)
 
 
 def test_the_famous_count_less_and_the_length_of_a_vector_not_at_all():
-    lists = PackedLists.of([[0, 1]])
+    lists = RaggedArray.of([[0, 1]])
     mean = user_vectors(VECTORS, lists, np.array([16, 1, 1]), fame_power=0.5)
     assert mean == pytest.approx(np.array([[1, 4]]) / np.sqrt(17))
 
 
 def test_only_ratios_of_stars_matter_so_that_equal_ones_give_the_plain_mean():
-    lists = PackedLists.of([[0, 2], [0, 1, 2]])
+    lists = RaggedArray.of([[0, 2], [0, 1, 2]])
     plain = user_vectors(VECTORS, lists, np.array([9, 50, 7]), fame_power=0)
     assert user_vectors(VECTORS, lists, np.full(3, 1000)) == pytest.approx(plain, abs=1e-6)
     stars = np.array([2, 3, 5])
     assert user_vectors(VECTORS, lists, stars) == pytest.approx(user_vectors(VECTORS, lists, 100 * stars), abs=1e-6)
     assert user_vectors(VECTORS, lists, stars) == pytest.approx(
-        user_vectors(VECTORS, lists, stars, fame_power=FAME_POWER)
+        user_vectors(VECTORS, lists, stars, fame_power=POPULARITY_EXPONENT)
     )
 
 
 def test_nobodys_vector_is_zero_and_a_repository_without_stars_counts_as_one_with_one():
-    lists = PackedLists.of([[], [0, 1]])
+    lists = RaggedArray.of([[], [0, 1]])
     found = user_vectors(VECTORS, lists, np.array([0, 1, 9]), fame_power=1)
     assert found == pytest.approx(np.array([[0, 0], [np.sqrt(0.5), np.sqrt(0.5)]]))
 
@@ -33,5 +33,5 @@ def test_nobodys_vector_is_zero_and_a_repository_without_stars_counts_as_one_wit
 def test_vectors_given_are_left_as_they_were():
     vectors = unit_rows(VECTORS)
     before = vectors.copy()
-    user_vectors(vectors, PackedLists.of([[0]]), np.array([7, 8, 9]))
+    user_vectors(vectors, RaggedArray.of([[0]]), np.array([7, 8, 9]))
     assert (vectors == before).all()

@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from starvec_assets.corpus import rules
-from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.corpus.rules import CorpusSettings
+from starvec_assets.corpus import selection as rules
+from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import column, write_table
 from starvec_assets.progress import bar
+from starvec_assets.ragged import RaggedArray
 
 Ids = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
@@ -72,7 +72,7 @@ class Selected:
     """Of schema REPOS, most starred first."""
     ids: Ids
     """Users who know a repository of the vocabulary, in any order."""
-    lists: PackedLists
+    lists: RaggedArray
     """What each of them knows, as rows of the vocabulary in the order starred."""
 
 
@@ -234,7 +234,7 @@ def _vocabulary(db: duckdb.DuckDBPyConnection, catalogue: Path, settings: Corpus
     return table.add_column(0, REPOS.field("index"), pa.array(np.arange(table.num_rows, dtype=np.int32)))
 
 
-def _known_lists(parts: list[Path], vocabulary: pa.ChunkedArray, scratch: Path) -> tuple[Ids, PackedLists]:
+def _known_lists(parts: list[Path], vocabulary: pa.ChunkedArray, scratch: Path) -> tuple[Ids, RaggedArray]:
     """Ids of the users who know a repository of the vocabulary, ascending, and their lists of rows in it, on disk."""
     ids, lengths = [], []
     path = scratch / "items"
@@ -249,10 +249,10 @@ def _known_lists(parts: list[Path], vocabulary: pa.ChunkedArray, scratch: Path) 
             lengths.append(counts)
             progress.update()
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])
-    return np.concatenate(ids), PackedLists(np.memmap(path, np.int32, "r", shape=(int(offsets[-1]),)), offsets)
+    return np.concatenate(ids), RaggedArray(np.memmap(path, np.int32, "r", shape=(int(offsets[-1]),)), offsets)
 
 
-def _write_lists(lists: PackedLists, rows: Rows, out: Path) -> None:
+def _write_lists(lists: RaggedArray, rows: Rows, out: Path) -> None:
     """The chosen lists in the given order, a chunk in memory at a time."""
     offsets = np.concatenate([[0], np.cumsum(lists.lengths[rows], dtype=np.int64)])
     np.save(out / "offsets.npy", offsets)
@@ -263,7 +263,7 @@ def _write_lists(lists: PackedLists, rows: Rows, out: Path) -> None:
     items.flush()
 
 
-def _write_halves(lists: PackedLists, rows: Rows, keys: Keys, repo_ids: Ids, out: Path) -> None:
+def _write_halves(lists: RaggedArray, rows: Rows, keys: Keys, repo_ids: Ids, out: Path) -> None:
     """Each held-out list cut at random into A (the larger if odd) and B, both in the order starred.
 
     The draw of a repository hangs on the user's key and its repo_id alone, whatever else the corpus holds.
@@ -276,7 +276,7 @@ def _write_halves(lists: PackedLists, rows: Rows, keys: Keys, repo_ids: Ids, out
         halves["a"].append(items[~in_b])
         halves["b"].append(items[in_b])
     for half, cut in halves.items():
-        PackedLists.of(cut).save(out, f"heldout_{half}_")
+        RaggedArray.of(cut).save(out, f"heldout_{half}_")
 
 
 def _value(db: duckdb.DuckDBPyConnection, query: str) -> Any:

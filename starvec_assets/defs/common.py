@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from starvec_assets.config_base import format_validation_error
 from starvec_assets.errors import StarvecError
+from starvec_assets.ingest.calendar import FIRST_MONTH
 from starvec_assets.parquet import comments
-from starvec_assets.settings import what_is_wrong
-from starvec_assets.stars.months import FIRST_MONTH
 from starvec_assets.store import Artifact, ArtifactStore, Draft
 
 OWNER = "team:starvec"
@@ -44,7 +44,7 @@ class AssetConfig(dg.Config):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise dg.Failure(what_is_wrong(error), allow_retries=False) from error
+            raise dg.Failure(format_validation_error(error), allow_retries=False) from error
         except StarvecError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
 
@@ -120,7 +120,7 @@ def writing(
     )
 
 
-def same_rows(corpus: Artifact, *made: Artifact) -> None:
+def require_same_corpus(corpus: Artifact, *made: Artifact) -> None:
     """Check that the rows of `made` are the repositories of this very corpus, as far as each of them tells.
 
     Raises StarvecError for one that was made from another: equal numbers of rows say nothing.
@@ -186,7 +186,7 @@ def _cell(value: Any, most: int) -> str:
     return "".join(f"&#{ord(c)};" if c in "|<>&[]()`*_!\\" else c for c in text)
 
 
-def now_and_then(say: Callable[[str], None]) -> Callable[[str], None]:
+def throttled(say: Callable[[str], None]) -> Callable[[str], None]:
     """`say` for lines that come too fast to be read: what comes within seconds of the one before goes unsaid."""
     said = time.monotonic()
 

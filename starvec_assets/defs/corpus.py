@@ -7,16 +7,16 @@ import dagster as dg
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from starvec_assets.corpus.bigquery_corpus import push_down
 from starvec_assets.corpus.build import build_corpus
-from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.corpus.pushdown import push_down
-from starvec_assets.corpus.rules import CorpusSettings
+from starvec_assets.corpus.selection import CorpusSettings
+from starvec_assets.defs.bigquery_resource import BigQueryResource, priced
 from starvec_assets.defs.common import AssetConfig, asset, materialization, preview, table, writing
 from starvec_assets.defs.log import star_files
-from starvec_assets.defs.resources import BIGQUERY, IN_BIGQUERY, SpillingDuckDB, StoreResource
-from starvec_assets.defs.warehouse import BigQueryResource, priced
+from starvec_assets.defs.resources import BIGQUERY, IN_BIGQUERY, DuckDBWithSpill, StoreResource
+from starvec_assets.ingest.calendar import parse_months
 from starvec_assets.plots import histogram, picture
-from starvec_assets.stars.months import parse_months
+from starvec_assets.ragged import RaggedArray
 
 
 class UserBucketsConfig(CorpusSettings, AssetConfig):
@@ -41,7 +41,7 @@ def user_buckets(
     config: UserBucketsConfig,
     store: StoreResource,
     bigquery: BigQueryResource,
-    duckdb: SpillingDuckDB,
+    duckdb: DuckDBWithSpill,
 ) -> dg.MaterializeResult[None]:
     """Each person's stars in the order given, as packed arrays over a vocabulary of the most starred repositories.
 
@@ -76,7 +76,7 @@ def user_buckets(
             summary = build_corpus(stack.enter_context(duckdb.connect()), stars, names, draft.path, settings)
         draft.rows = {"users": summary.users["trained"], "stars": summary.stars["trained"], "repositories": summary.n}
     corpus = draft.done()
-    lengths = PackedLists.load(corpus.path).lengths
+    lengths = RaggedArray.load(corpus.path).lengths
     return materialization(
         corpus,
         rows=summary.users["trained"],

@@ -9,20 +9,20 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.defs.common import AssetConfig, asset, materialization, preview, same_rows, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, preview, require_same_corpus, table, writing
 from starvec_assets.defs.resources import AwesomeSource, StoreResource
-from starvec_assets.evaluate.awesome import LOSSES, build_awesome_lists
-from starvec_assets.evaluate.baselines import Popularity, System, aligned, random_vectors
-from starvec_assets.evaluate.evaluation import Evaluation, EvaluationSettings, evaluate
-from starvec_assets.evaluate.gates import BLOCKING, GateResult, GateSettings, Kind, gate, write_gates
-from starvec_assets.evaluate.groups import in_vocabulary
-from starvec_assets.evaluate.report import report
-from starvec_assets.evaluate.scoreboard import METRICS, scoreboard, text_table
+from starvec_assets.evaluation.awesome.build import LOSSES, build_awesome_lists
+from starvec_assets.evaluation.awesome.groups import in_vocabulary
+from starvec_assets.evaluation.baselines import Popularity, System, aligned, random_vectors
+from starvec_assets.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate
+from starvec_assets.evaluation.gates import BLOCKING, GateResult, GateSettings, Kind, gate, write_gates
+from starvec_assets.evaluation.report import report
+from starvec_assets.evaluation.scoreboard import METRICS, scoreboard, text_table
+from starvec_assets.ingest.repo_catalog import main_languages
 from starvec_assets.plots import bar_chart, picture
-from starvec_assets.stars.repo_catalog import main_languages
+from starvec_assets.ragged import RaggedArray
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
-from starvec_assets.vectors import USER_RULE, Matrix
+from starvec_assets.vectors import USER_VECTOR_RULE, Matrix
 
 # Checks by the kind of gate they show.
 CHECKS: dict[Kind, tuple[str, str]] = {
@@ -83,7 +83,7 @@ class EvaluationConfig(EvaluationSettings, GateSettings, AssetConfig):
     group="evaluation",
     kinds={"numpy", "parquet"},
     deps=["trained_embeddings", "readme_init_vectors", "user_buckets", "awesome_lists", "repo_catalog"],
-    rules=USER_RULE,
+    rules=USER_VECTOR_RULE,
     checks=[
         dg.AssetCheckSpec(name, asset="evaluation", blocking=kind in BLOCKING, description=description)
         for kind, (name, description) in CHECKS.items()
@@ -103,7 +103,7 @@ def evaluation(
         artifacts.latest(name)
         for name in ("trained_embeddings", "readme_init_vectors", "user_buckets", "awesome_lists", "repo_catalog")
     ]
-    same_rows(corpus, trained, text)
+    require_same_corpus(corpus, trained, text)
     repos = pq.read_table(corpus.path / "repos.parquet")
     ids = repos["repo_id"].to_numpy()
     vectors = np.load(trained.path / "vectors.npy", allow_pickle=False)
@@ -114,9 +114,9 @@ def evaluation(
         "text": np.load(text.path / "vectors.npy", allow_pickle=False),
     }
     if config.spectral_baseline:
-        from starvec_assets.train.starts import spectral_start
+        from starvec_assets.training.init_vectors import spectral_start
 
-        systems["spectral"] = spectral_start(PackedLists.load(corpus.path), len(ids), vectors.shape[1], config.seed)
+        systems["spectral"] = spectral_start(RaggedArray.load(corpus.path), len(ids), vectors.shape[1], config.seed)
     if (before := _before(context.log, artifacts, trained)) is not None:
         systems["previous"] = aligned(*before, ids)
     about = f"Vectors {trained.content_hash[:12]}, learned from stars of {', '.join(trained.manifest.provenance)}."
@@ -124,8 +124,8 @@ def evaluation(
         scores = evaluate(
             systems,
             in_vocabulary(lists.path / "groups.parquet", ids),
-            PackedLists.load(corpus.path, "heldout_a_"),
-            PackedLists.load(corpus.path, "heldout_b_"),
+            RaggedArray.load(corpus.path, "heldout_a_"),
+            RaggedArray.load(corpus.path, "heldout_b_"),
             main_languages(catalogue.path / "repos.parquet", ids.tolist()),
             repos["stars"].to_numpy(),
             draft.path,

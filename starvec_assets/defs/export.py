@@ -10,19 +10,19 @@ from starvec_assets.defs.common import (
     asset,
     materialization,
     preview,
-    same_rows,
+    require_same_corpus,
     table,
     writing,
 )
 from starvec_assets.defs.resources import StoreResource
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluate.gates import failures
+from starvec_assets.evaluation.gates import failures
 from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.export.fp16 import Export, ExportSettings, build_export
 from starvec_assets.export.wasm import build as build_core
-from starvec_assets.home import home
+from starvec_assets.paths import home
 from starvec_assets.store import Artifact
-from starvec_assets.vectors import USER_RULE
+from starvec_assets.vectors import USER_VECTOR_RULE
 
 
 class GatedConfig(AssetConfig):
@@ -56,7 +56,7 @@ def fp16_export(
     trained, corpus, catalogue, scores = inputs = [
         artifacts.latest(name) for name in ("trained_embeddings", "user_buckets", "repo_catalog", "evaluation")
     ]
-    same_rows(corpus, trained)
+    require_same_corpus(corpus, trained)
     closed = pass_gate(context, config, scores, trained)
     with writing(context, artifacts, "fp16_export", config, inputs) as draft:
         summary = build_export(
@@ -105,7 +105,7 @@ class WebBundleConfig(GatedConfig):
         "user_buckets",
         "star_log",
     ],
-    rules=USER_RULE,
+    rules=USER_VECTOR_RULE,
     freshness=REFRESHED_MONTHLY,
 )
 def web_bundle(
@@ -119,7 +119,7 @@ def web_bundle(
     artifacts = store.open()
     shown = {name: artifacts.latest(name) for name in BundleInputs.__dataclass_fields__}
     trained = artifacts.latest("trained_embeddings")
-    same_rows(shown["user_buckets"], trained)
+    require_same_corpus(shown["user_buckets"], trained)
     for artifact in (artifact for name, artifact in shown.items() if name != "evaluation"):  # that is the gate's matter
         if (of := artifact.manifest.inputs.get("trained_embeddings")) and of[1] != trained.content_hash:
             raise StarvecError(

@@ -13,37 +13,37 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 from pydantic import Field
 
+from starvec_assets.defs.bigquery_resource import BigQueryResource, Ingest, months_of_tables, priced
 from starvec_assets.defs.common import (
     MONTHS,
     OWNER,
     AssetConfig,
     code_version,
     materialization,
-    now_and_then,
     preview,
     table,
+    throttled,
     told,
     writing,
 )
 from starvec_assets.defs.resources import (
     BIGQUERY,
     IN_BIGQUERY,
-    SpillingDuckDB,
+    DuckDBWithSpill,
     StarSource,
     StoreResource,
     from_bigquery,
 )
-from starvec_assets.defs.warehouse import BigQueryResource, Ingest, months_of_tables, priced
-from starvec_assets.home import home
+from starvec_assets.ingest.build_month import MonthSummary, ingest_month
+from starvec_assets.ingest.calendar import hours_of
+from starvec_assets.ingest.coverage import OK, HourCoverage, faulty_spans, to_usual, unseen_share
+from starvec_assets.ingest.hour_cache import clear_progress
+from starvec_assets.ingest.sources import Source
+from starvec_assets.ingest.star_log import seen_share, year_before
+from starvec_assets.paths import home
 from starvec_assets.plots import sparkline
 from starvec_assets.progress import bar
 from starvec_assets.sample import SIMULATED
-from starvec_assets.stars.coverage import OK, HourCoverage, faulty_spans, to_usual, unseen_share
-from starvec_assets.stars.month import MonthSummary, ingest_month
-from starvec_assets.stars.months import hours_of
-from starvec_assets.stars.parts import clear_progress
-from starvec_assets.stars.sources import Source
-from starvec_assets.stars.star_log import seen_share, year_before
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
 
 WHOLE, USUAL, SEEN = "every_hour_is_whole", "stars_as_usual", "event_ids_as_usual"
@@ -118,7 +118,7 @@ def raw_stars_and_repos(
     store: StoreResource,
     star_source: StarSource,
     bigquery: BigQueryResource,
-    duckdb: SpillingDuckDB,
+    duckdb: DuckDBWithSpill,
 ) -> Month:
     """One pass over the events of a month, or one query for several."""
     months = list(context.partition_keys)
@@ -189,7 +189,7 @@ def _month(
     context: dg.AssetExecutionContext,
     config: RawStarsConfig,
     artifacts: ArtifactStore,
-    duckdb: SpillingDuckDB,
+    duckdb: DuckDBWithSpill,
     month: str,
     ingest: Ingest,
     provenance: str,
@@ -258,7 +258,7 @@ class Watch:
     """Hours as they end: a bar in a terminal, a line in the UI's log now and then."""
 
     def __init__(self, context: dg.AssetExecutionContext, month: str) -> None:
-        self.month, self.say = month, now_and_then(context.log.info)
+        self.month, self.say = month, throttled(context.log.info)
         self.hours = self.stars = self.bytes = 0
         self.expected = len(hours_of(month))
         self.began = time.monotonic()

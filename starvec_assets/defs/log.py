@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from starvec_assets.defs.common import REFRESHED_MONTHLY, AssetConfig, asset, materialization, preview, table, writing
-from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB, StoreResource
+from starvec_assets.defs.resources import DuckDBWithSpill, GitHubResource, StoreResource
 from starvec_assets.errors import StarvecError
+from starvec_assets.ingest.repo_catalog import build_repo_catalog
+from starvec_assets.ingest.star_log import build_star_log
 from starvec_assets.plots import month_chart, picture
 from starvec_assets.sample import SIMULATED
-from starvec_assets.stars.repo_catalog import build_repo_catalog
-from starvec_assets.stars.star_log import build_star_log
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
 
 
@@ -112,7 +112,7 @@ def repo_catalog(
     context: dg.AssetExecutionContext,
     config: RepoCatalogConfig,
     store: StoreResource,
-    duckdb: SpillingDuckDB,
+    duckdb: DuckDBWithSpill,
     github: GitHubResource,
 ) -> dg.MaterializeResult[None]:
     """One row a starred repository: newest name, former names, description, language, first and last seen.

@@ -7,9 +7,9 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.decorators.op_decorator import DecoratedOpFunction
 
+from starvec_assets.config_base import parse_value
 from starvec_assets.definitions import defs
 from starvec_assets.errors import StarvecError
-from starvec_assets.settings import parse_value
 
 RAW = "raw_stars__raw_repos"
 """The one op that makes two assets."""

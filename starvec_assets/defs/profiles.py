@@ -8,19 +8,19 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.defs.common import AssetConfig, asset, materialization, preview, same_rows, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, preview, require_same_corpus, table, writing
 from starvec_assets.defs.log import star_files
-from starvec_assets.defs.resources import DeveloperSource, GitHubResource, SpillingDuckDB, StoreResource
-from starvec_assets.evaluate.awesome import catalogue_ids
+from starvec_assets.defs.resources import DeveloperSource, DuckDBWithSpill, GitHubResource, StoreResource
+from starvec_assets.evaluation.awesome.build import catalogue_ids
+from starvec_assets.ingest.user_lookup import stars_of, user_ids
 from starvec_assets.plots import bar_chart, line_chart, picture
-from starvec_assets.profile.developers import ask_github, build_developers, starred_rows
-from starvec_assets.profile.probes import ProbeSettings, fit_probes, load_categories
-from starvec_assets.profile.quantiles import fit_quantiles
+from starvec_assets.profiles.developers import ask_github, build_developers, starred_rows
+from starvec_assets.profiles.probes import ProbeSettings, fit_probes, load_categories
+from starvec_assets.profiles.quantiles import fit_quantiles
+from starvec_assets.ragged import RaggedArray
 from starvec_assets.sample import SIMULATED
-from starvec_assets.stars.people import stars_of, user_ids
 from starvec_assets.store import Artifact
-from starvec_assets.vectors import USER_RULE, Counts, Matrix, user_vectors
+from starvec_assets.vectors import USER_VECTOR_RULE, Counts, Matrix, user_vectors
 
 TOLD_APART = "categories_are_told_apart"
 PEOPLE = 20_000
@@ -36,7 +36,7 @@ class LinearProbesConfig(ProbeSettings, AssetConfig):
     group="profiles",
     kinds={"scikitlearn"},
     deps=["trained_embeddings", "user_buckets", "repo_catalog"],
-    rules=USER_RULE,
+    rules=USER_VECTOR_RULE,
     checks=[
         dg.AssetCheckSpec(
             TOLD_APART, asset="linear_probes", description="Every category is there and told apart: AUC 0.9 or more."
@@ -49,13 +49,13 @@ def linear_probes(
     """The axes of the skill radar: one logistic regression a category, told by its reference repositories.
 
     Repositories and people live in one space, so what tells a category's repositories apart also scores a person. The
-    references stand in profile/categories.toml and are followed through renames.
+    references stand in profiles/categories.toml and are followed through renames.
     """
     artifacts = store.open()
     trained, corpus, catalogue = inputs = [
         artifacts.latest(name) for name in ("trained_embeddings", "user_buckets", "repo_catalog")
     ]
-    same_rows(corpus, trained)
+    require_same_corpus(corpus, trained)
     vectors, repos = _vectors(trained), pq.read_table(corpus.path / "repos.parquet")
     names = repos["name"].to_pylist()
     name_of = dict(zip(repos["repo_id"].to_pylist(), names, strict=True))
@@ -65,7 +65,7 @@ def linear_probes(
     with writing(context, artifacts, "linear_probes", config, inputs) as draft:
         summary = fit_probes(vectors, names, _stars(corpus), _people(corpus, vectors), present, config, draft.path)
         draft.rows = {"categories": len(summary.auc)}
-        draft.facts = {"user_rule": USER_RULE, "omitted": summary.omitted, "missing": summary.missing}
+        draft.facts = {"user_rule": USER_VECTOR_RULE, "omitted": summary.omitted, "missing": summary.missing}
     probes = draft.done()
     faults = [
         f"{category}: cross-validated AUC {auc:.3f} is under {config.least_auc:g}; mend its references"
@@ -125,7 +125,7 @@ class QuantileTablesConfig(AssetConfig):
     group="profiles",
     kinds={"numpy"},
     deps=["trained_embeddings", "user_buckets"],
-    rules=USER_RULE,
+    rules=USER_VECTOR_RULE,
 )
 def quantile_tables(
     context: dg.AssetExecutionContext, config: QuantileTablesConfig, store: StoreResource
@@ -136,12 +136,12 @@ def quantile_tables(
     """
     artifacts = store.open()
     trained, corpus = inputs = [artifacts.latest("trained_embeddings"), artifacts.latest("user_buckets")]
-    same_rows(corpus, trained)
+    require_same_corpus(corpus, trained)
     vectors = _vectors(trained)
     with writing(context, artifacts, "quantile_tables", config, inputs) as draft:
         summary = fit_quantiles(vectors, _people(corpus, vectors), draft.path, config.pairs, config.seed)
         draft.rows = {"quantiles": 1001}
-        draft.facts = {"user_rule": USER_RULE}
+        draft.facts = {"user_rule": USER_VECTOR_RULE}
     tables = draft.done()
     per_cent = np.linspace(0, 100, 1001)
     curves = {
@@ -178,26 +178,26 @@ class DeveloperVectorsConfig(AssetConfig):
     group="profiles",
     kinds={"duckdb", "numpy"},
     deps=["trained_embeddings", "user_buckets", "star_log", "repo_catalog", "stargazer_topup"],
-    rules=USER_RULE,
+    rules=USER_VECTOR_RULE,
 )
 def developer_vectors(
     context: dg.AssetExecutionContext,
     config: DeveloperVectorsConfig,
     store: StoreResource,
-    duckdb: SpillingDuckDB,
+    duckdb: DuckDBWithSpill,
     developer_source: DeveloperSource,
     github: GitHubResource,
 ) -> dg.MaterializeResult[None]:
     """Well-known developers to compare oneself with: vectors of what they starred in public.
 
-    Nobody else's vector is kept. The list is profile/developers.tsv: delete a line to remove someone. Their stars come
+    Nobody else's vector is kept. The list is profiles/developers.tsv: delete a line to remove someone. Their stars come
     from the star log, or all of them from the GitHub API; simulated people have theirs in the log alone.
     """
     artifacts = store.open()
     trained, corpus, log, catalogue = inputs = [
         artifacts.latest(n) for n in ("trained_embeddings", "user_buckets", "star_log", "repo_catalog")
     ]
-    same_rows(corpus, trained)
+    require_same_corpus(corpus, trained)
     people = developer_source.read(log.manifest.provenance)
     months, topped_up = star_files(log, artifacts)
     inputs += topped_up
@@ -222,7 +222,12 @@ def developer_vectors(
     ) as draft:
         summary = build_developers(rows, _vectors(trained), _stars(corpus), people, draft.path, config.min_stars)
         draft.rows = {"developers": len(summary.kept)}
-        draft.facts = {"user_rule": USER_RULE, "stars from": origin, "left_out": summary.left_out, "unknown": unknown}
+        draft.facts = {
+            "user_rule": USER_VECTOR_RULE,
+            "stars from": origin,
+            "left_out": summary.left_out,
+            "unknown": unknown,
+        }
     reasons = {
         login: unknown.get(login, f"{n} starred repositories of the vocabulary")
         for login, n in summary.left_out.items()
@@ -251,7 +256,7 @@ def _vectors(trained: Artifact) -> Matrix:
 
 def _people(corpus: Artifact, vectors: Matrix) -> Matrix:
     """Vectors of the first people of the corpus, which stand in random order; float32 [at most PEOPLE, d]."""
-    return user_vectors(vectors, PackedLists.load(corpus.path).first(PEOPLE), _stars(corpus))
+    return user_vectors(vectors, RaggedArray.load(corpus.path).first(PEOPLE), _stars(corpus))
 
 
 def _stars(corpus: Artifact) -> Counts:

@@ -11,23 +11,23 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, ValidationError
 
-from starvec_assets.defs.warehouse import BigQueryResource
+from starvec_assets.config_base import format_validation_error
+from starvec_assets.defs.bigquery_resource import BigQueryResource
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluate.awesome import list_names, read_folder
-from starvec_assets.evaluate.fetch import FetchSettings, fetch_lists
+from starvec_assets.evaluation.awesome.build import list_names, read_folder
+from starvec_assets.evaluation.awesome.fetch import FetchSettings, fetch_lists
 from starvec_assets.files import scratch
 from starvec_assets.github import GitHub, Token
-from starvec_assets.home import home
-from starvec_assets.profile.developers import Developer, read_developers
+from starvec_assets.ingest.sources import FolderSource, HttpSettings, HttpSource, Source
+from starvec_assets.paths import home
+from starvec_assets.profiles.developers import Developer, read_developers
 from starvec_assets.sample import SIMULATED
 from starvec_assets.sample.simulate import AWESOME, PEOPLE, SampleSettings, write_archive
-from starvec_assets.settings import what_is_wrong
-from starvec_assets.stars.sources import FolderSource, HttpSettings, HttpSource, Source
 from starvec_assets.store import ArtifactStore
 from starvec_assets.text.documents import Readmes, first_readmes, folder_readmes, no_readmes
 from starvec_assets.text.encoders import TextEncoder, TfidfSvdEncoder
-from starvec_assets.text.sentences import MODEL, SentenceTransformerEncoder
-from starvec_assets.train.device import Device, DeviceChoice, Precision, pick_device
+from starvec_assets.text.sentence_transformer import MODEL, SentenceTransformerEncoder
+from starvec_assets.training.device import Device, DeviceChoice, Precision, pick_device
 
 
 class StoreResource(dg.ConfigurableResource[None]):
@@ -55,7 +55,7 @@ class GpuResource(dg.ConfigurableResource[None]):
         return device
 
 
-class SpillingDuckDB(DuckDBResource):
+class DuckDBWithSpill(DuckDBResource):
     """DuckDB in memory that spills to a folder of STARVEC_HOME when a query outgrows its share."""
 
     database: str = Field(default=":memory:", description="an in-memory database; artifacts are read as Parquet")
@@ -141,7 +141,7 @@ class DeveloperSource(dg.ConfigurableResource[None]):
     """Who the well-known developers are."""
 
     path: str = Field(
-        default="", description="a table like profile/developers.tsv; empty takes that, and the sample's own for it"
+        default="", description="a table like profiles/developers.tsv; empty takes that, and the sample's own for it"
     )
 
     def read(self, provenance: Sequence[str]) -> list[Developer]:
@@ -218,11 +218,13 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         try:
             return resource(**{field: environ[name] for field, name in variables.items() if environ.get(name)})
         except ValidationError as error:
-            raise StarvecError(f"{what_is_wrong(error, variables)} (docs/operation.md has the settings)") from error
+            raise StarvecError(
+                f"{format_validation_error(error, variables)} (docs/operation.md has the settings)"
+            ) from error
 
     return {
         "store": made(StoreResource, bucket="STARVEC_BUCKET"),
-        "duckdb": made(SpillingDuckDB, memory_limit_gb="STARVEC_MEMORY_GB"),
+        "duckdb": made(DuckDBWithSpill, memory_limit_gb="STARVEC_MEMORY_GB"),
         "gpu": made(GpuResource, device="STARVEC_DEVICE"),
         "bigquery": made(
             BigQueryResource,

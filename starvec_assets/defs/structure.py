@@ -6,13 +6,13 @@ import dagster as dg
 import numpy as np
 import pyarrow.parquet as pq
 
-from starvec_assets.defs.common import AssetConfig, asset, materialization, same_rows, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, require_same_corpus, table, writing
 from starvec_assets.defs.resources import StoreResource
-from starvec_assets.evaluate.analogies import ALL, ask, read_relations
-from starvec_assets.evaluate.awesome import catalogue_ids
-from starvec_assets.evaluate.structure import StructureSettings, build_structure
+from starvec_assets.evaluation.analogies import ALL, ask, read_relations
+from starvec_assets.evaluation.awesome.build import catalogue_ids
+from starvec_assets.evaluation.vector_analysis import StructureSettings, build_structure
+from starvec_assets.ingest.repo_catalog import main_languages
 from starvec_assets.plots import picture
-from starvec_assets.stars.repo_catalog import main_languages
 
 METHODS = {
     "3cosadd": "b - a + c (3CosAdd)",
@@ -39,7 +39,7 @@ def vector_structure(
 ) -> dg.MaterializeResult[None]:
     """Vector arithmetic and clusters, measured, and a map of the most starred repositories.
 
-    Analogies from evaluate/analogies.toml ("pandas - python + typescript = danfo.js?") beside what nearness alone
+    Analogies from evaluation/analogies.toml ("pandas - python + typescript = danfo.js?") beside what nearness alone
     answers; silhouette, Hopkins statistic and the language of neighbours beside what one single cloud of the same shape
     has. A map of 20,000 takes about a minute of one core; `repositories` in the config says how many. No gate.
     """
@@ -47,7 +47,7 @@ def vector_structure(
     trained, corpus, catalogue = inputs = [
         artifacts.latest(name) for name in ("trained_embeddings", "user_buckets", "repo_catalog")
     ]
-    same_rows(corpus, trained)
+    require_same_corpus(corpus, trained)
     repos = pq.read_table(corpus.path / "repos.parquet", columns=["repo_id", "name"])
     ids = repos["repo_id"].to_pylist()
     relations = read_relations()

@@ -14,8 +14,8 @@ from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionI
 
 from starvec_assets import progress
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import full_disk_named, write_atomically
-from starvec_assets.home import PACKAGE, home
+from starvec_assets.files import disk_full_as_error, write_atomically
+from starvec_assets.paths import PACKAGE, home
 
 PROCESS = "starvec/process"
 """Run tag: process and host of a run from a terminal."""
@@ -54,7 +54,7 @@ def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any]) -> 
     if len(months) > 1:
         span = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
         what = f"{name} for {months[0]}..{months[-1]}"
-    with full_disk_named(home()), dg.DagsterInstance.get() as instance:
+    with disk_full_as_error(home()), dg.DagsterInstance.get() as instance:
         _end_killed_runs(instance)
         try:
             result = job.execute_in_process(

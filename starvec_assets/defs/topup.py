@@ -5,13 +5,13 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 
-from starvec_assets.defs.common import AssetConfig, asset, materialization, now_and_then, preview, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, preview, table, throttled, writing
 from starvec_assets.defs.log import months_of
-from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB, StoreResource
-from starvec_assets.home import home
+from starvec_assets.defs.resources import DuckDBWithSpill, GitHubResource, StoreResource
+from starvec_assets.ingest.stargazers import SOURCE, TopUpSettings, clear, top_up
+from starvec_assets.paths import home
 from starvec_assets.plots import month_chart, picture
 from starvec_assets.progress import bar
-from starvec_assets.stars.stargazers import SOURCE, TopUpSettings, clear, top_up
 
 NAMED = 100
 
@@ -32,7 +32,7 @@ def stargazer_topup(
     config: StargazerTopupConfig,
     store: StoreResource,
     github: GitHubResource,
-    duckdb: SpillingDuckDB,
+    duckdb: DuckDBWithSpill,
 ) -> dg.MaterializeResult[None]:
     """Optional: stars of chosen repositories as GitHub lists them, for months of which the archive lost a part.
 
@@ -44,7 +44,7 @@ def stargazer_topup(
     log, catalogue, before = (*map(artifacts.latest, ("star_log", "repo_catalog")), artifacts.find("stargazer_topup"))
     months = months_of(log, artifacts, "raw_stars")
     archive = {month.asset.partition("/")[2]: month.path / "stars.parquet" for month in months}
-    progress, say = home() / "progress" / "stargazers", now_and_then(context.log.info)
+    progress, say = home() / "progress" / "stargazers", throttled(context.log.info)
     chosen = bool(config.repositories or config.most_starred)
     provenance = [SOURCE] if chosen or (before and SOURCE in before.manifest.provenance) else []
     with (

@@ -9,19 +9,19 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from starvec_assets.defs.common import AssetConfig, asset, materialization, same_rows, table, writing
+from starvec_assets.defs.common import AssetConfig, asset, materialization, require_same_corpus, table, writing
 from starvec_assets.defs.resources import GpuResource, StoreResource
-from starvec_assets.home import home
-from starvec_assets.plots import line_chart, named_points, picture, sparkline
+from starvec_assets.paths import home
+from starvec_assets.plots import labelled_scatter, line_chart, picture, sparkline
 from starvec_assets.store import ArtifactStore, CorruptArtifact
-from starvec_assets.train.device import Device
-from starvec_assets.train.epoch import Epoch, TrainResult
-from starvec_assets.train.job import TrainJob
-from starvec_assets.train.launch import launch, torchrun_arguments
-from starvec_assets.train.leaderboard import Bench, LeaderboardSettings, Result, Score, parse_rows, run_rows, write_rows
-from starvec_assets.train.settings import TrainSettings
-from starvec_assets.train.training_log import write_epochs, write_steps
-from starvec_assets.vectors import USER_RULE
+from starvec_assets.training.device import Device
+from starvec_assets.training.job import TrainJob
+from starvec_assets.training.launch import launch, torchrun_arguments
+from starvec_assets.training.metrics import Epoch, TrainResult
+from starvec_assets.training.settings import TrainSettings
+from starvec_assets.training.sweep import Bench, LeaderboardSettings, Result, Score, parse_rows, run_rows, write_rows
+from starvec_assets.training.training_log import write_epochs, write_steps
+from starvec_assets.vectors import USER_VECTOR_RULE
 
 HELD_OUT = ("held-out recall@50", "held-out NDCG@50", "held-out MRR")
 
@@ -47,7 +47,7 @@ class TrainedEmbeddingsConfig(TrainSettings, AssetConfig):
     group="training",
     kinds={"pytorch", "numpy"},
     deps=["user_buckets", "readme_init_vectors"],
-    rules=USER_RULE,
+    rules=USER_VECTOR_RULE,
     pool="gpu",
     op_tags=ON_A_GPU,
 )
@@ -62,7 +62,7 @@ def trained_embeddings(
     """
     artifacts = store.open()
     corpus, text = artifacts.latest("user_buckets"), artifacts.latest("readme_init_vectors")
-    same_rows(corpus, text)
+    require_same_corpus(corpus, text)
 
     def on_epoch(epoch: Epoch) -> None:
         facts = {name: value for name, value in asdict(epoch).items() if value is not None}
@@ -122,7 +122,7 @@ def trained_embeddings(
 
 def _train_here(job: TrainJob, device: Device, on_epoch: Callable[[Epoch], None]) -> TrainResult:
     """Train in this process."""
-    from starvec_assets.train.worker import train_job
+    from starvec_assets.training.worker import train_job
 
     return train_job(job, device, on_epoch)
 
@@ -173,7 +173,7 @@ def training_leaderboard(
     corpus, text, lists = inputs = [
         artifacts.latest(name) for name in ("user_buckets", "readme_init_vectors", "awesome_lists")
     ]
-    same_rows(corpus, text)
+    require_same_corpus(corpus, text)
     rows = parse_rows(config.rows, config.common)
     device = gpu.pick(context.log)
     bench = Bench(
@@ -219,7 +219,7 @@ def training_leaderboard(
             ),
             **{
                 f"{name} against seconds": dg.MetadataValue.md(
-                    picture(named_points(points, f"{name} against seconds, start included", "seconds", name), name)
+                    picture(labelled_scatter(points, f"{name} against seconds, start included", "seconds", name), name)
                 )
                 for name, points in quality.items()
             },

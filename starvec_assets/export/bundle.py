@@ -20,12 +20,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.columns import plain, write_columns
-from starvec_assets.export.planes import write_planes
+from starvec_assets.export.catalogue_columns import plain, write_columns
+from starvec_assets.export.quantization import write_planes
 from starvec_assets.files import sha256
-from starvec_assets.home import PACKAGE
-from starvec_assets.profile.probes import load_probes
-from starvec_assets.vectors import USER_RULE
+from starvec_assets.paths import PACKAGE
+from starvec_assets.profiles.probes import load_probes
+from starvec_assets.vectors import USER_VECTOR_RULE
 
 FORMAT = 1
 WEB = PACKAGE / "web"
@@ -90,7 +90,7 @@ def build_bundle(
             "evaluation": _evaluation(inputs.evaluation),
             "evaluated": _read_json(inputs.evaluation / "data.json"),
             "gate": _read_json(inputs.evaluation / "gates.json"),
-            "user_rule": USER_RULE,
+            "user_rule": USER_VECTOR_RULE,
             "made": dict(made),
         },
     )

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from starvec_assets.corpus.packed import PackedLists
+from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
 from starvec_assets.parquet import column, write_table
-from starvec_assets.settings import Settings
+from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
 SCHEMA = pa.schema(
@@ -162,7 +162,7 @@ class Export:
 
     def person(self, rows: list[int]) -> npt.NDArray[np.float32]:
         """The vector of a person who starred `rows`, float32 [d]: see `user_vectors`."""
-        everything = PackedLists.of([list(range(len(rows)))])
+        everything = RaggedArray.of([list(range(len(rows)))])
         vector: npt.NDArray[np.float32] = user_vectors(self.vectors(rows), everything, self._stars[rows])[0]
         return vector
 

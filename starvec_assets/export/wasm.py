@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
-from starvec_assets.home import PACKAGE
+from starvec_assets.paths import PACKAGE
 
 USEARCH = "2.26.6"
 SHA256 = "eefb8dc019ad5a184f6089b22f20b91b3961720e504e97ba2718ad62ed65674b"

@@ -19,15 +19,15 @@ from typing import Any
 
 from pydantic import Field
 
+from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
+from starvec_assets.ingest.calendar import hours_of
+from starvec_assets.ingest.sources import file_name
 from starvec_assets.progress import bar
 from starvec_assets.sample import SIMULATED
 from starvec_assets.sample.catalogue import SampleRepo, load_catalogue
 from starvec_assets.sample.events import hourly_lines, login_of, simulate_events
 from starvec_assets.sample.people import specialists
-from starvec_assets.settings import Settings
-from starvec_assets.stars.months import hours_of
-from starvec_assets.stars.sources import file_name
 
 MARKER = "sample.json"
 AWESOME = "awesome"
@@ -135,7 +135,7 @@ def _write(
     stars = events.kind == 0
     people = specialists(events.user[stars], events.repo[stars], repos)
     rows = [f"{login_of(person)}\tSimulated person {person}\t{field}" for field, person in people]
-    (out / PEOPLE).write_text("\n".join(["# Simulated people in the form of profile/developers.tsv.", *rows]) + "\n")
+    (out / PEOPLE).write_text("\n".join(["# Simulated people in the form of profiles/developers.tsv.", *rows]) + "\n")
     return SampleSummary(settings.users, len(repos), events.stars, len(events.time), len(hours), size)
 
 

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.corpus.build import CorpusSummary, build_corpus, user_keys
-from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.corpus.rules import CorpusSettings
+from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.errors import StarvecError
+from starvec_assets.ragged import RaggedArray
 
 Star = tuple[int, str, int, int]  # user_id, user_login, repo_id, starred_at in seconds
 
@@ -96,7 +96,7 @@ def expected_lists(stars: list[Star], settings: CorpusSettings) -> tuple[list[in
 
 
 def merged(out: Path) -> dict[frozenset[int], None]:
-    a, b = (PackedLists.load(out, f"heldout_{half}_") for half in "ab")
+    a, b = (RaggedArray.load(out, f"heldout_{half}_") for half in "ab")
     return {frozenset(np.concatenate([x, y]).tolist()): None for x, y in zip(a, b, strict=True)}
 
 
@@ -117,11 +117,11 @@ def test_lists_and_vocabulary_are_those_of_the_rules(build: Build, rows_a_part: 
     order = sorted(lists, key=lambda user: int(user_keys(np.array([user]), settings.seed)[0]))
     eligible = [user for user in order if len(lists[user]) >= settings.heldout_min_known]
     heldout = eligible[: round(settings.heldout_share * len(lists))]
-    packed = PackedLists.load(out)
+    packed = RaggedArray.load(out)
     assert packed.items.dtype == np.int32
     assert packed.offsets.dtype == np.int64
     assert [x.tolist() for x in packed] == [lists[user] for user in order if user not in heldout]
-    halves = [PackedLists.load(out, f"heldout_{half}_") for half in "ab"]
+    halves = [RaggedArray.load(out, f"heldout_{half}_") for half in "ab"]
     for user, a, b in zip(heldout, *halves, strict=True):
         assert sorted([*a, *b]) == sorted(lists[user])
         assert len(a) - len(b) in (0, 1)
@@ -145,7 +145,7 @@ def test_summary_accounts_for_every_row_and_user(build: Build) -> None:
     assert sum(summary.users.values()) == len({star[0] for star in stars})
     assert summary.users["bot"] == 10
     assert min(summary.users[fate] for fate in ("few", "many", "heldout", "trained")) > 0
-    packed = PackedLists.load(out)
+    packed = RaggedArray.load(out)
     assert summary.users["trained"] == len(packed)
     assert summary.stars["trained"] == len(packed.items)
     assert summary.lengths.tolist() == np.bincount(packed.lengths, minlength=SMALL.max_stars + 1).tolist()
@@ -156,7 +156,7 @@ def test_first_star_counts_across_months(build: Build) -> None:
     early = [(user, f"u{user}", 10, 7) for user in range(60)]
     _, out = build(late + early, months=2)
     repos = pq.read_table(out / "repos.parquet")["repo_id"].to_pylist()
-    assert {tuple(repos[i] for i in x) for x in PackedLists.load(out)} == {(10, 1, 2, 3, 4, 5, 6, 7, 8, 9)}
+    assert {tuple(repos[i] for i in x) for x in RaggedArray.load(out)} == {(10, 1, 2, 3, 4, 5, 6, 7, 8, 9)}
 
 
 def test_held_out_users_and_their_halves_stay_when_other_users_join(build: Build) -> None:
@@ -170,7 +170,7 @@ def test_held_out_users_and_their_halves_stay_when_other_users_join(build: Build
 
     def halves(out: Path) -> list[set[int]]:
         ids = pq.read_table(out / "repos.parquet")["repo_id"].to_numpy()
-        return [set(ids[x].tolist()) for half in "ab" for x in PackedLists.load(out, f"heldout_{half}_")]
+        return [set(ids[x].tolist()) for half in "ab" for x in RaggedArray.load(out, f"heldout_{half}_")]
 
     assert halves(before) == halves(after)
 

@@ -12,16 +12,16 @@ import dagster as dg
 import pytest
 
 from starvec_assets.defs import common
+from starvec_assets.defs.bigquery_resource import BigQueryResource
 from starvec_assets.defs.corpus import user_buckets
 from starvec_assets.defs.ingest import SEEN, USUAL, WHOLE, Watch, _months_before, raw_stars_and_repos
 from starvec_assets.defs.log import repo_catalog, star_log
-from starvec_assets.defs.resources import GitHubResource, SpillingDuckDB, StarSource, StoreResource
+from starvec_assets.defs.resources import DuckDBWithSpill, GitHubResource, StarSource, StoreResource
 from starvec_assets.defs.topup import stargazer_topup
-from starvec_assets.defs.warehouse import BigQueryResource
 from starvec_assets.github import GitHub, Stargazer, StargazerPage
-from starvec_assets.home import home
-from starvec_assets.stars.coverage import HourCoverage
-from starvec_assets.stars.stargazers import SOURCE
+from starvec_assets.ingest.coverage import HourCoverage
+from starvec_assets.ingest.stargazers import SOURCE
+from starvec_assets.paths import home
 from starvec_assets.store import ArtifactStore
 
 STARS = {"2024-01": 40, "2024-02": 60, "2024-03": 10}
@@ -66,7 +66,7 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dg.Ex
         event_id = write_month(folder, month, stars, LOST if month == "2024-03" else 1, event_id)
     resources: dict[str, dg.ConfigurableResource] = {
         "store": StoreResource(),
-        "duckdb": SpillingDuckDB(threads=1),
+        "duckdb": DuckDBWithSpill(threads=1),
         "star_source": StarSource(location=str(folder)),
         "bigquery": BigQueryResource(),
     }

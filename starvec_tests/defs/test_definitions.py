@@ -16,7 +16,7 @@ from starvec_assets.defs.common import code_version, table
 from starvec_assets.defs.resources import from_environment
 from starvec_assets.defs.training import TrainedEmbeddingsConfig
 from starvec_assets.errors import StarvecError
-from starvec_assets.home import PACKAGE
+from starvec_assets.paths import PACKAGE
 
 KEYS = {
     "raw_stars",

@@ -13,8 +13,8 @@ import pytest
 from starvec_assets.defs.evaluation import _before
 from starvec_assets.defs.export import fp16_export, web_bundle
 from starvec_assets.defs.resources import StoreResource
-from starvec_assets.evaluate.baselines import random_vectors
-from starvec_assets.evaluate.gates import GateResult, write_gates
+from starvec_assets.evaluation.baselines import random_vectors
+from starvec_assets.evaluation.gates import GateResult, write_gates
 from starvec_assets.export.bundle import BundleInputs
 from starvec_assets.store import Artifact, ArtifactStore
 

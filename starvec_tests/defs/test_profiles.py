@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.defs import profiles
-from starvec_assets.defs.resources import DeveloperSource, GitHubResource, SpillingDuckDB, StoreResource
-from starvec_assets.profile.probes import load_categories
-from starvec_assets.stars.repo_catalog import CATALOG
+from starvec_assets.defs.resources import DeveloperSource, DuckDBWithSpill, GitHubResource, StoreResource
+from starvec_assets.ingest.repo_catalog import CATALOG
+from starvec_assets.profiles.probes import load_categories
+from starvec_assets.ragged import RaggedArray
 from starvec_assets.store import Artifact, ArtifactStore
-from starvec_assets.vectors import FAME_POWER, unit_rows, user_vectors
+from starvec_assets.vectors import POPULARITY_EXPONENT, unit_rows, user_vectors
 
 CATEGORIES = load_categories()
 RENAMED = CATEGORIES["Security"][0]
@@ -40,7 +40,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     centres = np.vstack([rng.standard_normal((10, 32)), np.zeros(32)])
     vectors = unit_rows(centres[of] + rng.standard_normal((len(NAMES), 32)))
     names = ["new/name" if name == RENAMED else name for name in NAMES]
-    lists = PackedLists.of([np.sort(rng.choice(len(NAMES), 30, replace=False)).astype(np.int32) for _ in range(200)])
+    lists = RaggedArray.of([np.sort(rng.choice(len(NAMES), 30, replace=False)).astype(np.int32) for _ in range(200)])
 
     def put(asset: str, inputs: tuple[Artifact, ...] = (), **tables: Any) -> Artifact:
         with store.write(asset, code_version="1", inputs=inputs) as draft:
@@ -92,7 +92,7 @@ def api() -> Iterator[tuple[str, dict[str, bytes]]]:
 def materialize(
     asset: dg.AssetsDefinition, config: Mapping[str, Any] | None = None, **resources: Any
 ) -> dg.ExecuteInProcessResult:
-    standard = {"store": StoreResource(), "duckdb": SpillingDuckDB(memory_limit_gb=0.5)}
+    standard = {"store": StoreResource(), "duckdb": DuckDBWithSpill(memory_limit_gb=0.5)}
     wanted = {name: r for name, r in (standard | resources).items() if name in asset.required_resource_keys}
     ops = {"ops": {asset.op.name: {"config": dict(config or {})}}}
     return dg.materialize([asset], resources=wanted, run_config=ops)
@@ -123,9 +123,9 @@ def test_developers_from_the_log_and_who_has_too_few_stars_in_it(store: Artifact
     assert "moved | 1 starred repositories of the vocabulary" in metadata["left out"].replace("&#95;", "_")
     built = store.latest("developer_vectors")
     assert built.manifest.facts["left_out"] == {"moved": 1, "no-such-login": 0}
-    assert built.manifest.facts["user_rule"] == {"fame_power": FAME_POWER}
+    assert built.manifest.facts["user_rule"] == {"fame_power": POPULARITY_EXPONENT}
     vectors = np.load(store.latest("trained_embeddings").path / "vectors.npy")
-    expected = user_vectors(vectors, PackedLists.of([list(range(12))]), STARS)
+    expected = user_vectors(vectors, RaggedArray.of([list(range(12))]), STARS)
     assert np.load(built.path / "vectors.npy") == pytest.approx(expected, abs=1e-6)
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from starvec_assets.defs import evaluation, export, profiles, structure, training
-from starvec_assets.defs.common import same_rows
+from starvec_assets.defs.common import require_same_corpus
 from starvec_assets.defs.resources import StoreResource, from_environment
 from starvec_assets.errors import StarvecError
 from starvec_assets.store import Artifact, ArtifactStore
@@ -57,6 +57,6 @@ def test_what_is_of_another_corpus_is_refused(asset: dg.AssetsDefinition, stale:
 
 def test_what_is_of_this_corpus_or_tells_nothing_is_taken(store: ArtifactStore):
     corpus = store.latest("user_buckets")
-    same_rows(corpus, put(store, "trained_embeddings", "", [corpus]), store.latest("repo_catalog"))
+    require_same_corpus(corpus, put(store, "trained_embeddings", "", [corpus]), store.latest("repo_catalog"))
     with pytest.raises(StarvecError, match="its rows are other repositories"):
-        same_rows(corpus, store.latest("readme_init_vectors"))
+        require_same_corpus(corpus, store.latest("readme_init_vectors"))

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.defs import training
 from starvec_assets.defs.resources import GpuResource, StoreResource
+from starvec_assets.ragged import RaggedArray
 from starvec_assets.store import ArtifactStore
 
 N, USERS, D = 100, 240, 16
@@ -27,11 +27,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
         store = StoreResource().open()
     rng = np.random.default_rng(0)
     near = [rng.permutation(10)[:8] + 10 * rng.integers(10) for _ in range(USERS)]
-    lists = PackedLists.of([np.union1d(stars, rng.choice(N, 3)).astype(np.int32) for stars in near])
+    lists = RaggedArray.of([np.union1d(stars, rng.choice(N, 3)).astype(np.int32) for stars in near])
     with store.write("user_buckets", code_version="1") as draft:
         lists.take(np.arange(40, USERS)).save(draft.path)
         for half, part in (("a", slice(0, None, 2)), ("b", slice(1, None, 2))):
-            PackedLists.of([lists[i][part] for i in range(40)]).save(draft.path, f"heldout_{half}_")
+            RaggedArray.of([lists[i][part] for i in range(40)]).save(draft.path, f"heldout_{half}_")
         pq.write_table(pa.table({"repo_id": range(N), "stars": [9] * N}), draft.path / "repos.parquet")
         draft.rows = {"repositories": N, "users": USERS - 40}
     corpus = draft.done()

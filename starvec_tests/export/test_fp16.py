@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.errors import StarvecError
 from starvec_assets.export.fp16 import SCHEMA, Export, ExportSettings, build_export
+from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import unit_rows, user_vectors
 
 N, D = 300, 16
@@ -63,7 +63,7 @@ def test_a_persons_vector_follows_the_rule_and_their_own_stars_are_left_out(vect
     assert rows == [3, 10]
     person = answers.person([3, 10])
     np.testing.assert_allclose(
-        person, user_vectors(vectors, PackedLists.of([[3, 10]]), np.arange(N, 0, -1))[0], atol=2e-3
+        person, user_vectors(vectors, RaggedArray.of([[3, 10]]), np.arange(N, 0, -1))[0], atol=2e-3
     )
     assert {3, 10}.isdisjoint(n.index for n in answers.nearest(person, 50, without={3, 10}))
 

@@ -4,8 +4,8 @@ from itertools import combinations
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.profile.developers import read_developers
-from starvec_assets.profile.probes import load_categories
+from starvec_assets.profiles.developers import read_developers
+from starvec_assets.profiles.probes import load_categories
 from starvec_assets.sample.catalogue import RELATED, load_catalogue, parse_catalogue
 
 

@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.profile.developers import read_developers
+from starvec_assets.profiles.developers import read_developers
 from starvec_assets.sample import SIMULATED, simulate
 from starvec_assets.sample.catalogue import load_catalogue
 from starvec_assets.sample.people import simulate_stars

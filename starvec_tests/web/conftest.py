@@ -13,23 +13,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from starvec_assets.corpus.packed import PackedLists
-from starvec_assets.evaluate.baselines import Popularity, random_vectors
-from starvec_assets.evaluate.evaluation import EvaluationSettings, evaluate
-from starvec_assets.evaluate.gates import GateSettings, gate
-from starvec_assets.evaluate.groups import Groups
-from starvec_assets.evaluate.heldout import split_lists
+from starvec_assets.evaluation.awesome.groups import Groups
+from starvec_assets.evaluation.baselines import Popularity, random_vectors
+from starvec_assets.evaluation.evaluate import EvaluationSettings, evaluate
+from starvec_assets.evaluation.gates import GateSettings, gate
+from starvec_assets.evaluation.heldout import split_lists
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.export.fp16 import ExportSettings, build_export
-from starvec_assets.profile.developers import Developer, build_developers
-from starvec_assets.profile.probes import ProbeSettings, fit_probes, load_categories
-from starvec_assets.profile.quantiles import fit_quantiles
+from starvec_assets.ingest.star_log import MONTHS
+from starvec_assets.profiles.developers import Developer, build_developers
+from starvec_assets.profiles.probes import ProbeSettings, fit_probes, load_categories
+from starvec_assets.profiles.quantiles import fit_quantiles
+from starvec_assets.ragged import RaggedArray
 from starvec_assets.sample.catalogue import load_catalogue
 from starvec_assets.sample.people import simulate_stars, specialists
 from starvec_assets.serve import server
-from starvec_assets.stars.star_log import MONTHS
-from starvec_assets.train.starts import spectral_start
+from starvec_assets.training.init_vectors import spectral_start
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
 USERS = 3_000
@@ -56,7 +56,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
     order = np.argsort(-np.bincount(drawn.repo, minlength=len(catalogue)), kind="stable")
     row_of = np.argsort(order)
     repos = [catalogue[i] for i in order]
-    lists = PackedLists.of(np.split(row_of[drawn.repo].astype(np.int32), np.flatnonzero(np.diff(drawn.user)) + 1))
+    lists = RaggedArray.of(np.split(row_of[drawn.repo].astype(np.int32), np.flatnonzero(np.diff(drawn.user)) + 1))
     a, b = split_lists(lists.first(100), 4, 100, 0)
     corpus = lists.take(np.arange(100, USERS))
     vectors = unit_rows(spectral_start(corpus, len(repos), D, 0))
@@ -94,13 +94,13 @@ def _write_log(folder: Path, stars: int) -> None:
 
 
 def _evaluate(
-    folder: Path, vectors: Matrix, stars: Any, a: PackedLists, b: PackedLists, topics: list[tuple[str, str]]
+    folder: Path, vectors: Matrix, stars: Any, a: RaggedArray, b: RaggedArray, topics: list[tuple[str, str]]
 ) -> None:
     rows: dict[tuple[str, str], list[int]] = {}
     for row, topic in enumerate(topics):
         rows.setdefault(topic, []).append(row)
     kept = {topic: members for topic, members in rows.items() if len(members) >= 3}
-    groups = Groups(PackedLists.of(list(kept.values())), [field for field, _ in kept], len(vectors))
+    groups = Groups(RaggedArray.of(list(kept.values())), [field for field, _ in kept], len(vectors))
     systems = {"trained": vectors, "random": random_vectors(len(vectors), D, 0), "popularity": Popularity()}
     settings = EvaluationSettings(queries=300, users=50, resamples=100)
     scores = evaluate(systems, groups, a, b, [None] * len(vectors), stars, folder, settings)

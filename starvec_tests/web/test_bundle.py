@@ -15,8 +15,8 @@ import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export.bundle import BundleInputs, build_bundle
-from starvec_assets.profile.probes import load_probes
-from starvec_assets.vectors import USER_RULE
+from starvec_assets.profiles.probes import load_probes
+from starvec_assets.vectors import USER_VECTOR_RULE
 
 MADE = {"code_version": "test", "sources": ["simulated people"]}
 
@@ -42,7 +42,7 @@ def test_the_model_lists_every_file_of_the_data(bundle: Path, model: dict[str, A
         content = (bundle / "data" / name).read_bytes()
         assert file == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     assert model["files"]["vectors.hi"]["bytes"] == model["n"] * model["d"]
-    assert model["user_rule"] == USER_RULE
+    assert model["user_rule"] == USER_VECTOR_RULE
 
 
 def test_the_model_says_what_it_is_made_of(inputs: BundleInputs, model: dict[str, Any]):

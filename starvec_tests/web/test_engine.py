@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from starvec_assets.corpus.packed import PackedLists
 from starvec_assets.export.bundle import BundleInputs
-from starvec_assets.export.planes import decode, read_planes, write_planes
+from starvec_assets.export.quantization import decode, read_planes, write_planes
 from starvec_assets.files import sha256
-from starvec_assets.profile.probes import load_probes
+from starvec_assets.profiles.probes import load_probes
+from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
 Visitor = Any  # starvec_tests/web/conftest.py
@@ -474,7 +474,7 @@ def test_a_persons_vector_is_pythons(visitor: Visitor, site: str, decoded: Matri
     rows, stars = [2, 40, 333, 1000], [900, 300, 20, 0]
     counts = np.zeros(len(decoded), np.int64)
     counts[rows] = stars
-    expected = user_vectors(decoded, PackedLists.of([rows]), counts, fame_power=0.1)[0]
+    expected = user_vectors(decoded, RaggedArray.of([rows]), counts, fame_power=0.1)[0]
     page, _ = open_engine(visitor.context, site)
     vector = page.evaluate(
         """async ({ base, rows, stars, d }) => {

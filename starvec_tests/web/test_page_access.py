@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from visit import StarsApi, Truth, look_up, shown, until, visit
+from page_helpers import StarsApi, Truth, look_up, shown, until, visit
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 VIEWS = (  # in this order: who is looked up stays known

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from visit import Truth, arrived, shown, until, visit
+from page_helpers import Truth, arrived, shown, until, visit
 
 
 @pytest.fixture(scope="module")

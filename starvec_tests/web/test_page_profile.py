@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from visit import API, StarsApi, Truth, answer, axes, look_up, shown, until, visit
+from page_helpers import API, StarsApi, Truth, answer, axes, look_up, shown, until, visit
 
-from starvec_assets.profile.probes import ProbeSettings
+from starvec_assets.profiles.probes import ProbeSettings
 
 ROWS = [*range(3, 300, 2), *range(900, 1100)]
 MORE = [(900_000_000 + i, f"nobody/knows-{i}") for i in range(20)]

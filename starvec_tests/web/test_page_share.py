@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from visit import StarsApi, Truth, axes, look_up, shown, visit
+from page_helpers import StarsApi, Truth, axes, look_up, shown, visit
 
 from starvec_assets.vectors import unit_rows
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from visit import StarsApi, Truth, arrived, axes, look_up, shown, until, visit
+from page_helpers import StarsApi, Truth, arrived, axes, look_up, shown, until, visit
 
 from starvec_assets.serve import server
 

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from visit import until
+from page_helpers import until
 
-from starvec_assets.evaluate.evaluation import Evaluation
-from starvec_assets.evaluate.gates import GateResult
-from starvec_assets.evaluate.report import CHARTS, report
+from starvec_assets.evaluation.evaluate import Evaluation
+from starvec_assets.evaluation.gates import GateResult
+from starvec_assets.evaluation.report import CHARTS, report
 from starvec_assets.export.bundle import BundleInputs
 
 CUT = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {

@@ -18,9 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
-from starvec_assets.home import PACKAGE
+from starvec_assets.paths import PACKAGE
 from starvec_assets.sample.simulate import AWESOME, SampleSettings, write_archive
-from starvec_assets.train.launch import LEASE
+from starvec_assets.training.launch import LEASE
 
 ROOT = PACKAGE.parent
 MONTH = "2024-01"
@@ -291,7 +291,7 @@ def test_cancelling_a_training_on_ranks_leaves_none_of_them(ui: Ui):
 
 
 def test_a_changed_default_shows_the_asset_as_unsynced(ui: Ui):
-    settings = ui.project / "starvec_assets/train/settings.py"
+    settings = ui.project / "starvec_assets/training/settings.py"
     text = settings.read_text()
     changed, count = re.subn(r"(epochs: int = Field\(\s*)(default=)?\d+", r"\1default=2", text)
     assert count == 1

@@ -1,0 +1,1 @@
+"""Awesome lists: fetch READMEs, parse them into groups, resolve groups to repositories."""

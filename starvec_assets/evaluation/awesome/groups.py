@@ -1,0 +1,73 @@
+"""Groups of repositories that belong together, and how well vectors bring a group's members near each other.
+
+A group is one section of one list, 3 to 60 repositories of the vocabulary. Every repository in a group is a query.
+The gain of another repository is the sum over shared groups of 1 / log2(1 + group size).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+
+from starvec_assets.evaluation import ranking
+from starvec_assets.evaluation.ranking import Floats, Indices
+from starvec_assets.ragged import RaggedArray
+from starvec_assets.vectors import Matrix
+
+SIZE_MIN, SIZE_MAX = 3, 60
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups over a vocabulary of `n` repositories."""
+
+    members: RaggedArray
+    """Distinct vocabulary rows of each group."""
+    lists: list[str]
+    """The list that each group is from."""
+    n: int
+
+    @property
+    def queries(self) -> Indices:
+        """Every row that is in a group, ascending."""
+        return np.unique(self.members.items)
+
+    def gains(self, queries: Indices) -> sp.csr_array:
+        """What every row is worth to each query, float64 [queries, n]; nothing to itself."""
+        membership = sp.csr_array(self.members.matrix(self.n).astype(np.float64).T)
+        weights = sp.diags_array(1 / np.log2(1 + self.members.lengths))
+        gains = sp.csr_array(membership[queries] @ weights @ membership.T).tocoo()
+        other = gains.col != queries[gains.row]
+        kept = (gains.data[other], (gains.row[other], gains.col[other]))
+        return sp.csr_array(kept, shape=gains.shape)
+
+
+def in_vocabulary(groups: Path, repo_ids: npt.NDArray[np.int64]) -> Groups:
+    """Groups of groups.parquet cut to the vocabulary `repo_ids` [n]; those that then have 3 to 60 members."""
+    table = pq.read_table(groups, columns=["group", "list", "repo_id"])
+    index = pc.index_in(table["repo_id"], value_set=pa.array(repo_ids))
+    known = table.append_column("index", index).filter(pc.is_valid(index)).sort_by([("group", "ascending")])
+    group, rows = known["group"].to_numpy(), known["index"].to_numpy()
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    names = known["list"].take(pa.array(starts)).to_pylist()
+    members = np.split(rows, starts[1:])
+    kept = [i for i, rows in enumerate(members) if SIZE_MIN <= len(rows) <= SIZE_MAX and len(starts)]
+    return Groups(RaggedArray.of([np.sort(members[i]) for i in kept]), [names[i] for i in kept], len(repo_ids))
+
+
+def group_scores(vectors: Matrix, groups: Groups, ks: tuple[int, ...] = (10, 100)) -> dict[int, Floats]:
+    """NDCG at each k of every query, float64 [queries]: ranking by cosine over the vocabulary, the query left out."""
+    queries = groups.queries
+    ranked = ranking.top_k(vectors[queries], vectors, max(ks), exclude=only(queries))
+    gains = groups.gains(queries)
+    return {k: ranking.ndcg(ranked, gains, k) for k in ks}
+
+
+def only(rows: Indices) -> RaggedArray:
+    """A list of one for each row: the query itself, to be left out."""
+    return RaggedArray(rows.astype(np.int32), np.arange(len(rows) + 1, dtype=np.int64))

@@ -1,0 +1,143 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.evaluation.awesome.build import (
+    LISTS,
+    LOSSES,
+    build_awesome_lists,
+    catalogue_ids,
+    list_names,
+    read_folder,
+)
+from starvec_assets.evaluation.awesome.groups import in_vocabulary
+
+README = """# Awesome
+- [me](https://github.com/x/me)
+## Contents
+- [code](https://github.com/x/self)
+## Tools
+- [a](https://github.com/x/a) - and [e](https://github.com/x/e)
+- [b](https://github.com/X/B)
+- [c](https://github.com/x/old-c)
+- [c again](https://github.com/x/c)
+- [b again](https://github.com/x/b)
+- [gone](https://github.com/no/where)
+- [site](https://example.com)
+## Few
+- [d](https://github.com/x/d)
+- [e](https://github.com/x/e)
+## Other lists
+- [l](https://github.com/x/awesome-l)
+"""
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    rows = [
+        (1, "x/A", [], 50),
+        (2, "x/b", [], 40),
+        (3, "x/c", ["x/Old-C", "x/d"], 30),
+        (4, "x/d", [], 20),  # took the name that repository 3 once had
+        (5, "x/e", [], 10),
+        (6, "X/E", [], 9),  # an abandoned repository of the same name
+        (7, "x/me", [], 5),
+    ]
+    columns = dict(zip(("repo_id", "name", "former_names", "stars"), map(list, zip(*rows, strict=True)), strict=True))
+    pq.write_table(pa.table(columns), tmp_path / "repos.parquet")
+    return tmp_path / "repos.parquet"
+
+
+def test_names_resolve_in_any_case_and_through_renames(catalogue):
+    ids = catalogue_ids(catalogue, ["x/A", "X/old-c", "x/d", "x/E", "no/where"])
+    assert set(ids) == {"x/a", "x/old-c", "x/d", "x/e"}
+    assert ids["x/a"] == 1
+    assert ids["x/old-c"] == 3
+    assert ids["x/d"] == 4, "a name in use wins over a former one"
+    assert ids["x/e"] == 5, "the more starred of two of one name"
+
+
+def test_groups_and_losses_by_hand(catalogue, tmp_path):
+    summary = build_awesome_lists({"o/awesome": README, "o/gone": "404: Not Found"}, catalogue, tmp_path)
+    assert summary.groups == 1
+    assert summary.empty == ["o/gone"]
+    groups = pq.read_table(tmp_path / "groups.parquet").to_pylist()
+    assert [(g["group"], g["list"], g["section"], g["repo_id"]) for g in groups] == [
+        (0, "o/awesome", "Awesome / Tools", repo_id) for repo_id in (1, 2, 3)
+    ]
+    row = pq.read_table(tmp_path / "lists.parquet").to_pylist()[0]
+    assert row == {
+        "list": "o/awesome",
+        "items": 12,
+        "no_repository": 1,
+        "not_content": 1,
+        "list_of_lists": 1,
+        "duplicate": 2,
+        "unknown": 1,
+        "small_group": 3,
+        "kept": 3,
+        "groups": 1,
+    }
+    assert row["items"] == row["kept"] + sum(row[loss] for loss in LOSSES)
+    entries = pq.read_table(tmp_path / "entries.parquet").to_pylist()
+    assert {e["repo_name"]: e["repo_id"] for e in entries}["x/old-c"] == 3
+    assert {e["repo_name"]: e["repo_id"] for e in entries}["no/where"] is None
+
+
+def test_same_lists_same_bytes_in_any_order(catalogue, tmp_path):
+    readmes = {"o/a": README, "o/b": README.replace("Tools", "Things")}
+    for folder, order in (("one", readmes), ("two", dict(reversed(readmes.items())))):
+        (tmp_path / folder).mkdir()
+        build_awesome_lists(order, catalogue, tmp_path / folder)
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+
+
+def test_columns_carry_comments(catalogue, tmp_path):
+    build_awesome_lists({"o/a": README}, catalogue, tmp_path)
+    schema = pq.read_schema(tmp_path / "lists.parquet")
+    assert all(schema.field(name).metadata[b"comment"] for name in LISTS.names)
+
+
+def test_lists_without_any_group_are_refused(catalogue, tmp_path):
+    with pytest.raises(StarvecError, match="none of 1 awesome lists"):
+        build_awesome_lists({"o/a": "404: Not Found"}, catalogue, tmp_path)
+
+
+def test_no_lists_at_all_give_empty_tables(catalogue, tmp_path):
+    assert build_awesome_lists({}, catalogue, tmp_path).groups == 0
+    assert all(pq.read_table(tmp_path / f"{name}.parquet").num_rows == 0 for name in ("entries", "groups", "lists"))
+    assert len(in_vocabulary(tmp_path / "groups.parquet", np.arange(5)).members) == 0
+
+
+def test_a_folder_of_readmes(tmp_path):
+    (tmp_path / "o__awesome-x.md").write_text("- ü", encoding="utf-8")
+    (tmp_path / "o__a__b.rst").write_text("*", encoding="utf-8")
+    (tmp_path / "SOURCES.csv").write_text("list", encoding="utf-8")
+    (tmp_path / "o__folder.md").mkdir()
+    assert read_folder(tmp_path) == {"o/a__b": "*", "o/awesome-x": "- ü"}
+
+
+def test_unreadable_readmes_are_named(tmp_path):
+    with pytest.raises(StarvecError, match=r"no README .* in .*absent"):
+        read_folder(tmp_path / "absent")
+    (tmp_path / "o__x.md").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StarvecError, match=r"o__x\.md is not UTF-8"):
+        read_folder(tmp_path)
+
+
+def test_the_shipped_names_are_at_least_150_distinct_lists():
+    names = list_names()
+    assert len({name.lower() for name in names}) == len(names) >= 150
+
+
+@pytest.mark.parametrize("line", ["awesome-x", "https://github.com/o/x", "o/ x", "../x", "o/x/y"])
+def test_a_line_that_is_no_name_is_named(tmp_path, line):
+    file = tmp_path / "lists.txt"
+    file.write_text(f"# lists\no/x # fine\n\n{line}\n")
+    with pytest.raises(StarvecError, match="is not owner/name"):
+        list_names(file)

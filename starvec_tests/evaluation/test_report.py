@@ -1,0 +1,85 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from starvec_assets.evaluation.awesome.groups import Groups
+from starvec_assets.evaluation.baselines import Popularity, random_vectors
+from starvec_assets.evaluation.evaluate import EvaluationSettings, evaluate
+from starvec_assets.evaluation.gates import GateResult, GateSettings, gate
+from starvec_assets.evaluation.report import report
+from starvec_assets.ragged import RaggedArray
+
+HOSTILE = "<script>alert(1)</script>&\"'"
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """An evaluation whose lists, languages and systems have hostile names."""
+    out = tmp_path_factory.mktemp("evaluation")
+    rng = np.random.default_rng(0)
+    members = [np.sort(rng.choice(200, 12, replace=False)).astype(np.int32) for _ in range(40)]
+    groups = Groups(RaggedArray.of(members), [f"{HOSTILE}{i}" for i in range(40)], 200)
+    lists = RaggedArray.of([rng.choice(200, 10, replace=False).astype(np.int32) for _ in range(20)])
+    systems = {"trained": random_vectors(200, 8, 0), HOSTILE: random_vectors(200, 8, 1), "popularity": Popularity()}
+    settings = EvaluationSettings(resamples=100)
+    evaluation = evaluate(systems, groups, lists, lists, [HOSTILE] * 200, np.ones(200, int), out, settings)
+    return out, evaluation
+
+
+@pytest.fixture(scope="module")
+def page(evaluated):
+    out, evaluation = evaluated
+    gates = gate(evaluation, GateSettings(over_popularity=100))
+    assert report(out, gates, HOSTILE) == report(out, gates, HOSTILE)
+    return report(out, gates, HOSTILE)
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        if tag not in ("meta", "rect", "path"):
+            self.opened.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag):
+        assert self.opened.pop() == tag
+
+
+def test_page_is_well_formed_and_runs_nothing_from_outside(page):
+    tags = Tags()
+    tags.feed(page)
+    assert tags.opened == []
+    assert "script" not in tags.seen
+    assert not re.search(r"https?:|src=|href=|@import|url\(", page)
+
+
+def test_every_outside_text_is_escaped(page):
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#x27;") > 20
+
+
+def test_page_tells_verdict_and_scores(page):
+    assert "conditions failed: no export." in page
+    assert 'class="failed"' in page
+    assert "Held-out people, MRR" in page
+    charts = page.split("</figure>")
+    assert len(charts) == 7 + 3 + 1
+    assert all("<svg" in chart for chart in charts[:-1])
+    assert "Of their stars in a tenth." in page
+
+
+def test_what_only_warns_is_told_apart_from_what_fails(evaluated):
+    hoped = GateResult("beats text", False, "0.1 of 0.2", "hoped")
+    warned = report(evaluated[0], [hoped, GateResult("finite", True, "all", "sound")])
+    assert "Nothing stands against an export. 1 of the hopes that only warn did not come true." in warned
+    assert '<td class="warned">warned</td>' in warned
+    assert 'class="failed"' not in warned

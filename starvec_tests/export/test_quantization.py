@@ -1,0 +1,89 @@
+"""Twelve bits a number: close enough to the vectors, by parts that fit together."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.export.quantization import decode, encode, read_planes, write_planes
+from starvec_assets.vectors import Matrix, unit_rows
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Matrix:
+    """Clusters of unequal size with a decaying spectrum, as trained vectors have; float32 [6000, 64]."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((80, 64))
+    of = rng.choice(80, 6_000, p=rng.dirichlet(np.full(80, 0.5)))
+    scales = np.arange(1, 65) ** -0.3
+    return unit_rows((centres[of] + 0.7 * rng.standard_normal((6_000, 64))) * scales)
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays(np.float32, (3, 16), elements=st.floats(-1e3, 1e3, width=32)))
+def test_a_row_comes_back_within_half_a_step(rows: Matrix):
+    hi, lo = encode(rows)
+    assert np.abs(hi.astype(int)).max() <= 127
+    whole = np.zeros(rows.shape)
+    whole[:, ::2], whole[:, 1::2] = (lo & 15).astype(int) - 8, (lo >> 4).astype(int) - 8
+    whole += 16 * hi.astype(int)
+    exact = rows.astype(np.float64)
+    greatest = np.abs(exact).max(axis=1, keepdims=True)
+    expected = exact * (2039 / np.where(greatest > 0, greatest, 1))
+    assert np.abs(whole - expected).max() <= 0.5 + 1e-9
+    np.testing.assert_array_equal(decode(hi, lo), unit_rows(whole))
+
+
+def test_a_zero_row_stays_zero():
+    hi, lo = encode(np.zeros((2, 16), np.float32))
+    assert not decode(hi).any()
+    assert not decode(hi, lo).any()
+
+
+def recall(vectors: Matrix, stored: Matrix, k: int = 50) -> float:
+    """Share of the true `k` nearest of 200 rows that `stored` finds, too."""
+    queries = vectors[:200]
+    true, found = (np.argsort(-(queries @ matrix.T), axis=1)[:, :k] for matrix in (vectors, stored))
+    return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(true, found, strict=True)]))
+
+
+def test_eight_bits_find_nearly_all_and_twelve_all_but_ties(vectors: Matrix):
+    hi, lo = encode(vectors)
+    assert recall(vectors, decode(hi)) >= 0.98
+    assert recall(vectors, decode(hi, lo)) >= 0.998
+    assert np.einsum("ij,ij->i", vectors, decode(hi, lo)).min() > 0.99999
+
+
+def test_the_best_fifty_are_among_the_two_hundred_that_eight_bits_propose(vectors: Matrix):
+    rough = decode(encode(vectors)[0])
+    for query in vectors[:200]:
+        proposed = np.argsort(-(rough @ query))[:200]
+        assert set(np.argsort(-(vectors @ query))[:50]) <= set(proposed)
+
+
+def test_files_hold_the_planes_row_by_row(vectors: Matrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("starvec_assets.export.quantization._BLOCK", 1_000)
+    half = vectors.astype("<f2")
+    half.tofile(tmp_path / "matrix")
+    assert write_planes(tmp_path / "matrix", len(vectors), tmp_path / "hi", tmp_path / "lo") == 64
+    for read, encoded in zip(
+        read_planes(tmp_path / "hi", tmp_path / "lo", len(vectors)), encode(half.astype(np.float32)), strict=True
+    ):
+        np.testing.assert_array_equal(read, encoded)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "n", "message"),
+    [
+        (33, 2, r"matrix has 66 bytes, which is not 2 rows: materialize fp16_export again"),
+        (24, 1, r"multiples of 16, the vectors have 24: set trained_embeddings.dim"),
+    ],
+)
+def test_a_matrix_of_another_shape_is_refused(numbers: int, n: int, message: str, tmp_path: Path):
+    np.zeros(numbers, "<f2").tofile(tmp_path / "matrix")
+    with pytest.raises(StarvecError, match=message):
+        write_planes(tmp_path / "matrix", n, tmp_path / "hi", tmp_path / "lo")

@@ -1,0 +1,240 @@
+"""BigQuery's tables and hour files of the same events give the same months, byte for byte."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from archive import MONTH, START, creation, file_of, fork, packed, pull_request, some_hours, star, text_of
+from fake_bigquery import FakeBigQuery, Refused
+from google.cloud import bigquery
+from test_month import ingest
+
+from starvec_assets.bigquery import BigQuery, BigQuerySettings, CapExceeded
+from starvec_assets.errors import StarvecError
+from starvec_assets.files import sha256
+from starvec_assets.ingest import bigquery_months as tables
+from starvec_assets.ingest.bigquery_months import read_months
+from starvec_assets.ingest.build_month import MonthSummary, finish_month
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Hour files with faults of every kind in their events, each of which happened in the hour of its file."""
+    folder = tmp_path / "hours"
+    some_hours(folder, 30)
+    late = START + timedelta(hours=30)
+    odd = [star(1, 5), star(2, 5, name="a/other"), star(2, 5, name="a/b"), star(3, 5, name="nowhere")]
+    odd += [star(10**18, 6), star(4, 7) | {"payload": {"action": "stopped"}}, star(5, 8) | {"actor": {"id": 5}}]
+    odd += [pull_request(9, "o/n", 'Fünf \\ "Wörter" \n', "C++"), fork(10, "o/f", None, "Go")]
+    odd += [creation(11, "o/c", "x" * 3000), creation(11, "o/c", "later: not taken"), creation(12, "o/d", None)]
+    file_of(folder, late).write_bytes(packed(odd))
+    for h in range(31):
+        hour = START + timedelta(hours=h)
+        path = file_of(folder, hour)
+        events = [json.loads(line) for line in text_of(path).splitlines()]
+        begin = f"{hour:%Y-%m-%dT%H}"
+        at = {"created_at": f"{begin}:30:00Z"}
+        path.write_bytes(packed(e if e["created_at"].startswith(begin) else e | at for e in events))
+    return folder
+
+
+def events_of(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted(folder.glob("*.json.gz")):
+        yield from map(json.loads, text_of(path).splitlines())
+
+
+def from_tables(to: Path, months: tuple[str, ...] = (MONTH,), facts: bool = True, **settings: Any) -> MonthSummary:
+    """The first of the months, as BigQuery has it."""
+    parts = to / "parts"
+    parts.mkdir(parents=True)
+    read, _ = read_months(BigQuery(bigquery.Client(), BigQuerySettings(**settings)), months, parts, facts, 500)
+    with duckdb.connect() as connection:
+        return finish_month(connection, months[0], *read[months[0]], to, to, 0.0)
+
+
+def hashes(folder: Path) -> list[str]:
+    return [sha256(folder / name) for name in ("stars.parquet", "repos.parquet")]
+
+
+def test_folder_and_bigquery_give_identical_tables(fake_bigquery: FakeBigQuery, folder: Path, tmp_path: Path) -> None:
+    fake_bigquery.load("month.202401", events_of(folder))
+    here = ingest(folder, tmp_path / "folder", 31)
+    there = from_tables(tmp_path / "tables")
+    assert hashes(tmp_path / "tables") == hashes(tmp_path / "folder")
+    assert (there.stars, there.users, there.repositories) == (here.stars, here.users, here.repositories)
+    assert there.events == here.events
+    assert there.rejected == here.rejected
+    hours = ("hour", "events", "stars", "duplicate", "missing_fields", "bad_values")
+    both = [
+        pq.read_table(tmp_path / name / "hours.parquet").select(hours).slice(0, 31).to_pylist()
+        for name in ("folder", "tables")
+    ]
+    assert both[0] == both[1]
+
+
+def test_months_are_one_query_priced_before_it_runs_and_read_in_pages(
+    fake_bigquery: FakeBigQuery, folder: Path, tmp_path: Path
+) -> None:
+    fake_bigquery.load("month.202401", events_of(folder))
+    fake_bigquery.load("month.202402", [star(1, 5, at=START + timedelta(days=40))])
+    fake_bigquery.load("month.202403", [star(1, 5, at=START + timedelta(days=65))] * 1000)
+    said: list[str] = []
+    rows: list[int] = []
+    asked = BigQuery(bigquery.Client(), BigQuerySettings(dollars_per_tib=2.0**40), said.append)
+    read, bill = read_months(asked, ["2024-01", "2024-02"], tmp_path, True, 500, rows.append)
+    dry, real = (body["configuration"] for body in fake_bigquery.asked)
+    assert dry["dryRun"] is True
+    assert real["query"]["maximumBytesBilled"] == str(1 << 40)
+    assert real["labels"] == {"application": "starvec"}
+    assert dry["query"]["query"] == real["query"]["query"]
+    assert bill.bytes == bill.billed == bill.dollars > 0
+    assert bill.job in fake_bigquery.jobs
+    assert said == [f"BigQuery would read {bill}; the cap is 1,024.0 GiB", f"BigQuery job {bill.job}: 0.0 GiB billed"]
+    assert [len(hours) for _, hours in read.values()] == [31 * 24, 29 * 24]
+    assert [sum(hour.stars for hour in hours) for _, hours in read.values()][1] == 1
+    assert max(rows) <= 1000 < sum(rows)
+
+
+def test_rows_of_many_months_in_one_batch_are_gathered_by_month(
+    fake_bigquery: FakeBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    months = [f"2024-{month:02}" for month in range(1, 13)]
+    for nth, month in enumerate(months):
+        at = START + timedelta(days=31 * nth)
+        fake_bigquery.load(f"month.{month.replace('-', '')}", [star(n, n, at=at) for n in range(1, 301)])
+    run = fake_bigquery._run  # rows as they come from BigQuery: in no order
+    monkeypatch.setattr(fake_bigquery, "_run", lambda query, dry: _shuffled(run(query, dry)))
+    monkeypatch.setattr(tables, "ROW_GROUP", 200)
+    batches: list[int] = []
+    read, _ = read_months(BigQuery(bigquery.Client(), BigQuerySettings()), months, tmp_path, True, 500, batches.append)
+    assert len(batches) > 3
+    for parts, _ in read.values():
+        file = pq.ParquetFile(parts.stars[0])
+        assert file.metadata.num_rows == 300
+        assert file.num_row_groups == 2, "a group for the first 200 or more, one for the rest"
+
+
+def _shuffled(table: pa.Table) -> pa.Table:
+    return table.take(np.random.default_rng(0).permutation(len(table)))
+
+
+def test_without_facts_payload_is_not_read_and_the_stars_are_the_same(
+    fake_bigquery: FakeBigQuery, tmp_path: Path
+) -> None:
+    some_hours(tmp_path / "hours", 3)
+    fake_bigquery.load("month.202401", events_of(tmp_path / "hours"))
+    cheap, full = from_tables(tmp_path / "cheap", facts=False), from_tables(tmp_path / "full")
+    assert hashes(tmp_path / "cheap")[0] == hashes(tmp_path / "full")[0]
+    assert cheap.repositories == full.repositories
+    queries = [body["configuration"]["query"]["query"] for body in fake_bigquery.asked]
+    assert ["payload" in query for query in queries] == [False, False, True, True]
+    sizes = [int(job["resource"]["statistics"]["totalBytesProcessed"]) for job in fake_bigquery.jobs.values()]
+    assert sizes[0] * 5 < sizes[-1]
+
+
+def test_an_export_gives_what_streaming_gives_and_leaves_nothing_behind(
+    fake_bigquery: FakeBigQuery, folder: Path, tmp_path: Path
+) -> None:
+    fake_bigquery.load("month.202401", events_of(folder))
+    from_tables(tmp_path / "streamed")
+    from_tables(tmp_path / "exported", export=f"file://{tmp_path}/bucket")
+    assert hashes(tmp_path / "streamed") == hashes(tmp_path / "exported")
+    sql = fake_bigquery.asked[-1]["configuration"]["query"]["query"]
+    assert sql.startswith(f"EXPORT DATA OPTIONS (uri = 'file://{tmp_path}/bucket/starvec-")
+    assert not list((tmp_path / "bucket").iterdir())
+
+
+def test_above_the_cap_nothing_runs(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    fake_bigquery.load("month.202401", [star()] * 100)
+    with pytest.raises(CapExceeded, match=r"would read 0\.0 GiB, \$.* cap is 0\.0 GiB; .*_MAX_GIB\) to 1"):
+        from_tables(tmp_path / "out", max_gib_billed=1e-6)
+    assert [body["configuration"]["dryRun"] for body in fake_bigquery.asked] == [True]
+
+
+def test_what_outgrows_its_dry_run_is_stopped_by_bigquery_itself(
+    fake_bigquery: FakeBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_bigquery.load("month.202401", [star()] * 100)
+    sizes = iter([10, 10_000])
+    monkeypatch.setattr(fake_bigquery, "_bytes", lambda sql: next(sizes))
+    with pytest.raises(StarvecError, match=r"Query exceeded limit for bytes billed: 1073\. .* Nothing is billed\."):
+        from_tables(tmp_path / "out", max_gib_billed=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [
+        (Refused(403, "accessDenied", "Access Denied: no jobs.create"), "BigQuery Job User in project stars-of-tests"),
+        (
+            Refused(403, "quotaExceeded", "Quota exceeded: bytes"),
+            "A quota of project stars-of-tests is spent",
+        ),
+        (Refused(400, "invalidQuery", "Unrecognized name: payloat"), "Unrecognized name: payloat"),
+        (Refused(404, "notFound", "Not found: Project x"), "Check that project"),
+        (Refused(403, "responseTooLarge", "Response too large to return"), "STARVEC_BIGQUERY_EXPORT"),
+    ],
+)
+def test_what_google_refuses_is_told_with_a_way_out(
+    fake_bigquery: FakeBigQuery, tmp_path: Path, refusal: Refused, told: str
+) -> None:
+    fake_bigquery.load("month.202401", [star()])
+    fake_bigquery.refuse = refusal
+    with pytest.raises(StarvecError, match=str(refusal)) as error:
+        from_tables(tmp_path / "out")
+    assert told in str(error.value)
+
+
+def test_a_month_that_has_no_table_yet_is_read_from_its_days(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    fake_bigquery.load("month.202402", [star(at=START + timedelta(days=40))])
+    for day in (1, 2):
+        at = START + timedelta(days=day - 1, hours=5)
+        fake_bigquery.load(f"day.2024010{day}", [star(day, 70, at=at)])
+    summary = from_tables(tmp_path / "out")
+    assert (summary.stars, summary.statuses) == (2, {"missing": 31 * 24 - 2, "ok": 2})
+    with pytest.raises(StarvecError, match=r"no table githubarchive\.month\.202312, .* month there is 202402"):
+        from_tables(tmp_path / "none", months=("2023-12", "2024-01"))
+
+
+def test_a_month_without_stars_is_no_month(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    fake_bigquery.load("month.202401", [star() | {"type": "PushEvent"}])
+    with pytest.raises(StarvecError, match="no star in 2024-01 from githubarchive: its tables hold 1 events"):
+        from_tables(tmp_path / "out")
+
+
+def test_events_outside_their_month_count_at_its_ends(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    stars = [star(n, 1, at=START + timedelta(hours=h)) for n, h in enumerate((-1, 0, 31 * 24), 1)]
+    fake_bigquery.load("month.202401", stars)
+    assert from_tables(tmp_path / "out").stars == 3
+    hours = pq.read_table(tmp_path / "out" / "hours.parquet")["stars"].to_pylist()
+    assert (hours[0], hours[-1], sum(hours)) == (2, 1, 3)
+
+
+def test_a_query_that_ran_today_is_not_paid_for_again(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    fake_bigquery.load("month.202401", [star()])
+    from_tables(tmp_path / "first")
+    said: list[str] = []
+    again = BigQuery(bigquery.Client(), BigQuerySettings(), said.append)
+    (tmp_path / "again").mkdir()
+    _, bill = read_months(again, [MONTH], tmp_path / "again", True, 500)
+    assert bill.billed == 0
+    assert said[-1] == f"BigQuery job {bill.job} of today is taken up: nothing more is billed"
+    ran = [body["jobReference"]["jobId"] for body in fake_bigquery.asked if "dryRun" not in body["configuration"]]
+    assert ran == [bill.job, bill.job]  # asked for twice, run once
+
+
+def test_a_query_that_failed_today_is_run_again(
+    fake_bigquery: FakeBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_bigquery.load("month.202401", [star()])
+    sizes = iter([10, 10_000, 10, 10, 10])
+    monkeypatch.setattr(fake_bigquery, "_bytes", lambda sql: next(sizes))
+    with pytest.raises(StarvecError, match="bytes billed"):
+        from_tables(tmp_path / "first", max_gib_billed=1e-6)
+    assert from_tables(tmp_path / "again", max_gib_billed=1e-6).stars == 1

@@ -1,0 +1,58 @@
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.ingest.calendar import hours_of, next_month, parse_months, ranges
+
+
+def test_a_month_has_all_its_hours_in_order() -> None:
+    hours = hours_of("2024-02")
+    assert len(hours) == 29 * 24
+    assert hours[0] == datetime(2024, 2, 1, tzinfo=UTC)
+    assert {b - a for a, b in pairwise(hours)} == {timedelta(hours=1)}
+
+
+def test_of_the_month_in_progress_only_hours_the_archive_has_had_time_for_are_expected() -> None:
+    now = datetime(2024, 1, 2, 5, 30, tzinfo=UTC)
+    assert hours_of("2024-01", now)[-1] == datetime(2024, 1, 2, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("month", "told"),
+    [
+        ("2024-13", "not a month"),
+        ("2024-1", "not a month"),
+        ("january", "not a month"),
+        ("٢٠٢٤-01", "not a month"),
+        ("2014-12", "before 2015-01"),
+        ("9999-12", "after 2099-12"),
+        ("2024-02", "not in the archive yet"),
+    ],
+)
+def test_a_month_that_cannot_be_read_is_named(month: str, told: str) -> None:
+    with pytest.raises(StarvecError, match=told) as error:
+        hours_of(month, datetime(2024, 2, 1, 1, 30, tzinfo=UTC))
+    assert month in str(error.value)
+
+
+def test_months_are_parsed_from_ranges_and_lists() -> None:
+    assert parse_months("2023-11..2024-02") == ["2023-11", "2023-12", "2024-01", "2024-02"]
+    assert parse_months("2024-01") == ["2024-01"]
+    assert parse_months("2024-03, 2024-01..2024-02,2024-01") == ["2024-01", "2024-02", "2024-03"]
+    assert next_month("2023-12") == "2024-01"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2024", "2024-01..", "2024-02..2024-01", "2024-01..2024-02..2024-03", "2024-01..9999-12", "2024-01;2"]
+)
+def test_months_that_cannot_be_parsed_are_refused(text: str) -> None:
+    with pytest.raises(StarvecError):
+        parse_months(text)
+
+
+def test_months_are_parted_into_ranges_where_one_is_left_out() -> None:
+    months = ["2023-12", "2024-01", "2024-03", "2024-05", "2024-06"]
+    assert ranges(months) == [["2023-12", "2024-01"], ["2024-03"], ["2024-05", "2024-06"]]
+    assert ranges([]) == []

@@ -1,0 +1,275 @@
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from archive import START, creation, fork, line, packed, pull_request, push, star, stars_in, text_of
+
+from starvec_assets.ingest import gzip_reader as members
+from starvec_assets.ingest import hour_parser as hours
+from starvec_assets.ingest.coverage import HourCoverage
+from starvec_assets.ingest.hour_parser import read_hour
+
+
+def read(
+    tmp_path: Path, content: bytes, most: int = 500
+) -> tuple[HourCoverage, list[dict[str, Any]], list[dict[str, Any]]]:
+    path = tmp_path / "2024-01-01-0.json.gz"
+    path.write_bytes(content)
+    stars: list[pa.Table] = []
+    sightings: list[pa.Table] = []
+    coverage = read_hour(path, START, stars.append, sightings.append, most)
+    return coverage, *([row for table in tables for row in table.to_pylist()] for tables in (stars, sightings))
+
+
+def rows(stars: list[dict[str, Any]]) -> list[tuple[int, str, int, str, str]]:
+    return sorted(
+        (s["user_id"], s["user_login"], s["repo_id"], s["repo_name"], f"{s['starred_at']:%Y-%m-%dT%H:%M:%SZ}")
+        for s in stars
+    )
+
+
+def test_stars_are_found_among_other_events_in_either_spelling(tmp_path: Path) -> None:
+    lines = [line(star(user, 100 + user), spaced=user % 3 == 0) for user in range(1, 40)]
+    lines[5:5] = [line(push()), line(push(), spaced=True)]
+    coverage, stars, _ = read(tmp_path, packed(lines))
+    assert sorted(s["user_id"] for s in stars) == list(range(1, 40))
+    assert (coverage.status, coverage.events, coverage.stars, coverage.rejected) == ("ok", 41, 39, {})
+
+
+def test_every_fault_of_a_line_is_counted_and_costs_no_other_line(tmp_path: Path) -> None:
+    old = {"created_at": "2012-04-01T00:00:00Z", "type": "WatchEvent", "actor": "octocat", "repository": {"id": 1}}
+    faults = [
+        '{"id":"1","type":"WatchEvent","actor":{"id":7',
+        "not json at all",
+        "",
+        "   ",
+        "\ufffd\u0000",
+        '{"type":"WatchEvent"}',
+        '{"id":"9","type":"WatchEvent","actor":null,"repo":null,"payload":{},"created_at":null}',
+        "{}",
+        "[]",
+        "17",
+        line(star(user=-3)),
+        line(old, spaced=True),
+        line(old | {"type": "PushEvent"}),
+        b"\xff\xfe\xfd",
+        "x" * 70,
+        "[" * 100_000,
+    ]
+    lines: list[bytes] = []
+    for i, fault in enumerate(faults):
+        lines += [line(fault), line(star(i + 1)), line(push())]
+    coverage, stars, _ = read(tmp_path, packed(lines))
+    assert sorted(s["user_id"] for s in stars) == list(range(1, len(faults) + 1))
+    assert coverage.rejected == {"broken_json": 6, "missing_fields": 5, "bad_values": 1, "old_schema": 2}
+    assert coverage.events == 2 * len(faults) + 8
+    assert coverage.status == "ok"
+
+
+def test_the_word_watch_event_inside_other_events_is_no_star(tmp_path: Path) -> None:
+    tricky = push()
+    tricky["payload"] = {"type": "WatchEvent", "action": "started", "text": '"type":"WatchEvent"', "actor": {"id": 1}}
+    coverage, stars, _ = read(tmp_path, packed([tricky, line(tricky, spaced=True), {"payload": star(), "type": "X"}]))
+    assert (coverage.events, stars, coverage.rejected) == (3, [], {})
+
+
+def test_a_line_over_16_mb_is_dropped_and_counted(tmp_path: Path) -> None:
+    long = star(5)
+    long["payload"]["text"] = "x" * hours.MAX_LINE
+    just = star(6)
+    just["payload"]["text"] = "x" * (hours.MAX_LINE - 1000)
+    coverage, stars, _ = read(tmp_path, packed([star(1), long, star(2), just, star(3)]))
+    assert sorted(s["user_id"] for s in stars) == [1, 2, 3, 6]
+    assert (coverage.events, coverage.rejected) == (4, {"too_long": 1})
+    coverage, stars, _ = read(tmp_path, packed([star(1), long])[:-8])
+    assert (coverage.status, len(stars)) == ("truncated", 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "events"),
+    [
+        (packed([star()]), "ok", 1),
+        (gzip.compress(line(star())), "ok", 1),
+        (packed([]), "empty", 0),
+        (packed([""]), "empty", 0),
+        (b"", "empty", 0),
+        (b"<html>Service unavailable</html>", "corrupt", 0),
+        (b"\x1f\x8b", "truncated", 0),
+        (packed([star()]) + bytes(512), "ok", 1),
+        (packed([star()]) + b"trailing words", "corrupt", 1),
+        (packed([star()]) + bytes(9) + packed([push(), star()]), "ok", 3),
+        (packed([star(1), star(2)])[:-8] + b"12345678", "corrupt", 2),
+    ],
+)
+def test_the_state_of_a_file_is_told(tmp_path: Path, content: bytes, status: str, events: int) -> None:
+    coverage, _, _ = read(tmp_path, content)
+    assert (coverage.status, coverage.events, coverage.bytes) == (status, events, len(content))
+
+
+def noisy(number: int) -> list[bytes]:
+    """Lines that compress badly, so that a file of them has many blocks."""
+    return [
+        line(x) for i in range(number) for x in (star(i + 1, 10**9 + i), {"type": "Noise", "x": os.urandom(60).hex()})
+    ]
+
+
+def test_a_truncated_file_gives_all_that_is_in_it(tmp_path: Path) -> None:
+    whole = packed(noisy(400))
+    for cut in range(30, len(whole), len(whole) // 13):
+        coverage, stars, _ = read(tmp_path, whole[:cut])
+        assert coverage.status == "truncated"
+        assert rows(stars) == sorted(stars_in(text_of(tmp_path / "2024-01-01-0.json.gz"), whole=False))
+        assert not coverage.rejected
+
+
+def test_a_damaged_file_gives_what_comes_before_the_damage_and_the_members_after_it(tmp_path: Path) -> None:
+    first, second = bytearray(packed(noisy(3000))), packed([star(i, 5) for i in range(9000, 9100)])
+    first[len(first) // 2 : len(first) // 2 + 64] = bytes(64)
+    coverage, stars, _ = read(tmp_path, bytes(first) + second)
+    users = sorted(s["user_id"] for s in stars)
+    assert coverage.status == "corrupt"
+    assert users[-100:] == list(range(9000, 9100))
+    assert 1400 < len(users) - 100 < 3000
+    assert users[:1400] == list(range(1, 1401))
+
+
+def test_a_member_cut_short_before_another_costs_only_its_own_end(tmp_path: Path) -> None:
+    whole = packed(noisy(2000))
+    coverage, stars, _ = read(tmp_path, whole[: len(whole) // 2] + packed([star(i, 5) for i in range(9000, 9100)]))
+    users = sorted(s["user_id"] for s in stars)
+    assert coverage.status in ("truncated", "corrupt")
+    assert users[-100:] == list(range(9000, 9100))
+    assert len(users) > 950
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000, 4096])
+def test_where_the_blocks_of_reading_end_makes_no_difference(
+    tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed = [star(9), "", "broken", push(), line(star(8), spaced=True), "{", star(7), pull_request(5, "a/b", "x", "C")]
+    content = packed([*mixed, *mixed[::-1], *mixed, push(), "", star(6)])
+    expected = read(tmp_path, content)
+    monkeypatch.setattr(members, "CHUNK", size)
+    monkeypatch.setattr(members, "READ", max(size, 300))
+    assert read(tmp_path, content) == expected
+    assert rows(expected[1]) == sorted(stars_in(text_of(tmp_path / "2024-01-01-0.json.gz")))
+
+
+def test_ids_of_any_length_are_read(tmp_path: Path) -> None:
+    events = [star(i) | {"id": str(10**i)} for i in range(1, 17)]
+    coverage, stars, _ = read(tmp_path, packed([x for e in events for x in (push() | {"id": e["id"]}, e, "")]))
+    assert (coverage.events, len(stars), coverage.rejected) == (32, 16, {})
+
+
+TOLD = [
+    pull_request(10, "a/b", 'Says "hi" – \u2603 \\ done', "C++", 1234),
+    pull_request(20, "a/other", None, None, 0),
+    fork(30, "b/long-name.js", "A description", "Python"),
+    creation(40, "c/d", "Ends in a backslash \\"),
+    creation(50, "c/nothing", None),
+    pull_request(10, "a/b", "a second time", "C", 9),
+]
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+def test_repositories_are_seen_in_pull_requests_forks_and_creations(tmp_path: Path, spaced: bool) -> None:
+    _, _, seen = read(tmp_path, packed([line(e, spaced) for e in TOLD]))
+    keys = ("name", "description", "language", "topics", "stargazers", "rank")
+    by_id = {row["repo_id"]: tuple(row[k] for k in keys) for row in seen}
+    assert by_id.pop(10) == ("a/b", 'Says "hi" – \u2603 \\ done', "C++", ["data", "vectors"], 1234, 2)
+    assert by_id.pop(20) == ("a/other", None, None, ["data", "vectors"], 0, 2)
+    assert by_id.pop(30) == ("b/long-name.js", "A description", "Python", None, None, 1)
+    assert by_id.pop(40) == ("c/d", "Ends in a backslash \\", None, None, None, 0)
+    assert not by_id
+    assert {f"{row['pushed_at']:%Y-%m-%d %H:%M:%S}" for row in seen if row["rank"] == 2} == {"2023-12-31 23:59:58"}
+
+
+def test_the_quick_look_at_repositories_agrees_with_parsing(tmp_path: Path) -> None:
+    events = [make(100 + i, f"o{i}/r{i}", d, lang) for i, (make, d, lang) in enumerate(CASES)]
+    assert read(tmp_path, packed(map(line, events)))[2] == read(tmp_path, packed(line(e, True) for e in events))[2]
+
+
+DESCRIPTIONS = [
+    "plain",
+    None,
+    "",
+    'a "quoted" one',
+    "\\",
+    "\t\n",
+    "x" * 349,
+    "x" * 5000,
+    "@here",
+    ',"fork":true,"url":"',
+]
+CASES = [(make, d, lang) for make in (pull_request, fork) for d in DESCRIPTIONS for lang in ("Go", None, 'Q"#')]
+
+
+def test_fields_that_github_no_longer_sends_leave_the_others(tmp_path: Path) -> None:
+    trimmed = pull_request(10, "a/b", "x", "C")
+    trimmed["payload"]["pull_request"]["base"]["repo"] = {
+        "id": 10,
+        "url": "https://api.github.com/repos/a/b",
+        "name": "b",
+    }
+    headless = pull_request(20, "a/c", "kept", "C")
+    headless["payload"]["pull_request"]["head"]["repo"] = None
+    gone = pull_request(30, "a/d", "x", "C")
+    gone["payload"]["pull_request"]["base"]["repo"] = None
+    odd = pull_request(40, "a/e", "x", "C")
+    odd["payload"]["pull_request"]["base"]["repo"] |= {
+        "stargazers_count": "many",
+        "topics": [1, "ok", None],
+        "pushed_at": 5,
+    }
+    _, _, seen = read(tmp_path, packed([trimmed, headless, gone, odd]))
+    assert [(row["repo_id"], row["description"]) for row in seen] == [(20, "kept"), (40, "x")]
+    assert (seen[1]["stargazers"], seen[1]["topics"], seen[1]["pushed_at"]) == (None, ["ok"], None)
+
+
+def test_an_hour_tells_of_a_bounded_number_of_repositories_of_each_kind(tmp_path: Path) -> None:
+    events = [make(i, f"o/r{i}", "text", "C") for i in range(1, 30) for make in (pull_request, fork)]
+    spaced = [line(creation(i, f"o/r{i}", "text"), spaced=True) for i in range(1, 30)]
+    coverage, _, seen = read(tmp_path, packed([*events, *spaced]), most=10)
+    assert [sum(row["rank"] == rank for row in seen) for rank in range(3)] == [10, 10, 10]
+    assert coverage.events == 87
+
+
+def test_the_median_id_places_the_hour_among_all_events(tmp_path: Path) -> None:
+    events = [star(i) | {"id": str(30_000_000_000 + 10 * i)} for i in range(1, 500)]
+    coverage, _, _ = read(tmp_path, packed(events))
+    assert coverage.event_id is not None
+    assert abs(coverage.event_id - 30_000_002_500) < 200
+
+
+MEASURE = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from starvec_assets.ingest.hour_parser import read_hour
+kept = []
+coverage = read_hour(Path(sys.argv[1]), datetime(2024, 1, 1, tzinfo=UTC), lambda t: kept.append(len(t)), lambda t: None)
+peak = [x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM")]
+print(coverage.stars, coverage.rejected.get("too_long", 0), int(peak[0].split()[1]) // 1024)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_memory_stays_bounded_however_large_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "2024-01-01-0.json.gz"
+    stars, long = (line(star()) + b"\n") * 20_000, b'{"type":"' + b"x" * (40 << 20) + b'"}\n'
+    many = b'{"type":"Strange","x":[' + b'{"a":1},' * (15 << 17) + b"0]}\n"
+    path.write_bytes(gzip.compress(stars, 1) * 20 + gzip.compress(long, 1) * 3 + gzip.compress(many, 1))
+    out = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    found, too_long, megabytes = map(int, out.stdout.split())
+    assert (found, too_long) == (400_000, 4)
+    assert megabytes < 300
+
+
+ROOT = Path(__file__).parents[2]

@@ -1,0 +1,101 @@
+"""kill -9 at twenty random moments of an ingest, then a run to the end: the same bytes as without."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from archive import MONTH, file_of, month_of, some_hours
+from faulty_server import Misbehaving, good
+from test_month import START, files, stars
+
+from starvec_assets.ingest.sources import HttpSettings
+
+KILLS = 20
+HOURS = 120
+ROOT = Path(__file__).parents[2]
+INGEST = f"""
+import sys
+from datetime import timedelta
+from pathlib import Path
+from starvec_assets.ingest.build_month import ingest_month
+from starvec_assets.ingest.calendar import hours_of, month_start
+from starvec_assets.ingest.sources import FolderSource, HttpSettings, HttpSource
+
+where, out = sys.argv[1], Path(sys.argv[2])
+source = HttpSource(HttpSettings(base_url=where)) if where.startswith("http") else FolderSource(Path(where))
+ingest_month(source, "{MONTH}", out, out, progress_dir=out / "progress", workers=2,
+             now=month_start("{MONTH}") + timedelta(hours={HOURS} + 1),
+             on_hour=lambda hour: print(hour.hour, flush=True))
+"""
+
+
+def start(where: str, out: Path) -> subprocess.Popen[str]:
+    out.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", INGEST, where, str(out)]
+    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def finish(where: str, out: Path) -> dict[str, bytes]:
+    run = start(where, out)
+    run.communicate(timeout=120)
+    assert run.returncode == 0
+    return files(out)
+
+
+def killed_ingest(where: str, out: Path, kills: int, seed: int) -> list[int]:
+    """Kill so many runs: most a few hours further on than the one before, the others while the month is put together.
+
+    Returns how many hours each of them left read.
+    """
+    dice, left = random.Random(seed), [0]
+    for kill in range(kills):
+        run = start(where, out)
+        assert run.stdout is not None
+        reading = 3 * kill < 2 * kills
+        for _ in range(left[-1] + dice.randrange(4) if reading else HOURS):
+            assert run.stdout.readline(), "it ended before it could be killed"
+        time.sleep(dice.random() * (0.01 if reading else 0.6))
+        run.send_signal(signal.SIGKILL)
+        run.stdout.close()
+        assert run.wait() == -signal.SIGKILL or not reading  # putting together may have been the quicker
+        left.append(len(list(out.glob("progress/*/*.stars.parquet"))))
+    return left[1:]
+
+
+@pytest.fixture(scope="module")
+def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kills") / "hours"
+    some_hours(folder, HOURS, lines=30)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(hours: Path) -> dict[str, bytes]:
+    return finish(str(hours), hours.parent / "whole")
+
+
+def test_an_ingest_killed_again_and_again_ends_with_the_same_bytes(
+    hours: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    left = killed_ingest(str(hours), tmp_path / "killed", KILLS, seed=KILLS)
+    assert left == sorted(left), "what was read stays read"
+    assert len(set(left)) > KILLS // 3, "killed at many places"
+    assert finish(str(hours), tmp_path / "killed") == whole
+    assert stars(tmp_path / "killed") == month_of(hours)
+
+
+def test_a_killed_download_goes_on_at_the_hour_where_it_was(
+    hours: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    kills = KILLS // 5
+    with Misbehaving(hours) as server:
+        server.mood = lambda handler, body, nth: (time.sleep(0.02), good(handler, body, nth))[1]
+        left = killed_ingest(server.url, tmp_path / "killed", kills, seed=7)
+        assert finish(server.url, tmp_path / "killed") == whole
+        assert server.asked[file_of(hours, START).name] == 1
+        under_way = 3 * HttpSettings().concurrency + 2  # downloaded ahead, downloading, read and not yet kept
+        assert HOURS <= sum(server.asked.values()) <= HOURS + under_way * len(left)

@@ -1,0 +1,106 @@
+import json
+from typing import Any
+
+import pytest
+from archive import line, star
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from starvec_assets.ingest.watch_events import BAD_VALUES, MISSING_FIELDS, OLD_SCHEMA, Stars
+
+NOTHING = object()
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """A star with one thing in it set to `value`, or taken away."""
+    event = star()
+    *way, last = path.split(".")
+    at = event
+    for step in way:
+        at = at[step]
+    if value is NOTHING:
+        del at[last]
+    else:
+        at[last] = value
+    return event
+
+
+def rows(stars: Stars) -> list[dict[str, Any]]:
+    table: list[dict[str, Any]] = stars.take()[0].to_pylist()
+    return table
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("actor.id", NOTHING, MISSING_FIELDS),
+        ("actor.login", NOTHING, MISSING_FIELDS),
+        ("actor", None, MISSING_FIELDS),
+        ("repo", None, MISSING_FIELDS),
+        ("repo.name", NOTHING, MISSING_FIELDS),
+        ("payload", [], MISSING_FIELDS),
+        ("created_at", NOTHING, MISSING_FIELDS),
+        ("actor", "octocat", OLD_SCHEMA),
+        ("actor.id", "ten", BAD_VALUES),
+        ("actor.id", True, BAD_VALUES),
+        ("actor.id", 0, BAD_VALUES),
+        ("actor.id", 1.0, BAD_VALUES),
+        ("repo.id", -1, BAD_VALUES),
+        ("repo.id", 2**63, BAD_VALUES),
+        ("repo.name", "", BAD_VALUES),
+        ("repo.name", "/", BAD_VALUES),
+        ("repo.name", "no-owner", BAD_VALUES),
+        ("repo.name", "a/b/c", BAD_VALUES),
+        ("repo.name", "a/b\n", BAD_VALUES),
+        ("repo.name", "a/" + "b" * 101, BAD_VALUES),
+        ("repo.name", "ä/b", BAD_VALUES),
+        ("actor.login", "", BAD_VALUES),
+        ("actor.login", "x" * 101, BAD_VALUES),
+        ("actor.login", {}, BAD_VALUES),
+        ("payload.action", "stopped", BAD_VALUES),
+        ("created_at", None, BAD_VALUES),
+        ("created_at", "yesterday", BAD_VALUES),
+        ("created_at", "2024-02-30T00:00:00Z", BAD_VALUES),
+        ("created_at", "1970-01-01T00:00:00Z", BAD_VALUES),
+        ("created_at", "2024-01-01T00:00:00+02:00", BAD_VALUES),
+    ],
+)
+def test_what_is_no_star_is_told_why(path: str, value: object, reason: str) -> None:
+    stars = Stars()
+    event = changed(path, value)
+    assert stars.add(event) == reason
+    possible_but_for_its_time = stars.scan(line(event) + b"\n", 0)
+    assert stars.take()[2] == possible_but_for_its_time
+    assert possible_but_for_its_time == (value == "2024-02-30T00:00:00Z")
+
+
+def test_an_impossible_time_costs_its_own_star_only() -> None:
+    stars = Stars()
+    for at in ("2024-02-28T10:00:00Z", "2024-02-30T10:00:00Z", "2024-02-28T25:00:00Z"):
+        assert stars.scan(line(changed("created_at", at)) + b"\n", 0)
+    table, _, impossible = stars.take()
+    assert table["starred_at"].to_pylist()[0].isoformat() == "2024-02-28T10:00:00+00:00"
+    assert (len(table), impossible, len(stars)) == (1, 2, 0)
+
+
+VALUES = st.one_of(
+    st.integers(-2, 2**64),
+    st.text('ab/-_.[]}{"\\ ü\n09', max_size=5),
+    st.sampled_from([None, True, 1.5, "o/r", "7", "2024-01-31T23:59:59Z", "2024-04-31T23:59:59Z", "started"]),
+)
+PLACES = ["id", "actor.id", "actor.login", "repo.id", "repo.name", "payload.action", "created_at"]
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.dictionaries(st.sampled_from(PLACES), VALUES, max_size=2))
+def test_the_quick_look_at_a_line_and_its_parsing_agree(changes: dict[str, object]) -> None:
+    event = star()
+    for path, value in changes.items():
+        *way, last = path.split(".")
+        (event[way[0]] if way else event)[last] = value
+    text = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+    quick, parsed = Stars(), Stars()
+    taken, reason = quick.scan(text, 0), parsed.add(json.loads(text))
+    impossible = quick.take()[2] if reason == BAD_VALUES else 0
+    assert rows(quick) == (rows(parsed) if taken else [])
+    assert not (taken and reason) or impossible

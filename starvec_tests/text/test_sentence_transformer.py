@@ -1,0 +1,180 @@
+import builtins
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.text.sentence_transformer import BatchCache, SentenceTransformerEncoder
+from starvec_assets.vectors import unit_rows
+
+TEXTS = ["a fast web server", "web server", "", "neural network training in python with many more words", "python"]
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Qwen3 of one layer with random weights, 48 components wide, as sentence-transformers saves it."""
+    pytest.importorskip("sentence_transformers", reason="the extra starvec[qwen] is not installed")
+    import torch
+    from sentence_transformers import SentenceTransformer, models
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
+
+    folder = tmp_path_factory.mktemp("model")
+    words = sorted({word for text in TEXTS for word in text.split()})
+    vocabulary = {word: i for i, word in enumerate(["<pad>", "<unk>", *words])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = Whitespace()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", padding_side="left", model_max_length=64
+    )
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=len(vocabulary),
+        hidden_size=48,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        max_position_embeddings=64,
+    )
+    Qwen3Model(config).save_pretrained(folder / "base")
+    fast.save_pretrained(folder / "base")
+    transformer = models.Transformer(str(folder / "base"))
+    pooling = models.Pooling(48, pooling_mode="lasttoken")
+    SentenceTransformer(modules=[transformer, pooling, models.Normalize()], device="cpu").save(str(folder / "whole"))
+    return folder / "whole"
+
+
+def encoder(model: Path, cache: Path, **options: Any) -> SentenceTransformerEncoder:
+    return SentenceTransformerEncoder(cache, model=str(model), **({"batch_size": 2} | options))
+
+
+def test_vectors_are_the_first_components_made_unit_again(tiny_model: Path, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    vectors = encoder(tiny_model, tmp_path).encode(TEXTS, 16)
+    spoken = [text for text in TEXTS if text]
+    whole = SentenceTransformer(str(tiny_model), device="cpu").encode(spoken)
+    assert whole.shape[1] == 48
+    assert vectors.dtype == np.float32
+    assert np.allclose(vectors[[0, 1, 3, 4]], unit_rows(whole[:, :16]), atol=1e-5)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), [1, 1, 0, 1, 1], atol=1e-6)
+
+
+class Killed(BaseException):
+    """What a kill is to the code under test."""
+
+
+def count_encoded(monkeypatch: pytest.MonkeyPatch, kill_after: int = 1 << 30) -> list[str]:
+    from sentence_transformers import SentenceTransformer
+
+    done: list[str] = []
+    original = SentenceTransformer.encode
+
+    def encode(self: Any, texts: Sequence[str], **options: Any) -> Any:
+        if len(done) >= kill_after:
+            raise Killed
+        done.extend(texts)
+        return original(self, texts, **options)
+
+    monkeypatch.setattr(SentenceTransformer, "encode", encode)
+    return done
+
+
+def test_killed_run_goes_on_after_its_last_batch(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = encoder(tiny_model, tmp_path / "other").encode(TEXTS, 16)
+    with monkeypatch.context() as patch:
+        first = count_encoded(patch, kill_after=2)
+        with pytest.raises(Killed):
+            encoder(tiny_model, tmp_path / "cache").encode(TEXTS, 16)
+    with monkeypatch.context() as patch:
+        second = count_encoded(patch)
+        resumed = encoder(tiny_model, tmp_path / "cache").encode(TEXTS, 16)
+    assert len(first) == len(second) == 2
+    assert sorted(first + second) == sorted(text for text in TEXTS if text)
+    assert np.array_equal(resumed, whole)
+
+
+def test_later_run_encodes_new_texts_only(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = encoder(tiny_model, tmp_path).encode(TEXTS, 16)
+    done = count_encoded(monkeypatch)
+    after = encoder(tiny_model, tmp_path).encode(["web python", *reversed(TEXTS), "web python"], 16)
+    assert done == ["web python"]
+    assert np.array_equal(after[1:-1], before[::-1])
+    assert np.array_equal(after[0], after[-1])
+
+
+def test_other_widths_and_other_weights_do_not_share_a_cache(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder(tiny_model, tmp_path).encode(TEXTS, 16)
+    done = count_encoded(monkeypatch)
+    assert encoder(tiny_model, tmp_path).encode(TEXTS, 8).shape == (5, 8)
+    assert len(done) == 4
+    config = tiny_model / "config.json"
+    kept = config.read_text()
+    try:
+        config.write_text(json.dumps(json.loads(kept) | {"rope_theta": 5.0}))
+        encoder(tiny_model, tmp_path).encode(TEXTS, 8)
+    finally:
+        config.write_text(kept)
+    assert len(done) == 8
+
+
+def test_model_narrower_than_asked_is_an_error(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(StarvecError, match="48 dimensions, fewer than 128"):
+        encoder(tiny_model, tmp_path).encode(TEXTS, 128)
+
+
+def test_pickled_weights_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    import shutil
+
+    import torch
+    from safetensors.torch import load_file
+
+    folder = tmp_path / "pickled"
+    shutil.copytree(tiny_model, folder)
+    weights = folder / "model.safetensors"
+    torch.save(load_file(weights), folder / "pytorch_model.bin")
+    weights.unlink()
+    with pytest.raises(StarvecError, match="could not be loaded"):
+        encoder(folder, tmp_path / "cache").encode(TEXTS, 16)
+
+
+def test_missing_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = builtins.__import__
+
+    def without(name: str, *rest: Any, **options: Any) -> Any:
+        if name.startswith("sentence_transformers"):
+            raise ImportError(name)
+        return original(name, *rest, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(StarvecError, match=r"pip install 'starvec\[qwen\]'"):
+        SentenceTransformerEncoder(tmp_path).encode(TEXTS, 16)
+
+
+def test_cache_drops_damaged_files_and_keeps_the_rest(tmp_path: Path) -> None:
+    keys = [bytes([i]) * 16 for i in range(4)]
+    vectors = np.arange(8, dtype=np.float32).reshape(4, 2)
+    cache = BatchCache(tmp_path, 2)
+    cache.add(keys[:2], vectors[:2])
+    cache.add(keys[2:], vectors[2:])
+    damaged = sorted(tmp_path.glob("*.npy"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    again = BatchCache(tmp_path, 2)
+    kept = [key for key in keys if key in again]
+    assert kept in (keys[:2], keys[2:])
+    again.merge()
+    assert len(list(tmp_path.iterdir())) == 1
+    merged = BatchCache(tmp_path, 2)
+    assert [merged[key].tolist() for key in kept] == [vectors[keys.index(key)].tolist() for key in kept]

@@ -1,0 +1,47 @@
+"""What is picked, and what is refused."""
+
+import pytest
+import torch
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.training import device
+from starvec_assets.training.device import pick_device
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_auto_takes_the_cpu_where_there_is_no_gpu() -> None:
+    picked = pick_device()
+    assert picked.type == "cpu"
+    assert picked.memory_bytes > 1 << 28
+    assert "threads" in str(picked)
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_auto_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "_cpu_multiplies_bfloat16", lambda: True)
+    assert pick_device("cpu").precision == "bfloat16"
+    assert pick_device("cpu", precision="float32").precision == "float32"
+    monkeypatch.setattr(device, "_cpu_multiplies_bfloat16", lambda: False)
+    assert pick_device("cpu").precision == "float32"
+    assert pick_device("cpu", precision="bfloat16").precision == "bfloat16"
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_what_is_not_there_is_refused() -> None:
+    with pytest.raises(StarvecError, match=r"device is 'cuda' but torch .* finds none here"):
+        pick_device("cuda")
+    with pytest.raises(StarvecError, match="require_gpu is set"):
+        pick_device("auto", require_gpu=True)
+
+
+def test_unknown_wishes_are_refused() -> None:
+    with pytest.raises(StarvecError, match="device is 'tpu': choose"):
+        pick_device("tpu")  # type: ignore[arg-type]
+    with pytest.raises(StarvecError, match="precision is 'float16': choose"):
+        pick_device("cpu", precision="float16")  # type: ignore[arg-type]

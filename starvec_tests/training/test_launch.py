@@ -1,0 +1,188 @@
+"""Ranks under torchrun: the same result as one process, and none left behind however the launcher ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.ragged import RaggedArray
+from starvec_assets.training.device import Device
+from starvec_assets.training.job import TrainJob
+from starvec_assets.training.launch import launch, torchrun_arguments
+from starvec_assets.training.metrics import Epoch, TrainResult
+from starvec_assets.training.settings import TrainSettings
+from starvec_assets.training.trainer import train
+
+N = 200
+
+
+@pytest.fixture
+def job(
+    tmp_path: Path, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], small: TrainSettings
+) -> TrainJob:
+    for lists, prefix in ((corpus, ""), (heldout[0], "heldout_a_"), (heldout[1], "heldout_b_")):
+        lists.save(tmp_path, prefix)
+    return TrainJob(
+        corpus=str(tmp_path),
+        n=N,
+        settings=small.model_dump(),
+        text=None,
+        checkpoint=str(tmp_path / "checkpoint"),
+        input_key="world",
+        out=str(tmp_path / "out"),
+        device="cpu",
+        precision="float32",
+    )
+
+
+@pytest.fixture(scope="module")
+def alone(
+    corpus: RaggedArray,
+    heldout: tuple[RaggedArray, RaggedArray],
+    small: TrainSettings,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> TrainResult:
+    """What one process makes of the job."""
+    return train(
+        corpus,
+        N,
+        small,
+        text=None,
+        heldout=heldout,
+        device=Device(torch.device("cpu"), "CPU", 0, "float32"),
+        checkpoint=tmp_path_factory.mktemp("alone"),
+        input_key="world",
+        on_epoch=lambda epoch: None,
+    )
+
+
+def test_two_ranks_equal_one(job: TrainJob, alone: TrainResult) -> None:
+    seen: list[Epoch] = []
+    result = launch(job, 2, seen.append)
+    assert np.allclose(result.vectors, alone.vectors, atol=1e-4)
+    assert np.allclose(result.losses, alone.losses, rtol=1e-4)
+    assert result.best == alone.best
+    assert [e.loss for e in result.epochs[1:]] == pytest.approx([e.loss for e in alone.epochs[1:]], rel=1e-4)
+    assert seen == result.epochs
+
+
+def test_two_nodes_equal_one(job: TrainJob, alone: TrainResult, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = f"127.0.0.1:{free.getsockname()[1]}"
+    job.save(tmp_path / "job.json")
+    arguments = torchrun_arguments(tmp_path / "job.json", 1, 2, 1, meeting)
+    assert arguments[1:5] == ["--nnodes=2", "--node-rank=1", "--master-addr=127.0.0.1", f"--master-port={meeting[10:]}"]
+    other = subprocess.Popen([sys.executable, "-m", *arguments])
+    try:
+        result = launch(job, 1, lambda epoch: None, nodes=2, meeting=meeting)
+        assert other.wait(60) == 0
+    finally:
+        other.kill()
+        other.wait()
+    assert np.allclose(result.vectors, alone.vectors, atol=1e-4)
+    assert (len(result.epochs), result.best) == (len(alone.epochs), alone.best)
+
+
+def test_nodes_that_cannot_meet_are_told_apart(job: TrainJob) -> None:
+    for meeting in ("", "gpu-0", "gpu-0:", ":29500"):
+        with pytest.raises(StarvecError, match="2 nodes have to meet"):
+            launch(job, 1, lambda epoch: None, nodes=2, meeting=meeting)
+
+
+def test_a_ranks_error_reaches_the_operator(job: TrainJob, tmp_path: Path) -> None:
+    RaggedArray.of([[0, 1], [2]]).save(tmp_path)
+    with pytest.raises(StarvecError, match="batch is 64 but there are 2 users"):
+        launch(job, 1, lambda epoch: None)
+
+
+LAUNCHER = """
+import sys
+from pathlib import Path
+from starvec_assets.training.job import TrainJob
+from starvec_assets.training.launch import launch, torchrun_arguments
+launch(TrainJob.load(Path(sys.argv[1])), 2, lambda epoch: None)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the ranks by /proc, which is Linux")
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_no_rank_outlives_its_launcher(
+    job: TrainJob, small: TrainSettings, tmp_path: Path, end: signal.Signals
+) -> None:
+    endless = small.model_copy(update={"epochs": 1000, "patience": 1000, "checkpoint_minutes": 1000.0})
+    path = tmp_path / "job.json"
+    TrainJob(**{**vars(job), "settings": endless.model_dump()}).save(path)
+    mark = f"STARVEC_TEST_MARK={tmp_path}"
+    name, value = mark.split("=")
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(path)], env={**os.environ, name: value})
+    try:
+        until(
+            lambda: (tmp_path / "out" / "live.jsonl").exists() and (tmp_path / "out" / "live.jsonl").stat().st_size > 0
+        )
+        assert len(processes(mark)) == 4  # launcher, torchrun, two ranks
+        launcher.send_signal(end)
+        launcher.wait(30)
+        until(lambda: not processes(mark))
+    finally:
+        for process in processes(mark):
+            os.kill(process, signal.SIGKILL)
+
+
+def test_ranks_go_on_where_killed_ones_were(
+    job: TrainJob, small: TrainSettings, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], tmp_path: Path
+) -> None:
+    settings = small.model_copy(update={"epochs": 12, "patience": 12, "checkpoint_minutes": 1e-9})
+    job = TrainJob(**{**vars(job), "settings": settings.model_dump()})
+    job.save(tmp_path / "job.json")
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path / "job.json")])
+    try:
+        until(lambda: list((tmp_path / "checkpoint").glob("0000001?")))
+    finally:
+        launcher.kill()
+        launcher.wait()
+    seen: list[Epoch] = []
+    resumed = launch(job, 2, seen.append)
+    assert 0 < len(seen) < 12  # it went on, and did not begin again
+    assert len(resumed.epochs) == 13
+    whole = train(
+        corpus,
+        N,
+        settings.model_copy(update={"checkpoint_minutes": 10.0}),
+        text=None,
+        heldout=heldout,
+        device=Device(torch.device("cpu"), "CPU", 0, "float32"),
+        checkpoint=tmp_path / "whole",
+        input_key="world",
+        on_epoch=lambda epoch: None,
+    )
+    assert np.allclose(resumed.losses, whole.losses, rtol=1e-2)
+
+
+def until(there: object, seconds: float = 60.0) -> None:
+    assert callable(there)
+    deadline = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def processes(mark: str) -> list[int]:
+    """Living processes with `mark` in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            alive = (path.parent / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+            if alive and mark.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found

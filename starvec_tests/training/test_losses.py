@@ -1,0 +1,169 @@
+"""The losses that need no labels equal the library's own, and the formulas, in value and gradient."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pytorch_metric_learning.losses import MultiSimilarityLoss, NTXentLoss
+from torch.nn.functional import normalize
+
+from starvec_assets.ragged import RaggedArray
+from starvec_assets.training import losses
+from starvec_assets.training.losses import Library, Objective, Pairs, Task, pair_loss
+from starvec_assets.training.row_softmax import RowSoftmax
+from starvec_assets.training.sampler import NeighbourSampler, Sampler
+from starvec_assets.training.settings import TrainSettings
+
+CPU = torch.device("cpu")
+POPULARITY = torch.tensor([90, 50, 20, 10, 9, 8, 3, 2, 1])
+CORPUS = RaggedArray.of([[0, 1, 7, 2], [0, 3, 0 + 8], [4, 5, 6, 7, 0, 1], [8, 2], [1, 3, 5, 7]])
+NEAREST = torch.tensor([[1, 2, 3], [0, 2, 0], [1, 0, 8]], dtype=torch.int32)
+WEIGHTS = torch.tensor([[3.0, 2.0, 1.0], [5.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
+
+
+def objective(neighbours: bool = False, **change: Any) -> Objective:
+    settings = TrainSettings.model_validate(
+        {"batch": 5, "pooled": 1, "bucket_b": 2, "neighbour_batch": 3, "bucket_weight": 0, **change}
+    )
+    nearest = torch.cat([NEAREST, torch.zeros(6, 3, dtype=torch.int32)])
+    weights = torch.cat([WEIGHTS, torch.zeros(6, 3)])
+    near = NeighbourSampler(nearest, weights, settings) if neighbours else None
+    return Objective(settings, Sampler(CORPUS, settings, CPU), POPULARITY, near)
+
+
+def vectors_of(task: Task, near: float = 1.0) -> torch.Tensor:
+    """Random vectors; near = 0.1: all alike, where both losses are steep."""
+    noise = torch.randn(len(task.sizes), 8, generator=torch.Generator().manual_seed(1))
+    return noise[:1] + near * noise
+
+
+def reference(settings: TrainSettings) -> Any:
+    """The library's own loss, on labels."""
+    if settings.loss == "ntxent":
+        return NTXentLoss(settings.temperature)
+    return MultiSimilarityLoss(settings.alpha, settings.beta, settings.base)
+
+
+def value_and_gradient(loss: torch.Tensor, vectors: torch.Tensor) -> tuple[float, torch.Tensor]:
+    loss.backward()
+    assert vectors.grad is not None
+    return loss.item(), vectors.grad
+
+
+@pytest.fixture(autouse=True)
+def blocks_of_three_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "CHUNK", 30)
+
+
+@pytest.mark.parametrize("near", [1.0, 0.1])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"loss": "multi_similarity"},
+        {"loss": "multi_similarity", "alpha": 5, "beta": 20, "base": 0.3},
+        {"loss": "ntxent", "temperature": 0.07},
+        {"loss": "ntxent", "temperature": 0.5, "pooled": 2},
+    ],
+)
+def test_direct_masks_equal_labels(change: dict[str, Any], near: float) -> None:
+    ours = objective(**change)
+    task = ours.draw(1, 0)
+    a, b = (vectors_of(task, near).requires_grad_() for _ in range(2))
+    expected, gradient = value_and_gradient(reference(ours.settings)(a, torch.cat([task.people, task.people])), a)
+    got, direct = value_and_gradient(ours(b, task), b)
+    assert got == pytest.approx(expected, abs=1e-5)
+    assert torch.allclose(direct, gradient, atol=1e-5)
+
+
+def by_formula(
+    unit: torch.Tensor, task: Task, pairs: Pairs, prior: torch.Tensor, same: list[int] | None
+) -> torch.Tensor:
+    """Softmax of each positive against every draw of what is not the anchor's own, written down plainly."""
+    bags = np.split(task.items.numpy(), np.cumsum(task.sizes)[:-1])
+    star = [int(bags[i][0]) for i in range(pairs.candidates.start, pairs.candidates.stop)]
+    place = {item: pairs.candidates.start + i for i, item in enumerate(star)}
+    assert len(place) == len(star)  # distinct
+    drawn = [star[int(column)] for column in pairs.columns]
+    loss = torch.zeros(())
+    for anchor in range(pairs.anchors.stop - pairs.anchors.start):
+
+        def logit(item: int, anchor: int = anchor) -> torch.Tensor:
+            return unit[pairs.anchors.start + anchor] @ unit[place[item]] * pairs.scale + prior[item]
+
+        own = drawn[pairs.begins[anchor] : pairs.begins[anchor + 1]]
+        barred = {*own, *([same[anchor]] if same else [])}
+        negatives = [logit(item) for item in drawn if item not in barred]
+        for item, weight in zip(own, pairs.weights[pairs.begins[anchor] :], strict=False):
+            loss = loss + weight * (torch.logsumexp(torch.stack([*negatives, logit(item)]), 0) - logit(item))
+    return loss
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1.0])
+@pytest.mark.parametrize("pooled", [1, 2])
+def test_item_softmax_is_what_its_formula_says(gamma: float, pooled: int) -> None:
+    ours = objective(popularity=gamma, temperature=0.2, pooled=pooled)
+    task = ours.draw(1, 0)
+    a, b = (vectors_of(task).requires_grad_() for _ in range(2))
+    expected, gradient = value_and_gradient(
+        by_formula(normalize(a), task, task.pairs[0], -gamma * POPULARITY.log(), None), a
+    )
+    got, direct = value_and_gradient(ours(b, task), b)
+    assert float(task.pairs[0].weights.sum()) == pytest.approx(1)
+    assert got == pytest.approx(expected, abs=1e-5)
+    assert torch.allclose(direct, gradient, atol=1e-5)
+
+
+def test_neighbours_are_pulled_as_their_formula_says() -> None:
+    ours = objective(neighbours=True, temperature=0.2, neighbour_weight=3.0)
+    task = ours.draw(1, 0)
+    pairs = task.pairs[1]
+    bags = np.split(task.items.numpy(), np.cumsum(task.sizes)[:-1])
+    rows = [int(bags[i][0]) for i in range(pairs.anchors.start, pairs.anchors.stop)]
+    assert sorted(rows) == [0, 1, 2]
+    a, b = (vectors_of(task).requires_grad_() for _ in range(2))
+    shares = torch.zeros(9).index_add_(0, NEAREST.ravel().long(), (WEIGHTS / WEIGHTS.sum(1, keepdim=True)).ravel())
+    prior = -shares.clamp(min=1e-3).log()
+    expected, gradient = value_and_gradient(by_formula(normalize(a), task, pairs, prior, rows), a)
+    got, direct = value_and_gradient(pair_loss(b, [pairs]), b)
+    assert float(pairs.weights.sum()) == pytest.approx(3)
+    assert got == pytest.approx(expected, abs=1e-5)
+    assert torch.allclose(direct, gradient, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"loss": "item_softmax", "bucket_weight": 0.5}, {"loss": "ntxent"}, {"loss": "multi_similarity"}],
+)
+def test_the_parts_of_the_ranks_add_up_to_the_loss(change: dict[str, Any]) -> None:
+    ours = objective(neighbours=True, **change)
+    task = ours.draw(1, 0)
+    whole, parts = (vectors_of(task).requires_grad_() for _ in range(2))
+    value, gradient = value_and_gradient(ours(whole, task), whole)
+    added, together = value_and_gradient(sum((ours(parts, task, rank, 3) for rank in range(3)), torch.zeros(())), parts)
+    assert added == pytest.approx(value, abs=1e-6)
+    assert torch.allclose(together, gradient, atol=1e-6)
+
+
+@pytest.mark.parametrize("miner", ["none", "multi_similarity", "hard"])
+def test_the_softmax_by_rows_is_the_librarys(miner: str) -> None:
+    buckets, earlier = torch.randn(12, 8), torch.randn(30, 8)
+    people, earlier_people = torch.arange(6).repeat(2), torch.arange(10).repeat(3)
+    for others in ((), (earlier, earlier_people)):
+        pairs = None
+        if miner != "none":
+            mine = Library(TrainSettings.model_validate({"loss": "ntxent", "miner": miner}), CPU).miner
+            pairs = mine(buckets, people, *others)
+        a, b = (buckets.clone().requires_grad_() for _ in range(2))
+        expected, gradient = value_and_gradient(NTXentLoss(0.1)(a, people, pairs, *others), a)
+        got, direct = value_and_gradient(RowSoftmax(0.1)(b, people, pairs, *others), b)
+        assert got == pytest.approx(expected, abs=1e-5)
+        assert torch.allclose(direct, gradient, atol=1e-5)
+
+
+def test_a_batch_in_which_the_miner_finds_nothing_moves_nothing() -> None:
+    library = Library(TrainSettings(loss="multi_similarity", miner="multi_similarity"), CPU)
+    apart = torch.cat([torch.eye(4), torch.eye(4)]).requires_grad_()  # people at right angles, their buckets equal
+    value, gradient = value_and_gradient(library(apart, torch.arange(4)), apart)
+    assert value == 0
+    assert not gradient.any()

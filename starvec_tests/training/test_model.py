@@ -1,0 +1,47 @@
+"""The model is torch's EmbeddingBag(mean), and its row gradients are autograd's."""
+
+import numpy as np
+import pytest
+import torch
+
+from starvec_assets.training.model import RepoEmbeddingBag
+
+CPU = torch.device("cpu")
+SIZES = np.array([3, 1, 2, 4])
+ITEMS = torch.tensor([4, 0, 2, 2, 1, 4, 0, 3, 4, 2], dtype=torch.int32)
+TABLE = np.random.default_rng(0).standard_normal((7, 5)).astype(np.float32)
+
+
+@pytest.fixture
+def reference() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Bags of torch's own module, the gradient put on them, and what that makes of the table."""
+    bag = torch.nn.EmbeddingBag(7, 5, mode="mean", include_last_offset=True, _weight=torch.from_numpy(TABLE.copy()))
+    out = bag(ITEMS, torch.tensor([0, 3, 4, 6, 10], dtype=torch.int32))
+    upstream = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    out.backward(upstream)
+    assert bag.weight.grad is not None
+    return out.detach(), upstream, bag.weight.grad
+
+
+def test_vectors_are_those_of_embedding_bag(reference: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
+    model = RepoEmbeddingBag(TABLE, CPU)
+    assert torch.allclose(model(ITEMS, model.offsets(SIZES)), reference[0], atol=1e-6)
+
+
+def test_row_gradients_are_those_of_autograd(reference: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
+    _, upstream, expected = reference
+    model = RepoEmbeddingBag(TABLE, CPU)
+    rows, gradients = model.row_gradients(ITEMS, model.offsets(SIZES), upstream)
+    assert rows.tolist() == [0, 1, 2, 3, 4]
+    assert torch.allclose(gradients, expected[rows], atol=1e-6)
+
+
+def test_the_accelerators_gradients_are_the_same_over_all_rows(
+    reference: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+) -> None:
+    _, upstream, expected = reference
+    model = RepoEmbeddingBag(TABLE, CPU)
+    model.masked = True
+    touched, gradients = model.row_gradients(ITEMS, model.offsets(SIZES), upstream)
+    assert touched.tolist() == [True, True, True, True, True, False, False]
+    assert torch.allclose(gradients, expected, atol=1e-6)

@@ -1,0 +1,76 @@
+"""Row-wise optimisers: the formula, unit rows, untouched rows untouched, and the accelerator's way the same."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from starvec_assets.training import optimizer as optimiser
+from starvec_assets.training.optimizer import make_optimizer
+from starvec_assets.training.settings import TrainSettings
+
+
+def table() -> torch.Tensor:
+    return normalize(torch.randn(10, 4, generator=torch.Generator().manual_seed(0)))
+
+
+def gradients(seed: int) -> torch.Tensor:
+    return torch.randn(3, 4, generator=torch.Generator().manual_seed(seed))
+
+
+def test_adam_is_adam_with_one_second_moment_a_row() -> None:
+    weight, expected = table(), table()[[1, 4, 7]]
+    adam = make_optimizer(weight, TrainSettings(optimiser="adam"))
+    mean, square = torch.zeros(3, 4), torch.zeros(3, 1)
+    for step in range(1, 6):
+        gradient = gradients(step)
+        adam.step(torch.tensor([1, 4, 7]), gradient, 0.1)
+        tangent = gradient - (gradient * expected).sum(1, keepdim=True) * expected
+        mean = 0.9 * mean + 0.1 * tangent
+        square = 0.99 * square + 0.01 * tangent.square().mean(1, keepdim=True)
+        change = mean / (1 - 0.9**step) / (square / (1 - 0.99**step)).sqrt()
+        expected = normalize(expected - 0.1 * change)
+    assert torch.allclose(weight[[1, 4, 7]], expected, atol=1e-5)
+
+
+def test_adagrad_divides_by_all_gradients_so_far() -> None:
+    weight, expected = table(), table()[[1, 4, 7]]
+    adagrad = make_optimizer(weight, TrainSettings(optimiser="adagrad"))
+    square = torch.zeros(3, 1)
+    for step in range(1, 6):
+        gradient = gradients(step)
+        adagrad.step(torch.tensor([1, 4, 7]), gradient, 0.1)
+        tangent = gradient - (gradient * expected).sum(1, keepdim=True) * expected
+        square += tangent.square().mean(1, keepdim=True)
+        expected = normalize(expected - 0.1 * tangent / square.sqrt())
+    assert torch.allclose(weight[[1, 4, 7]], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("change", [{"optimiser": "adam"}, {"optimiser": "adagrad"}, {"anchor": 2.0}])
+def test_a_mask_over_all_rows_steps_as_row_numbers_do(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimiser, "BLOCK", 2)
+    settings = TrainSettings.model_validate(change)
+    by_number, by_mask = table(), table()
+    sparse, dense = make_optimizer(by_number, settings), make_optimizer(by_mask, settings)
+    for step, rows in enumerate([[1, 4, 7], [0, 4, 9], [4, 5, 6]]):
+        sparse.step(torch.tensor(rows), gradients(step), 0.1)
+        mask = torch.zeros(10, dtype=torch.bool)
+        mask[rows] = True
+        everywhere = torch.zeros(10, 4)
+        everywhere[rows] = gradients(step)
+        dense.step(mask, everywhere, 0.1)
+    assert torch.allclose(by_number, by_mask, atol=1e-6)
+    assert torch.allclose(by_mask[[2, 3, 8]], table()[[2, 3, 8]], atol=1e-6)
+    assert torch.allclose(by_mask.norm(dim=1), torch.ones(10), atol=1e-6)
+
+
+def test_an_anchor_holds_rows_near_their_start() -> None:
+    def distance(anchor: float) -> float:
+        weight = table()
+        held = make_optimizer(weight, TrainSettings(anchor=anchor))
+        for _ in range(20):
+            held.step(torch.tensor([1, 4, 7]), gradients(0), 0.05)
+        return float((weight - table()).norm())
+
+    assert distance(20.0) < distance(1.0) < distance(0.0)

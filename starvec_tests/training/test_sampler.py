@@ -1,0 +1,136 @@
+"""Two buckets of every user: disjoint, as large as asked for, even in chance, the same everywhere, new each epoch."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from starvec_assets.ragged import RaggedArray
+from starvec_assets.training.sampler import Batch, NeighbourSampler, Sampler
+from starvec_assets.training.settings import TrainSettings
+
+CPU = torch.device("cpu")
+
+
+def wish(**change: Any) -> TrainSettings:
+    return TrainSettings.model_validate({"pooled": 1, **change})
+
+
+def buckets(batch: Batch) -> list[tuple[int, list[int], list[int]]]:
+    """User, bucket A, bucket B."""
+    a = np.split(batch.a_items.numpy(), np.cumsum(batch.a_sizes)[:-1])
+    b = np.split(batch.b_items.numpy(), np.cumsum(batch.b_sizes)[:-1])
+    return [(int(user), x.tolist(), y.tolist()) for user, x, y in zip(batch.people, a, b, strict=True)]
+
+
+@given(
+    lengths=st.lists(st.integers(2, 30), min_size=2, max_size=20),
+    bucket_a=st.integers(1, 30),
+    bucket_b=st.integers(1, 30),
+    batch=st.integers(4, 20),
+    split=st.sampled_from(["random", "window"]),
+)
+@hypothesis_settings(deadline=None, max_examples=100)
+def test_buckets_are_disjoint_parts_of_each_list(
+    lengths: list[int], bucket_a: int, bucket_b: int, batch: int, split: str
+) -> None:
+    rng = np.random.default_rng(0)
+    corpus = RaggedArray.of([rng.choice(1000, length, replace=False).astype(np.int32) for length in lengths])
+    settings = wish(bucket_a=bucket_a, bucket_b=bucket_b, batch=batch, split=split)
+    sampler = Sampler(corpus, settings, CPU)
+    drawn = [entry for step in range(sampler.steps) for entry in buckets(sampler.batch(1, step))]
+    assert sorted(user for user, _, _ in drawn) == list(range(len(lengths)))
+    for user, a, b in drawn:
+        stars = corpus[user].tolist()
+        assert len(b) == min(bucket_b, len(stars) // 2)
+        assert len(a) == min(bucket_a, len(stars) - len(b))
+        assert len(set(a) | set(b)) == len(a) + len(b)
+        assert set(a) | set(b) <= set(stars)
+        if split == "window":
+            places = sorted(stars.index(star) for star in a + b)
+            assert places == list(range(places[0], places[0] + len(places)))
+
+
+def test_every_star_is_as_likely_in_either_bucket() -> None:
+    corpus = RaggedArray.of([list(range(12)) for _ in range(50)])
+    sampler = Sampler(corpus, wish(bucket_a=3, bucket_b=3, batch=50), CPU)
+    counts = np.zeros((2, 12))
+    for epoch in range(100):
+        batch = sampler.batch(epoch, 0)
+        counts[0] += np.bincount(batch.a_items.numpy(), minlength=12)
+        counts[1] += np.bincount(batch.b_items.numpy(), minlength=12)
+    expected = 100 * 50 * 3 / 12
+    assert np.abs(counts / expected - 1).max() < 0.12  # about 4 standard deviations
+
+
+def test_a_window_lies_anywhere() -> None:
+    corpus = RaggedArray.of([list(range(10)) for _ in range(400)])
+    batch = Sampler(corpus, wish(bucket_a=1, bucket_b=1, batch=400, split="window"), CPU).batch(1, 0)
+    first = np.minimum(batch.a_items.numpy(), batch.b_items.numpy())
+    assert np.bincount(first, minlength=9).min() > 20
+
+
+def test_buckets_change_with_epoch_and_seed_and_with_nothing_else(corpus: RaggedArray) -> None:
+    def draw(seed: int, epoch: int, batch: int = 300) -> dict[int, tuple[list[int], list[int]]]:
+        sampler = Sampler(corpus, wish(seed=seed, batch=batch, bucket_b=6), CPU)
+        steps = [buckets(sampler.batch(epoch, step)) for step in range(sampler.steps)]
+        return {user: (sorted(a), sorted(b)) for step in steps for user, a, b in step}
+
+    assert draw(1, 1) == draw(1, 1, batch=64)
+    assert draw(1, 1) != draw(1, 2)
+    assert draw(1, 1) != draw(2, 1)
+
+
+def test_batches_differ_by_one_user_at_most() -> None:
+    corpus = RaggedArray.of([[0, 1]] * 103)
+    sampler = Sampler(corpus, wish(batch=25), CPU)
+    sizes = [len(sampler.batch(1, step).people) for step in range(sampler.steps)]
+    assert sum(sizes) == 103
+    assert max(sizes) <= 25
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("seed", [0, 2**32 - 1])
+def test_extreme_seeds_work(corpus: RaggedArray, seed: int) -> None:
+    assert len(Sampler(corpus, wish(seed=seed, batch=300), CPU).batch(0, 0).people) == 300
+
+
+def test_pooled_users_share_their_buckets(corpus: RaggedArray) -> None:
+    alone = Sampler(corpus, wish(batch=31), CPU).batch(1, 0)
+    pooled = Sampler(corpus, wish(batch=31, pooled=2), CPU).batch(1, 0)
+    assert torch.equal(alone.a_items, pooled.a_items)
+    assert torch.equal(alone.people[::2], pooled.people)
+    assert pooled.users == alone.users == 30
+    assert pooled.a_sizes.tolist() == (alone.a_sizes[::2] + alone.a_sizes[1::2]).tolist()
+    assert pooled.b_sizes.sum() == alone.b_sizes.sum()
+
+
+def test_neighbours_are_drawn_by_their_weight() -> None:
+    items = torch.tensor([[3, 1, 2], [0, 2, 0], [0, 0, 0], [1, 0, 0]], dtype=torch.int32)
+    weights = torch.tensor([[6.0, 3.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
+    sampler = NeighbourSampler(items, weights, wish(neighbour_batch=3, neighbour_draws=50))
+    counts = np.zeros((4, 4))
+    for step in range(40):
+        rows, drawn = sampler.batch(1, step)
+        assert sorted(rows.tolist()) == [0, 1, 3]  # 2 has none
+        for row, some in zip(rows.tolist(), drawn, strict=True):
+            counts[row] += np.bincount(some.numpy(), minlength=4)
+    assert np.allclose(counts / 2000, [[0, 0.3, 0.1, 0.6], [0.5, 0, 0.5, 0], [0, 0, 0, 0], [0, 1, 0, 0]], atol=0.04)
+    assert sampler.drawn.tolist() == pytest.approx([0.5, 1.3, 0.6, 0.6])
+    assert torch.equal(sampler.batch(2, 7)[1], sampler.batch(2, 7)[1])
+    assert not torch.equal(sampler.batch(2, 7)[1], sampler.batch(2, 8)[1])
+
+
+def test_a_draw_never_leaves_the_neighbours_that_there_are_whatever_the_sums_round_to() -> None:
+    """Shares of 64 neighbours add up to less than the largest number drawn in one row of ten."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 64, 2000)
+    weights = rng.pareto(1.0, (len(counts), 64)).astype(np.float32) ** 3
+    weights[np.arange(64) >= counts[:, None]] = 0
+    sampler = NeighbourSampler(torch.zeros(weights.shape, dtype=torch.int32), torch.from_numpy(weights), wish())
+    largest = torch.full((len(counts), 1), 1 - 2.0**-23)
+    assert (torch.searchsorted(sampler.bounds, largest, right=True)[:, 0].numpy() < counts).all()

@@ -1,0 +1,51 @@
+"""Hyperparameters out of bounds are named with their value and what is allowed; no torch is needed to say so."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.training.settings import TrainSettings
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"dim": 1},
+        {"loss": "triplet"},
+        {"temperature": 0.0},
+        {"lr": -1.0},
+        {"lr": float("nan")},
+        {"batch": 3},
+        {"bucket_b": 0},
+        {"seed": 2**32},
+        {"learning_rate": 0.1},
+    ],
+)
+def test_out_of_bounds_is_refused_by_name(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        TrainSettings.model_validate(wrong)
+
+
+def test_a_memory_smaller_than_a_batch_is_refused() -> None:
+    with pytest.raises(StarvecError, match="set memory to 2048 or more"):
+        TrainSettings(loss="ntxent", memory=1000, pooled=1)
+
+
+def test_a_batch_of_one_person_is_refused() -> None:
+    with pytest.raises(StarvecError, match="set pooled to 4 or less"):
+        TrainSettings(batch=8, pooled=5)
+
+
+def test_item_softmax_takes_no_miner() -> None:
+    with pytest.raises(StarvecError, match="choose the loss ntxent or multi_similarity"):
+        TrainSettings(miner="hard")
+
+
+def test_definitions_can_import_what_they_need_without_torch() -> None:
+    modules = "settings, device, epoch, job, launch, checkpoint, starts"
+    code = f"import sys; from starvec_assets.training import {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,200 @@
+"""What the tests of the page share: GitHub's API as it answers a browser, a visit, and what Python says of a person."""
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from starvec_assets.export.quantization import decode, read_planes
+from starvec_assets.profiles.quantiles import percentile
+from starvec_assets.ragged import RaggedArray
+from starvec_assets.vectors import Matrix, unit_rows, user_vectors
+
+API = "https://api.github.com/"
+EXPOSED = "ETag, Link, Location, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+_STARRED = re.compile(re.escape(API) + r"users/([^/?]+)/starred\?per_page=100&page=(\d+)$")
+
+
+@dataclass
+class StarsApi:
+    """Answers GET /users/LOGIN/starred as api.github.com does: pages of 100, Link, limits and their headers.
+
+    `stars`: (number, owner/name) by login. `allowed`: requests until 403, but with the token. `asked`: what came.
+    """
+
+    stars: dict[str, Sequence[tuple[int, str]]]
+    allowed: int = 60
+    reset: int = 0
+    token: str = ""
+    asked: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def __call__(self, route: Any) -> None:
+        match = _STARRED.match(route.request.url)
+        assert match, route.request.url
+        login, page = match[1], int(match[2])
+        given = route.request.headers.get("authorization", "").removeprefix("Bearer ")
+        self.asked.append((login, page, given))
+        if given and given != self.token:
+            return answer(route, 401, {"message": "Bad credentials"})
+        if not given and len(self.asked) > self.allowed:
+            limit = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(self.reset)}
+            return answer(route, 403, {"message": "API rate limit exceeded for 192.0.2.1."}, limit)
+        if login not in self.stars:
+            return answer(route, 404, {"message": "Not Found"})
+        stars = self.stars[login]
+        last = max(1, -(-len(stars) // 100))
+        url = f"{API}user/1/starred?per_page=100&page="
+        links = {} if page == last else {"link": f'<{url}{page + 1}>; rel="next", <{url}{last}>; rel="last"'}
+        part = stars[(page - 1) * 100 : page * 100]
+        return answer(route, 200, [{"id": number, "full_name": name, "private": False} for number, name in part], links)
+
+
+def answer(route: Any, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+    """One answer of the API, readable across origins as GitHub's are."""
+    common = {"access-control-allow-origin": "*", "access-control-expose-headers": EXPOSED}
+    common["content-type"] = "application/json; charset=utf-8"
+    text = body if isinstance(body, str) else json.dumps(body)
+    route.fulfill(status=status, headers=common | (headers or {}), body=text)
+
+
+def visit(visitor: Any, site: str, fragment: str = "", stars: Any = None) -> Any:
+    """A page of the site, open; `page.troubles` collects what it should never say: errors, blocked content."""
+    if stars is not None:
+        visitor.answers[API] = stars
+    page = visitor.context.new_page()
+    page.troubles = []
+    page.on("pageerror", lambda error: page.troubles.append(str(error)))
+    page.on("console", lambda said: page.troubles.append(said.text) if said.type == "error" else None)
+    page.goto(site + fragment)
+    page.wait_for_selector("main h1:not([data-shell])")
+    return page
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait until `expression` is true; Playwright's own way evaluates a string, which the page's policy forbids."""
+    for _ in range(500):
+        if page.evaluate(f"() => Boolean({expression})"):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"not within 10 seconds: {expression}")
+
+
+def arrived(page: Any, held: list[Any], number: int = 1) -> None:
+    """Wait until a test holds so many requests."""
+    for _ in range(500):
+        if len(held) >= number:
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"{len(held)} of {number} requests within 10 seconds")
+
+
+def look_up(page: Any, login: str) -> None:
+    """Type a login and press Enter."""
+    page.fill("#login", login)
+    page.press("#login", "Enter")
+
+
+def shown(page: Any, kind: str = "li.result") -> list[dict[str, Any]]:
+    """The repositories of the list on the page, once it is complete: every vector there and the search done."""
+    if page.wait_for_selector(f"{kind}, .gate button").inner_text() == "Show the repositories":
+        page.click(".gate button")
+    page.wait_for_selector(kind)
+    page.wait_for_selector(".results:not([aria-busy])[data-exact]")
+    return page.eval_on_selector_all(
+        kind,
+        """items => items.map(item => ({
+            name: item.querySelector("h3").textContent,
+            cosine: item.querySelector(".cosine").lastChild.textContent,
+            about: item.querySelector(".about")?.textContent ?? "",
+            facts: [...item.querySelectorAll(".facts > p:first-child > span")].map(fact => fact.textContent),
+            why: [...item.querySelectorAll(".why a")].map(link => link.textContent),
+        }))""",
+    )
+
+
+def axes(page: Any) -> dict[str, list[str]]:
+    """The radar's table: numbers by field."""
+    return dict(
+        page.eval_on_selector_all(
+            ".axes tbody tr",
+            "rows => rows.map(r => [r.querySelector('th').firstChild.textContent,"
+            " [...r.querySelectorAll('td')].map(cell => cell.textContent)])",
+        )
+    )
+
+
+@dataclass
+class Truth:
+    """The bundle as Python reads it: what the page must show."""
+
+    names: list[str]
+    ids: list[int]
+    stars: np.ndarray
+    languages: list[str]
+    descriptions: list[str]
+    vectors: Matrix
+    people: dict[str, Any]
+    model: dict[str, Any]
+
+    @staticmethod
+    def of(bundle: Path, export: Path) -> "Truth":
+        model = json.loads((bundle / "data/model.json").read_text())
+        people = json.loads((bundle / "data/people.json").read_text())
+        repos = pq.read_table(export / "repos.parquet").to_pydict()
+        planes = read_planes(bundle / "data/vectors.hi", bundle / "data/vectors.lo", model["n"])
+        return Truth(
+            repos["name"],
+            repos["repo_id"],
+            np.array(repos["stars"]),
+            [language or "" for language in repos["language"]],
+            [text or "" for text in repos["description"]],
+            decode(*planes),
+            people,
+            model,
+        )
+
+    def starred(self, rows: Iterable[int]) -> list[tuple[int, str]]:
+        return [(self.ids[row], self.names[row]) for row in rows]
+
+    def person(self, rows: Sequence[int]) -> Matrix:
+        return user_vectors(self.vectors, RaggedArray.of([np.array(sorted(rows), np.int32)]), self.stars)[0]
+
+    def nearest(self, query: Matrix, k: int, without: Iterable[int] = (), only: np.ndarray | None = None) -> list[int]:
+        cosines = self.vectors.astype(np.float64) @ query
+        cosines[list(without)] = -np.inf
+        if only is not None:
+            cosines[~only] = -np.inf
+        return [int(row) for row in np.argsort(-cosines, kind="stable")[:k]]
+
+    def cosine(self, row: int, query: Matrix) -> str:
+        return f"{float(self.vectors[row].astype(np.float64) @ query):.3f}"
+
+    def skills(self, vector: Matrix) -> dict[str, str]:
+        scores = {}
+        for category in self.people["categories"]:
+            odds = floats(category["weights"]).astype(np.float64) @ vector + category["bias"]
+            scores[category["title"]] = f"{100 / (1 + np.exp(-odds)):.0f}"
+        return scores
+
+    def developer(self, login: str) -> Matrix:
+        return next(floats(one["vector"]) for one in self.people["developers"] if one["login"] == login)
+
+    def match(self, a: Matrix, b: Matrix) -> str:
+        table = np.array(self.people["quantiles"]["users"], np.float32)
+        return f"{float(percentile(table, float(a.astype(np.float64) @ b))):.1f} %"
+
+    def basket(self, plus: Sequence[int], minus: Sequence[int]) -> Matrix:
+        total = self.vectors[list(plus)].mean(axis=0)
+        if minus:
+            total = total - 0.5 * self.vectors[list(minus)].mean(axis=0)
+        return unit_rows(total[None])[0]
+
+
+def floats(text: str) -> Matrix:
+    return np.frombuffer(base64.b64decode(text), "<f4")
