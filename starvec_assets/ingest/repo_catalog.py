@@ -1,6 +1,6 @@
 """The catalogue: one row for every repository that was ever starred, renames followed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,62 @@ def build_repo_catalog(
         params={"path": str(out / "repos.parquet")},
     ).fetchall()
     return CatalogSummary(repositories, renamed, described, with_language, len(answers), stopped)
+
+
+class RepoCatalog:
+    """The catalogue's repos.parquet, opened for look-ups; only the rows asked for are ever in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def languages(self, repo_ids: Sequence[int]) -> list[str | None]:
+        """Return the main language of each repository, None where it is not known."""
+        languages: list[str | None] = self.column("language", pa.array(repo_ids, pa.int64())).to_pylist()
+        return languages
+
+    def column(self, name: str, repo_ids: pa.Array) -> pa.ChunkedArray:
+        """Return the values of one column in the order of `repo_ids`, null where the file has no such repository."""
+        found = self._read(repo_ids, [name])
+        return found[name].take(pc.index_in(repo_ids, value_set=found["repo_id"].combine_chunks()))
+
+    def rows(self, repo_ids: pa.Array, columns: Sequence[str]) -> pa.Table:
+        """Return the given columns of the repositories, in the order of `repo_ids`.
+
+        Raises StarvecError when a repository is not in the file.
+        """
+        found = self._read(repo_ids, columns)
+        positions = pc.index_in(repo_ids, value_set=found["repo_id"].combine_chunks())
+        if missing := positions.null_count:
+            first = repo_ids.filter(positions.is_null())[0]
+            raise StarvecError(
+                f"{missing:,} of {len(repo_ids):,} repositories, first repo_id {first}, are not in {self.path}: materialize "
+                "repo_catalog and user_buckets from the same months again"
+            )
+        return found.select(list(columns)).take(positions)
+
+    def repo_ids(self, names: Iterable[str]) -> dict[str, int]:
+        """Return lower-case name to repo_id for the names in the file; names are compared without regard to case.
+
+        A current name wins over a former one; of two repositories of one name, the more starred wins.
+        """
+        wanted = pa.array(sorted({name.lower() for name in names}), pa.string())
+        matches: list[tuple[bool, int, int, str]] = []  # name is current, stars, repo_id negated, name: best one last
+        for batch in pq.ParquetFile(self.path).iter_batches(columns=["repo_id", "name", "former_names", "stars"]):
+            rows, former = pa.array(range(len(batch))), batch["former_names"]
+            kinds = (True, rows, batch["name"]), (False, pc.list_parent_indices(former), pc.list_flatten(former))
+            for current, parents, candidates in kinds:
+                lower = pc.utf8_lower(candidates.cast(pa.string()))
+                found = pc.is_in(lower, value_set=wanted)
+                owners = batch.select(["stars", "repo_id"]).take(parents.filter(found)).to_pylist()
+                matches += [
+                    (current, owner["stars"], -owner["repo_id"], name)
+                    for owner, name in zip(owners, lower.filter(found).to_pylist(), strict=True)
+                ]
+        return {name: -negated for _, _, negated, name in sorted(matches)}
+
+    def _read(self, repo_ids: pa.Array, columns: Sequence[str]) -> pa.Table:
+        names = ["repo_id", *(name for name in columns if name != "repo_id")]
+        return pq.read_table(self.path, columns=names, filters=pc.field("repo_id").isin(repo_ids))
 
 
 def main_languages(catalogue: Path, repo_ids: Sequence[int]) -> list[str | None]:

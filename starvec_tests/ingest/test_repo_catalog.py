@@ -11,7 +11,7 @@ import pytest
 from starvec_assets.errors import StarvecError
 from starvec_assets.github import RateLimited, Repository
 from starvec_assets.ingest.build_month import REPOS
-from starvec_assets.ingest.repo_catalog import build_repo_catalog, main_languages
+from starvec_assets.ingest.repo_catalog import RepoCatalog, build_repo_catalog
 from starvec_assets.ingest.watch_events import STARS
 from starvec_assets.parquet import comments
 
@@ -152,8 +152,40 @@ def test_no_months_is_an_error(tmp_path: Path) -> None:
         build(tmp_path, [])
 
 
-def test_main_languages_come_in_the_order_asked_for(tmp_path: Path) -> None:
-    rows = {"repo_id": [10, 20, 30], "language": ["Python", None, "Go"]}
-    pq.write_table(pa.table(rows), tmp_path / "repos.parquet")
-    assert main_languages(tmp_path / "repos.parquet", [30, 5, 10, 20, 30]) == ["Go", None, "Python", None, "Go"]
-    assert main_languages(tmp_path / "repos.parquet", []) == []
+@pytest.fixture
+def catalogue(tmp_path: Path) -> RepoCatalog:
+    rows = [
+        (1, "x/A", [], 50, "Python"),
+        (2, "x/b", [], 40, None),
+        (3, "x/c", ["x/Old-C", "x/d"], 30, "Go"),
+        (4, "x/d", [], 20, None),  # took the name that repository 3 once had
+        (5, "x/e", [], 10, "C"),
+        (6, "X/E", [], 9, None),  # a less starred repository of the same name
+    ]
+    names = ("repo_id", "name", "former_names", "stars", "language")
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    pq.write_table(pa.table(columns), tmp_path / "repos.parquet")
+    return RepoCatalog(tmp_path / "repos.parquet")
+
+
+def test_names_resolve_in_any_case_and_through_renames(catalogue: RepoCatalog) -> None:
+    ids = catalogue.repo_ids(["x/A", "X/old-c", "x/d", "x/E", "no/where"])
+    assert ids == {"x/a": 1, "x/old-c": 3, "x/d": 4, "x/e": 5}
+    assert catalogue.repo_ids([]) == {}
+
+
+def test_look_ups_keep_the_order_of_the_ids(catalogue: RepoCatalog) -> None:
+    assert catalogue.languages([3, 99, 1, 2, 3]) == ["Go", None, "Python", None, "Go"]
+    assert catalogue.languages([]) == []
+    assert catalogue.column("name", pa.array([5, 99, 1])).to_pylist() == ["x/e", None, "x/A"]
+    rows = catalogue.rows(pa.array([5, 1, 5]), ["name", "repo_id"])
+    assert rows.to_pylist() == [
+        {"name": "x/e", "repo_id": 5},
+        {"name": "x/A", "repo_id": 1},
+        {"name": "x/e", "repo_id": 5},
+    ]
+
+
+def test_rows_of_an_unknown_repository_are_an_error(catalogue: RepoCatalog) -> None:
+    with pytest.raises(StarvecError, match=r"1 of 2 repositories, first repo_id 99.*materialize repo_catalog"):
+        catalogue.rows(pa.array([1, 99]), ["name"])
