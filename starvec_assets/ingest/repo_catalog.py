@@ -152,8 +152,8 @@ class RepoCatalog:
         if missing := positions.null_count:
             first = repo_ids.filter(positions.is_null())[0]
             raise StarvecError(
-                f"{missing:,} of {len(repo_ids):,} repositories, first repo_id {first}, are not in {self.path}: materialize "
-                "repo_catalog and user_buckets from the same months again"
+                f"{missing:,} of {len(repo_ids):,} repositories, first repo_id {first}, are not in {self.path}: "
+                "materialize repo_catalog and user_buckets from the same months again"
             )
         return found.select(list(columns)).take(positions)
 
