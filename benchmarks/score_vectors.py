@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from starvec_assets.evaluation.awesome.groups import SIZE_MAX, SIZE_MIN, Groups, group_scores
 from starvec_assets.evaluation.awesome.parse import parse_readme
-from starvec_assets.evaluation.heldout import heldout_scores, split_lists
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.groups import SIZE_MAX, SIZE_MIN, Groups, group_scores
+from starvec_assets.ranking.heldout import heldout_scores, split_lists
 from starvec_assets.vectors import Matrix
 
 SHARED = Path(__file__).parents[1] / "../shared/data"

@@ -38,8 +38,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this on
 from corpus import popularity_reach
 from score_vectors import SHARED, score_vectors
 
-from starvec_assets.evaluation.heldout import split_lists
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.heldout import split_lists
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.vectors import Matrix
 
@@ -272,7 +272,7 @@ def make_lists(users: int, repos: int, stars: int, seed: int = 0) -> RaggedArray
 def scale(share: float, start: str) -> dict[str, float]:
     """One epoch at a share of 4 million users x 300,000 repositories, in this process."""
     from starvec_assets.training.device import pick_device
-    from starvec_assets.training.metrics import Epoch
+    from starvec_assets.training.epoch_metrics import Epoch
     from starvec_assets.training.trainer import train
 
     users, repos, stars = (int(x * share) for x in (4_000_000, 300_000, 160_000_000))

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from score_vectors import SHARED, real_users
 
-from starvec_assets.evaluation import ranking
-from starvec_assets.evaluation.heldout import list_scores, split_lists
-from starvec_assets.evaluation.ranking import Floats
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking import search
+from starvec_assets.ranking.heldout import list_scores, split_lists
+from starvec_assets.ranking.search import Floats
 from starvec_assets.store import ArtifactStore
 from starvec_assets.vectors import Counts, Matrix, unit_rows, user_vectors
 
@@ -46,8 +46,8 @@ def scores(vectors: Matrix, stars: Counts, splits: list[Split], power: float, ha
     total = []
     for a, b in splits:
         asked = people(a)
-        recall, _, ndcg = list_scores(ranking.top_k(asked, vectors, 50, exclude=a), b, len(vectors), 50)
-        total.append([recall, ndcg, 1 / ranking.own_rank(asked, people(b))])
+        recall, _, ndcg = list_scores(search.top_k(asked, vectors, 50, exclude=a), b, len(vectors), 50)
+        total.append([recall, ndcg, 1 / search.self_retrieval_rank(asked, people(b))])
     return np.mean(total, axis=0)
 
 

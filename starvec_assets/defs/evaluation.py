@@ -12,7 +12,6 @@ from pydantic import Field
 from starvec_assets.defs.common import AssetConfig, asset, materialization, preview, require_same_corpus, table, writing
 from starvec_assets.defs.resources import AwesomeSource, StoreResource
 from starvec_assets.evaluation.awesome.build import LOSSES, build_awesome_lists
-from starvec_assets.evaluation.awesome.groups import in_vocabulary
 from starvec_assets.evaluation.baselines import Popularity, System, aligned, random_vectors
 from starvec_assets.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate
 from starvec_assets.evaluation.gates import BLOCKING, GateResult, GateSettings, Kind, gate, write_gates
@@ -21,6 +20,7 @@ from starvec_assets.evaluation.scoreboard import METRICS, scoreboard, text_table
 from starvec_assets.ingest.repo_catalog import main_languages
 from starvec_assets.plots import bar_chart, picture
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.groups import in_vocabulary
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
 from starvec_assets.vectors import USER_VECTOR_RULE, Matrix
 

@@ -15,9 +15,9 @@ from starvec_assets.paths import home
 from starvec_assets.plots import labelled_scatter, line_chart, picture, sparkline
 from starvec_assets.store import ArtifactStore, CorruptArtifact
 from starvec_assets.training.device import Device
+from starvec_assets.training.epoch_metrics import Epoch, TrainResult
 from starvec_assets.training.job import TrainJob
 from starvec_assets.training.launch import launch, torchrun_arguments
-from starvec_assets.training.metrics import Epoch, TrainResult
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.sweep import Bench, LeaderboardSettings, Result, Score, parse_rows, run_rows, write_rows
 from starvec_assets.training.training_log import write_epochs, write_steps

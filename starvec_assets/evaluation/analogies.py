@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluation.ranking import Floats
 from starvec_assets.parquet import column
+from starvec_assets.ranking.search import Floats
 from starvec_assets.vectors import Matrix, unit_rows
 
 Relations = dict[str, list[tuple[str, str]]]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from starvec_assets.evaluation import ranking
-from starvec_assets.evaluation.awesome.groups import only
+from starvec_assets.ranking import search
+from starvec_assets.ranking.groups import only
 from starvec_assets.vectors import Matrix, unit_rows
 
 NEIGHBOURS = 10
@@ -49,8 +49,8 @@ def hopkins(points: Matrix, cloud: Matrix, sample: int, seed: int) -> float:
     """
     rng = np.random.default_rng(seed)
     asked, drawn = (np.sort(rng.permutation(len(points))[:sample]).astype(np.int32) for _ in range(2))
-    within = _nearest(points[asked], points[ranking.top_k(points[asked], points, 1, only(asked))[:, 0]])
-    across = _nearest(cloud[drawn], points[ranking.top_k(cloud[drawn], points, 1)[:, 0]])
+    within = _nearest(points[asked], points[search.top_k(points[asked], points, 1, only(asked))[:, 0]])
+    across = _nearest(cloud[drawn], points[search.top_k(cloud[drawn], points, 1)[:, 0]])
     return across / max(across + within, 1e-12)
 
 
@@ -62,7 +62,7 @@ def language_purity(points: Matrix, languages: Sequence[str], sample: int, seed:
     if len(names) <= NEIGHBOURS:
         return 0.0, 0.0
     asked = np.sort(np.random.default_rng(seed).permutation(len(names))[:sample]).astype(np.int32)
-    near = ranking.top_k(points[asked], points, NEIGHBOURS, only(asked))
+    near = search.top_k(points[asked], points, NEIGHBOURS, only(asked))
     _, counts = np.unique(names, return_counts=True)
     chance = float((counts * (counts - 1)).sum() / (len(names) * (len(names) - 1)))
     return float((names[near] == names[asked][:, None]).mean()), chance

@@ -12,13 +12,14 @@ from pydantic import Field
 
 from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluation import ranking
-from starvec_assets.evaluation.awesome.groups import Groups, only
 from starvec_assets.evaluation.baselines import Popularity, System
-from starvec_assets.evaluation.heldout import list_scores
-from starvec_assets.evaluation.ranking import Floats, Indices
 from starvec_assets.parquet import column, write_table
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking import search
+from starvec_assets.ranking.groups import Groups, only
+from starvec_assets.ranking.heldout import list_scores
+from starvec_assets.ranking.metrics import gains_at, ndcg
+from starvec_assets.ranking.search import Floats, Indices
 from starvec_assets.vectors import Counts, Matrix, unit_rows, user_vectors
 
 Metrics = dict[str, dict[str, float]]
@@ -123,9 +124,9 @@ def evaluate(
         near = _nearest(vectors, None if vectors is None else vectors[queries], min(100, n), only(queries), n)
         people = None if vectors is None else user_vectors(vectors, a, stars)
         recommended = _nearest(vectors, people, min(K, n), a, n)
-        ndcg_10 = ranking.ndcg(near, gains, 10)
+        ndcg_10 = ndcg(near, gains, 10)
         if len(queries):
-            asked |= {(name, "awesome_ndcg_10"): ndcg_10, (name, "awesome_ndcg_100"): ranking.ndcg(near, gains, 100)}
+            asked |= {(name, "awesome_ndcg_10"): ndcg_10, (name, "awesome_ndcg_100"): ndcg(near, gains, 100)}
         recall, precision, ndcg_50 = list_scores(recommended, b, n, K)
         known |= {
             (name, "heldout_recall_50"): recall,
@@ -133,7 +134,7 @@ def evaluate(
             (name, "heldout_ndcg_50"): ndcg_50,
         }
         if vectors is not None and people is not None:
-            known[name, "heldout_mrr"] = 1 / ranking.own_rank(people, user_vectors(vectors, b, stars))
+            known[name, "heldout_mrr"] = 1 / search.self_retrieval_rank(people, user_vectors(vectors, b, stars))
         given = recommended[recommended >= 0]
         metrics[name] = {metric: float(v.mean()) for (of, metric), v in (asked | known).items() if of == name}
         metrics[name] |= {
@@ -210,8 +211,8 @@ def _health(system: System) -> tuple[Matrix | None, dict[str, float]]:
 
 def _nearest(vectors: Matrix | None, queries: Matrix | None, k: int, exclude: RaggedArray, n: int) -> Indices:
     if vectors is None or queries is None:
-        return ranking.popular_k(np.arange(n, dtype=np.int32), k, exclude)
-    return ranking.top_k(queries, vectors, k, exclude)
+        return search.popularity_top_k(np.arange(n, dtype=np.int32), k, exclude)
+    return search.top_k(queries, vectors, k, exclude)
 
 
 def _by_list(system: str, groups: Groups, queries: Indices, ndcg: Floats) -> pa.Table:
@@ -246,7 +247,7 @@ def _by_decile(
     asked = np.bincount(decile[queries], minlength=DECILES)
     score = np.bincount(decile[queries], ndcg, minlength=DECILES)
     wanted = np.bincount(decile[b.items], minlength=DECILES)
-    hit = ranking.gains_at(recommended, b.matrix(len(decile))) > 0
+    hit = gains_at(recommended, b.matrix(len(decile))) > 0
     found = np.bincount(decile[recommended[hit]], minlength=DECILES)
     given = np.bincount(decile[recommended[recommended >= 0]], minlength=DECILES)
     columns = [

@@ -13,11 +13,12 @@ from pydantic import Field
 
 from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluation import analogies, clusters, ranking
+from starvec_assets.evaluation import analogies, clusters
 from starvec_assets.evaluation.analogies import Questions
 from starvec_assets.parquet import column, write_table
 from starvec_assets.plots import scatter_map
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking import search
 from starvec_assets.vectors import Matrix, unit_rows
 
 LEAST = 50  # repositories with a vector, below which there is nothing to look at
@@ -152,7 +153,7 @@ def _silhouette(points: Matrix, k: int, settings: StructureSettings) -> float:
 
 
 def _examples(
-    vectors: Matrix, names: Sequence[str], questions: Questions, ranked: Mapping[str, ranking.Floats]
+    vectors: Matrix, names: Sequence[str], questions: Questions, ranked: Mapping[str, search.Floats]
 ) -> list[tuple[str, str, str, int]]:
     """The first question of every relation, as b - a + c answers it."""
     _, first = np.unique(questions.relation, return_index=True)
@@ -162,7 +163,7 @@ def _examples(
     unit = unit_rows(vectors)
     ranks = ranked["3cosadd"][first]
     without = RaggedArray.of([np.unique(row[:3]).astype(np.int32) for row in questions.rows[first]])
-    near = ranking.top_k(unit[b] - unit[a] + unit[c], unit, 3, without)
+    near = search.top_k(unit[b] - unit[a] + unit[c], unit, 3, without)
     short = [name.rpartition("/")[2] for name in names]
     return [
         (

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluation.ranking import top_k
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.search import top_k
 from starvec_assets.vectors import Matrix
 
 Indices = npt.NDArray[np.int32]

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.training.epoch_metrics import Epoch, TrainResult
 from starvec_assets.training.job import TrainJob
-from starvec_assets.training.metrics import Epoch, TrainResult
 
 LEASE = "STARVEC_LIVES_WITH_STDIN"
 PATIENCE = 20.0  # seconds between asking to end and killing

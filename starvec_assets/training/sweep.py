@@ -26,11 +26,11 @@ from pydantic import Field, ValidationError
 from starvec_assets import progress
 from starvec_assets.config_base import Settings, format_validation_error, parse_value
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluation.awesome.groups import group_scores, in_vocabulary
-from starvec_assets.evaluation.heldout import heldout_scores
 from starvec_assets.files import write_atomically
 from starvec_assets.parquet import column, write_table
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.groups import group_scores, in_vocabulary
+from starvec_assets.ranking.heldout import heldout_scores
 from starvec_assets.training.checkpoint import code_digest
 from starvec_assets.training.device import pick_device
 from starvec_assets.training.job import TrainJob

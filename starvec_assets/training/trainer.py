@@ -16,17 +16,17 @@ import numpy as np
 import torch
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluation.heldout import heldout_scores
 from starvec_assets.progress import bar
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.heldout import heldout_scores
 from starvec_assets.training import checkpoint as checkpoints
 from starvec_assets.training.checkpoint import Checkpoint
 from starvec_assets.training.cooccurrence import add_text_neighbours, cooccurrence_neighbours
 from starvec_assets.training.device import Device
 from starvec_assets.training.distributed import Ranks
+from starvec_assets.training.epoch_metrics import Epoch, TrainResult, best_epoch, worth_going_on
 from starvec_assets.training.init_vectors import make_init_vectors
 from starvec_assets.training.losses import Objective
-from starvec_assets.training.metrics import Epoch, TrainResult, best_epoch, worth_going_on
 from starvec_assets.training.model import RepoEmbeddingBag
 from starvec_assets.training.optimizer import make_optimizer
 from starvec_assets.training.sampler import NeighbourSampler, Sampler

@@ -23,9 +23,9 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.training.device import Device, pick_device
 from starvec_assets.training.distributed import Ranks, join
+from starvec_assets.training.epoch_metrics import Epoch, TrainResult
 from starvec_assets.training.job import TrainJob
 from starvec_assets.training.launch import LEASE
-from starvec_assets.training.metrics import Epoch, TrainResult
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.trainer import ALONE, train
 

@@ -14,7 +14,7 @@ from starvec_assets.evaluation.awesome.build import (
     list_names,
     read_folder,
 )
-from starvec_assets.evaluation.awesome.groups import in_vocabulary
+from starvec_assets.ranking.groups import in_vocabulary
 
 README = """# Awesome
 - [me](https://github.com/x/me)

@@ -5,12 +5,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluation.awesome.groups import Groups
 from starvec_assets.evaluation.baselines import Popularity, aligned, random_vectors
 from starvec_assets.evaluation.evaluate import Evaluation, EvaluationSettings, bootstrap, evaluate
 from starvec_assets.evaluation.gates import BLOCKING, GateSettings, failures, gate, write_gates
 from starvec_assets.evaluation.report import report
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.groups import Groups
 from starvec_assets.vectors import unit_rows
 
 N, FIELDS = 400, 20

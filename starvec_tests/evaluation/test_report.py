@@ -4,12 +4,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from starvec_assets.evaluation.awesome.groups import Groups
 from starvec_assets.evaluation.baselines import Popularity, random_vectors
 from starvec_assets.evaluation.evaluate import EvaluationSettings, evaluate
 from starvec_assets.evaluation.gates import GateResult, GateSettings, gate
 from starvec_assets.evaluation.report import report
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.groups import Groups
 
 HOSTILE = "<script>alert(1)</script>&\"'"
 

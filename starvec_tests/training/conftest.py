@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from starvec_assets.evaluation.heldout import split_lists
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.heldout import split_lists
 from starvec_assets.training.settings import TrainSettings
 
 N = 200

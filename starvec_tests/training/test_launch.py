@@ -15,9 +15,9 @@ import torch
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.training.device import Device
+from starvec_assets.training.epoch_metrics import Epoch, TrainResult
 from starvec_assets.training.job import TrainJob
 from starvec_assets.training.launch import launch, torchrun_arguments
-from starvec_assets.training.metrics import Epoch, TrainResult
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.trainer import train
 

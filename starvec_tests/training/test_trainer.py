@@ -20,9 +20,9 @@ from starvec_assets.ragged import RaggedArray
 from starvec_assets.training import checkpoint
 from starvec_assets.training import trainer as loop
 from starvec_assets.training.device import Device
+from starvec_assets.training.epoch_metrics import Epoch, TrainResult
 from starvec_assets.training.job import TrainJob
 from starvec_assets.training.losses import Objective
-from starvec_assets.training.metrics import Epoch, TrainResult
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.trainer import train
 from starvec_assets.training.training_log import write_steps

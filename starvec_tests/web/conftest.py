@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from starvec_assets.evaluation.awesome.groups import Groups
+from starvec_assets.ranking.groups import Groups
 from starvec_assets.evaluation.baselines import Popularity, random_vectors
 from starvec_assets.evaluation.evaluate import EvaluationSettings, evaluate
 from starvec_assets.evaluation.gates import GateSettings, gate
-from starvec_assets.evaluation.heldout import split_lists
+from starvec_assets.ranking.heldout import split_lists
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.export.fp16 import ExportSettings, build_export

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluation.awesome.groups import SIZE_MIN
 from starvec_assets.evaluation.awesome.parse import MAX_CHARS, Entry, read_readme
 from starvec_assets.parquet import column, write_table
+from starvec_assets.ranking.groups import SIZE_MIN
 
 ENTRIES = pa.schema(
     [

@@ -1,4 +1,4 @@
-"""Exact ranking by cosine over the whole vocabulary, and the metrics of ranked lists.
+"""Exact ranking by cosine over the whole vocabulary.
 
 Blocks of queries are multiplied with all vectors in float32, a block a core; the few best of each are ordered again by
 their cosines in float64, so that the result does not depend on how the blocks fell. Among equals the lower index comes
@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from starvec_assets import progress
@@ -59,7 +58,7 @@ def top_k(queries: Matrix, vectors: Matrix, k: int, exclude: RaggedArray | None 
     return ranked
 
 
-def popular_k(order: Indices, k: int, exclude: RaggedArray) -> Indices:
+def popularity_top_k(order: Indices, k: int, exclude: RaggedArray) -> Indices:
     """The first k of `order` for everybody, but for what each query excludes: int32 [q, k], -1 where fewer remain."""
     longest = int(exclude.lengths.max(initial=0))
     first = order[: k + longest]
@@ -70,7 +69,7 @@ def popular_k(order: Indices, k: int, exclude: RaggedArray) -> Indices:
     return ranked
 
 
-def own_rank(queries: Matrix, candidates: Matrix) -> Floats:
+def self_retrieval_rank(queries: Matrix, candidates: Matrix) -> Floats:
     """The rank, from 1, of candidate i among all by cosine to query i; equals share the middle rank: float64 [q]."""
     asked, targets = unit_rows(queries).astype(np.float64), unit_rows(candidates).astype(np.float64)
     ranks = np.empty(len(asked))
@@ -79,48 +78,6 @@ def own_rank(queries: Matrix, candidates: Matrix) -> Floats:
         own = scores[:, rows].diagonal()[:, None]
         ranks[rows] = 0.5 + (scores > own).sum(axis=1) + 0.5 * (scores == own).sum(axis=1)
     return ranks
-
-
-def gains_at(ranked: Indices, gains: sp.csr_array) -> Floats:
-    """The gain of every recommendation, float64 [q, k]; row i of `gains` [q, n] is what counts for query i."""
-    n = gains.shape[1]
-    gains = gains.sorted_indices()
-    keys = np.repeat(np.arange(gains.shape[0], dtype=np.int64), np.diff(gains.indptr)) * n + gains.indices
-    wanted = np.arange(len(ranked), dtype=np.int64)[:, None] * n + ranked
-    if len(keys) == 0:
-        return np.zeros(ranked.shape)
-    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where((keys[at] == wanted) & (ranked >= 0), gains.data[at], 0.0)
-
-
-def ndcg(ranked: Indices, gains: sp.csr_array, k: int) -> Floats:
-    """Normalised discounted cumulative gain of the first k, linear gains, discount 1 / log2(1 + rank): float64 [q].
-
-    The ideal is the query's own gains sorted; a query without any gain scores 0.
-    """
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.zeros((gains.shape[0], k))
-    for i in range(gains.shape[0]):
-        own = -np.sort(-gains.data[gains.indptr[i] : gains.indptr[i + 1]])[:k]
-        ideal[i, : len(own)] = own
-    best = ideal @ discount
-    got = gains_at(ranked[:, :k], gains) @ discount[: min(k, ranked.shape[1])]
-    return np.asarray(np.divide(got, best, out=np.zeros_like(got), where=best > 0))
-
-
-def hits(ranked: Indices, wanted: RaggedArray, n: int, k: int) -> npt.NDArray[np.int64]:
-    """How many of the first k recommendations are in the query's list of `wanted`, int64 [q]."""
-    return np.asarray((gains_at(ranked[:, :k], wanted.matrix(n)) > 0).sum(axis=1), dtype=np.int64)
-
-
-def recall(ranked: Indices, wanted: RaggedArray, n: int, k: int) -> Floats:
-    """Share of the wanted that is among the first k, float64 [q]; 0 where nothing is wanted."""
-    return np.asarray(hits(ranked, wanted, n, k) / np.maximum(wanted.lengths, 1))
-
-
-def precision(ranked: Indices, wanted: RaggedArray, n: int, k: int) -> Floats:
-    """Hits among the first k divided by the most there could be, min(k, wanted): float64 [q]."""
-    return np.asarray(hits(ranked, wanted, n, k) / np.clip(wanted.lengths, 1, k))
 
 
 def _blocks(queries: int, bytes_each: int) -> Iterator[slice]:

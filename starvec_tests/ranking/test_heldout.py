@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from starvec_assets.evaluation.baselines import random_vectors
-from starvec_assets.evaluation.heldout import heldout_scores, split_lists
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.heldout import heldout_scores, split_lists
 
 
 def test_split_shuffles_caps_and_halves_without_overlap():

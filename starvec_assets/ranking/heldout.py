@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from starvec_assets.evaluation import ranking
-from starvec_assets.evaluation.ranking import Floats
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking import metrics, search
+from starvec_assets.ranking.search import Floats
 from starvec_assets.vectors import Counts, Matrix, user_vectors
 
 
@@ -35,17 +35,17 @@ def heldout_scores(vectors: Matrix, a: RaggedArray, b: RaggedArray, stars: Count
     `precision` counts the first k that are in B, divided by min(k, |B|); `reciprocal_rank` is that of the user's own B.
     """
     people = user_vectors(vectors, a, stars)
-    ranked = ranking.top_k(people, vectors, k, exclude=a)
+    ranked = search.top_k(people, vectors, k, exclude=a)
     return HeldoutScores(
         *list_scores(ranked, b, len(vectors), k),
-        reciprocal_rank=1 / ranking.own_rank(people, user_vectors(vectors, b, stars)),
+        reciprocal_rank=1 / search.self_retrieval_rank(people, user_vectors(vectors, b, stars)),
     )
 
 
-def list_scores(ranked: ranking.Indices, b: RaggedArray, n: int, k: int) -> tuple[Floats, Floats, Floats]:
+def list_scores(ranked: search.Indices, b: RaggedArray, n: int, k: int) -> tuple[Floats, Floats, Floats]:
     """Recall, precision and NDCG at k of recommendations against bucket B, each float64 [users]."""
     return (
-        ranking.recall(ranked, b, n, k),
-        ranking.precision(ranked, b, n, k),
-        ranking.ndcg(ranked, b.matrix(n), k),
+        metrics.recall(ranked, b, n, k),
+        metrics.precision(ranked, b, n, k),
+        metrics.ndcg(ranked, b.matrix(n), k),
     )

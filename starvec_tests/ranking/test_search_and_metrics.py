@@ -5,9 +5,9 @@ import pytest
 import scipy.sparse as sp
 from sklearn.metrics import ndcg_score
 
-from starvec_assets.evaluation import ranking
 from starvec_assets.evaluation.baselines import random_vectors
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking import metrics, search
 
 
 def brute_force(queries, vectors, k, exclude):
@@ -25,23 +25,23 @@ def brute_force(queries, vectors, k, exclude):
 @pytest.mark.parametrize("block", [1 << 10, 1 << 14, 1 << 28])
 @pytest.mark.parametrize(("n", "k"), [(20, 3), (500, 10), (5_000, 50)])
 def test_top_k_equals_brute_force_whatever_the_block(monkeypatch, block, n, k):
-    monkeypatch.setattr(ranking, "BLOCK_BYTES", block)
+    monkeypatch.setattr(search, "BLOCK_BYTES", block)
     vectors, queries = random_vectors(n, 8, seed=1), random_vectors(12, 8, seed=2)
     rng = np.random.default_rng(3)
     exclude = RaggedArray.of([rng.choice(n, rng.integers(0, 10), replace=False).astype(np.int32) for _ in range(12)])
-    ranked = ranking.top_k(queries, vectors, k, exclude)
+    ranked = search.top_k(queries, vectors, k, exclude)
     assert (ranked == brute_force(queries, vectors, k, exclude)).all()
 
 
 def test_what_is_excluded_is_not_recommended_even_when_nothing_else_is_left():
     vectors = np.eye(3, dtype=np.float32)
-    ranked = ranking.top_k(vectors[:1], vectors, 3, RaggedArray.of([[0, 2]]))
+    ranked = search.top_k(vectors[:1], vectors, 3, RaggedArray.of([[0, 2]]))
     assert ranked.tolist() == [[1, -1, -1]]
 
 
 def test_fewer_repositories_than_asked_for():
     vectors = random_vectors(4, 3, seed=0)
-    ranked = ranking.top_k(vectors[:2], vectors, 10, RaggedArray.of([[0], [1]]))
+    ranked = search.top_k(vectors[:2], vectors, 10, RaggedArray.of([[0], [1]]))
     assert ranked.shape == (2, 10)
     assert sorted(ranked[0, :3]) == [1, 2, 3]
     assert (ranked[:, 3:] == -1).all()
@@ -49,12 +49,12 @@ def test_fewer_repositories_than_asked_for():
 
 def test_rows_need_not_be_unit_and_equals_come_in_order():
     vectors = np.array([[3, 0], [1, 0], [0, 5], [7, 0]], np.float32)
-    ranked = ranking.top_k(vectors[:1], vectors, 3, RaggedArray.of([[0]]))
+    ranked = search.top_k(vectors[:1], vectors, 3, RaggedArray.of([[0]]))
     assert ranked.tolist() == [[1, 3, 2]]
 
 
 def test_popular_k_skips_what_each_query_excludes():
-    ranked = ranking.popular_k(np.arange(5, dtype=np.int32), 3, RaggedArray.of([[], [0, 2], [0, 1, 2, 3]]))
+    ranked = search.popularity_top_k(np.arange(5, dtype=np.int32), 3, RaggedArray.of([[], [0, 2], [0, 1, 2, 3]]))
     assert ranked.tolist() == [[0, 1, 2], [1, 3, 4], [4, -1, -1]]
 
 
@@ -65,7 +65,7 @@ def test_ndcg_equals_scikit_learn(k):
     gains[0] = 0
     scores = rng.random((20, 30))
     ranked = np.argsort(-scores, axis=1).astype(np.int32)
-    ours = ranking.ndcg(ranked[:, :k], sp.csr_array(gains), k)
+    ours = metrics.ndcg(ranked[:, :k], sp.csr_array(gains), k)
     theirs = [ndcg_score(gains[i : i + 1], scores[i : i + 1], k=k) for i in range(20)]
     assert ours == pytest.approx(theirs, abs=1e-12)
 
@@ -74,22 +74,22 @@ def test_ndcg_by_hand():
     gains = sp.csr_array(np.array([[0, 2.0, 1.0, 0]]))
     got = 1 / math.log2(2) + 2 / math.log2(4)
     best = 2 / math.log2(2) + 1 / math.log2(3)
-    assert ranking.ndcg(np.array([[2, 0, 1]], np.int32), gains, 3) == pytest.approx(got / best)
-    assert ranking.ndcg(np.array([[2, 0, 1]], np.int32), gains, 1) == pytest.approx(1 / 2)
-    assert ranking.ndcg(np.array([[1, 2, -1]], np.int32), gains, 3) == pytest.approx(1)
+    assert metrics.ndcg(np.array([[2, 0, 1]], np.int32), gains, 3) == pytest.approx(got / best)
+    assert metrics.ndcg(np.array([[2, 0, 1]], np.int32), gains, 1) == pytest.approx(1 / 2)
+    assert metrics.ndcg(np.array([[1, 2, -1]], np.int32), gains, 3) == pytest.approx(1)
 
 
 def test_recall_and_precision_by_hand():
     ranked = np.array([[0, 1, 2, 3], [4, 5, 6, -1]], np.int32)
     wanted = RaggedArray.of([[1, 3, 9, 8], [4, 5]])
-    assert ranking.recall(ranked, wanted, 10, 2).tolist() == [1 / 4, 1]
-    assert ranking.recall(ranked, wanted, 10, 4).tolist() == [2 / 4, 1]
-    assert ranking.precision(ranked, wanted, 10, 4).tolist() == [2 / 4, 1]  # the second can have two at most
-    assert ranking.precision(ranked, RaggedArray.of([[1], []]), 10, 4).tolist() == [1, 0]
+    assert metrics.recall(ranked, wanted, 10, 2).tolist() == [1 / 4, 1]
+    assert metrics.recall(ranked, wanted, 10, 4).tolist() == [2 / 4, 1]
+    assert metrics.precision(ranked, wanted, 10, 4).tolist() == [2 / 4, 1]  # the second can have two at most
+    assert metrics.precision(ranked, RaggedArray.of([[1], []]), 10, 4).tolist() == [1, 0]
 
 
 def test_own_rank_counts_those_more_alike_and_shares_ties():
     queries = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
     candidates = np.array([[1, 0.1], [1, 0.2], [1, 1]], np.float32)
-    assert ranking.own_rank(queries, candidates).tolist() == [1, 2, 1]
-    assert ranking.own_rank(np.ones((5, 2), np.float32), np.ones((5, 2), np.float32)).tolist() == [3] * 5
+    assert search.self_retrieval_rank(queries, candidates).tolist() == [1, 2, 1]
+    assert search.self_retrieval_rank(np.ones((5, 2), np.float32), np.ones((5, 2), np.float32)).tolist() == [3] * 5

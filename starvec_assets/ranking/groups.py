@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from starvec_assets.evaluation import ranking
-from starvec_assets.evaluation.ranking import Floats, Indices
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking import metrics, search
+from starvec_assets.ranking.search import Floats, Indices
 from starvec_assets.vectors import Matrix
 
 SIZE_MIN, SIZE_MAX = 3, 60
@@ -63,9 +63,9 @@ def in_vocabulary(groups: Path, repo_ids: npt.NDArray[np.int64]) -> Groups:
 def group_scores(vectors: Matrix, groups: Groups, ks: tuple[int, ...] = (10, 100)) -> dict[int, Floats]:
     """NDCG at each k of every query, float64 [queries]: ranking by cosine over the vocabulary, the query left out."""
     queries = groups.queries
-    ranked = ranking.top_k(vectors[queries], vectors, max(ks), exclude=only(queries))
+    ranked = search.top_k(vectors[queries], vectors, max(ks), exclude=only(queries))
     gains = groups.gains(queries)
-    return {k: ranking.ndcg(ranked, gains, k) for k in ks}
+    return {k: metrics.ndcg(ranked, gains, k) for k in ks}
 
 
 def only(rows: Indices) -> RaggedArray:

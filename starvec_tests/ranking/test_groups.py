@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.evaluation.awesome.build import build_awesome_lists, read_folder
-from starvec_assets.evaluation.awesome.groups import Groups, group_scores, in_vocabulary
 from starvec_assets.evaluation.awesome.parse import parse_readme
 from starvec_assets.evaluation.baselines import random_vectors
 from starvec_assets.evaluation.evaluate import EvaluationSettings, evaluate
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.groups import Groups, group_scores, in_vocabulary
 from starvec_assets.training.init_vectors import spectral_start
 from starvec_assets.vectors import Matrix
 
