@@ -46,8 +46,8 @@ def read():
 """
 OURS = """
 from starvec_assets.ingest.hour_parser import read_hour
-from starvec_assets.ingest.reader_processes import NoPandas
-sys.meta_path.insert(0, NoPandas())  # as the processes do that read for ingest_month
+from starvec_assets.ingest.reader_processes import BlockPandas
+sys.meta_path.insert(0, BlockPandas())  # as the processes do that read for ingest_month
 def read():
     rows = []
     read_hour(path, datetime(2024, 1, 10, 12, tzinfo=UTC), rows.append, rows.append, {most})
@@ -119,7 +119,7 @@ def read_hours(path: Path, folder: Path, count: int) -> tuple[float, float, floa
 
 def bytes_a_star(path: Path, stars: int, users: int, repositories: int) -> tuple[int, float, float]:
     """Stars of a month with random names, their size in stars.parquet, and that with the name on every star."""
-    from starvec_assets.ingest.build_month import MONTH_STARS, SMALL
+    from starvec_assets.ingest.build_month import RAW_STARS, STARS_PARQUET_OPTIONS
 
     dice = np.random.default_rng(1)
     given = dice.pareto(1.2, users) + 0.3
@@ -136,13 +136,13 @@ def bytes_a_star(path: Path, stars: int, users: int, repositories: int) -> tuple
     names = np.char.add(np.char.add(dice.choice(words, repositories), "9/"), dice.choice(words, repositories))
     id_of_user = np.sort(dice.choice(180_000_000, users, replace=False)) + 1
     id_of_repo = np.sort(dice.choice(800_000_000, repositories, replace=False)) + 1
-    starred_at = pa.array(when + 1_704_067_200).cast(MONTH_STARS.field("starred_at").type)
+    starred_at = pa.array(when + 1_704_067_200).cast(RAW_STARS.field("starred_at").type)
     renamed = dice.random(len(user)) < 0.001
     sizes = []
     for told in (renamed, np.ones(len(user), bool)):
         columns = [id_of_user[user], logins[user], id_of_repo[repo], pa.array(names[repo], mask=~told), starred_at]
-        table = pa.table([pa.array(values) for values in columns], schema=MONTH_STARS)
-        options = dict(SMALL)
+        table = pa.table([pa.array(values) for values in columns], schema=RAW_STARS)
+        options = dict(STARS_PARQUET_OPTIONS)
         pq.write_table(table, path, compression="zstd", row_group_size=options.pop("row_group"), **options)
         sizes.append(path.stat().st_size / len(table))
     return len(user), sizes[0], sizes[1]

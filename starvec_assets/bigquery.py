@@ -45,7 +45,7 @@ class CapExceeded(StarvecError):
 
 
 @dataclass
-class Bill:
+class QueryCost:
     """What a query reads: `bytes` as the dry run estimated them; `billed` once it ran, with the job's name."""
 
     bytes: int
@@ -70,19 +70,19 @@ class BigQuery:
 
     def tables(self, dataset: str) -> set[str]:
         """Names of the tables of a dataset `project.dataset`."""
-        with told(f"the tables of {dataset}", self.client.project):
+        with google_errors(f"the tables of {dataset}", self.client.project):
             return {table.table_id for table in self.client.list_tables(dataset, page_size=1000)}
 
-    def estimate(self, query: str) -> Bill:
+    def estimate(self, query: str) -> QueryCost:
         """What the query would read, by a dry run, which is free.
 
         Raises CapExceeded when that is above the cap.
         """
         from google.cloud.bigquery import QueryJobConfig
 
-        with told("the dry run", self.client.project):
+        with google_errors("the dry run", self.client.project):
             dry = self.client.query(query, job_config=QueryJobConfig(dry_run=True, use_query_cache=False))
-        bill = Bill(int(dry.total_bytes_processed), self.settings.dollars_per_tib)
+        bill = QueryCost(int(dry.total_bytes_processed), self.settings.dollars_per_tib)
         cap = self.settings.max_gib_billed
         self._say(f"BigQuery would read {bill}; the cap is {cap:,.1f} GiB")
         if bill.bytes > cap * GIB:
@@ -93,7 +93,7 @@ class BigQuery:
             )
         return bill
 
-    def ask(self, query: str) -> tuple[Bill, Iterator[pa.RecordBatch]]:
+    def run_query(self, query: str) -> tuple[QueryCost, Iterator[pa.RecordBatch]]:
         """Run the query under the cap: its bill, complete once the last batch was taken, and the rows in any order.
 
         Raises CapExceeded before anything is billed; StarvecError for what Google refuses.
@@ -101,7 +101,7 @@ class BigQuery:
         bill = self.estimate(query)
         return bill, self._exported(query, bill) if self.settings.export else self._streamed(query, bill)
 
-    def _run(self, query: str, bill: Bill, name: str) -> Any:
+    def _run(self, query: str, bill: QueryCost, name: str) -> Any:
         """The job called `name`, finished."""
         from google.cloud.bigquery import QueryJobConfig
 
@@ -114,7 +114,7 @@ class BigQuery:
         self._say(f"BigQuery job {bill.job}: {bill.billed / GIB:,.1f} GiB billed")
         return job
 
-    def _run_once(self, query: str, bill: Bill) -> Any:
+    def _run_once(self, query: str, bill: QueryCost) -> Any:
         """The finished job of the query: today's, if a run before this one came so far and was then cut off."""
         from google.api_core.exceptions import Conflict
 
@@ -131,10 +131,10 @@ class BigQuery:
                 return job
         raise StarvecError("the same query failed 100 times today: look at its jobs in BigQuery's console")
 
-    def _streamed(self, query: str, bill: Bill) -> Iterator[pa.RecordBatch]:
+    def _streamed(self, query: str, bill: QueryCost) -> Iterator[pa.RecordBatch]:
         from google.api_core.exceptions import Forbidden
 
-        with told("the query", self.client.project):
+        with google_errors("the query", self.client.project):
             job = self._run_once(query, bill)
             storage = _read_client(self._say)
             if storage is not None:
@@ -150,7 +150,7 @@ class BigQuery:
                     return
             yield from job.result(page_size=PAGE).to_arrow_iterable()
 
-    def _exported(self, query: str, bill: Bill) -> Iterator[pa.RecordBatch]:
+    def _exported(self, query: str, bill: QueryCost) -> Iterator[pa.RecordBatch]:
         import fsspec
 
         name = f"starvec-{uuid.uuid4().hex}"
@@ -164,7 +164,7 @@ class BigQuery:
             ) from error
         options = f"uri = '{folder}/*.parquet', format = 'PARQUET', compression = 'ZSTD', overwrite = true"
         try:
-            with told(f"the export to {folder}", self.client.project):
+            with google_errors(f"the export to {folder}", self.client.project):
                 self._run(f"EXPORT DATA OPTIONS ({options}) AS {query}", bill, name)
                 for part in sorted(files.glob(f"{path}/*.parquet")):
                     with files.open(part, "rb") as file:
@@ -187,7 +187,7 @@ def _read_client(say: Callable[[str], None]) -> Any:
 
 
 @contextmanager
-def told(what: str, project: str | None = None) -> Iterator[None]:
+def google_errors(what: str, project: str | None = None) -> Iterator[None]:
     """Turn what Google's libraries raise into a StarvecError that says the way out."""
     from google.api_core import exceptions as api
     from google.auth import exceptions as auth

@@ -10,7 +10,7 @@ from google.auth.exceptions import RefreshError
 from google.cloud import bigquery
 from pydantic import ValidationError
 
-from starvec_assets.bigquery import BigQuery, BigQuerySettings, Bill, _read_client, told
+from starvec_assets.bigquery import BigQuery, BigQuerySettings, QueryCost, _read_client, google_errors
 from starvec_assets.errors import StarvecError
 
 
@@ -23,14 +23,14 @@ from starvec_assets.errors import StarvecError
     ],
 )
 def test_what_is_raised_is_told_with_a_way_out(raised: Exception, way_out: str) -> None:
-    with pytest.raises(StarvecError, match=way_out) as error, told("the query"):
+    with pytest.raises(StarvecError, match=way_out) as error, google_errors("the query"):
         raise raised
     assert error.value.__cause__ is raised
 
 
 def test_a_bill_says_its_price() -> None:
-    assert str(Bill(1 << 40, 6.25)) == "1,024.0 GiB, $6.25 at $6.25 a TiB"
-    assert Bill(1 << 39, 6.25).dollars == 3.125
+    assert str(QueryCost(1 << 40, 6.25)) == "1,024.0 GiB, $6.25 at $6.25 a TiB"
+    assert QueryCost(1 << 39, 6.25).dollars == 3.125
 
 
 def test_where_the_storage_api_is_not_allowed_rows_come_over_rest(
@@ -43,7 +43,7 @@ def test_where_the_storage_api_is_not_allowed_rows_come_over_rest(
     monkeypatch.setattr("starvec_assets.bigquery._read_client", lambda say: NotAllowed())
     said: list[str] = []
     asked = BigQuery(bigquery.Client(), BigQuerySettings(), said.append)
-    bill, batches = asked.ask("SELECT x, CAST(x AS STRING) AS y FROM UNNEST([1, 2, 3]) AS x")
+    bill, batches = asked.run_query("SELECT x, CAST(x AS STRING) AS y FROM UNNEST([1, 2, 3]) AS x")
     rows = pa.Table.from_batches(batches)
     assert sorted(rows["x"].to_pylist()) == [1, 2, 3]
     assert sorted(rows["y"].to_pylist()) == ["1", "2", "3"]

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from starvec_assets.bigquery import BigQuery, Bill
+from starvec_assets.bigquery import BigQuery, QueryCost
 from starvec_assets.corpus import selection as rules
 from starvec_assets.corpus.build import REPOS, CorpusSummary, Fates, Selected, check_vocabulary, pack
 from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.errors import StarvecError
-from starvec_assets.ingest.bigquery_months import stars_of, tables_of
+from starvec_assets.ingest.bigquery_months import events_query, stars_cte
 from starvec_assets.ingest.repo_catalog import column_of
 from starvec_assets.ragged import RaggedArray
 
@@ -28,7 +28,7 @@ def corpus_query(tables: str, settings: CorpusSettings) -> str:
     """The query over the events in `tables`: lists, repositories, fates of users and the number of stars, as rows."""
     limits = settings.model_dump()
     parts = [
-        *stars_of(tables, facts=False),
+        *stars_cte(tables, facts=False),
         f"bots AS ({rules.BOTS})",
         f"first_stars AS ({rules.FIRST_STARS})",
         f"users AS ({rules.USERS.format(**limits)})",
@@ -56,7 +56,7 @@ UNION ALL SELECT '{_ROWS}', NULL, CAST(NULL AS ARRAY<INT64>), NULL, NULL, COUNT(
 
 def push_down(
     bigquery: BigQuery, months: Sequence[str], catalogue: Path, out: Path, settings: CorpusSettings
-) -> tuple[CorpusSummary, Bill]:
+) -> tuple[CorpusSummary, QueryCost]:
     """`build_corpus` over the stars that BigQuery has of the months: the same files, a summary, and the query's bill.
 
     Names are those of `catalogue`, repos.parquet of repo_catalog; of a repository that it lacks, the name it had when
@@ -64,7 +64,7 @@ def push_down(
     """
     if not months:
         raise StarvecError("no month to make user_buckets from: name some in `months`, as 2015-01..2024-12")
-    bill, batches = bigquery.ask(corpus_query(tables_of(bigquery, months, facts=False), settings))
+    bill, batches = bigquery.run_query(corpus_query(events_query(bigquery, months, facts=False), settings))
     fates: Fates = dict.fromkeys(("bot", "few", "many", "kept"), (0, 0))
     rows, ids, lengths, repositories = 0, [], [], []
     with tempfile.TemporaryDirectory(prefix=".scratch-", dir=out) as scratch:

@@ -9,15 +9,15 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from starvec_assets.bigquery import GIB, BigQuery, BigQuerySettings, Bill, told
+from starvec_assets.bigquery import GIB, BigQuery, BigQuerySettings, QueryCost, google_errors
 from starvec_assets.defs.common import throttled
-from starvec_assets.files import scratch
+from starvec_assets.files import locked_temp_dir
 from starvec_assets.ingest.bigquery_months import read_months
 from starvec_assets.ingest.build_month import MonthSummary, finish_month
 from starvec_assets.paths import home
 from starvec_assets.progress import bar
 
-Ingest = Callable[[str, Path, Path, duckdb.DuckDBPyConnection], MonthSummary]
+MonthIngest = Callable[[str, Path, Path, duckdb.DuckDBPyConnection], MonthSummary]
 """Makes a month: its name, the folders of its stars and of its repositories, and a connection to do it with."""
 
 
@@ -31,7 +31,7 @@ class BigQueryResource(BigQuerySettings, dg.ConfigurableResource[None]):
         from dagster_gcp import BigQueryResource as Google
 
         settings = BigQuerySettings(**{name: getattr(self, name) for name in BigQuerySettings.model_fields})
-        with told("signing in to BigQuery"):
+        with google_errors("signing in to BigQuery"):
             google = Google(project=self.project or None, location=self.location).get_client()
             client = google.__enter__()
         try:
@@ -41,17 +41,17 @@ class BigQueryResource(BigQuerySettings, dg.ConfigurableResource[None]):
 
 
 @contextmanager
-def months_of_tables(
+def open_months(
     context: dg.AssetExecutionContext,
     resource: BigQueryResource,
     months: Sequence[str],
     facts: bool,
-    most_sightings: int,
-) -> Iterator[tuple[Ingest, Bill]]:
+    max_repo_facts: int,
+) -> Iterator[tuple[MonthIngest, QueryCost]]:
     """Fetch the months in one query; what makes each of them, and the query's bill."""
     began, rows, say = time.monotonic(), 0, throttled(context.log.info)
     with (
-        scratch(home() / "spill") as folder,
+        locked_temp_dir(home() / "spill") as folder,
         resource.open(context.log.info) as bigquery,
         bar(0, "BigQuery", "row") as shown,
     ):
@@ -62,7 +62,7 @@ def months_of_tables(
             shown.update(count)
             say(f"{rows:,} rows came from BigQuery")
 
-        read, bill = read_months(bigquery, months, folder, facts, most_sightings, on_rows)
+        read, bill = read_months(bigquery, months, folder, facts, max_repo_facts, on_rows)
 
         def ingest(month: str, stars: Path, repos: Path, connection: duckdb.DuckDBPyConnection) -> MonthSummary:
             return finish_month(connection, month, *read[month], stars, repos, began)
@@ -70,7 +70,7 @@ def months_of_tables(
         yield ingest, bill
 
 
-def priced(bill: Bill, months: Sequence[str]) -> dict[str, Any]:
+def bill_metadata(bill: QueryCost, months: Sequence[str]) -> dict[str, Any]:
     """A bill as metadata."""
     return {
         "BigQuery job": bill.job,

@@ -10,7 +10,7 @@ from pydantic import Field
 from starvec_assets.corpus.bigquery_corpus import push_down
 from starvec_assets.corpus.build import build_corpus
 from starvec_assets.corpus.selection import CorpusSettings
-from starvec_assets.defs.bigquery_resource import BigQueryResource, priced
+from starvec_assets.defs.bigquery_resource import BigQueryResource, bill_metadata
 from starvec_assets.defs.common import AssetConfig, asset, materialization, preview, table, writing
 from starvec_assets.defs.log import star_files
 from starvec_assets.defs.resources import BIGQUERY, IN_BIGQUERY, DuckDBWithSpill, StoreResource
@@ -68,7 +68,7 @@ def user_buckets(
             )
             warehouse = stack.enter_context(bigquery.open(context.log.info))
             summary, bill = push_down(warehouse, months, names, draft.path, settings)
-            paid = priced(bill, months)
+            paid = bill_metadata(bill, months)
         else:
             draft = stack.enter_context(
                 writing(context, artifacts, "user_buckets", config, [log, catalogue, *topped_up])

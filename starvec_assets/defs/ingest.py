@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 from pydantic import Field
 
-from starvec_assets.defs.bigquery_resource import BigQueryResource, Ingest, months_of_tables, priced
+from starvec_assets.defs.bigquery_resource import BigQueryResource, MonthIngest, bill_metadata, open_months
 from starvec_assets.defs.common import (
     MONTHS,
     OWNER,
@@ -35,11 +35,11 @@ from starvec_assets.defs.resources import (
     from_bigquery,
 )
 from starvec_assets.ingest.build_month import MonthSummary, ingest_month
-from starvec_assets.ingest.calendar import hours_of
-from starvec_assets.ingest.coverage import OK, HourCoverage, faulty_spans, to_usual, unseen_share
-from starvec_assets.ingest.hour_cache import clear_progress
+from starvec_assets.ingest.calendar import month_hours
+from starvec_assets.ingest.coverage import OK, HourCoverage, fault_ranges, missing_id_share, ratio_to_median
+from starvec_assets.ingest.hour_cache import clear_hour_cache
 from starvec_assets.ingest.sources import Source
-from starvec_assets.ingest.star_log import seen_share, year_before
+from starvec_assets.ingest.star_log import captured_id_share, previous_12_months
 from starvec_assets.paths import home
 from starvec_assets.plots import sparkline
 from starvec_assets.progress import bar
@@ -60,7 +60,7 @@ class RawStarsConfig(AssetConfig):
         0.7, ge=0, le=1, description="a month is doubtful with less than this share of the median of the twelve before"
     )
     workers: int = Field(0, ge=0, le=256, description="processes that read hour files; 0 takes every core")
-    most_sightings: int = Field(
+    max_repo_facts: int = Field(
         500, ge=1, le=200_000, description="repositories whose facts are read from an hour, for each kind of event"
     )
     facts: bool = Field(
@@ -124,9 +124,9 @@ def raw_stars_and_repos(
     months = list(context.partition_keys)
     artifacts = store.open()
     if star_source.location == BIGQUERY:
-        with months_of_tables(context, bigquery, months, config.facts, config.most_sightings) as (ingest, bill):
+        with open_months(context, bigquery, months, config.facts, config.max_repo_facts) as (ingest, bill):
             made = [_month(context, config, artifacts, duckdb, month, ingest, IN_BIGQUERY) for month in months]
-        made = [(_with(stars, priced(bill, months)), repos) for stars, repos in made]
+        made = [(_with(stars, bill_metadata(bill, months)), repos) for stars, repos in made]
     else:
         source, provenance = star_source.open()
         made = []
@@ -135,11 +135,11 @@ def raw_stars_and_repos(
                 made.append(
                     _month(context, config, artifacts, duckdb, month, _hours(source, config, watch), provenance)
                 )
-            clear_progress(home() / "progress", source.key, month)
+            clear_hour_cache(home() / "progress", source.key, month)
     return made[0] if len(made) == 1 else _together(context, months, made)
 
 
-def _hours(source: Source, config: RawStarsConfig, watch: "Watch") -> Ingest:
+def _hours(source: Source, config: RawStarsConfig, watch: "Watch") -> MonthIngest:
     """What makes a month from its hour files."""
 
     def ingest(month: str, stars: Path, repos: Path, connection: DuckDBPyConnection) -> MonthSummary:
@@ -150,7 +150,7 @@ def _hours(source: Source, config: RawStarsConfig, watch: "Watch") -> Ingest:
             repos,
             progress_dir=home() / "progress",
             workers=config.workers,
-            most_sightings=config.most_sightings,
+            max_repo_facts=config.max_repo_facts,
             on_hour=watch,
             connection=connection,
         )
@@ -191,7 +191,7 @@ def _month(
     artifacts: ArtifactStore,
     duckdb: DuckDBWithSpill,
     month: str,
-    ingest: Ingest,
+    ingest: MonthIngest,
     provenance: str,
 ) -> Month:
     with (
@@ -213,12 +213,14 @@ def _month(
     )
     hours = pq.read_table(stars.done().path / "hours.parquet")
     before = _months_before(context.log, artifacts, stars.done())
-    ratio = to_usual(summary.stars, [b.manifest.rows["stars"] for b in before])
-    shares = [unseen_share(pq.read_table(b.path / "hours.parquet")) for b in before]
-    seen_ratio = to_usual(seen_share(summary.unseen_share), [seen_share(share) for share in shares])
+    ratio = ratio_to_median(summary.stars, [b.manifest.rows["stars"] for b in before])
+    shares = [missing_id_share(pq.read_table(b.path / "hours.parquet")) for b in before]
+    seen_ratio = ratio_to_median(
+        captured_id_share(summary.missing_id_share), [captured_id_share(share) for share in shares]
+    )
     told_shares = {
         "stars to the twelve months before": ratio,
-        "share of event ids unseen": summary.unseen_share,
+        "share of event ids unseen": summary.missing_id_share,
         "event ids in hour files, to the twelve months before": seen_ratio,
     }
     star_rows = materialization(
@@ -260,7 +262,7 @@ class Watch:
     def __init__(self, context: dg.AssetExecutionContext, month: str) -> None:
         self.month, self.say = month, throttled(context.log.info)
         self.hours = self.stars = self.bytes = 0
-        self.expected = len(hours_of(month))
+        self.expected = len(month_hours(month))
         self.began = time.monotonic()
 
     def __enter__(self) -> "Watch":
@@ -283,7 +285,7 @@ def _months_before(log: dg.DagsterLogManager, artifacts: ArtifactStore, month: A
     """Of the twelve months before, those that are there and whole; real ones are compared with real ones."""
     asset, _, of = month.asset.partition("/")
     before = []
-    for earlier in year_before(of, artifacts.partitions(asset)):
+    for earlier in previous_12_months(of, artifacts.partitions(asset)):
         try:
             found = artifacts.latest(f"{asset}/{earlier}")
         except CorruptArtifact as error:
@@ -295,7 +297,7 @@ def _months_before(log: dg.DagsterLogManager, artifacts: ArtifactStore, month: A
 
 
 def _whole(month: str, summary: MonthSummary, hours: pa.Table) -> dg.AssetCheckResult:
-    spans, damaged = faulty_spans(hours), summary.hours_expected - summary.statuses.get(OK, 0)
+    spans, damaged = fault_ranges(hours), summary.hours_expected - summary.statuses.get(OK, 0)
     named = ", ".join(spans[:SPANS_NAMED]) + (f" and {len(spans) - SPANS_NAMED} more" * (len(spans) > SPANS_NAMED))
     return dg.AssetCheckResult(
         check_name=WHOLE,

@@ -12,7 +12,7 @@ from starvec_assets.defs.common import AssetConfig, asset, materialization, prev
 from starvec_assets.defs.log import star_files
 from starvec_assets.defs.resources import DeveloperSource, DuckDBWithSpill, GitHubResource, StoreResource
 from starvec_assets.evaluation.awesome.build import catalogue_ids
-from starvec_assets.ingest.user_lookup import stars_of, user_ids
+from starvec_assets.ingest.user_lookup import starred_repos, user_ids
 from starvec_assets.plots import bar_chart, line_chart, picture
 from starvec_assets.profiles.developers import ask_github, build_developers, starred_rows
 from starvec_assets.profiles.probes import ProbeSettings, fit_probes, load_categories
@@ -214,7 +214,7 @@ def developer_vectors(
             rows = starred_rows(asked.stars, row_of, partial(catalogue_ids, catalogue.path / "repos.parquet"))
             unknown = asked.unknown
         else:
-            starred = stars_of(connection, months, logins)
+            starred = starred_repos(connection, months, logins)
             rows = {login: [row_of[i] for i in repo_ids if i in row_of] for login, repo_ids in starred.items()}
     origin = "the GitHub API" if ask else "the star log"
     with writing(

@@ -18,24 +18,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from starvec_assets.bigquery import BigQuery, Bill
+from starvec_assets.bigquery import BigQuery, QueryCost
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest import event_schema as rules
 from starvec_assets.ingest.build_month import Parts
-from starvec_assets.ingest.calendar import hours_of
+from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.ingest.coverage import MISSING, OK, HourCoverage
-from starvec_assets.ingest.repo_facts import SIGHTINGS, sightings_of
+from starvec_assets.ingest.repo_facts import REPO_FACTS, repo_facts_table
 from starvec_assets.ingest.watch_events import BAD_VALUES, MISSING_FIELDS, STARS
 
 HOUR = pa.field("hour", pa.timestamp("s"))
 COUNTS = ("events", "stars", MISSING_FIELDS, BAD_VALUES, "event_id")
 _STAR, _SIGHTING, _HOUR = "star", "sighting", "hour"
 ROW_GROUP = 1 << 14  # rows of a month that are gathered before they go to disk: batches hold all months mixed
-_COLUMNS = ("what", "month", "hour", *STARS.names, "rank", *rules.FIELDS, *COUNTS)
+_COLUMNS = ("what", "month", "hour", *STARS.names, "rank", *rules.FACT_FIELDS, *COUNTS)
 
 
-def stars_of(tables: str, facts: bool) -> list[str]:
-    """The stars in `tables`, which `tables_of` gave with the same `facts`: tables of a WITH, the last one `stars`."""
+def stars_cte(tables: str, facts: bool) -> list[str]:
+    """The stars in `tables`, which `events_query` gave with the same `facts`: tables of a WITH, the last one `stars`."""
     star = [name for name in rules.STAR if facts or name != "action"]
     known = ", ".join(f"{_at(rules.STAR[name])} AS {name}" for name in star)
     missing = " OR ".join(f"{name} IS NULL" for name in star)
@@ -49,10 +49,10 @@ def stars_of(tables: str, facts: bool) -> list[str]:
     ]
 
 
-def months_query(tables: str, facts: bool, most_sightings: int) -> str:
-    """The query, in BigQuery's SQL, over `tables` as `tables_of` gives them."""
+def months_query(tables: str, facts: bool, max_repo_facts: int) -> str:
+    """The query, in BigQuery's SQL, over `tables` as `events_query` gives them."""
     parts = [
-        *stars_of(tables, facts),
+        *stars_cte(tables, facts),
         "counted AS (SELECT month, hour, COUNT(*) AS events FROM events GROUP BY month, hour)",
         f"""told AS (SELECT month, hour, COUNTIF(reason IS NULL) AS stars,
         COUNTIF(reason = '{MISSING_FIELDS}') AS {MISSING_FIELDS}, COUNTIF(reason = '{BAD_VALUES}') AS {BAD_VALUES},
@@ -62,12 +62,12 @@ def months_query(tables: str, facts: bool, most_sightings: int) -> str:
     rows = [_select(_STAR, "stars", STARS.names), _select(_HOUR, hours, COUNTS)]
     if facts:
         parts += _sightings()
-        told = "repo_id", "repo_name", "rank", *rules.FIELDS
-        rows.append(_select(_SIGHTING, f"placed WHERE place <= {most_sightings}", told))
+        told = "repo_id", "repo_name", "rank", *rules.FACT_FIELDS
+        rows.append(_select(_SIGHTING, f"placed WHERE place <= {max_repo_facts}", told))
     return "WITH " + ",\n".join(parts) + "\n" + "\nUNION ALL ".join(rows)
 
 
-def tables_of(bigquery: BigQuery, months: Sequence[str], facts: bool) -> str:
+def events_query(bigquery: BigQuery, months: Sequence[str], facts: bool) -> str:
     """The events of the months as a query: a month's table, or of a month that has none yet those of its days.
 
     Raises StarvecError when a month has neither.
@@ -97,18 +97,18 @@ def read_months(
     months: Sequence[str],
     folder: Path,
     facts: bool,
-    most_sightings: int,
+    max_repo_facts: int,
     on_rows: Callable[[int], None] = lambda rows: None,
-) -> tuple[dict[str, tuple[Parts, list[HourCoverage]]], Bill]:
+) -> tuple[dict[str, tuple[Parts, list[HourCoverage]]], QueryCost]:
     """Ask for the months in one query: their parts in `folder`, which must exist, the record of their hours, the bill.
 
     `on_rows` is told how many rows came with each batch. Raises StarvecError for a month without a table or a star,
     for what Google refuses, and CapExceeded before anything is billed.
     """
-    expected = {month: hours_of(month) for month in months}
-    query = months_query(tables_of(bigquery, months, facts), facts, most_sightings)
-    bill, batches = bigquery.ask(query)
-    kinds = {_STAR: pa.schema([*STARS, HOUR]), _SIGHTING: pa.schema([*SIGHTINGS, HOUR])}
+    expected = {month: month_hours(month) for month in months}
+    query = months_query(events_query(bigquery, months, facts), facts, max_repo_facts)
+    bill, batches = bigquery.run_query(query)
+    kinds = {_STAR: pa.schema([*STARS, HOUR]), _SIGHTING: pa.schema([*REPO_FACTS, HOUR])}
     records: dict[str, list[dict[str, Any]]] = {month: [] for month in months}
     with ExitStack() as stack:
         writers = {
@@ -193,26 +193,26 @@ def _valid(name: str) -> str:
 
 
 def _sightings() -> list[str]:
-    """Sightings as hour files give them: of an hour and kind the repositories that are told something of, in order.
+    """RepoFacts as hour files give them: of an hour and kind the repositories that are told something of, in order.
 
     The order of event ids stands for the order of lines.
     """
     fields = []
-    for nth, field in enumerate(rules.FIELDS):
+    for nth, field in enumerate(rules.FACT_FIELDS):
         kinds = [
             f"WHEN '{kind}' THEN NULLIF(JSON_QUERY(payload, '{path.replace('payload', '$', 1)}.{field}'), 'null')"
-            for kind, (path, told) in rules.TELLING.items()
+            for kind, (path, told) in rules.FACT_EVENTS.items()
             if nth < told
         ]
         fields.append(f"CASE type {' '.join(kinds)} END AS {field}")
-    ranks = " ".join(f"WHEN '{kind}' THEN {rank}" for rank, kind in enumerate(rules.TELLING))
-    kinds_in = ", ".join(f"'{kind}'" for kind in rules.TELLING)
+    ranks = " ".join(f"WHEN '{kind}' THEN {rank}" for rank, kind in enumerate(rules.FACT_EVENTS))
+    kinds_in = ", ".join(f"'{kind}'" for kind in rules.FACT_EVENTS)
     repository = {name: _at(rules.STAR[name]) for name in ("repo_id", "repo_name")}
     return [
         f"seen AS (SELECT month, hour, event_id, {', '.join(f'{at} AS {name}' for name, at in repository.items())}, "
         f"CASE type {ranks} END AS rank, {', '.join(fields)} FROM events WHERE type IN ({kinds_in}))",
         "telling AS (SELECT *, row_number() OVER (PARTITION BY month, hour, rank, repo_id ORDER BY event_id) AS nth "
-        f"FROM seen WHERE COALESCE({', '.join(rules.FIELDS)}) IS NOT NULL AND {_valid('repo_id')} "
+        f"FROM seen WHERE COALESCE({', '.join(rules.FACT_FIELDS)}) IS NOT NULL AND {_valid('repo_id')} "
         f"AND {_valid('repo_name')})",
         "placed AS (SELECT *, row_number() OVER (PARTITION BY month, hour, rank ORDER BY event_id, repo_id) AS place "
         "FROM telling WHERE nth = 1)",
@@ -239,9 +239,9 @@ def _sorted_out(
 
 
 def _sightings_table(rows: pa.Table) -> pa.Table:
-    """Sightings of schema SIGHTINGS and their hour, from values in JSON."""
-    tokens = [[(x or "null").encode() for x in rows[field].to_pylist()] for field in rules.FIELDS]
-    table = sightings_of(rows["repo_id"], rows["repo_name"], rows["rank"], tokens)
+    """RepoFacts of schema REPO_FACTS and their hour, from values in JSON."""
+    tokens = [[(x or "null").encode() for x in rows[field].to_pylist()] for field in rules.FACT_FIELDS]
+    table = repo_facts_table(rows["repo_id"], rows["repo_name"], rows["rank"], tokens)
     return table.append_column(HOUR, rows["hour"].cast(pa.timestamp("us")).cast(HOUR.type))
 
 

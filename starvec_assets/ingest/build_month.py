@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest import event_schema as rules
-from starvec_assets.ingest.calendar import hours_of
+from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.ingest.coverage import (
     CORRUPT,
     HOURS,
@@ -26,12 +26,19 @@ from starvec_assets.ingest.coverage import (
     TRUNCATED,
     HourCoverage,
     coverage_table,
-    mark_thin,
-    unseen_share,
+    mark_sparse,
+    missing_id_share,
 )
-from starvec_assets.ingest.hour_cache import claimed, fingerprint, parts_folder, read_part, sightings_part, stars_part
-from starvec_assets.ingest.hour_parser import MOST_SIGHTINGS
-from starvec_assets.ingest.reader_processes import Reader
+from starvec_assets.ingest.hour_cache import (
+    cache_folder,
+    cached_coverage,
+    lock_hour_cache,
+    repo_facts_path,
+    source_fingerprint,
+    stars_path,
+)
+from starvec_assets.ingest.hour_parser import MAX_REPO_FACTS
+from starvec_assets.ingest.reader_processes import ReaderProcess
 from starvec_assets.ingest.sources import Fetched, Source, Stopped
 from starvec_assets.ingest.streaming import write_query
 from starvec_assets.ingest.watch_events import DUPLICATE, STARS, UTC_SECONDS
@@ -49,7 +56,7 @@ REPOS = pa.schema(
         column("last_seen", UTC_SECONDS, "last star, or the hour of the last event that told something"),
     ]
 )
-MONTH_STARS = STARS.set(
+RAW_STARS = STARS.set(
     STARS.get_field_index("repo_name"),
     column(
         "repo_name",
@@ -60,7 +67,7 @@ MONTH_STARS = STARS.set(
 )
 FAULTY_NAMED = 100
 # A star's user stands beside the user's other stars, and a month has each repository many times.
-SMALL: dict[str, Any] = {
+STARS_PARQUET_OPTIONS: dict[str, Any] = {
     "row_group": 1 << 22,
     "compression_level": 9,
     "use_dictionary": ["repo_id", "repo_name"],
@@ -83,7 +90,7 @@ FROM read_parquet($parts, filename = true)"""
 class MonthSummary:
     """What a month gave: `stars` kept, hours by status, lines rejected by reason, the first hours that are not ok.
 
-    `unseen_share` of the month's event ids is in no hour file (None when unknown); `bytes` are compressed.
+    `missing_id_share` of the month's event ids is in no hour file (None when unknown); `bytes` are compressed.
     """
 
     month: str
@@ -96,7 +103,7 @@ class MonthSummary:
     bytes: int
     rejected: dict[str, int]
     faulty: list[HourCoverage] = field(repr=False)
-    unseen_share: float | None
+    missing_id_share: float | None
     seconds: float
 
     @property
@@ -113,7 +120,7 @@ def ingest_month(
     *,
     progress_dir: Path,
     workers: int = 0,
-    most_sightings: int = MOST_SIGHTINGS,
+    max_repo_facts: int = MAX_REPO_FACTS,
     on_hour: Callable[[HourCoverage], None] | None = None,
     connection: duckdb.DuckDBPyConnection | None = None,
     now: datetime | None = None,
@@ -121,16 +128,16 @@ def ingest_month(
     """Write stars.parquet and hours.parquet into `stars_out`, repos.parquet into `repos_out`.
 
     Hours are fetched ahead while `workers` processes (0: one a core) read them. What was read stays in `progress_dir`
-    until `clear_progress`, so a killed ingest goes on where it was. `on_hour` is called in this thread, as hours end.
-    `most_sightings` bounds what an hour tells about repositories (see `read_hour`). The files depend on the hour files
+    until `clear_hour_cache`, so a killed ingest goes on where it was. `on_hour` is called in this thread, as hours end.
+    `max_repo_facts` bounds what an hour tells about repositories (see `read_hour`). The files depend on the hour files
     alone. Raises StarvecError for a month that cannot be or has no star, and where another process is at it.
     """
     began = time.monotonic()
-    expected = hours_of(month, now)
-    folder = parts_folder(progress_dir, source.key, month)
+    expected = month_hours(month, now)
+    folder = cache_folder(progress_dir, source.key, month)
     hours = []
-    with claimed(folder) as spool, ExitStack() as stack:
-        reading = _Reading(source, folder, spool, most_sightings)
+    with lock_hour_cache(folder) as spool, ExitStack() as stack:
+        reading = _Reading(source, folder, spool, max_repo_facts)
         for coverage in stack.enter_context(closing(reading.hours(expected, workers or cpu_count() or 1))):
             hours.append(coverage)
             if on_hour:
@@ -143,13 +150,13 @@ def ingest_month(
             connection.execute("SET memory_limit = '2GB'")
             connection.execute("SET temp_directory = $spool", {"spool": str(spool)})
         read = [c.hour for c in hours if c.bytes]
-        parts = Parts([stars_part(folder, hour) for hour in read], [sightings_part(folder, hour) for hour in read])
+        parts = Parts([stars_path(folder, hour) for hour in read], [repo_facts_path(folder, hour) for hour in read])
         return finish_month(connection, month, parts, hours, stars_out, repos_out, began)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What was read of a month: Parquet files of schema STARS and of SIGHTINGS.
+    """What was read of a month: Parquet files of schema STARS and of REPO_FACTS.
 
     Files `of_hours` are named by their hour, as parts.py names them; others have the column `hour`, a timestamp.
     """
@@ -192,7 +199,7 @@ def finish_month(
         bytes=sum(c.bytes for c in hours),
         rejected=_rejected(hours),
         faulty=[c for c in hours if c.status != OK or set(c.rejected) - {DUPLICATE}][:FAULTY_NAMED],
-        unseen_share=unseen_share(table),
+        missing_id_share=missing_id_share(table),
         seconds=time.monotonic() - began,
     )
 
@@ -216,8 +223,8 @@ def _no_stars(source: Source, month: str, hours: list[HourCoverage]) -> str:
 class _Reading:
     """The hours of a month on their way: fetched ahead by threads, read by processes that other threads wait for."""
 
-    def __init__(self, source: Source, folder: Path, spool: Path, most_sightings: int) -> None:
-        self._source, self._folder, self._spool, self._most_sightings = source, folder, spool, most_sightings
+    def __init__(self, source: Source, folder: Path, spool: Path, max_repo_facts: int) -> None:
+        self._source, self._folder, self._spool, self._most_sightings = source, folder, spool, max_repo_facts
         self._fetched: SimpleQueue[tuple[datetime, Fetched]] = SimpleQueue()
         self._done: SimpleQueue[HourCoverage | BaseException] = SimpleQueue()
         self._room = Semaphore(source.ahead)
@@ -227,7 +234,7 @@ class _Reading:
         """The hours as they end, in any order."""
         wanted = []
         for hour in expected:
-            coverage = read_part(self._folder, hour, self._most_sightings) if self._source.remote else None
+            coverage = cached_coverage(self._folder, hour, self._most_sightings) if self._source.remote else None
             if coverage:
                 yield coverage
             else:
@@ -275,16 +282,16 @@ class _Reading:
             self._room.release()
 
     def _read(self) -> None:
-        with closing(Reader()) as reader:
+        with closing(ReaderProcess()) as reader:
             while not self._stopped.is_set():
                 hour, found = self._fetched.get()
                 if found.path:
                     self._done.put(self._coverage(reader, hour, found, found.path))
                     self._room.release()
 
-    def _coverage(self, reader: Reader, hour: datetime, found: Fetched, path: Path) -> HourCoverage:
+    def _coverage(self, reader: ReaderProcess, hour: datetime, found: Fetched, path: Path) -> HourCoverage:
         if not self._source.remote:
-            known = read_part(self._folder, hour, self._most_sightings, fingerprint(path))
+            known = cached_coverage(self._folder, hour, self._most_sightings, source_fingerprint(path))
             if known:
                 return known
         coverage = reader.read(path, hour, self._folder, self._most_sightings)
@@ -315,7 +322,7 @@ def _merge(
     connection.execute(f"CREATE OR REPLACE TEMP TABLE named AS {rules.NAMED}")
     again = dict(connection.sql("SELECT hour, count(*) FROM ranked WHERE nth > 1 GROUP BY hour").fetchall())
     [(users,)] = connection.sql("SELECT count(DISTINCT user_id) FROM ranked").fetchall()
-    stars = write_query(connection.sql(rules.KEPT), MONTH_STARS, stars_out / "stars.parquet", **SMALL)
+    stars = write_query(connection.sql(rules.KEPT), RAW_STARS, stars_out / "stars.parquet", **STARS_PARQUET_OPTIONS)
     repositories = write_query(connection.sql(rules.NEWEST), REPOS, repos_out / "repos.parquet")
     for table in ("ranked", "sighted", "named"):
         connection.execute(f"DROP TABLE {table}")
@@ -323,4 +330,4 @@ def _merge(
         replace(c, rejected=c.rejected | {DUPLICATE: n}) if (n := again.get(c.hour.replace(tzinfo=None))) else c
         for c in hours
     ]
-    return stars, users, repositories, mark_thin(counted)
+    return stars, users, repositories, mark_sparse(counted)

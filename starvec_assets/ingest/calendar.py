@@ -32,7 +32,7 @@ def next_month(month: str) -> str:
     return f"{month_start(month) + timedelta(days=31):%Y-%m}"
 
 
-def hours_of(month: str, now: datetime | None = None) -> list[datetime]:
+def month_hours(month: str, now: datetime | None = None) -> list[datetime]:
     """The hours of a month that the archive should have by `now` (default: the present), in order.
 
     Raises StarvecError when the month has not begun to be archived.
@@ -63,7 +63,7 @@ def parse_months(text: str) -> list[str]:
     return sorted(months)
 
 
-def ranges(months: Sequence[str]) -> list[list[str]]:
+def contiguous_ranges(months: Sequence[str]) -> list[list[str]]:
     """Months in order, parted where one is left out."""
     parts: list[list[str]] = []
     for month in months:

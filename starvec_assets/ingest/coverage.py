@@ -10,7 +10,7 @@ import pyarrow as pa
 from starvec_assets.ingest.watch_events import REASONS, UTC_SECONDS
 from starvec_assets.parquet import column
 
-OK, MISSING, EMPTY, TRUNCATED, CORRUPT, FAILED, THIN = (
+OK, MISSING, EMPTY, TRUNCATED, CORRUPT, FAILED, SPARSE = (
     "ok",
     "missing",
     "empty",
@@ -26,7 +26,7 @@ STATUSES = {
     TRUNCATED: "ends early; what was there is in",
     CORRUPT: "damaged; what came before and after the damage is in",
     FAILED: "could not be fetched",
-    THIN: "under a twentieth of the month's median of events",
+    SPARSE: "under a twentieth of the month's median of events",
 }
 
 HOURS = pa.schema(
@@ -58,11 +58,11 @@ class HourCoverage:
     note: str = ""
 
 
-def mark_thin(hours: Sequence[HourCoverage]) -> list[HourCoverage]:
+def mark_sparse(hours: Sequence[HourCoverage]) -> list[HourCoverage]:
     """The hours of a month, those marked thin that hold far less than the others: whole days were lost that way."""
     usual = median([c.events for c in hours if c.status == OK] or [0])
     judged = usual >= 100  # fewer events than that say nothing
-    return [replace(c, status=THIN) if judged and c.status == OK and c.events < usual / 20 else c for c in hours]
+    return [replace(c, status=SPARSE) if judged and c.status == OK and c.events < usual / 20 else c for c in hours]
 
 
 def coverage_table(hours: Sequence[HourCoverage]) -> pa.Table:
@@ -74,13 +74,13 @@ def coverage_table(hours: Sequence[HourCoverage]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=HOURS)
 
 
-def unseen_share(hours: pa.Table) -> float | None:
+def missing_id_share(hours: pa.Table) -> float | None:
     """Share of a month's event ids that no hour file has, 0 to 1; None where ids say nothing.
 
         1 - events between the first and the last hour that has ids / (last hour's median id - first hour's median id)
 
     GitHub numbers all events in order, so ids count what happened, kept by the archive or not; those of private
-    repositories are among them, so the share is never 0 and only its change says something (`to_usual`). The median of
+    repositories are among them, so the share is never 0 and only its change says something (`ratio_to_median`). The median of
     an hour stands in its middle: of the first and of the last hour half the events count. `hours` has schema HOURS.
     """
     known = [h for h in hours.sort_by("hour").to_pylist() if h["event_id"] is not None]
@@ -89,13 +89,13 @@ def unseen_share(hours: pa.Table) -> float | None:
     return max(0.0, 1 - seen / ids) if ids > 0 else None
 
 
-def to_usual(value: float | None, before: Sequence[float | None]) -> float | None:
+def ratio_to_median(value: float | None, before: Sequence[float | None]) -> float | None:
     """A month's value to the median of what the months before it have; None where one of the two is not known."""
     usual = median(known) if (known := [x for x in before if x is not None]) else None
     return value / usual if value is not None and usual else None
 
 
-def faulty_spans(hours: pa.Table) -> list[str]:
+def fault_ranges(hours: pa.Table) -> list[str]:
     """The hours of schema HOURS that are not whole, those that follow each other with the same status as one span."""
     spans: list[tuple[datetime, datetime, str]] = []
     for hour, status in zip(*(hours.sort_by("hour")[name].to_pylist() for name in ("hour", "status")), strict=True):

@@ -25,11 +25,11 @@ ID, LOGIN, NAME = "[1-9][0-9]{0,17}", r"[A-Za-z0-9_.\[\]-]{1,100}", "[A-Za-z0-9_
 TIME = "20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 LARGEST_ID = 10**18 - 1
 
-# Kinds of events that tell of repositories, by rank: the path to the object that tells, and how many of FIELDS it knows
+# Kinds of events that tell of repositories, by rank: the path to the object that tells, and how many of FACT_FIELDS it knows
 # (a fork has topics, pushes and stargazers of its own). The repository itself is the event's, as a star's is.
-TELLING = {"CreateEvent": ("payload", 1), "ForkEvent": ("payload.forkee", 2)}
-TELLING |= {"PullRequestEvent": ("payload.pull_request.base.repo", 5)}
-FIELDS = ("description", "language", "topics", "pushed_at", "stargazers_count")
+FACT_EVENTS = {"CreateEvent": ("payload", 1), "ForkEvent": ("payload.forkee", 2)}
+FACT_EVENTS |= {"PullRequestEvent": ("payload.pull_request.base.repo", 5)}
+FACT_FIELDS = ("description", "language", "topics", "pushed_at", "stargazers_count")
 
 # Of several stars of one user for one repository in a month the first counts. The order is total: rows that tie are
 # equal, and `hour` only says in which of its hours a repeated one is counted as such.

@@ -22,26 +22,26 @@ import pyarrow.parquet as pq
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_parser import read_hour
-from starvec_assets.ingest.repo_facts import SIGHTINGS
+from starvec_assets.ingest.repo_facts import REPO_FACTS
 from starvec_assets.ingest.watch_events import STARS
 
 COVERAGE, MADE_OF = b"coverage", b"made_of"
 FORMAT = "1"  # of the parts: those of another format are read again
 
 
-def parts_folder(progress_dir: Path, source_key: str, month: str) -> Path:
+def cache_folder(progress_dir: Path, source_key: str, month: str) -> Path:
     """Where the parts of a month from a source lie."""
     digest = hashlib.sha256(f"{FORMAT} {source_key}".encode()).hexdigest()[:16]
     return progress_dir / f"{month}-{digest}"
 
 
-def clear_progress(progress_dir: Path, source_key: str, month: str) -> None:
+def clear_hour_cache(progress_dir: Path, source_key: str, month: str) -> None:
     """Forget what was read of a month: call it once the month is stored."""
-    shutil.rmtree(parts_folder(progress_dir, source_key, month), ignore_errors=True)
+    shutil.rmtree(cache_folder(progress_dir, source_key, month), ignore_errors=True)
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[Path]:
+def lock_hour_cache(folder: Path) -> Iterator[Path]:
     """Hold a folder of parts against other processes; gives an empty folder in it for downloads, removed at the end.
 
     Raises StarvecError when another process holds it. The hold ends with the process, however it ends.
@@ -69,31 +69,31 @@ def claimed(folder: Path) -> Iterator[Path]:
             shutil.rmtree(spool, ignore_errors=True)
 
 
-def stars_part(folder: Path, hour: datetime) -> Path:
+def stars_path(folder: Path, hour: datetime) -> Path:
     """The stars of an hour."""
     return folder / f"{hour:%Y-%m-%dT%H}.stars.parquet"
 
 
-def sightings_part(folder: Path, hour: datetime) -> Path:
+def repo_facts_path(folder: Path, hour: datetime) -> Path:
     """The sightings of repositories of an hour."""
     return folder / f"{hour:%Y-%m-%dT%H}.repos.parquet"
 
 
-def fingerprint(path: Path) -> str:
+def source_fingerprint(path: Path) -> str:
     """Changes when the hour file does."""
     stat = path.stat()
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
-def write_part(path: Path, hour: datetime, folder: Path, most_sightings: int) -> HourCoverage:
-    """Read the hour file at `path` into a part in `folder`, marked with the file's fingerprint."""
-    stars_part(folder, hour).unlink(missing_ok=True)
-    made_of = {"mark": fingerprint(path), "most_sightings": most_sightings}
+def cache_hour(path: Path, hour: datetime, folder: Path, max_repo_facts: int) -> HourCoverage:
+    """Read the hour file at `path` into a part in `folder`, marked with the file's source_fingerprint."""
+    stars_path(folder, hour).unlink(missing_ok=True)
+    made_of = {"mark": source_fingerprint(path), "max_repo_facts": max_repo_facts}
     with (
-        _writer(stars_part(folder, hour), STARS) as stars,
-        _writer(sightings_part(folder, hour), SIGHTINGS) as sightings,
+        _writer(stars_path(folder, hour), STARS) as stars,
+        _writer(repo_facts_path(folder, hour), REPO_FACTS) as sightings,
     ):
-        coverage = read_hour(path, hour, stars.write_table, sightings.write_table, most_sightings)
+        coverage = read_hour(path, hour, stars.write_table, sightings.write_table, max_repo_facts)
         stars.add_key_value_metadata({COVERAGE: orjson.dumps(asdict(coverage)), MADE_OF: orjson.dumps(made_of)})
     return coverage
 
@@ -111,14 +111,14 @@ def _writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
             unfinished.unlink(missing_ok=True)
 
 
-def read_part(folder: Path, hour: datetime, most_sightings: int, mark: str | None = None) -> HourCoverage | None:
+def cached_coverage(folder: Path, hour: datetime, max_repo_facts: int, mark: str | None = None) -> HourCoverage | None:
     """The coverage of an hour that was read before; None when it was not, or otherwise, or of another file."""
     try:
-        pq.read_metadata(sightings_part(folder, hour))
-        metadata = pq.read_metadata(stars_part(folder, hour)).metadata
+        pq.read_metadata(repo_facts_path(folder, hour))
+        metadata = pq.read_metadata(stars_path(folder, hour)).metadata
         made_of, found = orjson.loads(metadata[MADE_OF]), orjson.loads(metadata[COVERAGE])
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, orjson.JSONDecodeError):
         return None
-    if made_of["most_sightings"] != most_sightings or mark not in (None, made_of["mark"]):
+    if made_of["max_repo_facts"] != max_repo_facts or mark not in (None, made_of["mark"]):
         return None
     return HourCoverage(**(found | {"hour": hour}))

@@ -12,7 +12,7 @@ import pyarrow as pa
 from starvec_assets.ingest.coverage import EMPTY, OK, HourCoverage
 from starvec_assets.ingest.event_schema import WATCH
 from starvec_assets.ingest.gzip_reader import decompress
-from starvec_assets.ingest.repo_facts import KINDS, Sightings
+from starvec_assets.ingest.repo_facts import KINDS, RepoFacts
 from starvec_assets.ingest.watch_events import (
     BAD_VALUES,
     BROKEN_JSON,
@@ -26,7 +26,7 @@ from starvec_assets.ingest.watch_events import (
 MAX_LINE = 16 << 20
 MAX_COMMAS = 1 << 18  # as a bound on the values of a line, which take twenty times its bytes where each is {}
 FLUSH = 50_000  # rows handed on together
-MOST_SIGHTINGS = 500  # a third of an hour's time would go to all of them, and a month has them again and again
+MAX_REPO_FACTS = 500  # a third of an hour's time would go to all of them, and a month has them again and again
 
 _OTHER, _IGNORED = "other", ""
 _TAKEN = (WATCH, *KINDS)
@@ -47,14 +47,14 @@ def read_hour(
     hour: datetime,
     stars: Callable[[pa.Table], None],
     sightings: Callable[[pa.Table], None],
-    most_sightings: int = MOST_SIGHTINGS,
+    max_repo_facts: int = MAX_REPO_FACTS,
 ) -> HourCoverage:
-    """Read the hour file at `path`, handing on tables of schema STARS and SIGHTINGS as they fill.
+    """Read the hour file at `path`, handing on tables of schema STARS and REPO_FACTS as they fill.
 
-    Of each kind of event that tells of repositories, the first `most_sightings` repositories are taken. Memory stays
+    Of each kind of event that tells of repositories, the first `max_repo_facts` repositories are taken. Memory stays
     under 300 MB whatever the file holds; nothing in it raises.
     """
-    lines = _Lines(stars, sightings, most_sightings)
+    lines = _Lines(stars, sightings, max_repo_facts)
     size, damage = path.stat().st_size, ""
     for chunk in decompress(path):
         if isinstance(chunk, str):
@@ -78,14 +78,14 @@ class _Lines:
     """Finds the lines that matter. An hour has 150,000; most are told by a few bytes and never touched."""
 
     def __init__(
-        self, stars: Callable[[pa.Table], None], sightings: Callable[[pa.Table], None], most_sightings: int
+        self, stars: Callable[[pa.Table], None], sightings: Callable[[pa.Table], None], max_repo_facts: int
     ) -> None:
         self.events = 0
         self.found = 0
         self.rejected = dict.fromkeys(REASONS, 0)
         self.ids: list[int] = []
         self._stars, self._hand_stars = Stars(), stars
-        self._sightings, self._hand_sightings = Sightings(most_sightings), sightings
+        self._sightings, self._hand_sightings = RepoFacts(max_repo_facts), sightings
         self._kind_of = _KIND_OF.copy()
         self._type_at = len('{"id":"12345678901",')
         self._begun = b""  # the line whose end has not come yet

@@ -16,7 +16,7 @@ import orjson
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.coverage import HourCoverage
-from starvec_assets.ingest.hour_cache import write_part
+from starvec_assets.ingest.hour_cache import cache_hour
 
 PACKAGES = Path(__file__).parents[2]
 PROGRAM = (
@@ -24,13 +24,13 @@ PROGRAM = (
 )
 
 
-class Reader:
+class ReaderProcess:
     """One reading process, started with its first task."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def read(self, path: Path, hour: datetime, folder: Path, most_sightings: int) -> HourCoverage:
+    def read(self, path: Path, hour: datetime, folder: Path, max_repo_facts: int) -> HourCoverage:
         """Have the hour file read into a part in `folder`.
 
         Raises StarvecError when the process fails or dies of it.
@@ -44,7 +44,7 @@ class Reader:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(orjson.dumps([str(path), hour, str(folder), most_sightings]) + b"\n")
+            process.stdin.write(orjson.dumps([str(path), hour, str(folder), max_repo_facts]) + b"\n")
             process.stdin.flush()
             answer = process.stdout.readline()
         except BrokenPipeError:
@@ -67,7 +67,7 @@ class Reader:
             self._process.communicate()
 
 
-class NoPandas(MetaPathFinder):
+class BlockPandas(MetaPathFinder):
     """Keeps pyarrow from importing pandas at its first array, which takes longer than many small hours."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
@@ -78,11 +78,11 @@ class NoPandas(MetaPathFinder):
 
 def serve() -> None:
     """Read what stdin asks for until it ends."""
-    sys.meta_path.insert(0, NoPandas())
+    sys.meta_path.insert(0, BlockPandas())
     for line in sys.stdin.buffer:
-        path, hour, folder, most_sightings = orjson.loads(line)
+        path, hour, folder, max_repo_facts = orjson.loads(line)
         try:
-            answer: object = write_part(Path(path), datetime.fromisoformat(hour), Path(folder), most_sightings)
+            answer: object = cache_hour(Path(path), datetime.fromisoformat(hour), Path(folder), max_repo_facts)
         except OSError as error:
             answer = {"error": str(error)}
         sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")

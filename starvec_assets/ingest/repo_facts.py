@@ -7,11 +7,11 @@ from typing import Any, cast
 import orjson
 import pyarrow as pa
 
-from starvec_assets.ingest.event_schema import FIELDS, ID, LARGEST_ID, NAME, TELLING, TIME
-from starvec_assets.ingest.watch_events import UTC_SECONDS, seconds_of
+from starvec_assets.ingest.event_schema import FACT_EVENTS, FACT_FIELDS, ID, LARGEST_ID, NAME, TIME
+from starvec_assets.ingest.watch_events import UTC_SECONDS, unix_seconds
 from starvec_assets.parquet import column
 
-SIGHTINGS = pa.schema(
+REPO_FACTS = pa.schema(
     [
         column("repo_id", pa.int64(), "GitHub's number of the repository"),
         column("name", pa.string(), "owner/name at the time"),
@@ -23,12 +23,12 @@ SIGHTINGS = pa.schema(
         column("rank", pa.int8(), "how much the kind of event knows: 0 creation, 1 fork, 2 pull request"),
     ]
 )
-KINDS = {kind: rank for rank, kind in enumerate(TELLING)}
-PATHS, TOLD = zip(*((path.split("."), told) for path, told in TELLING.values()), strict=True)
+KINDS = {kind: rank for rank, kind in enumerate(FACT_EVENTS)}
+PATHS, TOLD = zip(*((path.split("."), told) for path, told in FACT_EVENTS.values()), strict=True)
 MAX_TEXT = 2_000  # characters of a description that are kept; GitHub allows 350
 MAX_TOPICS = 50
 
-Row = tuple[bytes, ...]  # repo_id, name and FIELDS as far as TOLD, each as JSON
+Row = tuple[bytes, ...]  # repo_id, name and FACT_FIELDS as far as TOLD, each as JSON
 NULL = b"null"
 REPO = re.compile(rf'"repo":{{"id":({ID}),"name":("{NAME}")'.encode())
 DESCRIPTION = b'"description":'
@@ -41,7 +41,7 @@ AFTER_SSH = re.compile(
 )
 
 
-class Sightings:
+class RepoFacts:
     """Repositories seen in the events of one hour, each once for every kind of event, `most` of a kind."""
 
     def __init__(self, most: int) -> None:
@@ -138,33 +138,33 @@ class Sightings:
         key = b"%d" % repo_id
         if key in self._seen[rank] or len(self._seen[rank]) >= self._most or not re.fullmatch(NAME, name):
             return
-        told = [check(of.get(field)) for field, check in zip(FIELDS[: TOLD[rank]], CHECKS[2:], strict=False)]
+        told = [check(of.get(field)) for field, check in zip(FACT_FIELDS[: TOLD[rank]], CHECKS[2:], strict=False)]
         if any(x is not None for x in told):
             self._seen[rank].add(key)
             self._rows[rank].append((key, orjson.dumps(name), *(orjson.dumps(x) for x in told)))
 
     def take(self) -> pa.Table:
-        """What was collected, as a table of schema SIGHTINGS, values that cannot be as null; nothing is left here."""
+        """What was collected, as a table of schema REPO_FACTS, values that cannot be as null; nothing is left here."""
         table = pa.concat_tables(_table(rows, rank) for rank, rows in enumerate(self._rows))
         for rows in self._rows:
             rows.clear()
         return table
 
 
-def sightings_of(
+def repo_facts_table(
     repo_ids: pa.ChunkedArray, names: pa.ChunkedArray, ranks: pa.ChunkedArray, told: Sequence[Sequence[bytes]]
 ) -> pa.Table:
-    """A table of schema SIGHTINGS; `told` has the values of each of FIELDS as JSON; what cannot be is null."""
-    columns = [_column(*of) for of in zip(told, list(SIGHTINGS)[2:-1], CHECKS[2:], strict=True)]
+    """A table of schema REPO_FACTS; `told` has the values of each of FACT_FIELDS as JSON; what cannot be is null."""
+    columns = [_column(*of) for of in zip(told, list(REPO_FACTS)[2:-1], CHECKS[2:], strict=True)]
     arrays = [repo_ids, names, *columns, ranks]
-    return pa.table([x.cast(f.type) for x, f in zip(arrays, SIGHTINGS, strict=True)], SIGHTINGS)
+    return pa.table([x.cast(f.type) for x, f in zip(arrays, REPO_FACTS, strict=True)], REPO_FACTS)
 
 
 def _table(rows: list[Row], rank: int) -> pa.Table:
     tokens = zip(*rows, strict=True) if rows else [()] * (2 + TOLD[rank])
-    columns = [_column(t, field, check) for t, field, check in zip(tokens, SIGHTINGS, CHECKS, strict=False)]
-    untold = [pa.nulls(len(rows), field.type) for field in list(SIGHTINGS)[len(columns) : -1]]
-    return pa.table([*columns, *untold, pa.array([rank] * len(rows), pa.int8())], SIGHTINGS)
+    columns = [_column(t, field, check) for t, field, check in zip(tokens, REPO_FACTS, CHECKS, strict=False)]
+    untold = [pa.nulls(len(rows), field.type) for field in list(REPO_FACTS)[len(columns) : -1]]
+    return pa.table([*columns, *untold, pa.array([rank] * len(rows), pa.int8())], REPO_FACTS)
 
 
 def _column(tokens: Sequence[bytes], field: pa.Field, check: Callable[[Any], Any]) -> pa.Array:
@@ -195,7 +195,7 @@ def _topics(value: object) -> list[str] | None:
 
 
 def _time(value: object) -> str | None:
-    possible = type(value) is str and re.fullmatch(TIME, value) and seconds_of(value) is not None
+    possible = type(value) is str and re.fullmatch(TIME, value) and unix_seconds(value) is not None
     return str(value) if possible else None
 
 

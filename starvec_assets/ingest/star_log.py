@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.calendar import month_start
-from starvec_assets.ingest.coverage import EMPTY, FAILED, MISSING, OK, to_usual, unseen_share
+from starvec_assets.ingest.coverage import EMPTY, FAILED, MISSING, OK, missing_id_share, ratio_to_median
 from starvec_assets.ingest.watch_events import DUPLICATE, REASONS
 from starvec_assets.parquet import column, write_table
 
@@ -64,19 +64,21 @@ def build_star_log(month_folders: dict[str, Path], hashes: dict[str, str], out: 
     rows = [_row(month, month_folders[month], hashes[month]) for month in sorted(month_folders)]
     by_month = {row["month"]: row for row in rows}
     for month, row in by_month.items():
-        before = [by_month[m] for m in year_before(month, by_month)]
-        row["ratio"] = to_usual(row["stars"], [r["stars"] for r in before])
-        row["seen_ratio"] = to_usual(seen_share(row["unseen_share"]), [seen_share(r["unseen_share"]) for r in before])
+        before = [by_month[m] for m in previous_12_months(month, by_month)]
+        row["ratio"] = ratio_to_median(row["stars"], [r["stars"] for r in before])
+        row["seen_ratio"] = ratio_to_median(
+            captured_id_share(row["unseen_share"]), [captured_id_share(r["unseen_share"]) for r in before]
+        )
     write_table(pa.Table.from_pylist(rows, schema=MONTHS), MONTHS, out / "months.parquet")
     return StarLogSummary(len(rows), sum(r["stars"] for r in rows))
 
 
-def year_before(month: str, months: Iterable[str]) -> list[str]:
+def previous_12_months(month: str, months: Iterable[str]) -> list[str]:
     """Those of `months` that are among the twelve before `month`, in order."""
     return sorted(m for m in months if 1 <= _index(month) - _index(m) <= 12)
 
 
-def seen_share(unseen: float | None) -> float | None:
+def captured_id_share(unseen: float | None) -> float | None:
     """What `unseen_share` leaves."""
     return None if unseen is None else 1 - unseen
 
@@ -110,5 +112,5 @@ def _row(month: str, folder: Path, content_hash: str) -> dict[str, Any]:
         "hours_faulty": len(hours) - ok,
         "hours_missing": pc.sum(pc.is_in(hours["status"], pa.array(NOTHING))).as_py() or 0,
         "rejected": sum(pc.sum(hours[reason]).as_py() or 0 for reason in REASONS if reason != DUPLICATE),
-        "unseen_share": unseen_share(hours),
+        "unseen_share": missing_id_share(hours),
     }

@@ -22,7 +22,7 @@ def user_ids(connection: duckdb.DuckDBPyConnection, stars: Sequence[Path], login
     )
 
 
-def stars_of(
+def starred_repos(
     connection: duckdb.DuckDBPyConnection, stars: Sequence[Path], logins: Sequence[str]
 ) -> dict[str, list[int]]:
     """Repo_ids that each person starred, first star first, by lower-case login; who gave none is absent.

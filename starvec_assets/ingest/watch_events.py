@@ -51,7 +51,7 @@ STARS = pa.schema(
 )
 
 
-def seconds_of(created_at: str) -> int | None:
+def unix_seconds(created_at: str) -> int | None:
     """Unix seconds of a time that matches TIME, None when there is no such day, hour, minute or second."""
     try:
         return int(datetime.fromisoformat(created_at).timestamp())
@@ -89,7 +89,7 @@ class Stars:
         for value, pattern in ((login, LOGIN), (name, NAME), (time, TIME)):
             if type(value) is not str or not re.fullmatch(pattern, value):
                 return BAD_VALUES
-        if seconds_of(time) is None:
+        if unix_seconds(time) is None:
             return BAD_VALUES
         event_id = event.get("id")
         known = event_id if type(event_id) is str and re.fullmatch(ID, event_id) else "0"
@@ -104,7 +104,7 @@ class Stars:
         try:
             return *_table(columns), 0
         except pa.ArrowInvalid:
-            possible = [seconds_of(time.decode()) is not None for time in columns[-1]]
+            possible = [unix_seconds(time.decode()) is not None for time in columns[-1]]
             return *_table([list(compress(cells, possible)) for cells in columns]), possible.count(False)
 
 

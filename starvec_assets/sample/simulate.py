@@ -21,7 +21,7 @@ from pydantic import Field
 
 from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
-from starvec_assets.ingest.calendar import hours_of
+from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.ingest.sources import file_name
 from starvec_assets.progress import bar
 from starvec_assets.sample import SIMULATED
@@ -156,4 +156,4 @@ def _write_awesome_lists(folder: Path, repos: Sequence[SampleRepo]) -> None:
 def _hours(months: Sequence[str]) -> list[datetime]:
     """Every hour of the months, ascending, UTC, those that are still to come as well."""
     end_of_time = datetime.max.replace(tzinfo=UTC)
-    return [hour for month in sorted(set(months)) for hour in hours_of(month, end_of_time)]
+    return [hour for month in sorted(set(months)) for hour in month_hours(month, end_of_time)]

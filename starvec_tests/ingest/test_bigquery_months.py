@@ -14,7 +14,7 @@ import pytest
 from archive import MONTH, START, creation, file_of, fork, packed, pull_request, some_hours, star, text_of
 from fake_bigquery import FakeBigQuery, Refused
 from google.cloud import bigquery
-from test_month import ingest
+from test_build_month import ingest
 
 from starvec_assets.bigquery import BigQuery, BigQuerySettings, CapExceeded
 from starvec_assets.errors import StarvecError

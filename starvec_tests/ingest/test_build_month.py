@@ -27,7 +27,7 @@ from faulty_server import Misbehaving
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.build_month import MonthSummary, ingest_month
 from starvec_assets.ingest.coverage import HourCoverage
-from starvec_assets.ingest.hour_cache import clear_progress, parts_folder
+from starvec_assets.ingest.hour_cache import cache_folder, clear_hour_cache
 from starvec_assets.ingest.sources import FolderSource, HttpSettings, HttpSource, Source
 from starvec_assets.parquet import comments
 
@@ -142,7 +142,7 @@ def test_the_share_of_event_ids_that_no_hour_has_is_told(folder: Path, tmp_path:
         if h not in (4, 5):
             events = [star(1 + i, 1 + h, at=START) | {"id": str(10**10 + 1000 * h + 2 * i)} for i in range(500)]
             file_of(folder, START + timedelta(hours=h)).write_bytes(packed(events))
-    share = ingest(folder, tmp_path / "out", 10).unseen_share
+    share = ingest(folder, tmp_path / "out", 10).missing_id_share
     assert share is not None
     assert abs(share - (1 - 7 * 500 / 9000)) < 0.02
 
@@ -172,7 +172,7 @@ def test_a_month_that_cannot_be_is_refused_before_anything_is_read(folder: Path,
 def test_hours_read_before_are_not_read_again_unless_their_file_changed(folder: Path, tmp_path: Path) -> None:
     some_hours(folder, 6)
     ingest(folder, tmp_path / "out", 6)
-    parts = parts_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
+    parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     before = {p.name: p.stat().st_mtime_ns for p in parts.glob("*.parquet")}
     assert len(before) == 12
     changed = file_of(folder, START + timedelta(hours=2))
@@ -187,13 +187,13 @@ def test_hours_read_before_are_not_read_again_unless_their_file_changed(folder: 
     (parts / "2024-01-01T03.stars.parquet").write_bytes(b"half written")
     ingest(folder, tmp_path / "out", 6)
     assert stars(tmp_path / "out") == month_of(folder)
-    clear_progress(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
+    clear_hour_cache(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     assert not parts.exists()
 
 
 def test_a_second_run_on_the_same_month_is_refused_while_the_first_is_at_it(folder: Path, tmp_path: Path) -> None:
     some_hours(folder, 2)
-    parts = parts_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
+    parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     parts.mkdir(parents=True)
     with (parts / "lock").open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -220,7 +220,7 @@ def test_a_consumer_that_fails_ends_the_run_and_its_processes(folder: Path, tmp_
 
 def test_a_part_that_cannot_be_written_is_named(folder: Path, tmp_path: Path) -> None:
     some_hours(folder, 1)
-    parts = parts_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
+    parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     (parts / "2024-01-01T00.stars.parquet").mkdir(parents=True)
     with pytest.raises(StarvecError, match=r"cannot read .*2024-01-01-0\.json\.gz into .*mend that"):
         ingest(folder, tmp_path / "out", 1)
@@ -232,7 +232,7 @@ def test_a_month_that_cannot_be_put_together_keeps_what_was_read(folder: Path, t
     way_out = r"cannot put 2024-01 together .*repos\.parquet.*what was read stays\. If .* delete that folder"
     with pytest.raises(StarvecError, match=way_out):
         ingest(folder, tmp_path / "out", 3)
-    parts = parts_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
+    parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     assert len(list(parts.glob("*.stars.parquet"))) == 3
 
 

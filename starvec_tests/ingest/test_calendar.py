@@ -4,11 +4,11 @@ from itertools import pairwise
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.ingest.calendar import hours_of, next_month, parse_months, ranges
+from starvec_assets.ingest.calendar import contiguous_ranges, month_hours, next_month, parse_months
 
 
 def test_a_month_has_all_its_hours_in_order() -> None:
-    hours = hours_of("2024-02")
+    hours = month_hours("2024-02")
     assert len(hours) == 29 * 24
     assert hours[0] == datetime(2024, 2, 1, tzinfo=UTC)
     assert {b - a for a, b in pairwise(hours)} == {timedelta(hours=1)}
@@ -16,7 +16,7 @@ def test_a_month_has_all_its_hours_in_order() -> None:
 
 def test_of_the_month_in_progress_only_hours_the_archive_has_had_time_for_are_expected() -> None:
     now = datetime(2024, 1, 2, 5, 30, tzinfo=UTC)
-    assert hours_of("2024-01", now)[-1] == datetime(2024, 1, 2, 3, tzinfo=UTC)
+    assert month_hours("2024-01", now)[-1] == datetime(2024, 1, 2, 3, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_of_the_month_in_progress_only_hours_the_archive_has_had_time_for_are_ex
 )
 def test_a_month_that_cannot_be_read_is_named(month: str, told: str) -> None:
     with pytest.raises(StarvecError, match=told) as error:
-        hours_of(month, datetime(2024, 2, 1, 1, 30, tzinfo=UTC))
+        month_hours(month, datetime(2024, 2, 1, 1, 30, tzinfo=UTC))
     assert month in str(error.value)
 
 
@@ -54,5 +54,5 @@ def test_months_that_cannot_be_parsed_are_refused(text: str) -> None:
 
 def test_months_are_parted_into_ranges_where_one_is_left_out() -> None:
     months = ["2023-12", "2024-01", "2024-03", "2024-05", "2024-06"]
-    assert ranges(months) == [["2023-12", "2024-01"], ["2024-03"], ["2024-05", "2024-06"]]
-    assert ranges([]) == []
+    assert contiguous_ranges(months) == [["2023-12", "2024-01"], ["2024-03"], ["2024-05", "2024-06"]]
+    assert contiguous_ranges([]) == []

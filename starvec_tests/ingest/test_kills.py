@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from archive import MONTH, file_of, month_of, some_hours
 from faulty_server import Misbehaving, good
-from test_month import START, files, stars
+from test_build_month import START, files, stars
 
 from starvec_assets.ingest.sources import HttpSettings
 
@@ -22,7 +22,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from starvec_assets.ingest.build_month import ingest_month
-from starvec_assets.ingest.calendar import hours_of, month_start
+from starvec_assets.ingest.calendar import month_hours, month_start
 from starvec_assets.ingest.sources import FolderSource, HttpSettings, HttpSource
 
 where, out = sys.argv[1], Path(sys.argv[2])

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from archive import MONTH, month_of, text_of
-from test_month import ingest, stars
+from test_build_month import ingest, stars
 
 from starvec_assets.ingest.repo_catalog import build_repo_catalog
 

@@ -21,7 +21,7 @@ import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.github import GitHub, GitHubError, NotFound, QueryRefused, RateLimited, Token
-from starvec_assets.ingest.build_month import MONTH_STARS
+from starvec_assets.ingest.build_month import RAW_STARS
 from starvec_assets.ingest.repo_catalog import CATALOG
 from starvec_assets.ingest.stargazers import SOURCE, TopUpSettings, TopUpSummary, clear, top_up
 from starvec_assets.parquet import comments, write_table
@@ -132,7 +132,7 @@ def catalogue_row(repo_id: int, name: str, stars: int, former: list[str]) -> dic
 def archive(folder: Path, month: str, stars: list[tuple[int, int, datetime]]) -> dict[str, Path]:
     rows = [{"user_id": u, "user_login": f"u{u}", "repo_id": r, "starred_at": at} for u, r, at in stars]
     folder.mkdir(exist_ok=True)
-    write_table(pa.Table.from_pylist(rows, MONTH_STARS), MONTH_STARS, folder / f"{month}.parquet")
+    write_table(pa.Table.from_pylist(rows, RAW_STARS), RAW_STARS, folder / f"{month}.parquet")
     return {month: folder / f"{month}.parquet"}
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from starvec_assets.ingest.user_lookup import stars_of, user_ids
+from starvec_assets.ingest.user_lookup import starred_repos, user_ids
 
 
 @pytest.fixture
@@ -31,17 +31,17 @@ def months(tmp_path: Path) -> list[Path]:
 
 def test_stars_under_a_former_login_count_once_and_in_the_order_given(months: list[Path]):
     with duckdb.connect() as connection:
-        assert stars_of(connection, months, ["ADA", "countess"]) == {"ada": [10, 11], "countess": [10, 11]}
+        assert starred_repos(connection, months, ["ADA", "countess"]) == {"ada": [10, 11], "countess": [10, 11]}
 
 
 def test_a_login_is_whose_it_was_last(months: list[Path]):
     with duckdb.connect() as connection:
         assert user_ids(connection, months, ["grace", "ada"]) == {"ada": 1, "grace": 3}
-        assert stars_of(connection, months, ["grace"]) == {"grace": [30]}
+        assert starred_repos(connection, months, ["grace"]) == {"grace": [30]}
 
 
 def test_who_is_not_in_the_log_is_absent(months: list[Path]):
     with duckdb.connect() as connection:
-        assert stars_of(connection, months, ["nobody"]) == {}
+        assert starred_repos(connection, months, ["nobody"]) == {}
         assert user_ids(connection, months, []) == {}
-        assert stars_of(connection, [], ["ada"]) == {}
+        assert starred_repos(connection, [], ["ada"]) == {}
