@@ -1,10 +1,12 @@
 """The two operations every room shares: unit rows, and the vector of a person."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
 
 Matrix = npt.NDArray[np.float32]
@@ -18,6 +20,21 @@ Measured by benchmarks/user_vectors.py: people with tens of stars are found agai
 
 USER_VECTOR_RULE: dict[str, Any] = {"fame_power": POPULARITY_EXPONENT}
 """What makes a person's vector, as manifests and the page name it."""
+
+
+def load_vectors(folder: Path) -> Matrix:
+    """Read vectors.npy of an artifact's folder, float32 [n, d].
+
+    Raises StarvecError when the file is missing or holds anything else.
+    """
+    path = folder / "vectors.npy"
+    try:
+        vectors: Matrix = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise StarvecError(f"cannot read {path} ({error}): materialize its asset again") from error
+    if vectors.ndim != 2 or vectors.dtype != np.float32:
+        raise StarvecError(f"{path} is {vectors.dtype}{list(vectors.shape)}, not float32 [n, d]: materialize it again")
+    return vectors
 
 
 def unit_rows(vectors: npt.NDArray[np.floating]) -> Matrix:

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.vectors import POPULARITY_EXPONENT, unit_rows, user_vectors
+from starvec_assets.vectors import POPULARITY_EXPONENT, load_vectors, unit_rows, user_vectors
 
 VECTORS = np.array([[3, 0], [0, 0.5], [1, 1]], np.float32)
 
@@ -35,3 +38,20 @@ def test_vectors_given_are_left_as_they_were():
     before = vectors.copy()
     user_vectors(vectors, RaggedArray.of([[0]]), np.array([7, 8, 9]))
     assert (vectors == before).all()
+
+
+def test_saved_vectors_are_loaded(tmp_path: Path):
+    np.save(tmp_path / "vectors.npy", VECTORS)
+    assert (load_vectors(tmp_path) == VECTORS).all()
+
+
+@pytest.mark.parametrize("content", [np.zeros(3, np.float32), np.zeros((2, 2)), np.array([[None]])])
+def test_a_file_that_is_not_a_float32_matrix_is_refused(content: np.ndarray, tmp_path: Path):
+    np.save(tmp_path / "vectors.npy", content)
+    with pytest.raises(StarvecError, match=r"vectors\.npy"):
+        load_vectors(tmp_path)
+
+
+def test_missing_vectors_are_refused(tmp_path: Path):
+    with pytest.raises(StarvecError, match=r"cannot read .*vectors\.npy"):
+        load_vectors(tmp_path)
