@@ -1,45 +1,52 @@
-"""Files that are whole or not there, and folders that are there for a while."""
+"""Atomic writes, locks, temporary folders and digests: what every module does with the file system."""
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
+import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from starvec_assets.errors import StarvecError
 
-FULL = ("No space left on device", "database or disk is full")  # as DuckDB and Arrow say it, and SQLite
+DISK_FULL_MESSAGES = ("No space left on device", "database or disk is full")  # of DuckDB and Arrow, of SQLite
+
+
+class LockBusy(StarvecError):
+    """Another process holds the lock."""
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` when the block ends, and vanishes when it fails.
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that replaces `path` when the block ends and is removed when it fails.
 
-    Named at random, so that two that write the same file do not meet: in two pods both may be process 7.
+    Its name is random: processes in two containers that share a folder may have the same process number.
     """
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        yield aside
-        fsync(aside)
-        aside.replace(path)
+        yield temporary
+        fsync(temporary)
+        temporary.replace(path)
         fsync(path.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """A reader sees the old content or the new, never a part."""
-    with replacing(path) as aside:
-        aside.write_bytes(content.encode() if isinstance(content, str) else content)
+    """Write `content` so that a reader sees the old content or the new, never a part."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def fsync(path: Path) -> None:
-    """A file's content, or a folder's names, on the disk for good."""
+    """Flush a file's content, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -48,25 +55,40 @@ def fsync(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal digest of a file's content."""
+    """Return the hexadecimal SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
-def scratch(parent: Path) -> Iterator[Path]:
-    """A folder in `parent` for this block alone, removed at its end; those that killed processes left go first."""
+def exclusive_lock(path: Path, subject: str) -> Iterator[None]:
+    """Hold a lock file for the block; the kernel releases it when the process ends, however it ends.
+
+    `subject` begins the message of the LockBusy that is raised when another process holds it: "star_log is being
+    written", for example. The holder's process, host and time are in the file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(path, timeout=0, on_acquired=_write_holder, preserve_lock_file=True).acquire()
+    except Timeout as error:
+        holder = path.read_text(errors="replace")[:200].strip() or "another process"
+        raise LockBusy(f"{subject} by {holder}: wait for that run or cancel it") from error
+    with lock:
+        yield
+
+
+@contextlib.contextmanager
+def locked_temp_dir(parent: Path) -> Iterator[Path]:
+    """Yield a folder in `parent` for this block alone; folders that killed processes left behind are removed first."""
     parent.mkdir(parents=True, exist_ok=True)
-    with (parent / ".lock").open("w") as door:  # one comes or goes at a time: what is not locked yet is not left over
-        fcntl.flock(door, fcntl.LOCK_EX)
-        for left in parent.glob("scratch-*"):
-            with contextlib.suppress(OSError), (left / ".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel drops a lock when its process ends
-                shutil.rmtree(left)
+    # Creation and removal take turns: a folder whose lock is not taken yet must not look abandoned.
+    with FileLock(parent / ".lock"):
+        for folder in parent.glob("scratch-*"):
+            with contextlib.suppress(Timeout, OSError), FileLock(folder / ".lock", timeout=0):
+                shutil.rmtree(folder)
         folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=parent))
-        held = (folder / ".lock").open("w")
-        fcntl.flock(held, fcntl.LOCK_EX)
-    with held:
+        lock = FileLock(folder / ".lock", timeout=0).acquire()
+    with lock:
         try:
             yield folder
         finally:
@@ -75,13 +97,13 @@ def scratch(parent: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def disk_full_as_error(folder: Path) -> Iterator[None]:
-    """Raise StarvecError for an error of the block, DuckDB's and SQLite's too, that says that the disk is full."""
+    """Raise StarvecError for an exception of the block that means a full disk, DuckDB's and SQLite's included."""
     try:
         yield
     except Exception as error:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        full = full or any(words in str(error) for words in FULL)
-        # SQLite also says this when it cannot make its journal
+        full = full or any(message in str(error) for message in DISK_FULL_MESSAGES)
+        # SQLite also raises this when it cannot create its journal.
         full = full or ("disk I/O error" in str(error) and shutil.disk_usage(folder).free < 1 << 20)
         if full:
             raise StarvecError(
@@ -89,3 +111,12 @@ def disk_full_as_error(folder: Path) -> Iterator[None]:
                 "nothing half-written was kept"
             ) from error
         raise
+
+
+def _write_holder(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(
+        descriptor,
+        f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC".encode(),
+        0,
+    )

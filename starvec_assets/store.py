@@ -2,16 +2,14 @@
 
     <root>/<asset>/<version>/...files, manifest.json        <root>/<asset>/LATEST        <root>/<asset>/.lock
 
-A version is written aside, every file fsynced and hashed, the manifest last, and then renamed into place: what can be
-found by its name is whole. LATEST is replaced by rename after that. A partition of an asset is an asset of its own,
-named `raw_stars/2024-01`.
+A version is written to a temporary folder, every file fsynced and hashed, the manifest last, and then renamed into
+place: a version that can be found by its name is complete. LATEST is replaced by rename after that. A partition of an
+asset is an asset of its own, named `raw_stars/2024-01`.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -23,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import disk_full_as_error, fsync, sha256, write_atomically
+from starvec_assets.files import disk_full_as_error, exclusive_lock, fsync, sha256, write_atomically
 
 _VERSION = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{12}")
 _ASSET = re.compile(r"[a-z][a-z0-9_]*(/\d{4}-\d{2})?")
@@ -34,19 +32,15 @@ class MissingArtifact(StarvecError):
 
 
 class CorruptArtifact(StarvecError):
-    """LATEST, a manifest or a file is not what was written."""
-
-
-class ArtifactBusy(StarvecError):
-    """Another process is writing the same asset."""
+    """LATEST, a manifest or a file differs from what was written."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What manifest.json holds.
+    """Content of manifest.json.
 
-    `files` maps name to [bytes, sha256]; `inputs` maps asset to [version, content hash]; `provenance` says where the
-    stars come from and is inherited from the inputs.
+    `files` maps name to [bytes, sha256]; `inputs` maps asset to [version, content hash]; `provenance` names the sources
+    of the stars and includes those of the inputs.
     """
 
     asset: str
@@ -65,7 +59,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Artifact:
-    """One finished version: a folder of files that fit their manifest."""
+    """One complete version: a folder of files that match their manifest."""
 
     path: Path
     manifest: Manifest
@@ -88,15 +82,20 @@ class Artifact:
 
 @dataclass
 class Draft:
-    """A version being written: fill `path`, set `rows` and `facts`; `artifact` is there after the with block."""
+    """A version being written: fill `path`, set `rows` and `facts`, append to `inputs` what else was read.
+
+    `artifact` is set when the with block has ended.
+    """
 
     path: Path
+    inputs: list[Artifact] = field(default_factory=list)
+    provenance: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     artifact: Artifact | None = None
 
     def done(self) -> Artifact:
-        """The finished artifact."""
+        """Return the finished artifact; raises RuntimeError inside the with block."""
         if self.artifact is None:
             raise RuntimeError("the draft is still being written")
         return self.artifact
@@ -112,7 +111,7 @@ class ArtifactStore:
         self._remote = _Remote(bucket) if bucket else None
 
     def latest(self, asset: str) -> Artifact:
-        """The newest version of `asset`, every file checked against its hash once a process.
+        """Return the newest version of `asset`, every file checked against its hash once a process.
 
         Raises MissingArtifact when there is none, CorruptArtifact when LATEST, the manifest or a file is damaged.
         """
@@ -123,39 +122,39 @@ class ArtifactStore:
         version = text.strip()
         if not _VERSION.fullmatch(version):
             raise CorruptArtifact(
-                f"{self.where}/{asset}/LATEST reads {version[:80]!r}, which is no version. Versions there: "
+                f"{self.where}/{asset}/LATEST reads {version[:80]!r}, which is not a version. Versions there: "
                 f"{', '.join(self.versions(asset)) or 'none'}. Write one of them into it, or materialize {asset} again"
             )
         return self.open(asset, version)
 
     def find(self, asset: str) -> Artifact | None:
-        """`latest`, or None where the asset was never materialized; damage still raises CorruptArtifact."""
+        """Return the newest version, or None when the asset was never materialized; damage raises CorruptArtifact."""
         try:
             return self.latest(asset)
         except MissingArtifact:
             return None
 
     def open(self, asset: str, version: str) -> Artifact:
-        """A given version of `asset`; errors as in `latest`."""
+        """Return a given version of `asset`; errors as in `latest`."""
         path = self._folder(asset) / version
         if self._remote and not path.exists():
             self._remote.download(f"{asset}/{version}", path)
         return self._check(asset, path)
 
     def versions(self, asset: str) -> list[str]:
-        """Names of the finished versions in the local folder, oldest first."""
+        """List the complete versions in the local folder, oldest first."""
         folder = self._folder(asset)
         return sorted(p.name for p in folder.iterdir() if _VERSION.fullmatch(p.name)) if folder.is_dir() else []
 
     def partitions(self, asset: str) -> list[str]:
-        """Partitions of `asset` that have a version, in order."""
+        """List the partitions of `asset` that have a version, in order."""
         if self._remote:
             return self._remote.partitions(asset)
         return sorted(p.parent.name for p in (self.root / asset).glob("????-??/LATEST"))
 
     @property
     def where(self) -> str:
-        """The place as a person would name it: the bucket's URL or the folder."""
+        """Location for messages: the URL of the bucket, or the folder."""
         return self._remote.url if self._remote else str(self.root)
 
     @contextlib.contextmanager
@@ -168,106 +167,92 @@ class ArtifactStore:
         config: Mapping[str, Any] | None = None,
         provenance: Sequence[str] = (),
     ) -> Iterator[Draft]:
-        """A folder to fill; it becomes the newest version when the block ends, and vanishes when the block fails.
+        """Yield a draft to fill; it becomes the newest version when the block ends and is removed when it fails.
 
-        Raises ArtifactBusy when another process writes the same asset, StarvecError when the disk is full.
+        Raises LockBusy when another process writes the same asset, StarvecError when the disk is full.
         """
         folder = self._folder(asset)
         started = time.monotonic()
-        with disk_full_as_error(folder), _lock(folder, asset):
-            for stale in folder.glob(".draft-*"):
-                shutil.rmtree(stale)
-            draft = Draft(Path(tempfile.mkdtemp(prefix=".draft-", dir=folder)))
+        with disk_full_as_error(folder), exclusive_lock(folder / ".lock", f"{asset} is being written"):
+            for abandoned in folder.glob(".draft-*"):
+                shutil.rmtree(abandoned)
+            draft = Draft(Path(tempfile.mkdtemp(prefix=".draft-", dir=folder)), list(inputs), list(provenance))
             try:
                 yield draft
-                files = {
-                    p.relative_to(draft.path).as_posix(): [p.stat().st_size, sha256(p)]
-                    for p in sorted(draft.path.rglob("*"))
-                    if p.is_file()
-                }
-                content_hash = hashlib.sha256(json.dumps({k: v[1] for k, v in files.items()}).encode()).hexdigest()
-                now = datetime.now(UTC)
-                manifest = Manifest(
-                    asset=asset,
-                    version=f"{now:%Y%m%dT%H%M%S%f}Z-{content_hash[:12]}",
-                    content_hash=content_hash,
-                    code_version=code_version,
-                    created=now.isoformat(timespec="seconds"),
-                    seconds=round(time.monotonic() - started, 3),
-                    inputs={a.asset: [a.manifest.version, a.content_hash] for a in inputs},
-                    config=dict(config or {}),
-                    provenance=sorted({*provenance, *(p for a in inputs for p in a.manifest.provenance)}),
-                    rows=draft.rows,
-                    facts=draft.facts,
-                    files=files,
-                )
-                folders = {parent for name in files for parent in PurePosixPath(name).parents}
-                for path in [*map(PurePosixPath, files), *sorted(folders)]:
-                    fsync(draft.path / path)
-                write_atomically(draft.path / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
-                final = folder / manifest.version
-                draft.path.rename(final)
-                fsync(folder)
-                if self._remote:
-                    self._remote.upload(final, f"{asset}/{manifest.version}")
-                    self._remote.write_text(f"{asset}/LATEST", manifest.version)
-                write_atomically(folder / "LATEST", manifest.version + "\n")
+                manifest = _manifest(asset, draft, code_version, dict(config or {}), time.monotonic() - started)
+                self._publish(draft.path, manifest)
             except BaseException:
                 shutil.rmtree(draft.path, ignore_errors=True)
                 raise
+            final = folder / manifest.version
             self._verified.add(final)
             draft.artifact = Artifact(final, manifest)
             self._prune(asset, manifest.version)
 
+    def _publish(self, draft: Path, manifest: Manifest) -> None:
+        """Write the manifest, rename the draft to its version, upload it, and point LATEST to it."""
+        folder = self._folder(manifest.asset)
+        directories = {parent for name in manifest.files for parent in PurePosixPath(name).parents}
+        for path in [*map(PurePosixPath, manifest.files), *sorted(directories)]:
+            fsync(draft / path)
+        write_atomically(draft / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
+        final = folder / manifest.version
+        draft.rename(final)
+        fsync(folder)
+        if self._remote:
+            self._remote.upload(final, f"{manifest.asset}/{manifest.version}")
+            self._remote.write_text(f"{manifest.asset}/LATEST", manifest.version)
+        write_atomically(folder / "LATEST", manifest.version + "\n")
+
     def _folder(self, asset: str) -> Path:
         if not _ASSET.fullmatch(asset):
-            raise StarvecError(f"{asset!r} is no asset name: use an asset key, or key/YYYY-MM for a partition")
+            raise StarvecError(f"{asset!r} is not an asset name: use an asset key, or key/YYYY-MM for a partition")
         return self.root / asset
 
     def _check(self, asset: str, path: Path) -> Artifact:
-        way_out = f"materialize {asset} again, or write an older version into {self.where}/{asset}/LATEST"
+        remedy = f"materialize {asset} again, or write an older version into {self.where}/{asset}/LATEST"
         if self._remote:
-            way_out = f"delete {path}, so that it is fetched from {self.where} again, or {way_out}"
+            remedy = f"delete {path}, so that it is fetched from {self.where} again, or {remedy}"
         text = _read_text(path / "manifest.json")
         if text is None:
-            raise CorruptArtifact(f"{path} has no manifest.json: {way_out}")
+            raise CorruptArtifact(f"{path} has no manifest.json: {remedy}")
         try:
             manifest = Manifest(**json.loads(text))
             files = {str(name): (int(size), str(digest)) for name, (size, digest) in manifest.files.items()}
         except (ValueError, TypeError, AttributeError) as error:
-            raise CorruptArtifact(f"{path}/manifest.json cannot be read ({error}): {way_out}") from error
+            raise CorruptArtifact(f"{path}/manifest.json cannot be read ({error}): {remedy}") from error
         if (manifest.asset, manifest.version) != (asset, path.name):
-            raise CorruptArtifact(f"{path}/manifest.json is of {manifest.asset} {manifest.version}: {way_out}")
+            raise CorruptArtifact(f"{path}/manifest.json is of {manifest.asset} {manifest.version}: {remedy}")
         for name, (size, digest) in files.items():
             file = path / name
             if not file.resolve().is_relative_to(path.resolve()):
-                raise CorruptArtifact(f"{path}/manifest.json names {name!r}, outside its folder: {way_out}")
+                raise CorruptArtifact(f"{path}/manifest.json names {name!r}, outside its folder: {remedy}")
             if not file.is_file():
-                raise CorruptArtifact(f"{file} is missing: {way_out}")
+                raise CorruptArtifact(f"{file} is missing: {remedy}")
             if file.stat().st_size != size or (path not in self._verified and sha256(file) != digest):
-                raise CorruptArtifact(f"{file} differs from what was written: {way_out}")
+                raise CorruptArtifact(f"{file} differs from what was written: {remedy}")
         self._verified.add(path)
         return Artifact(path, manifest)
 
     def _prune(self, asset: str, newest: str) -> None:
-        # Not the last by name where a clock went back, or another machine's is ahead: it stays all the same.
+        # The newest is not the last by name when a clock went back or another machine's clock is ahead.
         before = [version for version in self.versions(asset) if version != newest]
         for version in before[: max(0, len(before) + 1 - self.keep)]:
-            # Renamed first: a version that is half deleted must not be found by its name.
-            doomed = self._folder(asset) / f".draft-{version}"
-            (self._folder(asset) / version).rename(doomed)
-            shutil.rmtree(doomed)
+            # Renamed first: a half-deleted version must not be found by its name.
+            deleted = self._folder(asset) / f".draft-{version}"
+            (self._folder(asset) / version).rename(deleted)
+            shutil.rmtree(deleted)
 
 
 class _Remote:
-    """The same layout on an fsspec file system; manifest.json goes up last, LATEST after it."""
+    """The same layout on an fsspec file system; manifest.json is uploaded last, LATEST after it."""
 
     def __init__(self, url: str) -> None:
         import fsspec
 
         self.url = url.rstrip("/")
         try:
-            # Listings kept by the client would hide what other machines wrote meanwhile.
+            # A cached listing would hide what other machines wrote meanwhile.
             self.fs, self.base = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise StarvecError(f"artifact store {url}: {error}. For gs:// run: pip install 'starvec[gcs]'") from error
@@ -277,7 +262,7 @@ class _Remote:
             return str(self.fs.cat_file(f"{self.base}/{name}").decode())
         except FileNotFoundError:
             return None
-        except Exception as error:  # every file system has its own
+        except Exception as error:  # each file system raises its own
             raise StarvecError(
                 f"{self.url}/{name} cannot be read ({type(error).__name__}: {str(error)[:200]}): check the network, "
                 "the credentials, and STARVEC_BUCKET"
@@ -297,9 +282,9 @@ class _Remote:
         if not self.fs.exists(f"{self.base}/{name}/manifest.json"):
             raise CorruptArtifact(f"{self.url}/{name} has no manifest.json: materialize {name.rsplit('/', 1)[0]} again")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # Not called a draft: readers hold no lock, and the next writer clears drafts away.
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder.parent) as aside:
-            version = Path(aside, "version")
+        # Not named like a draft: readers hold no lock, and the next writer removes drafts.
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder.parent) as temporary:
+            version = Path(temporary, "version")
             for source in self.fs.find(f"{self.base}/{name}"):
                 target = version / source.rpartition(f"/{name}/")[2]
                 if ".." in target.parts:
@@ -309,7 +294,7 @@ class _Remote:
             try:
                 version.rename(folder)
             except OSError:
-                if not folder.exists():  # else another process fetched the same meanwhile
+                if not folder.exists():  # otherwise another process fetched the same version meanwhile
                     raise
 
     def partitions(self, asset: str) -> list[str]:
@@ -323,20 +308,28 @@ def _read_text(path: Path) -> str | None:
         return None
 
 
-@contextlib.contextmanager
-def _lock(folder: Path, asset: str) -> Iterator[None]:
-    """An exclusive lock that the kernel drops when the process ends, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            writer = file.read(20).strip() or "unknown"
-            raise ArtifactBusy(
-                f"{asset} is being written by process {writer}: wait for that run or cancel it"
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+def _manifest(asset: str, draft: Draft, code_version: str, config: dict[str, Any], seconds: float) -> Manifest:
+    """Hash the files of a draft and describe them."""
+    files = {
+        path.relative_to(draft.path).as_posix(): [path.stat().st_size, sha256(path)]
+        for path in sorted(draft.path.rglob("*"))
+        if path.is_file()
+    }
+    content_hash = hashlib.sha256(
+        json.dumps({name: digest for name, (_, digest) in files.items()}).encode()
+    ).hexdigest()
+    now = datetime.now(UTC)
+    return Manifest(
+        asset=asset,
+        version=f"{now:%Y%m%dT%H%M%S%f}Z-{content_hash[:12]}",
+        content_hash=content_hash,
+        code_version=code_version,
+        created=now.isoformat(timespec="seconds"),
+        seconds=round(seconds, 3),
+        inputs={artifact.asset: [artifact.manifest.version, artifact.content_hash] for artifact in draft.inputs},
+        config=config,
+        provenance=sorted({*draft.provenance, *(name for a in draft.inputs for name in a.manifest.provenance)}),
+        rows=draft.rows,
+        facts=draft.facts,
+        files=files,
+    )

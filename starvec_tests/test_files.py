@@ -11,19 +11,19 @@ import pytest
 
 from starvec_assets.defs.resources import DuckDBWithSpill
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import disk_full_as_error, replacing, scratch, write_atomically
+from starvec_assets.files import atomic_path, disk_full_as_error, locked_temp_dir, write_atomically
 
 
 def test_a_file_that_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> None:
     write_atomically(tmp_path / "file", "old")
-    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "file") as aside:
+    with pytest.raises(ZeroDivisionError), atomic_path(tmp_path / "file") as aside:
         aside.write_text("half")
         _ = 1 / 0
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "old")]
 
 
 def test_two_that_write_one_file_do_not_meet_though_both_are_process_7(tmp_path: Path) -> None:
-    with replacing(tmp_path / "file") as one, replacing(tmp_path / "file") as other:
+    with atomic_path(tmp_path / "file") as one, atomic_path(tmp_path / "file") as other:
         one.write_text("one")
         other.write_text("other")
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "one")]
@@ -33,17 +33,17 @@ def test_scratch_folders_are_ones_own_and_those_of_killed_processes_go(tmp_path:
     code = f"""
 import os, signal
 from pathlib import Path
-from starvec_assets.files import scratch
-with scratch(Path({str(tmp_path)!r})) as folder:
+from starvec_assets.files import locked_temp_dir
+with locked_temp_dir(Path({str(tmp_path)!r})) as folder:
     (folder / "rows").write_text("spilled")
     os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     (left,) = tmp_path.glob("scratch-*/rows")
-    with scratch(tmp_path) as one:
+    with locked_temp_dir(tmp_path) as one:
         assert not left.exists()
         (one / "rows").touch()
-        with scratch(tmp_path) as other:
+        with locked_temp_dir(tmp_path) as other:
             assert other != one
         assert (one / "rows").exists()
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -16,7 +16,7 @@ from starvec_assets.defs.bigquery_resource import BigQueryResource
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.awesome.build import list_names, read_folder
 from starvec_assets.evaluation.awesome.fetch import FetchSettings, fetch_lists
-from starvec_assets.files import scratch
+from starvec_assets.files import locked_temp_dir
 from starvec_assets.github import GitHub, Token
 from starvec_assets.ingest.sources import FolderSource, HttpSettings, HttpSource, Source
 from starvec_assets.paths import home
@@ -66,7 +66,7 @@ class DuckDBWithSpill(DuckDBResource):
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection with the limits set."""
         # DuckDB names its files alike in every process: two that spill into one folder read each other's.
-        with scratch(home() / "spill") as spill, self.get_connection() as connection:
+        with locked_temp_dir(home() / "spill") as spill, self.get_connection() as connection:
             connection.execute(f"SET memory_limit = '{self.memory_limit_gb}GB'")
             connection.execute(f"SET threads = {self.threads or os.cpu_count() or 1}")
             connection.execute("SET temp_directory = ?", [str(spill)])
