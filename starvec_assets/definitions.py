@@ -15,7 +15,7 @@ from starvec_assets.defs import (
     profiles,
     resources,
     structure,
-    terminal,
+    terminal_logger,
     text,
     topup,
     training,
@@ -47,5 +47,5 @@ def defs() -> dg.Definitions:
         jobs=[jobs.ingest_month, jobs.rebuild, jobs.monthly_refresh],
         schedules=[jobs.monthly_schedule],
         resources=resources.from_environment(os.environ),
-        loggers={"console": dg.colored_console_logger, "terminal": terminal.terminal_logger},
+        loggers={"console": dg.colored_console_logger, "terminal": terminal_logger.terminal_logger},
     )

@@ -1,6 +1,6 @@
-"""Progress bars, shown in a terminal only.
+"""Progress bars and lines, shown in a terminal only.
 
-Dagster captures stderr while a step runs, so the command line hands its own terminal over before it starts a run.
+Dagster captures stderr while a step runs, so the command line passes its own terminal on before it starts a run.
 """
 
 from typing import Any, TextIO
@@ -17,12 +17,12 @@ def attach_terminal(terminal: TextIO | None) -> None:
 
 
 def bar(total: int, description: str, unit: str, **options: Any) -> "tqdm[Any]":
-    """A tqdm bar, silent where no terminal was handed over."""
+    """Return a tqdm bar, disabled unless a real terminal is attached."""
     hidden = _terminal is None or not _terminal.isatty()
     return tqdm(total=total, desc=description, unit=unit, file=_terminal, disable=hidden, leave=False, **options)
 
 
-def say(line: str) -> None:
-    """One line above the bars."""
+def print_line(line: str) -> None:
+    """Print a line above the bars of the attached terminal."""
     if _terminal is not None:
         tqdm.write(line, file=_terminal)

@@ -158,7 +158,7 @@ def test_text_from_outside_cannot_act_in_the_ui():
 
 def test_an_installed_package_makes_its_home_without_the_repository(tmp_path: Path):
     shutil.copytree(PACKAGE, tmp_path / "site" / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
-    code = "from starvec_assets.defs.terminal import prepare_home; prepare_home()"
+    code = "from starvec_assets.cli.environment import prepare_home; prepare_home()"
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site"), "STARVEC_HOME": str(tmp_path / "home")}
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
     assert f'base_dir: "{tmp_path}/home/dagster/storage"' in (tmp_path / "home/dagster.yaml").read_text()

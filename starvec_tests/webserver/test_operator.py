@@ -147,7 +147,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     }
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-c", f"from starvec_assets.cli import main; main(['dev', '--port', '{port}'])"],
+            [sys.executable, "-c", f"from starvec_assets.cli.main import main; main(['dev', '--port', '{port}'])"],
             cwd=folder,
             env=environment,
             stdout=log,

@@ -1,0 +1,241 @@
+"""The commands of `starvec`.
+
+Modules that import Dagster or torch are imported inside the commands, so that wrong arguments are refused at once.
+"""
+
+import contextlib
+import hashlib
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from starvec_assets.cli.environment import prepare_home, set_sources
+from starvec_assets.cli.parameters import Assignment, Login, Months, count_option, run_options
+from starvec_assets.errors import StarvecError
+from starvec_assets.files import write_atomically
+from starvec_assets.ingest.calendar import last_whole_month
+from starvec_assets.paths import PACKAGE, home
+from starvec_assets.sample import SIMULATED
+from starvec_assets.store import Artifact, ArtifactStore
+
+if TYPE_CHECKING:
+    from starvec_assets.export.fp16 import Export
+
+
+class StarvecGroup(click.Group):
+    """Group of commands that prints an expected error as one line and exits with its status."""
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command; exit with status 1 for a StarvecError, 130 when interrupted."""
+        try:
+            super().invoke(ctx)
+            sys.stdout.flush()  # click exits with 1, without a traceback, where the reader has closed the pipe
+        except StarvecError as error:
+            click.echo(f"starvec: {error}", err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("starvec: interrupted; the next run resumes where this one was", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=StarvecGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+def main() -> None:
+    """Run the pipeline from a terminal, query its export, and serve the page."""
+
+
+@main.command()
+def demo() -> None:
+    """Run the whole graph on the embedded sample and print results."""
+    from starvec_assets.cli.output import print_neighbours, print_next_commands
+
+    _run_months(["2024-01", "2024-02"], source="sample")
+    export = _open_export()
+    for name in ("pandas-dev/pandas", "facebook/react", "rust-lang/rust", "kubernetes/kubernetes"):
+        print_neighbours(export.similar(name, 5), f"nearest to {name}")
+    print_next_commands()
+
+
+@main.command()
+@click.option("--source", required=True, help="A folder of hour files, a base URL of them, bigquery, or sample.")
+@click.option("--months", required=True, type=Months(), help="2024-01, or a range such as 2024-01..2024-02.")
+@run_options
+def run(source: str, months: Sequence[str], **options: Any) -> None:
+    """Ingest months and materialize every asset below them, up to the page."""
+    _run_months(months, source, **options)
+
+
+@main.command()
+@click.option("--source", default="", help="As for run; default $STARVEC_SOURCE, else GH Archive over HTTP.")
+@run_options
+def refresh(source: str, **options: Any) -> None:
+    """Ingest the last whole month and materialize every asset below it, as the schedule does."""
+    _run_months([last_whole_month()], source, **options)
+
+
+@main.command()
+@run_options
+def rebuild(assignments: Sequence[Assignment], **sources: str) -> None:
+    """Materialize every asset below the ingested months, without ingest."""
+    prepare_home()
+    set_sources(**sources)
+    from starvec_assets.cli.output import print_run_summary
+    from starvec_assets.cli.runs import run_rebuild
+
+    run_rebuild(assignments)
+    print_run_summary(_store())
+
+
+def _run_months(months: Sequence[str], source: str, assignments: Sequence[Assignment] = (), **sources: str) -> None:
+    prepare_home()
+    set_sources(source=source, **sources)  # before the definitions are imported: the backfill policy depends on it
+    from starvec_assets.cli.output import print_run_summary
+    from starvec_assets.cli.runs import run_months
+
+    run_months(months, assignments)
+    print_run_summary(_store())
+
+
+@main.command()
+@click.argument("repository")
+@count_option
+def similar(repository: str, count: int) -> None:
+    """Print the repositories nearest to REPOSITORY, an owner/name such as pandas-dev/pandas."""
+    from starvec_assets.cli.output import print_neighbours
+
+    print_neighbours(_open_export().similar(repository, count), f"nearest to {repository}")
+
+
+@main.command()
+@click.argument("login", type=Login())
+@click.option("--github", is_flag=True, help="Read the stars from the GitHub API, not from the star log.")
+@count_option
+def user(login: str, github: bool, count: int) -> None:
+    """Print recommendations for the GitHub user LOGIN, from the stars they gave."""
+    from starvec_assets.cli.output import print_neighbours
+
+    export = _open_export()
+    stars = _stars_from_github(login) if github else _stars_from_log(login)
+    rows = export.rows_of(stars)
+    if not rows:
+        raise StarvecError(
+            f"{login} starred {len(stars):,} repositories, none of them among the {len(export):,} of this "
+            "export: materialize more months, or a larger vocabulary in user_buckets"
+        )
+    print(f"{login}: {len(rows):,} of {len(stars):,} starred repositories are in the vocabulary")
+    print_neighbours(export.nearest(export.person(rows), count, without=set(rows)), "would like")
+
+
+def _stars_from_github(login: str) -> list[tuple[int, str]]:
+    """Return repo_id and name of every repository that `login` starred."""
+    from starvec_assets.github import GitHub, Token
+
+    with GitHub(Token.from_environment(), cache=home() / "cache" / "github") as client:
+        return [(star.repo_id, star.name) for star in client.starred(login)]
+
+
+def _stars_from_log(login: str) -> list[tuple[int, str]]:
+    """Return repo_id and "" for every repository that `login` starred in the star log, which has no names."""
+    from starvec_assets.defs.log import star_files
+    from starvec_assets.defs.resources import DuckDBWithSpill
+    from starvec_assets.ingest.user_lookup import starred_repos
+
+    artifacts = _store()
+    log = artifacts.latest("star_log")
+    with DuckDBWithSpill().connect() as connection:
+        stars = starred_repos(connection, star_files(log, artifacts)[0], [login])
+    if not stars:
+        raise StarvecError(
+            f"{login} starred nothing in the {log.manifest.rows['months']} months of the star log; with --github "
+            "the stars are read from the GitHub API"
+        )
+    return [(repo_id, "") for repo_id in next(iter(stars.values()))]
+
+
+@main.command()
+@click.option("--port", type=int, default=8000, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+def serve(port: int) -> None:
+    """Serve the page at http://127.0.0.1:8000."""
+    from starvec_assets.serve import server
+
+    with server(_latest("web_bundle").path, port) as http:
+        print(f"http://127.0.0.1:{http.server_port}/    (Ctrl-C ends it)", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            http.serve_forever()
+
+
+@main.command()
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="A new folder, or an earlier publication.",
+)
+def publish(to: Path) -> None:
+    """Write the page as a folder for a static host such as GitHub Pages."""
+    from starvec_assets.export import publish
+
+    size = publish.publish(_store().latest("web_bundle").path, to)
+    print(f"{to}: {size / 1e6:.1f} MB, ready for any static host")
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), help="Write it to this file, too.")
+def build_wasm(out: Path | None) -> None:
+    """Compile the page's search core, as web_bundle does."""
+    from starvec_assets.export import wasm
+
+    core = wasm.build(home() / "cache" / "wasm")
+    print(f"search.wasm: {len(core):,} bytes, SHA-256 {hashlib.sha256(core).hexdigest()}")
+    if out:
+        try:
+            write_atomically(out, core)
+        except OSError as error:
+            raise StarvecError(f"--out {out} cannot be written ({error}): name a file in a folder") from error
+
+
+@main.command()
+@click.option("--port", type=int, default=3000, show_default=True, help="Port of the UI on 127.0.0.1.")
+def dev(port: int) -> None:
+    """Start the Dagster UI with every asset loaded."""
+    prepare_home()
+    _require_free_port(port)
+    workspace = PACKAGE.parent / "workspace.yaml"  # in a checkout only
+    target = ["-w", str(workspace)] if workspace.exists() else ["-m", "starvec_assets.definitions"]
+    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *target, "--port", str(port)])
+
+
+def _require_free_port(port: int) -> None:
+    """Raise StarvecError for a port that cannot be bound: Dagster would start without its UI."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise StarvecError(
+                f"port {port} cannot be used ({error}): choose another one with --port, unless another `starvec dev` "
+                "is running there"
+            ) from error
+
+
+def _open_export() -> "Export":
+    from starvec_assets.export.fp16 import Export
+
+    return Export(_latest("fp16_export").path)
+
+
+def _latest(asset: str) -> Artifact:
+    """Return the newest artifact; print on stderr if it is made from the simulated sample."""
+    artifact = _store().latest(asset)
+    if SIMULATED in artifact.manifest.provenance:
+        print(f"({SIMULATED})", file=sys.stderr)
+    return artifact
+
+
+def _store() -> ArtifactStore:
+    return ArtifactStore(home() / "artifacts", bucket=os.environ.get("STARVEC_BUCKET", ""))

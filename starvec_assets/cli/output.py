@@ -1,0 +1,53 @@
+"""What the commands print on stdout."""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+
+from starvec_assets.evaluation.evaluate import Evaluation
+from starvec_assets.evaluation.scoreboard import scoreboard, text_table
+from starvec_assets.export.catalogue_columns import plain
+from starvec_assets.export.fp16 import Neighbour
+from starvec_assets.store import ArtifactStore
+
+
+def print_neighbours(neighbours: Sequence[Neighbour], title: str) -> None:
+    """Print a title and a line for each repository: cosine, name, stars, language and description."""
+    print(title)
+    width = max((len(neighbour.name) for neighbour in neighbours), default=0)
+    for neighbour in neighbours:
+        # A description may contain control characters that a terminal acts on.
+        about = plain(f"{neighbour.language} {neighbour.description}")
+        name = neighbour.name.ljust(width)
+        print(f"  {neighbour.cosine:.3f}  {name}  {neighbour.stars:>7,}  {about[:80]}".rstrip())
+    print()
+
+
+def print_run_summary(artifacts: ArtifactStore) -> None:
+    """Print provenance, the evaluation beside its baselines, and the paths of the export and the artifacts."""
+    report, export = artifacts.latest("evaluation"), artifacts.latest("fp16_export")
+    scores = Evaluation.load(report.path)
+    print(f"Stars: {', '.join(export.manifest.provenance)}")
+    print(f"Evaluated on {scores.data['queries']:,} queries and {scores.data['users']:,} held-out people:")
+    for line in text_table(*scoreboard(scores)):
+        print(f"  {line}")
+    print(f"Export: {export.path} ({export.manifest.rows['repositories']:,} repositories, {export.size / 1e6:.1f} MB)")
+    print(f"Everything else: {artifacts.where}")
+
+
+def print_next_commands() -> None:
+    """Print commands to try after the demo."""
+    print("Next:")
+    for command, description in {
+        "similar neovim/neovim": "neighbours of any repository of the sample",
+        "serve": "the page: search, profile and compare, at http://127.0.0.1:8000",
+        "dev": "the Dagster UI at http://localhost:3000, with these runs in it",
+        "run --source https://data.gharchive.org --months 2024-01": "a real month, 40 to 100 GB of downloads",
+    }.items():
+        print(f"  {f'{program_name()} {command}':44}  {description}")
+
+
+def program_name() -> str:
+    """Return "starvec" if the shell finds it by that name, else the path of this program as typed from here."""
+    return "starvec" if shutil.which("starvec") else os.path.relpath(sys.argv[0])
