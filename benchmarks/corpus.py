@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from starvec_assets.corpus.build import build_corpus
 from starvec_assets.corpus.selection import CorpusSettings
+from starvec_assets.ingest.repo_catalog import RepoCatalog
 
 ROWS_A_MONTH = 4_000_000
 USERS_A_BLOCK = 100_000
@@ -87,7 +88,7 @@ def measure(folder: Path, memory_gb: float, threads: int) -> dict[str, float]:
         connection.execute("SET preserve_insertion_order = false")
         start = time.perf_counter()
         months = sorted(folder.glob("month-*.parquet"))
-        summary = build_corpus(connection, months, folder / "repos.parquet", Path(out), CorpusSettings())
+        summary = build_corpus(connection, months, RepoCatalog(folder / "repos.parquet"), Path(out), CorpusSettings())
         seconds = time.perf_counter() - start
     return {
         "stars": summary.rows,

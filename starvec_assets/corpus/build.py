@@ -1,12 +1,11 @@
-"""The star log to the training corpus: who counts, what is in the vocabulary, who is held out, in packed arrays.
+"""Builds the training corpus from the star log: user and repository selection, held-out split, packed star lists.
 
-Bounded memory: the log is read in ranges of user ids (every month is sorted by user, so a range touches few row
-groups); DuckDB filters and orders each range; the lists then move between plain files. What stays in memory is about
-40 bytes a kept user and a repository.
+Memory is bounded: DuckDB filters and sorts one range of user ids at a time (months are sorted by user, so a range reads
+few row groups), and the lists pass through files. About 40 bytes per eligible user and repository stay in memory.
 """
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,20 +17,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from starvec_assets.corpus import selection as rules
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.errors import StarvecError
+from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.markdown import Metadata, embed_png, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
+from starvec_assets.plots import histogram
 from starvec_assets.progress import bar
 from starvec_assets.ragged import RaggedArray
 
 Ids = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.intp]
-Fates = dict[str, tuple[int, int]]
-"""Users and first stars by fate: bot, few, many, kept."""
+UserOutcomes = Mapping[str, tuple[int, int]]
+"""Number of users and of their distinct stars by outcome: bot, too_few, too_many, eligible."""
 
-USERS_A_CHUNK = 1 << 18
+NO_OUTCOMES: UserOutcomes = dict.fromkeys(("bot", "too_few", "too_many", "eligible"), (0, 0))
+WRITE_CHUNK_USERS = 1 << 18
 
 REPOS = pa.schema(
     [
@@ -45,39 +48,39 @@ REPOS = pa.schema(
 
 @dataclass(frozen=True)
 class CorpusSummary:
-    """What became of every row and user of the star log."""
+    """Counts that account for every row and user of the star log."""
 
     rows: int
     """Rows of the log; the values of `stars` add up to it."""
     users: dict[str, int]
-    """Users by fate: bot; few or many (stars); unknown (too few of them in the vocabulary); heldout; trained."""
+    """Users by outcome: bot, too_few, too_many (stars), too_few_in_vocabulary, heldout, trained."""
     stars: dict[str, int]
-    """Rows by fate: those of users, and repeated (not the first of its user and repository), rare (repository not in
-    the vocabulary)."""
+    """Rows by outcome of their user, and repeated (not the first of its user and repository), below_min_stargazers
+    (repository not in the vocabulary)."""
     n: int
     """Repositories in the vocabulary."""
-    least_stargazers: int
-    """Stargazers of its last repository."""
-    lengths: Ids
-    """Trained users by the length of their list, int64 [max_stars + 1]."""
+    fewest_stargazers: int
+    """Stargazers of the last repository of the vocabulary."""
 
 
 @dataclass(frozen=True)
-class Selected:
-    """Who and what counts, by the rules, from either engine."""
+class Selection:
+    """Users, stars and vocabulary after the rules of selection.sql, from either engine."""
 
     rows: int
-    fates: Fates
+    """Rows of the log."""
+    outcomes: UserOutcomes
     vocabulary: pa.Table
     """Of schema REPOS, most starred first."""
-    ids: Ids
-    """Users who know a repository of the vocabulary, in any order."""
+    user_ids: Ids
+    """Eligible users with a star in the vocabulary, in any order, int64 [users]."""
     lists: RaggedArray
-    """What each of them knows, as rows of the vocabulary in the order starred."""
+    """Their stars as vocabulary rows, in the order starred."""
 
 
 def user_keys(ids: Ids, seed: int) -> Keys:
-    """SplitMix64 of each id, uint64: a bijection, so no two ids share a key; it orders users and draws the held-out."""
+    """Return SplitMix64 of each id, uint64: a bijection, so keys are distinct; they order the users and choose the
+    held-out ones independently of the other users in the log."""
     z = ids.astype(np.uint64) + np.uint64((seed * 0xD1342543DE82EF95 + 0x9E3779B97F4A7C15) % (1 << 64))
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -85,188 +88,198 @@ def user_keys(ids: Ids, seed: int) -> Keys:
 
 
 def build_corpus(
-    connection: duckdb.DuckDBPyConnection, stars: Sequence[Path], catalogue: Path, out: Path, settings: CorpusSettings
+    connection: duckdb.DuckDBPyConnection,
+    stars: Sequence[Path],
+    catalogue: RepoCatalog,
+    out: Path,
+    settings: CorpusSettings,
 ) -> CorpusSummary:
     """Write items.npy, offsets.npy, repos.parquet and the held-out halves heldout_{a,b}_{items,offsets}.npy into `out`.
 
-    `stars`: the stars.parquet of every month, each sorted by user_id; `catalogue`: repos.parquet of repo_catalog.
-    `connection` brings the memory limit, the threads and the spill folder. Users stand in the order of their key, the
-    held-out ones being the first that know enough; a list is in the order starred, then by repo_id.
-    Raises StarvecError when too few users or repositories remain, or DuckDB cannot read the months or lacks room.
+    `stars`: the stars.parquet of every month, each sorted by user_id. `connection` sets the memory limit, the threads
+    and the spill folder. Users are in the order of their key, the first that have enough stars being held out; a list
+    is in the order starred, then by repo_id.
+    Raises StarvecError when too few users or repositories remain, or DuckDB cannot read the months or lacks memory.
     """
     if not stars:
         raise StarvecError("no month of raw_stars to build user_buckets from: materialize raw_stars first")
     try:
         with tempfile.TemporaryDirectory(prefix=".scratch-", dir=out) as scratch, connection.cursor() as db:
-            return _build(db, stars, catalogue, out, Path(scratch), settings)
+            return write_corpus(_select(db, stars, catalogue, Path(scratch), settings), out, settings)
     except duckdb.OutOfMemoryException as error:
         raise StarvecError(
-            f"DuckDB ran out of memory over {len(stars)} months: raise its memory limit or lower rows_a_part "
-            f"{settings.rows_a_part:,} ({error})"
+            f"DuckDB ran out of memory over {len(stars)} months: raise its memory limit or lower chunk_rows "
+            f"{settings.chunk_rows:,} ({error})"
         ) from error
     except duckdb.Error as error:
         raise StarvecError(f"user_buckets from {len(stars)} months of raw_stars: {error}") from error
 
 
-def _build(
+def _select(
     db: duckdb.DuckDBPyConnection,
     stars: Sequence[Path],
-    catalogue: Path,
-    out: Path,
+    catalogue: RepoCatalog,
     scratch: Path,
     settings: CorpusSettings,
-) -> CorpusSummary:
-    rows, fates, parts = _kept_stars(db, stars, scratch, settings)
-    vocabulary = _vocabulary(db, catalogue, settings)
-    check_vocabulary(vocabulary, fates, settings)
-    ids, lists = _known_lists(parts, vocabulary["repo_id"], scratch)
-    return pack(Selected(rows, fates, vocabulary, ids, lists), out, settings)
+) -> Selection:
+    rows, outcomes, chunks = _write_eligible_stars(db, stars, scratch, settings)
+    query = settings.queries()["vocabulary"]
+    top: pa.Table = db.sql(f"SELECT * FROM ({query}) ORDER BY stars DESC, repo_id").to_arrow_table()
+    ids = top["repo_id"].combine_chunks()
+    vocabulary = vocabulary_table(ids, catalogue.rows(ids, ["name"])["name"], top["stars"])
+    check_vocabulary(vocabulary, outcomes, settings)
+    user_ids, lists = _vocabulary_lists(chunks, ids, scratch)
+    return Selection(rows, outcomes, vocabulary, user_ids, lists)
 
 
-def check_vocabulary(vocabulary: pa.Table, fates: Fates, settings: CorpusSettings) -> None:
-    """Raises StarvecError when no repository is left."""
+def vocabulary_table(repo_ids: pa.Array, names: pa.ChunkedArray, stars: pa.ChunkedArray) -> pa.Table:
+    """Return the table of schema REPOS of repositories given most starred first."""
+    index = pa.array(np.arange(len(repo_ids), dtype=np.int32))
+    return pa.table([index, repo_ids, names, stars], names=REPOS.names)
+
+
+def check_vocabulary(vocabulary: pa.Table, outcomes: UserOutcomes, settings: CorpusSettings) -> None:
+    """Raise StarvecError when the vocabulary is empty."""
     if vocabulary.num_rows == 0:
-        users = {fate: count for fate, (count, _) in fates.items()}
-        kept = users.pop("kept")
+        users = {outcome: count for outcome, (count, _) in outcomes.items()}
+        eligible = users.pop("eligible")
         raise StarvecError(
-            f"empty vocabulary: no repository has min_stargazers {settings.min_stargazers} among the {kept:,} users "
-            f"with {settings.min_stars} to {settings.max_stars} stars ({users}). Add months, or lower min_stargazers "
-            "or min_stars"
+            f"empty vocabulary: no repository has min_stargazers {settings.min_stargazers} among the {eligible:,} "
+            f"users with {settings.min_stars} to {settings.max_stars} stars ({users}). Add months, or lower "
+            "min_stargazers or min_stars"
         )
 
 
-def pack(selected: Selected, out: Path, settings: CorpusSettings) -> CorpusSummary:
-    """Write what an engine selected: the second half of `build_corpus`, and all that is left of it for push_down."""
-    vocabulary, lists = selected.vocabulary, selected.lists
-    users = {fate: count for fate, (count, _) in selected.fates.items()}
-    first = {fate: count for fate, (_, count) in selected.fates.items()}
-    repeated = selected.rows - sum(first.values())
-    kept_users, kept_stars = users.pop("kept"), first.pop("kept")
-    limits = f"{settings.min_stars} to {settings.max_stars} stars"
+def write_corpus(selection: Selection, out: Path, settings: CorpusSettings) -> CorpusSummary:
+    """Split users into held-out and training ones and write the files of `build_corpus`."""
+    vocabulary, lists = selection.vocabulary, selection.lists
+    users = {outcome: count for outcome, (count, _) in selection.outcomes.items()}
+    stars = {outcome: count for outcome, (_, count) in selection.outcomes.items()}
+    stars["repeated"] = selection.rows - sum(stars.values())
+    eligible_users, eligible_stars = users.pop("eligible"), stars.pop("eligible")
     write_table(vocabulary, REPOS, out / "repos.parquet")
 
-    keys = user_keys(selected.ids, settings.seed)
+    keys = user_keys(selection.user_ids, settings.seed)
     order = np.argsort(keys)
     lengths = lists.lengths[order]
-    enough = lengths >= settings.min_known
-    eligible = np.flatnonzero(lengths >= settings.heldout_min_known)
-    heldout = eligible[: min(settings.heldout_max, round(settings.heldout_share * int(enough.sum())))]
-    trained = enough.copy()
+    long_enough = lengths >= settings.min_vocabulary_stars
+    candidates = np.flatnonzero(lengths >= settings.heldout_min_vocabulary_stars)
+    n_usable = int(long_enough.sum())
+    heldout = candidates[: min(settings.heldout_max, round(settings.heldout_share * n_usable))]
+    trained = long_enough.copy()
     trained[heldout] = False
     if len(heldout) == 0 or trained.sum() < settings.min_users:
         raise StarvecError(
-            f"too few users: {kept_users:,} have {limits}; of these {int(enough.sum()):,} know at least "
-            f"{settings.min_known} of the {vocabulary.num_rows:,} repositories and {len(eligible):,} at least "
-            f"{settings.heldout_min_known}; so {len(heldout):,} would be held out and {int(trained.sum()):,} trained "
-            f"on (min_users {settings.min_users:,}). Add months, or lower min_stars, min_stargazers, min_known, "
-            "heldout_min_known or min_users, or raise heldout_share"
+            f"too few users: {eligible_users:,} have {settings.min_stars} to {settings.max_stars} stars; of these "
+            f"{n_usable:,} starred {settings.min_vocabulary_stars} or more of the {vocabulary.num_rows:,} repositories "
+            f"and {len(candidates):,} {settings.heldout_min_vocabulary_stars} or more; so {len(heldout):,} would be "
+            f"held out and {int(trained.sum()):,} trained on (min_users {settings.min_users:,}). Add months, or lower "
+            "min_stars, min_stargazers, min_vocabulary_stars, heldout_min_vocabulary_stars or min_users, or raise "
+            "heldout_share"
         )
     _write_lists(lists, order[trained], out)
     _write_halves(lists, order[heldout], keys, vocabulary["repo_id"].to_numpy(), out)
 
-    users |= {"unknown": kept_users - int(enough.sum()), "heldout": len(heldout), "trained": int(trained.sum())}
-    return CorpusSummary(
-        rows=selected.rows,
-        users=users,
-        stars={
-            "repeated": repeated,
-            **first,
-            "rare": kept_stars - len(lists.items),
-            "unknown": int(lengths[~enough].sum()),
-            "heldout": int(lengths[heldout].sum()),
-            "trained": int(lengths[trained].sum()),
-        },
-        n=vocabulary.num_rows,
-        least_stargazers=vocabulary["stars"][-1].as_py(),
-        lengths=np.bincount(lengths[trained], minlength=settings.max_stars + 1),
-    )
+    n_heldout, n_trained = len(heldout), int(trained.sum())
+    users |= {"too_few_in_vocabulary": eligible_users - n_usable, "heldout": n_heldout, "trained": n_trained}
+    stars |= {
+        "below_min_stargazers": eligible_stars - len(lists.items),
+        "too_few_in_vocabulary": int(lengths[~long_enough].sum()),
+        "heldout": int(lengths[heldout].sum()),
+        "trained": int(lengths[trained].sum()),
+    }
+    return CorpusSummary(selection.rows, users, stars, vocabulary.num_rows, vocabulary["stars"][-1].as_py())
 
 
-def _kept_stars(
+def corpus_metadata(folder: Path, summary: CorpusSummary) -> Metadata:
+    """Return what the UI shows of user_buckets, written to `folder`."""
+    chart = histogram(Corpus.load(folder).lists.lengths, "Stars per person", "stars", log=True)
+    return {
+        "people": markdown_table(["people", "count"], sorted(summary.users.items(), key=lambda item: -item[1])),
+        "stars": markdown_table(["stars", "count"], sorted(summary.stars.items(), key=lambda item: -item[1])),
+        "stars per person": embed_png(chart, "stars per person"),
+        "people trained on": summary.users["trained"],
+        "people held out": summary.users["heldout"],
+        "repositories": summary.n,
+        "fewest stargazers": summary.fewest_stargazers,
+        "most starred": parquet_preview(folder / "repos.parquet", ["index", "name", "stars"]),
+    }
+
+
+def _write_eligible_stars(
     db: duckdb.DuckDBPyConnection, stars: Sequence[Path], scratch: Path, settings: CorpusSettings
-) -> tuple[int, Fates, list[Path]]:
-    """Rows of the log, users and first stars by fate, and the files of the kept ones in ascending order of user ids.
+) -> tuple[int, UserOutcomes, list[Path]]:
+    """Write the stars of eligible users to one file per range of user ids; leave the view eligible_stars behind.
 
-    Leaves the view `kept_stars` behind.
+    Returns the rows of the log, the outcomes, and the files in ascending order of user ids.
     """
-    log = _parquet(stars)
-    rows: int = _value(db, f"SELECT count(*) FROM {log}")
+    log, queries = _read_parquet(stars), settings.queries()
+    rows: int = _scalar(db, f"SELECT count(*) FROM {log}")
     if rows == 0:
         raise StarvecError(f"no star in any of {len(stars)} months of raw_stars: nothing to build user_buckets from")
-    count = -(-rows // settings.rows_a_part)
+    count = -(-rows // settings.chunk_rows)
     cuts = [i / count for i in range(1, count)]
-    bounds: list[int] = sorted(set(_value(db, f"SELECT approx_quantile(user_id, {cuts}) FROM {log}"))) if cuts else []
+    bounds: list[int] = sorted(set(_scalar(db, f"SELECT approx_quantile(user_id, {cuts}) FROM {log}"))) if cuts else []
     ranges = list(zip([-(1 << 63), *bounds], [*bounds, 1 << 63], strict=True))
-    fates = dict.fromkeys(("bot", "few", "many", "kept"), (0, 0))
-    parts: list[Path] = []
-    with bar(len(ranges), "users and stars", "part") as progress:
+    outcomes, files = dict(NO_OUTCOMES), []
+    with bar(len(ranges), "users and stars", "chunk") as progress:
         for low, high in ranges:
             db.execute(f"CREATE OR REPLACE TEMP VIEW stars AS FROM {log} WHERE user_id BETWEEN {low} AND {high - 1}")
-            db.execute(f"CREATE OR REPLACE TEMP TABLE bots AS {rules.BOTS}")
-            db.execute(f"CREATE OR REPLACE TEMP TABLE first_stars AS {rules.FIRST_STARS}")
-            db.execute(f"CREATE OR REPLACE TEMP TABLE users AS {rules.USERS.format(**settings.model_dump())}")
-            for fate, users, total in db.execute(
-                "SELECT fate, count(*), sum(stars)::BIGINT FROM users GROUP BY fate"
-            ).fetchall():
-                fates[fate] = (fates[fate][0] + users, fates[fate][1] + total)
-            parts.append(scratch / f"kept-{len(parts):05}.parquet")
-            kept = f"SELECT user_id, repo_id FROM ({rules.KEPT_STARS}) ORDER BY user_id, {rules.ORDER}"
-            db.execute(f"COPY ({kept}) TO {_literal(parts[-1])} (FORMAT parquet, COMPRESSION zstd)")
+            for table in ("bots", "first_stars", "users"):
+                db.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {queries[table]}")
+            counts = "SELECT outcome, count(*), sum(stars)::BIGINT FROM users GROUP BY outcome"
+            for outcome, users, total in db.execute(counts).fetchall():
+                outcomes[outcome] = (outcomes[outcome][0] + users, outcomes[outcome][1] + total)
+            files.append(scratch / f"eligible-{len(files):05}.parquet")
+            eligible = (
+                f"SELECT user_id, repo_id FROM ({queries['eligible_stars']}) ORDER BY user_id, starred_at, repo_id"
+            )
+            db.execute(f"COPY ({eligible}) TO {_sql_string(files[-1])} (FORMAT parquet, COMPRESSION zstd)")
             progress.update()
     for table in ("bots", "first_stars", "users"):
         db.execute(f"DROP TABLE {table}")
-    db.execute(f"CREATE OR REPLACE TEMP VIEW kept_stars AS FROM {_parquet(parts)}")
-    return rows, fates, parts
+    db.execute(f"CREATE OR REPLACE TEMP VIEW eligible_stars AS FROM {_read_parquet(files)}")
+    return rows, outcomes, files
 
 
-def _vocabulary(db: duckdb.DuckDBPyConnection, catalogue: Path, settings: CorpusSettings) -> pa.Table:
-    """The columns of REPOS, most starred first."""
-    table: pa.Table = db.sql(
-        f"SELECT repo_id, name, stars FROM ({rules.VOCABULARY.format(**settings.model_dump())}) "
-        f"LEFT JOIN (SELECT repo_id, name FROM {_parquet([catalogue])}) USING (repo_id) ORDER BY stars DESC, repo_id"
-    ).to_arrow_table()
-    if nameless := table["name"].null_count:
-        first = table.filter(pc.is_null(table["name"]))["repo_id"][0]
-        raise StarvecError(
-            f"{nameless:,} of {table.num_rows:,} repositories of the vocabulary, first repo_id {first}, are not in "
-            f"{catalogue}: materialize repo_catalog from the same months again"
-        )
-    return table.add_column(0, REPOS.field("index"), pa.array(np.arange(table.num_rows, dtype=np.int32)))
-
-
-def _known_lists(parts: list[Path], vocabulary: pa.ChunkedArray, scratch: Path) -> tuple[Ids, RaggedArray]:
-    """Ids of the users who know a repository of the vocabulary, ascending, and their lists of rows in it, on disk."""
+def _vocabulary_lists(files: Sequence[Path], vocabulary: pa.Array, scratch: Path) -> tuple[Ids, RaggedArray]:
+    """Return the users with a star in the vocabulary, ascending, and their lists of vocabulary rows, memory-mapped."""
     ids, lengths = [], []
     path = scratch / "items"
-    with path.open("wb") as file, bar(len(parts), "lists", "part") as progress:
-        for part in parts:
-            kept = pq.read_table(part)
-            index = pc.index_in(kept["repo_id"], value_set=vocabulary)
-            known = pc.is_valid(index)
-            file.write(index.filter(known).to_numpy().astype("<i4"))
-            users, counts = np.unique(kept["user_id"].filter(known).to_numpy(), return_counts=True)
+    with path.open("wb") as target, bar(len(files), "lists", "chunk") as progress:
+        for file in files:
+            stars = pq.read_table(file)
+            index = pc.index_in(stars["repo_id"], value_set=vocabulary)
+            in_vocabulary = pc.is_valid(index)
+            target.write(index.filter(in_vocabulary).to_numpy().astype("<i4"))
+            users, counts = np.unique(stars["user_id"].filter(in_vocabulary).to_numpy(), return_counts=True)
             ids.append(users)
             lengths.append(counts)
             progress.update()
+    return np.concatenate(ids), memory_map_lists(path, lengths)
+
+
+def memory_map_lists(items: Path, lengths: Sequence[Ids]) -> RaggedArray:
+    """Return the lists whose items, little-endian int32, are in the file and whose lengths are given in parts."""
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])
-    return np.concatenate(ids), RaggedArray(np.memmap(path, np.int32, "r", shape=(int(offsets[-1]),)), offsets)
+    return RaggedArray(np.memmap(items, np.int32, "r", shape=(int(offsets[-1]),)), offsets)
 
 
 def _write_lists(lists: RaggedArray, rows: Rows, out: Path) -> None:
-    """The chosen lists in the given order, a chunk in memory at a time."""
+    """Write the chosen lists in the given order, with one chunk of users in memory at a time."""
     offsets = np.concatenate([[0], np.cumsum(lists.lengths[rows], dtype=np.int64)])
     np.save(out / "offsets.npy", offsets)
     items = np.lib.format.open_memmap(out / "items.npy", "w+", np.int32, (int(offsets[-1]),))
-    for start in range(0, len(rows), USERS_A_CHUNK):
-        chunk = lists.take(rows[start : start + USERS_A_CHUNK])
+    for start in range(0, len(rows), WRITE_CHUNK_USERS):
+        chunk = lists.take(rows[start : start + WRITE_CHUNK_USERS])
         items[offsets[start] : offsets[start] + len(chunk.items)] = chunk.items
     items.flush()
 
 
 def _write_halves(lists: RaggedArray, rows: Rows, keys: Keys, repo_ids: Ids, out: Path) -> None:
-    """Each held-out list cut at random into A (the larger if odd) and B, both in the order starred.
+    """Write each held-out list as random halves A (the larger if odd) and B, both in the order starred.
 
-    The draw of a repository hangs on the user's key and its repo_id alone, whatever else the corpus holds.
+    The draw depends on the user's key and the repo_id alone, so it does not change when the corpus grows.
     """
     halves: dict[str, list[npt.NDArray[np.int32]]] = {"a": [], "b": []}
     for row in rows:
@@ -275,20 +288,18 @@ def _write_halves(lists: RaggedArray, rows: Rows, keys: Keys, repo_ids: Ids, out
         in_b = draws < np.sort(draws)[len(items) // 2]
         halves["a"].append(items[~in_b])
         halves["b"].append(items[in_b])
-    for half, cut in halves.items():
-        RaggedArray.of(cut).save(out, f"heldout_{half}_")
+    for half, half_lists in halves.items():
+        RaggedArray.of(half_lists).save(out, f"heldout_{half}_")
 
 
-def _value(db: duckdb.DuckDBPyConnection, query: str) -> Any:
-    """The one value that `query` returns."""
+def _scalar(db: duckdb.DuckDBPyConnection, query: str) -> Any:
     return db.execute(query).fetchall()[0][0]
 
 
-def _parquet(paths: Iterable[Path]) -> str:
-    """The files as a table in SQL."""
-    return f"read_parquet([{', '.join(map(_literal, paths))}])"
+def _read_parquet(paths: Iterable[Path]) -> str:
+    """Return the files as a table expression in SQL."""
+    return f"read_parquet([{', '.join(map(_sql_string, paths))}])"
 
 
-def _literal(path: Path) -> str:
-    """`path` as a string in SQL."""
+def _sql_string(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"

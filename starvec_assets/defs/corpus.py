@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from starvec_assets.corpus.bigquery_corpus import push_down
+from starvec_assets.corpus.bigquery_corpus import build_in_bigquery
 from starvec_assets.corpus.build import build_corpus
 from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.defs.bigquery_resource import BigQueryResource, bill_metadata
@@ -15,6 +15,7 @@ from starvec_assets.defs.common import AssetConfig, asset, materialization, prev
 from starvec_assets.defs.log import star_files
 from starvec_assets.defs.resources import BIGQUERY, IN_BIGQUERY, DuckDBWithSpill, StoreResource
 from starvec_assets.ingest.calendar import parse_months
+from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.plots import histogram, picture
 from starvec_assets.ragged import RaggedArray
 
@@ -51,7 +52,7 @@ def user_buckets(
     artifacts = store.open()
     log, catalogue = artifacts.latest("star_log"), artifacts.latest("repo_catalog")
     stars, topped_up = star_files(log, artifacts)
-    names = catalogue.path / "repos.parquet"
+    names = RepoCatalog(catalogue.path / "repos.parquet")
     settings = CorpusSettings(**config.model_dump(exclude={"engine", "months"}))
     paid: dict[str, Any] = {}
     with ExitStack() as stack:
@@ -67,7 +68,7 @@ def user_buckets(
                 writing(context, artifacts, "user_buckets", config, [log, catalogue], [IN_BIGQUERY])
             )
             warehouse = stack.enter_context(bigquery.open(context.log.info))
-            summary, bill = push_down(warehouse, months, names, draft.path, settings)
+            summary, bill = build_in_bigquery(warehouse, months, names, draft.path, settings)
             paid = bill_metadata(bill, months)
         else:
             draft = stack.enter_context(
@@ -90,7 +91,7 @@ def user_buckets(
             "people trained on": summary.users["trained"],
             "people held out": summary.users["heldout"],
             "repositories": summary.n,
-            "least stargazers": summary.least_stargazers,
+            "least stargazers": summary.fewest_stargazers,
             "most starred": preview(corpus.path / "repos.parquet", ["index", "name", "stars"]),
         },
     )

@@ -1,4 +1,4 @@
-"""BigQuery and DuckDB make the same corpus of the same stars."""
+"""BigQuery and DuckDB build the same corpus from the same stars."""
 
 import random
 from datetime import UTC, datetime
@@ -13,25 +13,32 @@ from fake_bigquery import FakeBigQuery
 from google.cloud import bigquery
 
 from starvec_assets.bigquery import BigQuery, BigQuerySettings, CapExceeded
-from starvec_assets.corpus.bigquery_corpus import push_down
+from starvec_assets.corpus.bigquery_corpus import build_in_bigquery
 from starvec_assets.corpus.build import build_corpus
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import sha256
 from starvec_assets.ingest.bigquery_months import read_months
 from starvec_assets.ingest.build_month import finish_month
-from starvec_assets.ingest.repo_catalog import build_repo_catalog
+from starvec_assets.ingest.repo_catalog import RepoCatalog, build_repo_catalog
 
 MONTHS = ("2024-01", "2024-02")
 FILES = {"items.npy", "offsets.npy", "repos.parquet"}
 FILES |= {f"heldout_{half}_{what}.npy" for half in "ab" for what in ("items", "offsets")}
 SMALL = CorpusSettings(
-    min_stars=5, max_stars=40, vocabulary=60, min_stargazers=3, min_users=20, heldout_share=0.2, heldout_min_known=8
+    min_stars=5,
+    max_stars=40,
+    vocabulary=60,
+    min_stargazers=3,
+    min_users=20,
+    heldout_share=0.2,
+    heldout_min_vocabulary_stars=8,
 )
 
 
-def load(fake: FakeBigQuery) -> None:
-    """Two months of people of every fate, with repeated stars, equal times, bots and a rename."""
+def load_events(fake: FakeBigQuery) -> None:
+    """Load two months of users of every outcome, with repeated stars, equal times, bots and a rename."""
     draw = random.Random(0)
     for month, table in enumerate(("month.202401", "month.202402"), 1):
         events: list[dict[str, Any]] = []
@@ -54,15 +61,15 @@ def load(fake: FakeBigQuery) -> None:
         fake.load(table, events)
 
 
-def asked(**settings: Any) -> BigQuery:
+def client(**settings: Any) -> BigQuery:
     return BigQuery(bigquery.Client(), BigQuerySettings(**settings))
 
 
 @pytest.fixture
-def catalogue(fake_bigquery: FakeBigQuery, tmp_path: Path) -> Path:
-    """repos.parquet of repo_catalog; the months' stars lie beside it, one folder a month."""
-    load(fake_bigquery)
-    read, _ = read_months(asked(), MONTHS, tmp_path, False, 500)
+def catalogue(fake_bigquery: FakeBigQuery, tmp_path: Path) -> RepoCatalog:
+    """A catalogue of both months; the months' stars lie beside it, one folder per month."""
+    load_events(fake_bigquery)
+    read, _ = read_months(client(), MONTHS, tmp_path, False, 500)
     with duckdb.connect() as connection:
         for month in MONTHS:
             out = tmp_path / month
@@ -70,57 +77,58 @@ def catalogue(fake_bigquery: FakeBigQuery, tmp_path: Path) -> Path:
             finish_month(connection, month, *read[month], out, out, 0.0)
         paths = [[tmp_path / month / f"{kind}.parquet" for month in MONTHS] for kind in ("stars", "repos")]
         build_repo_catalog(connection, paths[0], paths[1], tmp_path)
-    return tmp_path / "repos.parquet"
+    return RepoCatalog(tmp_path / "repos.parquet")
 
 
-def test_both_engines_make_the_same_corpus(catalogue: Path, tmp_path: Path) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
+def test_both_engines_write_the_same_files(catalogue: RepoCatalog, tmp_path: Path) -> None:
+    local_out, remote_out = tmp_path / "local", tmp_path / "remote"
+    local_out.mkdir()
+    remote_out.mkdir()
     with duckdb.connect() as connection:
         stars = [tmp_path / month / "stars.parquet" for month in MONTHS]
-        local = build_corpus(connection, stars, catalogue, here, SMALL)
-    pushed, bill = push_down(asked(), MONTHS, catalogue, there, SMALL)
-    assert {path.name for path in there.iterdir()} == FILES
-    assert [sha256(there / name) for name in sorted(FILES)] == [sha256(here / name) for name in sorted(FILES)]
-    assert pushed.users == local.users
-    assert all(pushed.users[fate] for fate in ("bot", "few", "many", "heldout", "trained"))
-    assert {k: v for k, v in pushed.stars.items() if k != "repeated"} == {
+        local = build_corpus(connection, stars, catalogue, local_out, SMALL)
+    remote, cost = build_in_bigquery(client(), MONTHS, catalogue, remote_out, SMALL)
+    assert {path.name for path in remote_out.iterdir()} == FILES
+    assert [sha256(remote_out / name) for name in sorted(FILES)] == [sha256(local_out / name) for name in sorted(FILES)]
+    assert remote.users == local.users
+    assert all(remote.users[outcome] for outcome in ("bot", "too_few", "too_many", "heldout", "trained"))
+    assert {k: v for k, v in remote.stars.items() if k != "repeated"} == {
         k: v for k, v in local.stars.items() if k != "repeated"
     }
-    assert sum(pushed.stars.values()) == pushed.rows
-    assert "owner/new3" in pq.read_table(there / "repos.parquet")["name"].to_pylist()
-    assert bill.billed == bill.bytes > 0
+    assert sum(remote.stars.values()) == remote.rows
+    assert "owner/new3" in Corpus.load(remote_out).names
+    assert cost.billed == cost.bytes > 0
 
 
-def test_the_stars_of_all_months_are_one_query_without_payload(
-    fake_bigquery: FakeBigQuery, catalogue: Path, tmp_path: Path
+def test_one_query_reads_all_months_without_payload(
+    fake_bigquery: FakeBigQuery, catalogue: RepoCatalog, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
     before = len(fake_bigquery.asked)
-    push_down(asked(), MONTHS, catalogue, out, SMALL)
+    build_in_bigquery(client(), MONTHS, catalogue, out, SMALL)
     queries = [body["configuration"]["query"]["query"] for body in fake_bigquery.asked[before:]]
     assert len(queries) == 2  # a dry run and the run
     assert "'2401', '2402'" in queries[0]
     assert "payload" not in queries[0]
 
 
-def test_a_repository_that_the_catalogue_lacks_has_its_last_starred_name(catalogue: Path, tmp_path: Path) -> None:
-    pq.write_table(pa.table({"repo_id": pa.array([31]), "name": ["else/where"]}), catalogue)
+def test_a_repository_missing_from_the_catalogue_gets_its_last_starred_name(
+    catalogue: RepoCatalog, tmp_path: Path
+) -> None:
+    pq.write_table(pa.table({"repo_id": pa.array([31]), "name": ["else/where"]}), catalogue.path)
     out = tmp_path / "out"
     out.mkdir()
-    push_down(asked(), MONTHS, catalogue, out, SMALL)
-    names = dict(
-        zip(*pq.read_table(out / "repos.parquet", columns=["repo_id", "name"]).to_pydict().values(), strict=True)
-    )
+    build_in_bigquery(client(), MONTHS, catalogue, out, SMALL)
+    corpus = Corpus.load(out)
+    names = dict(zip(corpus.repo_ids.tolist(), corpus.names, strict=True))
     assert (names[31], names[62], names[93]) == ("else/where", "owner/repo2", "owner/new3")
 
 
-def test_what_cannot_be_is_told(catalogue: Path, tmp_path: Path) -> None:
-    with pytest.raises(StarvecError, match="empty vocabulary: no repository has min_stargazers 5000"):
-        push_down(asked(), MONTHS, catalogue, tmp_path, SMALL.model_copy(update={"min_stargazers": 5000}))
-    with pytest.raises(StarvecError, match="no month to make user_buckets from"):
-        push_down(asked(), [], catalogue, tmp_path, SMALL)
+def test_empty_vocabulary_no_months_and_exceeded_cap_are_errors(catalogue: RepoCatalog, tmp_path: Path) -> None:
+    with pytest.raises(StarvecError, match="empty vocabulary"):
+        build_in_bigquery(client(), MONTHS, catalogue, tmp_path, SMALL.model_copy(update={"min_stargazers": 5000}))
+    with pytest.raises(StarvecError, match="no month"):
+        build_in_bigquery(client(), [], catalogue, tmp_path, SMALL)
     with pytest.raises(CapExceeded, match="nothing is billed"):
-        push_down(asked(max_gib_billed=1e-6), MONTHS, catalogue, tmp_path, SMALL)
+        build_in_bigquery(client(max_gib_billed=1e-6), MONTHS, catalogue, tmp_path, SMALL)

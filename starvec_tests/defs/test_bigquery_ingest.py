@@ -114,7 +114,13 @@ def test_the_corpus_can_be_made_where_the_stars_are(fake_bigquery: FakeBigQuery,
     """Of more months than were ingested: those give names, and nothing else comes home."""
     for month in MONTHS:
         fake_bigquery.load(f"month.{month.replace('-', '')}", stars(month))
-    least = {"min_stars": 2, "min_stargazers": 1, "min_known": 2, "heldout_min_known": 2, "min_users": 1}
+    least = {
+        "min_stars": 2,
+        "min_stargazers": 1,
+        "min_vocabulary_stars": 2,
+        "heldout_min_vocabulary_stars": 2,
+        "min_users": 1,
+    }
     pushed = least | {"heldout_share": 0.3, "engine": "bigquery", "months": "2024-01..2024-02"}
     result = dg.materialize(
         [raw_stars_and_repos, star_log, repo_catalog, user_buckets],

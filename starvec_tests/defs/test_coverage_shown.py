@@ -27,7 +27,13 @@ from starvec_assets.store import ArtifactStore
 STARS = {"2024-01": 40, "2024-02": 60, "2024-03": 10}
 LOST = 3  # event ids for one event, in the last month
 SECRET = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
-LEAST = {"min_stars": 2, "min_stargazers": 1, "min_known": 2, "heldout_min_known": 2, "min_users": 1}
+LEAST = {
+    "min_stars": 2,
+    "min_stargazers": 1,
+    "min_vocabulary_stars": 2,
+    "heldout_min_vocabulary_stars": 2,
+    "min_users": 1,
+}
 CORPUS = {"config": LEAST | {"heldout_share": 0.3}}
 
 
