@@ -1,63 +1,89 @@
-"""raw_stars and raw_repos: one pass over a month of hour files makes both."""
+"""raw_stars and raw_repos, star_log, repo_catalog, stargazer_topup: stars by month, their log, one row a repository."""
 
 import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
-import pyarrow as pa
-import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 from pydantic import Field
 
-from starvec_assets.defs.bigquery_resource import BigQueryResource, MonthIngest, bill_metadata, open_months
-from starvec_assets.defs.common import (
-    MONTHS,
+from starvec_assets.defs.artifact_asset import (
+    CONFIG_CLASSES,
     OWNER,
     AssetConfig,
+    Output,
+    artifact_asset,
     code_version,
-    materialization,
-    preview,
-    table,
-    throttled,
-    told,
-    writing,
+    materialize_result,
 )
+from starvec_assets.defs.artifact_io import StoreResource, errors_as_failures
+from starvec_assets.defs.bigquery_resource import BigQueryResource, MonthIngest, bill_metadata, open_months
 from starvec_assets.defs.resources import (
     BIGQUERY,
     IN_BIGQUERY,
     DuckDBWithSpill,
+    GitHubResource,
     StarSource,
-    StoreResource,
     from_bigquery,
 )
 from starvec_assets.ingest.build_month import MonthSummary, ingest_month
-from starvec_assets.ingest.calendar import month_hours
-from starvec_assets.ingest.coverage import OK, HourCoverage, fault_ranges, missing_id_share, ratio_to_median
+from starvec_assets.ingest.calendar import FIRST_MONTH, month_hours, previous_12_months
+from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_cache import clear_hour_cache
+from starvec_assets.ingest.month_report import (
+    MonthCheck,
+    check_event_ids,
+    check_hours,
+    check_stars,
+    compare_month,
+    month_metadata,
+    raw_repos_metadata,
+    summary_line,
+)
+from starvec_assets.ingest.repo_catalog import build_repo_catalog, repo_catalog_metadata
 from starvec_assets.ingest.sources import Source
-from starvec_assets.ingest.star_log import captured_id_share, previous_12_months
+from starvec_assets.ingest.star_log import build_star_log, select_months, star_log_metadata
+from starvec_assets.ingest.stargazers import (
+    SOURCE,
+    TopUpSettings,
+    clear_progress,
+    stargazer_topup_metadata,
+    top_up_stargazers,
+)
 from starvec_assets.paths import home
-from starvec_assets.plots import sparkline
-from starvec_assets.progress import bar
+from starvec_assets.progress import bar, throttled
 from starvec_assets.sample import SIMULATED
-from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
+from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact, Draft, MonthlyArtifacts
 
-WHOLE, USUAL, SEEN = "every_hour_is_whole", "stars_as_usual", "event_ids_as_usual"
-SPANS_NAMED = 24
+RAW_OP = "raw_stars__raw_repos"
+"""The op that makes two assets."""
 
-Month = tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]
-"""The events of raw_stars and of raw_repos."""
+MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, fmt="%Y-%m")
+"""GH Archive's present event format begins here; a month is a partition from the day it is over."""
+
+REFRESHED_MONTHLY = dg.FreshnessPolicy.cron(deadline_cron="0 6 4 * *", lower_bound_delta=timedelta(days=3))
+"""Fails on the 4th at 06:00 UTC if nothing was materialized since the 1st at 06:00: the refresh did not happen."""
+
+CHECKS = {
+    "every_hour_is_whole": "Warns with the hours that are missing or damaged.",
+    "stars_as_usual": "Warns when stars fall far below the twelve months before.",
+    "event_ids_as_usual": "Warns when hour files hold a far smaller share of GitHub's event ids than the year before.",
+}
+
+RawResults = tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]
+"""The results of raw_stars and of raw_repos."""
 
 
 class RawStarsConfig(AssetConfig):
-    """How a month is ingested; where it comes from is the resource star_source."""
+    """How a month is ingested; its source is the resource star_source."""
 
     warn_below: float = Field(
-        0.7, ge=0, le=1, description="a month is doubtful with less than this share of the median of the twelve before"
+        0.7, ge=0, le=1, description="warn about a month with less than this share of the median of the twelve before"
     )
     workers: int = Field(0, ge=0, le=256, description="processes that read hour files; 0 takes every core")
     max_repo_facts: int = Field(
@@ -80,38 +106,33 @@ def _spec(key: str, algorithm: str, description: str) -> dg.AssetSpec:
     )
 
 
+CONFIG_CLASSES[RAW_OP] = RawStarsConfig
+
+
 @dg.multi_asset(
-    name="raw_stars__raw_repos",
+    name=RAW_OP,
     specs=[
         _spec(
             "raw_stars",
             "2",
-            "Every star of a month, read from GH Archive's hour files, and what each hour gave: missing, empty, "
-            "truncated and broken hours are recorded with what was saved from them.",
+            "Every star of a month, read from GH Archive's hour files, and the coverage of each hour: missing, empty, "
+            "truncated and corrupt hours are recorded with what could be read of them.",
         ),
         _spec(
             "raw_repos",
             "1",
-            "What the same hours tell of repositories: newest name, description, language, topics, pushes.",
+            "Facts about repositories from the same hours: newest name, description, language, topics, pushes.",
         ),
     ],
     partitions_def=MONTHS,
-    # Of hour files each month is a run of its own, done when it is done; BigQuery is asked once for a range.
+    # Hour files: one run a month, complete when it ends. BigQuery: one query for a range of months.
     backfill_policy=dg.BackfillPolicy.single_run() if from_bigquery(os.environ) else dg.BackfillPolicy.multi_run(1),
     pool="gharchive",
     check_specs=[
-        dg.AssetCheckSpec(WHOLE, asset="raw_stars", description="Warns with the hours that are missing or damaged."),
-        dg.AssetCheckSpec(
-            USUAL, asset="raw_stars", description="Warns when stars fall far below the twelve months before."
-        ),
-        dg.AssetCheckSpec(
-            SEEN,
-            asset="raw_stars",
-            description="Warns when hour files hold a far smaller share of GitHub's event ids than in the year before.",
-        ),
+        dg.AssetCheckSpec(name, asset="raw_stars", description=description) for name, description in CHECKS.items()
     ],
 )
-@told
+@errors_as_failures
 def raw_stars_and_repos(
     context: dg.AssetExecutionContext,
     config: RawStarsConfig,
@@ -119,29 +140,25 @@ def raw_stars_and_repos(
     star_source: StarSource,
     bigquery: BigQueryResource,
     duckdb: DuckDBWithSpill,
-) -> Month:
-    """One pass over the events of a month, or one query for several."""
-    months = list(context.partition_keys)
-    artifacts = store.open()
+) -> RawResults:
+    """Ingest each month of the run: one pass over its hour files, or one query for all of them."""
+    months, artifacts = list(context.partition_keys), store.open()
     if star_source.location == BIGQUERY:
         with open_months(context, bigquery, months, config.facts, config.max_repo_facts) as (ingest, bill):
-            made = [_month(context, config, artifacts, duckdb, month, ingest, IN_BIGQUERY) for month in months]
-        made = [(_with(stars, bill_metadata(bill, months)), repos) for stars, repos in made]
+            results = [_make_month(context, config, artifacts, duckdb, month, ingest, IN_BIGQUERY) for month in months]
+        results = [(_add_metadata(stars, bill_metadata(bill, months)), repos) for stars, repos in results]
     else:
         source, provenance = star_source.open()
-        made = []
+        results = []
         for month in months:
-            with Watch(context, month) as watch:
-                made.append(
-                    _month(context, config, artifacts, duckdb, month, _hours(source, config, watch), provenance)
-                )
+            with IngestProgress(context.log, month) as progress:
+                ingest = _hour_file_ingest(source, config, progress)
+                results.append(_make_month(context, config, artifacts, duckdb, month, ingest, provenance))
             clear_hour_cache(home() / "progress", source.key, month)
-    return made[0] if len(made) == 1 else _together(context, months, made)
+    return results[0] if len(results) == 1 else _merge_months(context, months, results)
 
 
-def _hours(source: Source, config: RawStarsConfig, watch: "Watch") -> MonthIngest:
-    """What makes a month from its hour files."""
-
+def _hour_file_ingest(source: Source, config: RawStarsConfig, progress: "IngestProgress") -> MonthIngest:
     def ingest(month: str, stars: Path, repos: Path, connection: DuckDBPyConnection) -> MonthSummary:
         return ingest_month(
             source,
@@ -151,121 +168,124 @@ def _hours(source: Source, config: RawStarsConfig, watch: "Watch") -> MonthInges
             progress_dir=home() / "progress",
             workers=config.workers,
             max_repo_facts=config.max_repo_facts,
-            on_hour=watch,
+            on_hour=progress,
             connection=connection,
         )
 
     return ingest
 
 
-def _with(result: dg.MaterializeResult[None], metadata: Mapping[str, Any]) -> dg.MaterializeResult[None]:
-    return result._replace(metadata={**(result.metadata or {}), **metadata})
-
-
-def _together(context: dg.AssetExecutionContext, months: Sequence[str], made: Sequence[Month]) -> Month:
-    """The events of several months made in one run: metadata for each, one data version and verdict for all."""
-    both: list[dg.MaterializeResult[None]] = []
-    for results in zip(*made, strict=True):
-        for month, result in zip(months, results, strict=True):
-            context.add_asset_metadata(dict(result.metadata or {}), asset_key=result.asset_key, partition_key=month)
-        versions = " ".join(result.data_version.value for result in results)
-        checks = [
-            dg.AssetCheckResult(
-                check_name=of[0].check_name,
-                asset_key="raw_stars",
-                passed=all(check.passed for check in of),
-                severity=dg.AssetCheckSeverity.WARN,
-                description="; ".join(check.description or "" for check in of if not check.passed)
-                or f"nothing to warn of in {months[0]} to {months[-1]}",
-            )
-            for of in zip(*(result.check_results for result in results), strict=True)
-        ]
-        version = dg.DataVersion(hashlib.sha256(versions.encode()).hexdigest())
-        both.append(dg.MaterializeResult(asset_key=results[0].asset_key, data_version=version, check_results=checks))
-    return both[0], both[1]
-
-
-def _month(
+def _make_month(
     context: dg.AssetExecutionContext,
     config: RawStarsConfig,
-    artifacts: ArtifactStore,
+    store: ArtifactStore,
     duckdb: DuckDBWithSpill,
     month: str,
     ingest: MonthIngest,
     provenance: str,
-) -> Month:
-    with (
-        writing(context, artifacts, f"raw_stars/{month}", config, provenance=[provenance]) as stars,
-        writing(context, artifacts, f"raw_repos/{month}", config, provenance=[provenance]) as repos,
-        duckdb.connect() as connection,
-    ):
+) -> RawResults:
+    """Write raw_stars and raw_repos of a month; compare it with the year before."""
+
+    def open_draft(asset: str) -> Any:
+        version = context.assets_def.code_versions_by_key[dg.AssetKey(asset)] or ""
+        return store.write(
+            f"{asset}/{month}", code_version=version, config=config.model_dump(), provenance=[provenance]
+        )
+
+    with open_draft("raw_stars") as stars, open_draft("raw_repos") as repos, duckdb.connect() as connection:
         summary = ingest(month, stars.path, repos.path, connection)
         stars.rows = {"stars": summary.stars, "users": summary.users, "hours": summary.hours_expected}
         stars.facts = {"hours": summary.statuses, "rejected": summary.rejected}
         repos.rows = {"repositories": summary.repositories}
-    faults = [f"{n:,} hours {status}" for status, n in summary.statuses.items() if status != OK]
-    faults += [f"{n:,} lines {reason}" for reason, n in summary.rejected.items() if n]
-    context.log.info(
-        f"{month}: {summary.stars:,} stars of {summary.users:,} people, {summary.events:,} events in "
-        f"{summary.hours_expected} hours"
-        + f", {summary.megabytes_per_second:.0f} MB/s" * bool(summary.bytes)
-        + "".join(f"; {f}" for f in faults)
-    )
-    hours = pq.read_table(stars.done().path / "hours.parquet")
-    before = _months_before(context.log, artifacts, stars.done())
-    ratio = ratio_to_median(summary.stars, [b.manifest.rows["stars"] for b in before])
-    shares = [missing_id_share(pq.read_table(b.path / "hours.parquet")) for b in before]
-    seen_ratio = ratio_to_median(
-        captured_id_share(summary.missing_id_share), [captured_id_share(share) for share in shares]
-    )
-    told_shares = {
-        "stars to the twelve months before": ratio,
-        "share of event ids unseen": summary.missing_id_share,
-        "event ids in hour files, to the twelve months before": seen_ratio,
-    }
-    star_rows = materialization(
-        stars.done(),
-        rows=summary.stars,
-        metadata={
-            "stars": summary.stars,
-            "people": summary.users,
-            "events": summary.events,
-            "hours": table(["hours", "count"], list(summary.statuses.items())),
-            "rejected lines": table(["reason", "lines"], list(summary.rejected.items())),
-            "faulty hours": table(
-                ["hour", "status", "events", "stars", "why"],
-                [[f"{h.hour:%Y-%m-%d %H}h", h.status, h.events, h.stars, _why(h)] for h in summary.faulty],
-            ),
-            "stars an hour": dg.MetadataValue.md(sparkline(hours["stars"].to_pylist())),
-            "hours not whole": summary.hours_expected - summary.statuses.get(OK, 0),
-            **{name: value for name, value in told_shares.items() if value is not None},
-            **({"MB/s": summary.megabytes_per_second} if summary.bytes else {}),
-            "preview": preview(stars.done().path / "stars.parquet", ["repo_id", "starred_at"]),
-        },
-        checks=[
-            _whole(month, summary, hours),
-            _usual(USUAL, f"{month}: {summary.stars:,} stars", ratio, len(before), config.warn_below),
-            _usual(SEEN, f"{month}: the share of event ids in hour files", seen_ratio, len(before), config.warn_below),
+    context.log.info(summary_line(summary))
+    folder = stars.done().path
+    comparison = compare_month(folder, [a.path for a in _previous_months(context.log, store, stars.done())])
+    checks = zip(
+        CHECKS,
+        [
+            check_hours(month, folder),
+            check_stars(summary, comparison, config.warn_below),
+            check_event_ids(summary, comparison, config.warn_below),
         ],
+        strict=True,
     )
-    repo_rows = materialization(
-        repos.done(),
-        rows=summary.repositories,
-        metadata={"preview": preview(repos.done().path / "repos.parquet", ["name", "language", "description"])},
+    shown = Output(
+        summary.stars,
+        month_metadata(summary, comparison, folder),
+        [_check_result(name, *check) for name, check in checks],
     )
-    return star_rows, repo_rows
+    return (
+        materialize_result(stars, shown),
+        materialize_result(repos, Output(summary.repositories, raw_repos_metadata(repos.done().path))),
+    )
 
 
-class Watch:
-    """Hours as they end: a bar in a terminal, a line in the UI's log now and then."""
+def _check_result(name: str, passed: bool, description: str, metadata: Mapping[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=name,
+        asset_key="raw_stars",
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata=metadata,
+    )
 
-    def __init__(self, context: dg.AssetExecutionContext, month: str) -> None:
-        self.month, self.say = month, throttled(context.log.info)
+
+def _add_metadata(result: dg.MaterializeResult[None], metadata: Mapping[str, Any]) -> dg.MaterializeResult[None]:
+    return result._replace(metadata={**(result.metadata or {}), **metadata})
+
+
+def _merge_months(
+    context: dg.AssetExecutionContext, months: Sequence[str], results: Sequence[RawResults]
+) -> RawResults:
+    """Merge the results of a run over several months: metadata by month, one data version and verdict for all."""
+    merged: list[dg.MaterializeResult[None]] = []
+    for of_asset in zip(*results, strict=True):
+        for month, result in zip(months, of_asset, strict=True):
+            context.add_asset_metadata(dict(result.metadata or {}), asset_key=result.asset_key, partition_key=month)
+        checks = [
+            _check_result(
+                by_month[0].check_name or "",
+                all(check.passed for check in by_month),
+                "; ".join(check.description or "" for check in by_month if not check.passed)
+                or f"no warning in {months[0]} to {months[-1]}",
+                {},
+            )
+            for by_month in zip(*(result.check_results for result in of_asset), strict=True)
+        ]
+        versions = " ".join(result.data_version.value for result in of_asset if result.data_version)
+        version = dg.DataVersion(hashlib.sha256(versions.encode()).hexdigest())
+        merged.append(
+            dg.MaterializeResult(asset_key=of_asset[0].asset_key, data_version=version, check_results=checks)
+        )
+    return merged[0], merged[1]
+
+
+def _previous_months(log: dg.DagsterLogManager, store: ArtifactStore, month: Artifact) -> list[Artifact]:
+    """Open those of the twelve months before that exist and are intact; simulated ones only beside simulated ones."""
+    asset, _, key = month.asset.partition("/")
+    previous = []
+    for earlier in previous_12_months(key, store.partitions(asset)):
+        try:
+            artifact = store.latest(f"{asset}/{earlier}")
+        except CorruptArtifact as error:
+            log.warning(f"{key} is compared without {earlier}: {error}")
+            continue
+        if (SIMULATED in artifact.manifest.provenance) == (SIMULATED in month.manifest.provenance):
+            previous.append(artifact)
+    return previous
+
+
+class IngestProgress:
+    """Progress over the hours of a month: a bar in a terminal, a line in the UI's log every few seconds."""
+
+    def __init__(self, log: dg.DagsterLogManager, month: str) -> None:
+        self.month, self.log = month, throttled(log.info)
         self.hours = self.stars = self.bytes = 0
         self.expected = len(month_hours(month))
-        self.began = time.monotonic()
+        self.started = time.monotonic()
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Self:
         self.bar = bar(self.expected, self.month, "hour")
         return self
 
@@ -275,59 +295,144 @@ class Watch:
     def __call__(self, hour: HourCoverage) -> None:
         """Count one more hour."""
         self.hours, self.stars, self.bytes = self.hours + 1, self.stars + hour.stars, self.bytes + hour.bytes
-        speed = self.bytes / 1e6 / (time.monotonic() - self.began)
+        speed = self.bytes / 1e6 / (time.monotonic() - self.started)
         self.bar.set_postfix_str(f"{speed:.0f} MB/s, {self.stars:,} stars", refresh=False)
         self.bar.update()
-        self.say(f"{self.month}: {self.hours} of {self.expected} hours, {speed:.0f} MB/s, {self.stars:,} stars")
+        self.log(f"{self.month}: {self.hours} of {self.expected} hours, {speed:.0f} MB/s, {self.stars:,} stars")
 
 
-def _months_before(log: dg.DagsterLogManager, artifacts: ArtifactStore, month: Artifact) -> list[Artifact]:
-    """Of the twelve months before, those that are there and whole; real ones are compared with real ones."""
-    asset, _, of = month.asset.partition("/")
-    before = []
-    for earlier in previous_12_months(of, artifacts.partitions(asset)):
-        try:
-            found = artifacts.latest(f"{asset}/{earlier}")
-        except CorruptArtifact as error:
-            log.warning(f"{of} is compared without {earlier}: {error}")
-            continue
-        if (SIMULATED in found.manifest.provenance) == (SIMULATED in month.manifest.provenance):
-            before.append(found)
-    return before
+class StarLogConfig(AssetConfig):
+    """Which months count."""
+
+    first_month: str = Field(
+        "", pattern=r"^(\d{4}-\d{2})?$", description="leave out months before this one, as 2024-01"
+    )
+    last_month: str = Field("", pattern=r"^(\d{4}-\d{2})?$", description="leave out months after this one, as 2024-12")
 
 
-def _whole(month: str, summary: MonthSummary, hours: pa.Table) -> dg.AssetCheckResult:
-    spans, damaged = fault_ranges(hours), summary.hours_expected - summary.statuses.get(OK, 0)
-    named = ", ".join(spans[:SPANS_NAMED]) + (f" and {len(spans) - SPANS_NAMED} more" * (len(spans) > SPANS_NAMED))
-    return dg.AssetCheckResult(
-        check_name=WHOLE,
-        asset_key="raw_stars",
-        passed=not damaged,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{month}: "
-        + (f"{damaged} of {summary.hours_expected} hours: {named}" if damaged else "every hour was read"),
-        metadata={"hours expected": summary.hours_expected, "hours damaged": damaged},
+@artifact_asset(group="ingest", kinds={"parquet"}, algorithm="2", freshness=REFRESHED_MONTHLY)
+def star_log(
+    context: dg.AssetExecutionContext,
+    config: StarLogConfig,
+    draft: Draft,
+    raw_stars: MonthlyArtifacts,
+    raw_repos: MonthlyArtifacts,
+) -> Output:
+    """The months ingested so far, with their hashes, counts and coverage.
+
+    Its data version changes exactly when the content of a month changes: everything below stays in sync with a month
+    that was ingested again with the same result. Months of the sample count only while there are no real ones.
+    """
+    simulated = {month: SIMULATED in raw_stars.peek(month).manifest.provenance for month in raw_stars.months()}
+    months, left_out = select_months(simulated, config.first_month, config.last_month)
+    if left_out:
+        context.log.warning(f"left out, {SIMULATED}: {', '.join(left_out)}; there are real months")
+    stars = {month: raw_stars.latest(month) for month in months}
+    repos = {month: raw_repos.latest(month) for month in months}
+    hashes = {month: f"{stars[month].content_hash} {repos[month].content_hash}" for month in months}
+    summary = build_star_log({month: artifact.path for month, artifact in stars.items()}, hashes, draft.path)
+    draft.rows = {"months": summary.months, "stars": summary.stars}
+    return Output(summary.months, star_log_metadata(draft.path, left_out))
+
+
+class RepoCatalogConfig(AssetConfig):
+    """Every month of the log counts; GitHub is queried only if ask_github > 0."""
+
+    ask_github: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="repositories without description or language to look up at GitHub, most starred first",
     )
 
 
-def _usual(check: str, what: str, ratio: float | None, months: int, least: float) -> dg.AssetCheckResult:
-    fallen = ratio is not None and ratio < least
-    description = (
-        f"{what}: nothing to compare with, {months} of the twelve months before are here"
-        if ratio is None
-        else f"{what}: {ratio:.0%} of the median of the months before ({months} of twelve are here)"
-    )
-    if fallen:
-        description += f", under {least:.0%} (warn_below). The archive lost what is missing: see docs/coverage.md"
-    return dg.AssetCheckResult(
-        check_name=check,
-        asset_key="raw_stars",
-        passed=not fallen,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=description,
-        metadata={} if ratio is None else {"to the months before": ratio},
-    )
+@artifact_asset(group="ingest", kinds={"duckdb", "parquet"})
+def repo_catalog(
+    context: dg.AssetExecutionContext,
+    config: RepoCatalogConfig,
+    draft: Draft,
+    star_log: Artifact,
+    raw_stars: MonthlyArtifacts,
+    raw_repos: MonthlyArtifacts,
+    duckdb: DuckDBWithSpill,
+    github: GitHubResource,
+) -> Output:
+    """One row a starred repository: newest name, former names, description, language, first and last seen.
+
+    Repositories are identified by number, so a rename or a transfer changes the name here and nothing else. Events
+    hold fewer facts than they did: GitHub fills the gaps of the most starred, as many as the config says.
+    """
+    stars = [month.path / "stars.parquet" for month in raw_stars.recorded_in(star_log)]
+    repos = [month.path / "repos.parquet" for month in raw_repos.recorded_in(star_log)]
+    with duckdb.connect() as connection, github.open() as client:
+        summary = build_repo_catalog(connection, stars, repos, draft.path, client.repository, config.ask_github)
+    draft.rows = {"repositories": summary.repositories}
+    if summary.stopped:
+        context.log.warning(f"{summary.asked:,} repositories looked up at GitHub, then: {summary.stopped}")
+    return Output(summary.repositories, repo_catalog_metadata(summary, draft.path))
 
 
-def _why(hour: HourCoverage) -> str:
-    return "; ".join([hour.note] * bool(hour.note) + [f"{n:,} {reason}" for reason, n in hour.rejected.items() if n])
+class StargazerTopupConfig(TopUpSettings, AssetConfig):
+    """Repositories whose stargazers are fetched from GitHub, none by default; earlier results are kept."""
+
+
+@artifact_asset(group="ingest", kinds={"github", "parquet"}, pool="github")
+def stargazer_topup(
+    context: dg.AssetExecutionContext,
+    config: StargazerTopupConfig,
+    draft: Draft,
+    star_log: Artifact,
+    repo_catalog: Artifact,
+    raw_stars: MonthlyArtifacts,
+    store: StoreResource,
+    github: GitHubResource,
+    duckdb: DuckDBWithSpill,
+) -> Output:
+    """Optional: stars of chosen repositories as GitHub lists them, for months that the archive holds in part.
+
+    Does nothing by default and needs a token in GITHUB_TOKEN when it does. Name repositories, or a number of the most
+    starred, in its config. The assets below merge these stars with the archive's; their overlap measures what share of
+    a month the archive captured. Adds to what was fetched before.
+    """
+    previous = store.open().find("stargazer_topup")
+    months = {month.asset.partition("/")[2]: month.path for month in raw_stars.recorded_in(star_log)}
+    log = throttled(context.log.info)
+    if config.repositories or config.most_starred or (previous and SOURCE in previous.manifest.provenance):
+        draft.provenance.append(SOURCE)
+    with (
+        github.open() as client,
+        duckdb.connect() as connection,
+        bar(0, "stargazers", "repository") as progress,
+    ):
+
+        def on_repository(name: str, number: int, total: int) -> None:
+            progress.total, progress.n = total, number
+            progress.set_postfix_str(name)
+            log(f"stargazers: {number:,} of {total:,} repositories, now {name}")
+
+        summary = top_up_stargazers(
+            connection,
+            repo_catalog.path / "repos.parquet",
+            {month: path / "stars.parquet" for month, path in months.items()},
+            previous.path if previous else None,
+            client.stargazers,
+            home() / "progress" / "stargazers",
+            draft.path,
+            config,
+            on_repository,
+        )
+    draft.rows = {"stars": summary.stars, "repositories": summary.repositories}
+    for warning in summary.warnings():
+        context.log.warning(warning)
+    return Output(summary.stars, stargazer_topup_metadata(summary, draft.path))
+
+
+def star_files(
+    star_log: Artifact, raw_stars: MonthlyArtifacts, stargazer_topup: Artifact | None
+) -> tuple[list[Path], bool]:
+    """List stars.parquet of every month of the log and of the top-up, if that has stars; and whether it has.
+
+    The top-up may repeat stars of the months: readers take the first of a user and a repository.
+    """
+    topped_up = [stargazer_topup] if stargazer_topup and stargazer_topup.manifest.rows["stars"] else []
+    return [a.path / "stars.parquet" for a in [*raw_stars.recorded_in(star_log), *topped_up]], bool(topped_up)

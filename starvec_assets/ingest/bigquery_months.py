@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from starvec_assets.bigquery import BigQuery, QueryCost
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest import event_schema as rules
-from starvec_assets.ingest.build_month import Parts
+from starvec_assets.ingest.build_month import MonthParts
 from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.ingest.coverage import MISSING, OK, HourCoverage
 from starvec_assets.ingest.repo_facts import REPO_FACTS, repo_facts_table
@@ -99,7 +99,7 @@ def read_months(
     facts: bool,
     max_repo_facts: int,
     on_rows: Callable[[int], None] = lambda rows: None,
-) -> tuple[dict[str, tuple[Parts, list[HourCoverage]]], QueryCost]:
+) -> tuple[dict[str, tuple[MonthParts, list[HourCoverage]]], QueryCost]:
     """Ask for the months in one query: their parts in `folder`, which must exist, the record of their hours, the bill.
 
     `on_rows` is told how many rows came with each batch. Raises StarvecError for a month without a table or a star,
@@ -129,7 +129,7 @@ def read_months(
                 f"no star in {month} from {bigquery.settings.archive}: its tables hold "
                 f"{sum(record['events'] for record in records[month]):,} events. Take another month"
             )
-        parts = Parts([_part(folder, month, _STAR)], [_part(folder, month, _SIGHTING)], of_hours=False)
+        parts = MonthParts([_part(folder, month, _STAR)], [_part(folder, month, _SIGHTING)], named_by_hour=False)
         read[month] = parts, _coverage(expected[month], records[month])
     return read, bill
 

@@ -1,20 +1,20 @@
-"""Months and the hours in them."""
+"""Months "YYYY-MM" and their hours, UTC."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from starvec_assets.errors import StarvecError
 
 FIRST_MONTH, LAST_MONTH = "2015-01", "2099-12"
 HOUR = timedelta(hours=1)
-LATENESS = HOUR  # the archive writes an hour about one hour after its end
+ARCHIVE_DELAY = HOUR  # an hour file appears about one hour after the hour ends
 
 
 def month_start(month: str) -> datetime:
-    """First instant of a month "YYYY-MM", UTC.
+    """Return the first instant of a month.
 
-    Raises StarvecError when it is no month, one before the archive has numeric ids, or of another century.
+    Raises StarvecError when the text is no month or lies outside FIRST_MONTH to LAST_MONTH.
     """
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month, re.ASCII):
         raise StarvecError(f"{month!r} is not a month: write it as YYYY-MM, for example 2024-01")
@@ -23,32 +23,42 @@ def month_start(month: str) -> datetime:
             f"{month} is before {FIRST_MONTH}, when GitHub's events got numeric ids: start at {FIRST_MONTH}"
         )
     if month > LAST_MONTH:
-        raise StarvecError(f"{month} is after {LAST_MONTH}, the last month that is read: take an earlier one")
+        raise StarvecError(f"{month} is after {LAST_MONTH}, the last supported month: choose an earlier one")
     return datetime(int(month[:4]), int(month[5:]), 1, tzinfo=UTC)
 
 
 def next_month(month: str) -> str:
-    """The month after."""
+    """Return the following month."""
     return f"{month_start(month) + timedelta(days=31):%Y-%m}"
 
 
-def month_hours(month: str, now: datetime | None = None) -> list[datetime]:
-    """The hours of a month that the archive should have by `now` (default: the present), in order.
+def last_whole_month(now: datetime | None = None) -> str:
+    """Return the month before the one of `now` (default: the present)."""
+    return f"{(now or datetime.now(UTC)).replace(day=1) - timedelta(days=1):%Y-%m}"
 
-    Raises StarvecError when the month has not begun to be archived.
+
+def previous_12_months(month: str, months: Iterable[str]) -> list[str]:
+    """Return those of `months` that are among the twelve before `month`, in order."""
+    return sorted(m for m in months if 1 <= _month_number(month) - _month_number(m) <= 12)
+
+
+def month_hours(month: str, now: datetime | None = None) -> list[datetime]:
+    """Return the hours of a month that the archive should have published by `now` (default: the present), in order.
+
+    Raises StarvecError when there is none yet.
     """
     now = now or datetime.now(UTC)
     start, end = month_start(month), month_start(next_month(month))
-    count = int((min(end, now - LATENESS) - start) / HOUR)
+    count = int((min(end, now - ARCHIVE_DELAY) - start) / HOUR)
     if count < 1:
         raise StarvecError(f"{month} is not in the archive yet (it is {now:%Y-%m-%d %H:%M} UTC): take an earlier month")
     return [start + i * HOUR for i in range(count)]
 
 
 def parse_months(text: str) -> list[str]:
-    """Months of "2024-01", of a range "2024-01..2024-03", or of several separated by commas; in order, each once.
+    """Parse "2024-01", a range "2024-01..2024-03", or several separated by commas; sorted, without duplicates.
 
-    Raises StarvecError when it cannot be read.
+    Raises StarvecError for anything else.
     """
     months: set[str] = set()
     for part in text.split(","):
@@ -64,11 +74,16 @@ def parse_months(text: str) -> list[str]:
 
 
 def contiguous_ranges(months: Sequence[str]) -> list[list[str]]:
-    """Months in order, parted where one is left out."""
-    parts: list[list[str]] = []
+    """Split sorted months into contiguous runs."""
+    runs: list[list[str]] = []
     for month in months:
-        if parts and next_month(parts[-1][-1]) == month:
-            parts[-1].append(month)
+        if runs and next_month(runs[-1][-1]) == month:
+            runs[-1].append(month)
         else:
-            parts.append([month])
-    return parts
+            runs.append([month])
+    return runs
+
+
+def _month_number(month: str) -> int:
+    start = month_start(month)
+    return start.year * 12 + start.month

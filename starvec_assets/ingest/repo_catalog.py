@@ -1,4 +1,4 @@
-"""The catalogue: one row for every repository that was ever starred, renames followed."""
+"""The repository catalogue: one row for every repository that was ever starred, with renames followed."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,10 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.github import RateLimited, Repository
 from starvec_assets.ingest.streaming import write_query
 from starvec_assets.ingest.watch_events import UTC_SECONDS
+from starvec_assets.markdown import Metadata, parquet_preview
 from starvec_assets.parquet import column
 from starvec_assets.progress import bar
+from starvec_assets.sql import load_queries
 
 CATALOG = pa.schema(
     [
@@ -26,59 +28,20 @@ CATALOG = pa.schema(
         column("language", pa.string(), "newest main language", nullable=True),
         column("topics", pa.list_(pa.string()), "newest topics", nullable=True),
         column("first_seen", UTC_SECONDS, "first star in the log"),
-        column("last_seen", UTC_SECONDS, "last star, or last event that told something"),
+        column("last_seen", UTC_SECONDS, "last star, or last event with facts of the repository"),
         column("stars", pa.int64(), "people in the log who starred it"),
-        column("stargazers", pa.int64(), "newest number of stargazers that GitHub told", nullable=True),
+        column("stargazers", pa.int64(), "newest number of stargazers reported by GitHub", nullable=True),
     ]
 )
-
-# Each step is one aggregation over plain columns, which DuckDB spills to disk when its memory is spent.
-NAMES = """
-CREATE OR REPLACE TEMP TABLE names AS
-SELECT repo_id, name, max(last_seen) AS last_seen FROM (
-    SELECT repo_id, repo_name AS name, starred_at AS last_seen FROM read_parquet($stars) WHERE repo_name IS NOT NULL
-    UNION ALL SELECT repo_id, name, last_seen FROM read_parquet($repos)
-) GROUP BY repo_id, name
-"""
-STARRED = """
-CREATE OR REPLACE TEMP TABLE starred AS
-SELECT repo_id, count(*) AS stars, min(first_seen) AS first_seen FROM (
-    SELECT repo_id, user_id, min(starred_at) AS first_seen FROM read_parquet($stars) GROUP BY repo_id, user_id
-) GROUP BY repo_id
-"""
-TOLD = """
-CREATE OR REPLACE TEMP TABLE told AS
-SELECT repo_id, arg_max(description, nth) AS description, arg_max(language, nth) AS language,
-    arg_max(topics, nth) AS topics, arg_max(stargazers, nth) AS stargazers
-FROM (SELECT *, list_position($repos, filename) AS nth FROM read_parquet($repos, filename = true)) GROUP BY repo_id
-"""
-ROWS = """
-CREATE OR REPLACE TEMP TABLE catalogue AS
-WITH named AS (
-    SELECT repo_id, list(name ORDER BY last_seen, name) AS names, max(last_seen) AS last_seen
-    FROM names GROUP BY repo_id
-)
-SELECT repo_id, names[-1] AS name, names[:-2] AS former_names, description, language, topics, first_seen, last_seen,
-    stars, stargazers
-FROM starred JOIN named USING (repo_id) LEFT JOIN told USING (repo_id)
-"""
-GAPS = """
-SELECT repo_id FROM catalogue WHERE description IS NULL OR language IS NULL ORDER BY stars DESC, repo_id LIMIT $most
-"""
-FILLED = """
-SELECT repo_id, name, former_names, coalesce(c.description, a.description) AS description,
-    coalesce(c.language, a.language) AS language, coalesce(c.topics, a.topics) AS topics, first_seen, last_seen, stars,
-    coalesce(c.stargazers, a.stargazers) AS stargazers
-FROM catalogue c LEFT JOIN answers a USING (repo_id) ORDER BY repo_id
-"""
 ANSWERS = pa.schema([CATALOG.field(name) for name in ("repo_id", "description", "language", "topics", "stargazers")])
+QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
 
 @dataclass(frozen=True)
 class CatalogSummary:
-    """How many repositories there are, and of how many the other facts are known.
+    """Repositories in the catalogue, and how many of them have other facts.
 
-    `asked`: repositories that GitHub told of; `stopped`: why it was asked no further, or "".
+    `asked`: repositories that the GitHub API described; `stopped`: why it was not queried further, or "".
     """
 
     repositories: int
@@ -94,36 +57,45 @@ def build_repo_catalog(
     stars: list[Path],
     repos: list[Path],
     out: Path,
-    ask: Callable[[int], Repository | None] | None = None,
-    most: int = 0,
+    fetch: Callable[[int], Repository | None] | None = None,
+    max_requests: int = 0,
 ) -> CatalogSummary:
     """Write repos.parquet from the months' stars.parquet and repos.parquet, both in the order of the months.
 
-    What no event told of description, language, topics and stargazers, `ask` (GitHub.repository) tells of the `most`
-    starred repositories that lack description or language; spent limits end that, not the build. Raises StarvecError
-    when there are no months.
+    `fetch` (GitHub.repository) fills in description, language, topics and stargazers of the `max_requests` most starred
+    repositories that lack a description or a language; a spent rate limit ends the requests, not the build. Raises
+    StarvecError when there are no months.
     """
     if not stars or not repos:
-        raise StarvecError("no month of stars is there: materialize raw_stars and raw_repos for at least one month")
+        raise StarvecError("no month of stars is available: materialize raw_stars and raw_repos for at least one month")
     files = {"stars": [str(p) for p in stars], "repos": [str(p) for p in repos]}
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(NAMES, files)
-    connection.execute(STARRED, {"stars": files["stars"]})
-    connection.execute(TOLD, {"repos": files["repos"]})
-    connection.execute(ROWS)
-    gaps = [repo_id for (repo_id,) in connection.execute(GAPS, {"most": most if ask else 0}).fetchall()]
-    answers, stopped = _answers(ask, gaps) if ask else ([], "")
+    connection.execute(QUERIES["create_names"], files)
+    connection.execute(QUERIES["create_star_counts"], {"stars": files["stars"]})
+    connection.execute(QUERIES["create_facts"], {"repos": files["repos"]})
+    connection.execute(QUERIES["create_catalogue"])
+    limit = {"max_requests": max_requests if fetch else 0}
+    gaps = [repo_id for (repo_id,) in connection.execute(QUERIES["repos_without_facts"], limit).fetchall()]
+    answers, stopped = _fetch_facts(fetch, gaps) if fetch else ([], "")
     connection.register("answers", pa.Table.from_pylist(answers, ANSWERS))
-    write_query(connection.sql(FILLED), CATALOG, out / "repos.parquet")
+    write_query(connection.sql(QUERIES["filled_catalogue"]), CATALOG, out / "repos.parquet")
     connection.unregister("answers")
-    for table in ("names", "starred", "told", "catalogue"):
+    for table in ("names", "star_counts", "facts", "catalogue"):
         connection.execute(f"DROP TABLE {table}")
-    [(repositories, renamed, described, with_language)] = connection.sql(
-        "SELECT count(*), count(*) FILTER (len(former_names) > 0), count(description), count(language)"
-        " FROM read_parquet($path)",
-        params={"path": str(out / "repos.parquet")},
-    ).fetchall()
-    return CatalogSummary(repositories, renamed, described, with_language, len(answers), stopped)
+    [counts] = connection.execute(QUERIES["summary"], {"path": str(out / "repos.parquet")}).fetchall()
+    return CatalogSummary(*counts, len(answers), stopped)
+
+
+def repo_catalog_metadata(summary: CatalogSummary, folder: Path) -> Metadata:
+    """Describe the catalogue in `folder`."""
+    return {
+        "repositories": summary.repositories,
+        "renamed": summary.renamed,
+        "with a description": summary.described,
+        "with a language": summary.with_language,
+        "fetched from GitHub": summary.asked,
+        "preview": parquet_preview(folder / "repos.parquet", ["name", "language", "stars", "description"]),
+    }
 
 
 class RepoCatalog:
@@ -197,16 +169,16 @@ def column_of(catalogue: Path, repo_ids: pa.Array, name: str) -> pa.ChunkedArray
     return known[name].take(pc.index_in(repo_ids, value_set=known["repo_id"].combine_chunks()))
 
 
-def _answers(ask: Callable[[int], Repository | None], repo_ids: list[int]) -> tuple[list[dict[str, Any]], str]:
-    """Rows of schema ANSWERS, and why there are no more of them."""
+def _fetch_facts(fetch: Callable[[int], Repository | None], repo_ids: list[int]) -> tuple[list[dict[str, Any]], str]:
+    """Return rows of schema ANSWERS, and why the requests ended early, or ""."""
     rows: list[dict[str, Any]] = []
     with bar(len(repo_ids), "asking GitHub", "repository") as progress:
         for repo_id in repo_ids:
             try:
-                told = ask(repo_id)
+                repository = fetch(repo_id)
             except RateLimited as error:
                 return rows, str(error)
-            if told:
-                rows.append({name: getattr(told, name) for name in ANSWERS.names} | {"repo_id": repo_id})
+            if repository:
+                rows.append({name: getattr(repository, name) for name in ANSWERS.names} | {"repo_id": repo_id})
             progress.update()
     return rows, ""

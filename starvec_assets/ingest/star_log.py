@@ -1,6 +1,6 @@
-"""The log of months: one row a month, what it holds and how it compares with the months before."""
+"""The star log: one row a month with its counts, its coverage and its ratio to earlier months."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.ingest.calendar import month_start
-from starvec_assets.ingest.coverage import EMPTY, FAILED, MISSING, OK, missing_id_share, ratio_to_median
+from starvec_assets.ingest.calendar import previous_12_months
+from starvec_assets.ingest.coverage import EMPTY, FAILED, MISSING, OK, missing_id_share, month_ratios
 from starvec_assets.ingest.watch_events import DUPLICATE, REASONS
+from starvec_assets.markdown import Metadata, embed_png, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
+from starvec_assets.plots import month_chart
 
-NOTHING = (MISSING, EMPTY, FAILED)
+WITHOUT_EVENTS = (MISSING, EMPTY, FAILED)
 
-MONTHS = pa.schema(
+STAR_LOG = pa.schema(
     [
         column("month", pa.string(), "YYYY-MM"),
         column("content_hash", pa.string(), "hash of the month's star rows and coverage"),
@@ -27,8 +29,8 @@ MONTHS = pa.schema(
         column("hours_expected", pa.int64(), "hours that the month has had"),
         column("hours_ok", pa.int64(), "hours read to their end, of usual size"),
         column("hours_faulty", pa.int64(), "hours missing, empty, truncated, damaged, thin or not fetched"),
-        column("hours_missing", pa.int64(), "of these, hours of which nothing is there: missing, empty or not fetched"),
-        column("rejected", pa.int64(), "lines rejected, duplicates not among them"),
+        column("hours_missing", pa.int64(), "of these, hours without any event: missing, empty or not fetched"),
+        column("rejected", pa.int64(), "lines rejected, duplicates excluded"),
         column("unseen_share", pa.float64(), "share of the month's event ids that no hour file has", nullable=True),
         column(
             "ratio",
@@ -48,53 +50,91 @@ MONTHS = pa.schema(
 
 @dataclass(frozen=True)
 class StarLogSummary:
-    """The whole log."""
+    """Totals of the log."""
 
     months: int
     stars: int
 
 
+def select_months(simulated: Mapping[str, bool], first: str = "", last: str = "") -> tuple[list[str], list[str]]:
+    """Return the months from `first` to `last` that count, and the simulated ones that real months displace.
+
+    `simulated` has every month and whether its stars are simulated; an empty bound is none. Raises StarvecError when no
+    month is left.
+    """
+    selected = [month for month in sorted(simulated) if (first or "0000") <= month <= (last or "9999")]
+    if not selected:
+        raise StarvecError(
+            f"no month of raw_stars from {first or 'the beginning'} to {last or 'the end'}; "
+            f"there are: {', '.join(sorted(simulated)) or 'none'}. Materialize raw_stars for one, or change first_month, "
+            "last_month"
+        )
+    real = [month for month in selected if not simulated[month]]
+    return (real, [month for month in selected if simulated[month]]) if real else (selected, [])
+
+
 def build_star_log(month_folders: dict[str, Path], hashes: dict[str, str], out: Path) -> StarLogSummary:
     """Write months.parquet from the raw_stars folder and the content hash of every month.
 
-    Raises StarvecError when there is no month, or a folder lacks its files.
+    Raises StarvecError when there is no month, or a folder's files cannot be read.
     """
     if not month_folders:
-        raise StarvecError("no month of stars is there: materialize raw_stars for at least one month")
-    rows = [_row(month, month_folders[month], hashes[month]) for month in sorted(month_folders)]
+        raise StarvecError("no month of stars is available: materialize raw_stars for at least one month")
+    rows = [_month_row(month, month_folders[month], hashes[month]) for month in sorted(month_folders)]
     by_month = {row["month"]: row for row in rows}
     for month, row in by_month.items():
-        before = [by_month[m] for m in previous_12_months(month, by_month)]
-        row["ratio"] = ratio_to_median(row["stars"], [r["stars"] for r in before])
-        row["seen_ratio"] = ratio_to_median(
-            captured_id_share(row["unseen_share"]), [captured_id_share(r["unseen_share"]) for r in before]
+        previous = [by_month[m] for m in previous_12_months(month, by_month)]
+        row["ratio"], row["seen_ratio"] = month_ratios(
+            row["stars"], row["unseen_share"], [(r["stars"], r["unseen_share"]) for r in previous]
         )
-    write_table(pa.Table.from_pylist(rows, schema=MONTHS), MONTHS, out / "months.parquet")
+    write_table(pa.Table.from_pylist(rows, schema=STAR_LOG), STAR_LOG, out / "months.parquet")
     return StarLogSummary(len(rows), sum(r["stars"] for r in rows))
 
 
-def previous_12_months(month: str, months: Iterable[str]) -> list[str]:
-    """Those of `months` that are among the twelve before `month`, in order."""
-    return sorted(m for m in months if 1 <= _index(month) - _index(m) <= 12)
+def star_log_metadata(folder: Path, left_out: Sequence[str] = ()) -> Metadata:
+    """Describe the log in `folder`; `left_out` are months that the caller did not include."""
+    log = pq.read_table(folder / "months.parquet")
+    months = log["month"].to_pylist()
+    return {
+        "months": markdown_table(["from", "to", "months"], [[months[0], months[-1], len(months)]]),
+        "months left out": ", ".join(left_out) or "none",
+        "stars": pc.sum(log["stars"]).as_py(),
+        "coverage over the months": embed_png(_coverage_chart(log), "stars, faulty hours, ids unseen"),
+        "coverage": parquet_preview(
+            folder / "months.parquet", [name for name in log.column_names if name != "content_hash"], rows=150
+        ),
+    }
 
 
-def captured_id_share(unseen: float | None) -> float | None:
-    """What `unseen_share` leaves."""
-    return None if unseen is None else 1 - unseen
+def _coverage_chart(log: pa.Table) -> bytes:
+    """Plot stars beside the median of earlier months, faulty hours and missing event ids over all months; PNG."""
+    rows = log.to_pylist()
+    return month_chart(
+        [r["month"] for r in rows],
+        {
+            "stars": {
+                "of the month": [r["stars"] for r in rows],
+                "median of the twelve before": [r["stars"] / r["ratio"] if r["ratio"] else None for r in rows],
+            },
+            "% of hours": {
+                name: [100 * r[column] / r["hours_expected"] for r in rows]
+                for name, column in (("not whole", "hours_faulty"), ("of these, without any event", "hours_missing"))
+            },
+            "% of event ids unseen": {
+                "": [None if r["unseen_share"] is None else 100 * r["unseen_share"] for r in rows]
+            },
+        },
+        "What the hour files held",
+    )
 
 
-def _index(month: str) -> int:
-    start = month_start(month)
-    return start.year * 12 + start.month
-
-
-def _row(month: str, folder: Path, content_hash: str) -> dict[str, Any]:
+def _month_row(month: str, folder: Path, content_hash: str) -> dict[str, Any]:
     try:
         hours = pq.read_table(folder / "hours.parquet")
         stars = pq.ParquetFile(folder / "stars.parquet")
         users, last = 0, None
         for group in range(stars.num_row_groups):
-            ids = stars.read_row_group(group, ["user_id"])["user_id"].to_numpy()  # sorted: a user's rows stand together
+            ids = stars.read_row_group(group, ["user_id"])["user_id"].to_numpy()  # ascending: one run of rows a user
             users += int(np.count_nonzero(np.diff(ids))) + (len(ids) > 0 and ids[0] != last)
             last = ids[-1] if len(ids) else last
     except (OSError, pa.ArrowInvalid) as error:
@@ -110,7 +150,7 @@ def _row(month: str, folder: Path, content_hash: str) -> dict[str, Any]:
         "hours_expected": len(hours),
         "hours_ok": ok,
         "hours_faulty": len(hours) - ok,
-        "hours_missing": pc.sum(pc.is_in(hours["status"], pa.array(NOTHING))).as_py() or 0,
+        "hours_missing": pc.sum(pc.is_in(hours["status"], pa.array(WITHOUT_EVENTS))).as_py() or 0,
         "rejected": sum(pc.sum(hours[reason]).as_py() or 0 for reason in REASONS if reason != DUPLICATE),
         "unseen_share": missing_id_share(hours),
     }

@@ -22,7 +22,7 @@ from archive import (
     some_hours,
     star,
 )
-from faulty_server import Misbehaving
+from faulty_server import FaultyServer
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.build_month import MonthSummary, ingest_month
@@ -197,7 +197,7 @@ def test_a_second_run_on_the_same_month_is_refused_while_the_first_is_at_it(fold
     parts.mkdir(parents=True)
     with (parts / "lock").open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(StarvecError, match="another run is reading the same month"):
+        with pytest.raises(StarvecError, match="the same month is being read"):
             ingest(folder, tmp_path / "out", 2)
     assert ingest(folder, tmp_path / "out", 2).stars
 
@@ -229,7 +229,7 @@ def test_a_part_that_cannot_be_written_is_named(folder: Path, tmp_path: Path) ->
 def test_a_month_that_cannot_be_put_together_keeps_what_was_read(folder: Path, tmp_path: Path) -> None:
     some_hours(folder, 3)
     (tmp_path / "out" / "repos.parquet").mkdir(parents=True)
-    way_out = r"cannot put 2024-01 together .*repos\.parquet.*what was read stays\. If .* delete that folder"
+    way_out = r"cannot merge 2024-01 .*repos\.parquet.* delete that folder"
     with pytest.raises(StarvecError, match=way_out):
         ingest(folder, tmp_path / "out", 3)
     parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
@@ -244,60 +244,69 @@ def test_a_place_for_progress_that_cannot_be_is_named(folder: Path, tmp_path: Pa
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[Misbehaving]:
+def server(folder: Path) -> Iterator[FaultyServer]:
     folder.mkdir()
-    with Misbehaving(folder) as running:
+    with FaultyServer(folder) as running:
         yield running
 
 
-MOODS = [
-    *(faulty_server.slow, faulty_server.cut, faulty_server.resumable, faulty_server.changing, faulty_server.confused),
-    *(faulty_server.too_many, faulty_server.failing_twice, faulty_server.short, faulty_server.good),
+BEHAVIOURS = [
+    *(
+        faulty_server.slow,
+        faulty_server.breaks_off,
+        faulty_server.resumable,
+        faulty_server.another_version,
+        faulty_server.wrong_range,
+    ),
+    *(faulty_server.rate_limited, faulty_server.failing_twice, faulty_server.short, faulty_server.good),
 ]
 
 
-def over_http(server: Misbehaving) -> HttpSource:
+def over_http(server: FaultyServer) -> HttpSource:
     return HttpSource(HttpSettings(base_url=server.url, timeout=0.3, backoff=0.01, longest_wait=0.1, concurrency=4))
 
 
 def test_a_server_that_misbehaves_in_every_way_gives_the_same_files_as_the_folder(
-    server: Misbehaving, folder: Path, tmp_path: Path
+    server: FaultyServer, folder: Path, tmp_path: Path
 ) -> None:
     some_hours(folder, 12)
     at = [file_of(folder, START + timedelta(hours=h)) for h in range(12)]
     at[9].unlink()
     at[10].write_bytes(b"")
     at[11].write_bytes(at[11].read_bytes()[:-900])
-    server.moods = {path.name: mood for path, mood in zip(at, MOODS, strict=False)}
+    server.behaviours = {path.name: behaviour for path, behaviour in zip(at, BEHAVIOURS, strict=False)}
     ingest(over_http(server), tmp_path / "http", 12, workers=2)
     ingest(folder, tmp_path / "folder", 12)
     assert files(tmp_path / "http") == files(tmp_path / "folder")
     assert stars(tmp_path / "http") == month_of(folder)
-    asked = [server.asked[path.name] for path in at]
+    asked = [server.requests[path.name] for path in at]
     assert asked == [2, 3, 3, 2, 3, 2, 3, 2, 1, 1, 1, 2]
     assert not list((tmp_path / "http" / "progress").glob("*/spool"))
 
 
 def test_downloads_run_side_by_side_and_hours_read_before_are_not_asked_for(
-    server: Misbehaving, folder: Path, tmp_path: Path
+    server: FaultyServer, folder: Path, tmp_path: Path
 ) -> None:
     some_hours(folder, 8)
-    server.mood = lambda handler, body, nth: (faulty_server.time.sleep(0.1), faulty_server.good(handler, body, nth))[1]
+    server.behaviour = lambda handler, body, nth: (
+        faulty_server.time.sleep(0.1),
+        faulty_server.good(handler, body, nth),
+    )[1]
     ingest(over_http(server), tmp_path / "out", 8)
-    assert server.together >= 3
-    asked = sum(server.asked.values())
+    assert server.max_active >= 3
+    asked = sum(server.requests.values())
     ingest(over_http(server), tmp_path / "out", 8)
-    assert sum(server.asked.values()) == asked == 8
+    assert sum(server.requests.values()) == asked == 8
 
 
 def test_an_hour_that_failed_is_recorded_and_asked_for_again_by_the_next_run(
-    server: Misbehaving, folder: Path, tmp_path: Path
+    server: FaultyServer, folder: Path, tmp_path: Path
 ) -> None:
     some_hours(folder, 3)
-    server.moods[file_of(folder, START).name] = faulty_server.forbidden
+    server.behaviours[file_of(folder, START).name] = faulty_server.forbidden
     summary = ingest(over_http(server), tmp_path / "out", 3)
     assert summary.statuses == {"ok": 2, "failed": 1}
     assert summary.faulty[0].note == "HTTP 403"
-    server.moods.clear()
+    server.behaviours.clear()
     assert ingest(over_http(server), tmp_path / "out", 3).statuses == {"ok": 3}
     assert stars(tmp_path / "out") == month_of(folder)

@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.ingest.calendar import contiguous_ranges, month_hours, next_month, parse_months
+from starvec_assets.ingest.calendar import contiguous_ranges, last_whole_month, month_hours, next_month, parse_months
 
 
 def test_a_month_has_all_its_hours_in_order() -> None:
@@ -35,6 +35,11 @@ def test_a_month_that_cannot_be_read_is_named(month: str, told: str) -> None:
     with pytest.raises(StarvecError, match=told) as error:
         month_hours(month, datetime(2024, 2, 1, 1, 30, tzinfo=UTC))
     assert month in str(error.value)
+
+
+def test_the_last_whole_month_is_the_one_before_the_present_one() -> None:
+    assert last_whole_month(datetime(2024, 1, 1, tzinfo=UTC)) == "2023-12"
+    assert last_whole_month(datetime(2024, 3, 31, 23, 59, tzinfo=UTC)) == "2024-02"
 
 
 def test_months_are_parsed_from_ranges_and_lists() -> None:

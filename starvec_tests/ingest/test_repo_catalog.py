@@ -10,7 +10,7 @@ import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.github import RateLimited, Repository
-from starvec_assets.ingest.build_month import REPOS
+from starvec_assets.ingest.build_month import RAW_REPOS
 from starvec_assets.ingest.repo_catalog import RepoCatalog, build_repo_catalog
 from starvec_assets.ingest.watch_events import STARS
 from starvec_assets.parquet import comments
@@ -24,8 +24,8 @@ def write_month(folder: Path, stars: list[tuple[int, int, str, datetime]], repos
     folder.mkdir()
     rows = [dict(zip(STARS.names, (u, f"u{u}", r, name, when), strict=True)) for u, r, name, when in stars]
     pq.write_table(pa.Table.from_pylist(rows, STARS), folder / "stars.parquet")
-    empty = dict.fromkeys(REPOS.names)
-    pq.write_table(pa.Table.from_pylist([empty | r for r in repos], REPOS), folder / "repos.parquet")
+    empty = dict.fromkeys(RAW_REPOS.names)
+    pq.write_table(pa.Table.from_pylist([empty | r for r in repos], RAW_REPOS), folder / "repos.parquet")
 
 
 def build(

@@ -1,0 +1,121 @@
+"""Metadata and checks of an ingested month: what its hours lack, and how it compares with the twelve months before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from starvec_assets.ingest.build_month import MonthSummary
+from starvec_assets.ingest.coverage import OK, HourCoverage, fault_ranges, missing_id_share, month_ratios
+from starvec_assets.markdown import Markdown, Metadata, markdown_table, parquet_preview
+from starvec_assets.plots import sparkline
+
+MAX_RANGES = 24  # of faulty hours in a check's text
+
+
+@dataclass(frozen=True)
+class MonthComparison:
+    """A month divided by the median of earlier months; None where nothing is known to compare."""
+
+    stars_ratio: float | None
+    captured_ids_ratio: float | None
+    """The share of GitHub's event ids that hour files have, to that of the earlier months."""
+    months: int
+    """Earlier months compared with, of the twelve before."""
+
+
+class MonthCheck(NamedTuple):
+    """The result of a check on a month."""
+
+    passed: bool
+    description: str
+    metadata: Metadata
+
+
+def compare_month(folder: Path, previous: Sequence[Path]) -> MonthComparison:
+    """Compare a month with earlier ones; each folder holds stars.parquet and hours.parquet."""
+    (stars, share), *earlier = [
+        (pq.read_metadata(path / "stars.parquet").num_rows, missing_id_share(pq.read_table(path / "hours.parquet")))
+        for path in (folder, *previous)
+    ]
+    return MonthComparison(*month_ratios(stars, share, earlier), len(previous))
+
+
+def summary_line(summary: MonthSummary) -> str:
+    """Return one line for the log: stars, people, events, speed, faulty hours and rejected lines."""
+    faults = [f"{count:,} hours {status}" for status, count in summary.statuses.items() if status != OK]
+    faults += [f"{count:,} lines {reason}" for reason, count in summary.rejected.items() if count]
+    speed = f", {summary.megabytes_per_second:.0f} MB/s" if summary.bytes else ""
+    counts = f"{summary.stars:,} stars of {summary.users:,} people, {summary.events:,} events"
+    return "; ".join([f"{summary.month}: {counts} in {summary.hours_expected} hours{speed}", *faults])
+
+
+def month_metadata(summary: MonthSummary, comparison: MonthComparison, folder: Path) -> Metadata:
+    """Describe a month of raw_stars; `folder` holds its stars.parquet and hours.parquet."""
+    hours = pq.read_table(folder / "hours.parquet")
+    return {
+        "stars": summary.stars,
+        "people": summary.users,
+        "events": summary.events,
+        "hours": markdown_table(["hours", "count"], list(summary.statuses.items())),
+        "rejected lines": markdown_table(["reason", "lines"], list(summary.rejected.items())),
+        "faulty hours": markdown_table(
+            ["hour", "status", "events", "stars", "why"],
+            [[f"{h.hour:%Y-%m-%d %H}h", h.status, h.events, h.stars, _fault(h)] for h in summary.faulty],
+        ),
+        "stars an hour": Markdown(sparkline(hours["stars"].to_pylist())),
+        "hours not whole": _count_faulty(hours),
+        "stars to the twelve months before": comparison.stars_ratio,
+        "share of event ids unseen": summary.missing_id_share,
+        "event ids in hour files, to the twelve months before": comparison.captured_ids_ratio,
+        "MB/s": summary.megabytes_per_second if summary.bytes else None,
+        "preview": parquet_preview(folder / "stars.parquet", ["repo_id", "starred_at"]),
+    }
+
+
+def raw_repos_metadata(folder: Path) -> Metadata:
+    """Describe a month of raw_repos."""
+    return {"preview": parquet_preview(folder / "repos.parquet", ["name", "language", "description"])}
+
+
+def check_hours(month: str, folder: Path) -> MonthCheck:
+    """Check that every hour of the month was read to its end, and name those that were not."""
+    hours = pq.read_table(folder / "hours.parquet")
+    ranges, faulty = fault_ranges(hours), _count_faulty(hours)
+    listed = ", ".join(ranges[:MAX_RANGES]) + f" and {len(ranges) - MAX_RANGES} more" * (len(ranges) > MAX_RANGES)
+    text = f"{faulty} of {len(hours)} hours: {listed}" if faulty else "every hour was read"
+    return MonthCheck(not faulty, f"{month}: {text}", {"hours expected": len(hours), "hours damaged": faulty})
+
+
+def check_stars(summary: MonthSummary, comparison: MonthComparison, warn_below: float) -> MonthCheck:
+    """Check that the stars are at least `warn_below` times the median of the earlier months."""
+    subject = f"{summary.month}: {summary.stars:,} stars"
+    return _check_ratio(subject, comparison.stars_ratio, comparison.months, warn_below)
+
+
+def check_event_ids(summary: MonthSummary, comparison: MonthComparison, warn_below: float) -> MonthCheck:
+    """Check that the share of captured event ids is at least `warn_below` times the median of the earlier months."""
+    subject = f"{summary.month}: the share of event ids in hour files"
+    return _check_ratio(subject, comparison.captured_ids_ratio, comparison.months, warn_below)
+
+
+def _check_ratio(subject: str, ratio: float | None, months: int, warn_below: float) -> MonthCheck:
+    if ratio is None:
+        text = f"{subject}: nothing to compare with, {months} of the twelve months before are here"
+        return MonthCheck(True, text, {})
+    text = f"{subject}: {ratio:.0%} of the median of the months before ({months} of twelve are here)"
+    if ratio < warn_below:
+        text += f", under {warn_below:.0%} (warn_below). Events are missing from the archive: see docs/coverage.md"
+    return MonthCheck(ratio >= warn_below, text, {"to the months before": ratio})
+
+
+def _count_faulty(hours: pa.Table) -> int:
+    return int(len(hours) - (pc.sum(pc.equal(hours["status"], OK)).as_py() or 0))
+
+
+def _fault(hour: HourCoverage) -> str:
+    return "; ".join([hour.note] * bool(hour.note) + [f"{n:,} {reason}" for reason, n in hour.rejected.items() if n])

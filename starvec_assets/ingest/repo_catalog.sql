@@ -1,0 +1,57 @@
+-- repo_catalog from the months' stars.parquet ($stars) and repos.parquet ($repos, in the order of the months).
+-- Each step is one aggregation over plain columns, which DuckDB spills to disk when its memory is full.
+
+-- name: create_names
+CREATE OR REPLACE TEMP TABLE names AS
+SELECT repo_id, name, max(last_seen) AS last_seen FROM (
+    SELECT repo_id, repo_name AS name, starred_at AS last_seen FROM read_parquet($stars) WHERE repo_name IS NOT NULL
+    UNION ALL
+    SELECT repo_id, name, last_seen FROM read_parquet($repos)
+) GROUP BY repo_id, name
+
+-- name: create_star_counts
+CREATE OR REPLACE TEMP TABLE star_counts AS
+SELECT repo_id, count(*) AS stars, min(first_seen) AS first_seen FROM (
+    SELECT repo_id, user_id, min(starred_at) AS first_seen FROM read_parquet($stars) GROUP BY repo_id, user_id
+) GROUP BY repo_id
+
+-- name: create_facts
+CREATE OR REPLACE TEMP TABLE facts AS
+SELECT
+    repo_id,
+    arg_max(description, month) AS description,
+    arg_max(language, month) AS language,
+    arg_max(topics, month) AS topics,
+    arg_max(stargazers, month) AS stargazers
+FROM (SELECT *, list_position($repos, filename) AS month FROM read_parquet($repos, filename = true)) GROUP BY repo_id
+
+-- name: create_catalogue
+CREATE OR REPLACE TEMP TABLE catalogue AS
+WITH names_by_repo AS (
+    SELECT repo_id, list(name ORDER BY last_seen, name) AS names, max(last_seen) AS last_seen
+    FROM names GROUP BY repo_id
+)
+SELECT
+    repo_id, names[-1] AS name, names[:-2] AS former_names, description, language, topics, first_seen, last_seen,
+    stars, stargazers
+FROM star_counts JOIN names_by_repo USING (repo_id) LEFT JOIN facts USING (repo_id)
+
+-- name: repos_without_facts
+SELECT repo_id FROM catalogue
+WHERE description IS NULL OR language IS NULL
+ORDER BY stars DESC, repo_id LIMIT $max_requests
+
+-- name: filled_catalogue
+SELECT
+    repo_id, name, former_names,
+    coalesce(c.description, a.description) AS description,
+    coalesce(c.language, a.language) AS language,
+    coalesce(c.topics, a.topics) AS topics,
+    first_seen, last_seen, stars,
+    coalesce(c.stargazers, a.stargazers) AS stargazers
+FROM catalogue c LEFT JOIN answers a USING (repo_id)
+ORDER BY repo_id
+
+-- name: summary
+SELECT count(*), count(*) FILTER (len(former_names) > 0), count(description), count(language)
+FROM read_parquet($path)
