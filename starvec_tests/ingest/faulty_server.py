@@ -1,4 +1,4 @@
-"""A web server on localhost that has hour files and behaves as badly as it is told to."""
+"""HTTP server of a folder on localhost, with faults that the tests choose."""
 
 import threading
 import time
@@ -8,31 +8,31 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 
-Mood = Callable[["Handler", bytes, int], None]
+Behaviour = Callable[["Handler", bytes, int], None]
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: "Misbehaving"
+    server: "FaultyServer"
 
     def do_GET(self) -> None:
         name = self.path.strip("/")
         with self.server.lock:
-            self.server.asked[name] += 1
-            nth = self.server.asked[name]
+            self.server.requests[name] += 1
+            nth = self.server.requests[name]
             self.server.ranges.append(self.headers.get("Range", ""))
-            self.server.now += 1
-            self.server.together = max(self.server.together, self.server.now)
+            self.server.active += 1
+            self.server.max_active = max(self.server.max_active, self.server.active)
         path = self.server.folder / name
-        mood = self.server.moods.get(name, self.server.mood)
+        behaviour = self.server.behaviours.get(name, self.server.behaviour)
         try:
             if path.exists():
-                mood(self, path.read_bytes(), nth)
+                behaviour(self, path.read_bytes(), nth)
             else:
                 self.answer(404, b"no such file")
         finally:
             with self.server.lock:
-                self.server.now -= 1
+                self.server.active -= 1
 
     def answer(self, code: int, body: bytes, length: int | None = None, **headers: str) -> None:
         self.send_response(code)
@@ -48,16 +48,16 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-class Misbehaving(ThreadingHTTPServer):
+class FaultyServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.folder, self.mood, self.lock = folder, good, threading.Lock()
-        self.moods: dict[str, Mood] = {}
-        self.asked: Counter[str] = Counter()
+        self.folder, self.behaviour, self.lock = folder, good, threading.Lock()
+        self.behaviours: dict[str, Behaviour] = {}
+        self.requests: Counter[str] = Counter()
         self.ranges: list[str] = []
-        self.now = self.together = 0
+        self.active = self.max_active = 0
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
@@ -74,7 +74,7 @@ def good(handler: Handler, body: bytes, nth: int) -> None:
 
 
 def slow(handler: Handler, body: bytes, nth: int) -> None:
-    """The first time silent for longer than anyone waits, then in drops."""
+    """The first request gets no answer, the second one in small pieces."""
     if nth == 1:
         time.sleep(0.6)
         return
@@ -86,13 +86,13 @@ def slow(handler: Handler, body: bytes, nth: int) -> None:
         time.sleep(0.002)
 
 
-def cut(handler: Handler, body: bytes, nth: int) -> None:
-    """Twice the connection breaks in the middle."""
+def breaks_off(handler: Handler, body: bytes, nth: int) -> None:
+    """Two answers break off in the middle."""
     handler.answer(200, body if nth > 2 else body[: len(body) * nth // 3], length=len(body))
 
 
 def resumable(handler: Handler, body: bytes, nth: int) -> None:
-    """The connection breaks at every third of the file; ranges are served."""
+    """Two answers break off, after a third of the file each; ranges are served."""
     wanted = handler.headers.get("Range", "")
     start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
     end = len(body) if nth > 2 else start + len(body) // 3
@@ -100,16 +100,16 @@ def resumable(handler: Handler, body: bytes, nth: int) -> None:
     handler.answer(206 if wanted else 200, body[start:end], length=len(body) - start, ETag='"v1"', **extra)
 
 
-def changing(handler: Handler, body: bytes, nth: int) -> None:
-    """Breaks once; by the second time the file is another one, so the range is not served."""
+def another_version(handler: Handler, body: bytes, nth: int) -> None:
+    """The first answer breaks off; then the file is another version, so the range is not served."""
     if nth == 1:
         handler.answer(200, b"\x00" * 100, length=len(body), ETag='"old"')
     else:
         handler.answer(200, body, ETag='"new"')
 
 
-def confused(handler: Handler, body: bytes, nth: int) -> None:
-    """Breaks once, answers the range with another one, then behaves."""
+def wrong_range(handler: Handler, body: bytes, nth: int) -> None:
+    """The first answer breaks off, the second has another range than was asked for."""
     if nth == 1:
         handler.answer(200, body[:100], length=len(body), ETag='"v1"')
     elif nth == 2:
@@ -118,8 +118,8 @@ def confused(handler: Handler, body: bytes, nth: int) -> None:
         handler.answer(200, body)
 
 
-def too_many(handler: Handler, body: bytes, nth: int) -> None:
-    handler.answer(429, b"slow down", Retry_After="1") if nth == 1 else handler.answer(200, body)
+def rate_limited(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(429, b"slow down", Retry_After="60") if nth == 1 else handler.answer(200, body)
 
 
 def failing_twice(handler: Handler, body: bytes, nth: int) -> None:
@@ -127,11 +127,11 @@ def failing_twice(handler: Handler, body: bytes, nth: int) -> None:
 
 
 def short(handler: Handler, body: bytes, nth: int) -> None:
-    """The first time only half the file, as if it were all."""
+    """The first answer has half of the file, with the Content-Length of that half."""
     handler.answer(200, body if nth > 1 else body[: len(body) // 2])
 
 
-def broken_for_good(handler: Handler, body: bytes, nth: int) -> None:
+def unavailable(handler: Handler, body: bytes, nth: int) -> None:
     handler.answer(503, b"")
 
 

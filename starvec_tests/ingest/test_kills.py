@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from archive import MONTH, file_of, month_of, some_hours
-from faulty_server import Misbehaving, good
+from faulty_server import FaultyServer, good
 from test_build_month import START, files, stars
 
 from starvec_assets.ingest.sources import HttpSettings
@@ -92,10 +92,10 @@ def test_a_killed_download_goes_on_at_the_hour_where_it_was(
     hours: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     kills = KILLS // 5
-    with Misbehaving(hours) as server:
-        server.mood = lambda handler, body, nth: (time.sleep(0.02), good(handler, body, nth))[1]
+    with FaultyServer(hours) as server:
+        server.behaviour = lambda handler, body, nth: (time.sleep(0.02), good(handler, body, nth))[1]
         left = killed_ingest(server.url, tmp_path / "killed", kills, seed=7)
         assert finish(server.url, tmp_path / "killed") == whole
-        assert server.asked[file_of(hours, START).name] == 1
+        assert server.requests[file_of(hours, START).name] == 1
         under_way = 3 * HttpSettings().concurrency + 2  # downloaded ahead, downloading, read and not yet kept
-        assert HOURS <= sum(server.asked.values()) <= HOURS + under_way * len(left)
+        assert HOURS <= sum(server.requests.values()) <= HOURS + under_way * len(left)

@@ -1,0 +1,454 @@
+"""HTTP client of the whole package: retries, bounds on bytes and time, checked redirects, an ETag cache, downloads.
+
+httpx runs on an event loop in a thread of its own, so that a deadline or a cancellation interrupts any wait for the
+network: a name being resolved, headers that arrive byte by byte. The methods of `HttpClient` are ordinary functions.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import email.utils
+import hashlib
+import ipaddress
+import random
+import re
+import socket
+import threading
+import time
+import weakref
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import Any, Self, TypeVar
+
+import httpx
+import orjson
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.files import write_atomically
+
+NOT_FOUND_CODES = {404, 410}
+RETRYABLE_CODES = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
+REDIRECT_CODES = {301, 302, 303, 307, 308}
+MAX_RETRY_AFTER = 86_400.0  # seconds; a longer Retry-After is cut to this
+MAX_ERROR_BYTES = 1 << 16  # of the body of an answer other than 200
+ENVIRONMENT = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+
+_ETAG = re.compile(r'(?:W/)?"[!#-~]{0,200}"')
+_T = TypeVar("_T")
+
+
+class HttpError(StarvecError):
+    """A request that got no usable answer."""
+
+
+class BodyTooLarge(HttpError):
+    """An answer larger than `HttpLimits.max_bytes`."""
+
+
+class RetriesExhausted(HttpError):
+    """Every attempt failed for a reason that might have passed."""
+
+
+class Cancelled(Exception):
+    """The `cancelled` event was set while the request was under way."""
+
+
+class WrongAnswer(Exception):
+    """An answer that contradicts the request; the request is sent again."""
+
+
+@dataclass(frozen=True)
+class HttpLimits:
+    """Bounds of a request.
+
+    Seconds: `timeout` without a byte; `deadline` for all attempts together, waits between them excluded; `backoff`
+    before the second attempt, doubled for each further one up to `max_backoff`; `max_wait` that a Retry-After header is
+    obeyed for. `jitter`: share of a backoff that is random. `concurrency` above 1 makes all threads obey a Retry-After
+    that one of them received.
+    """
+
+    tries: int = 6
+    timeout: float = 30.0
+    deadline: float = 300.0
+    max_bytes: int = 16 << 20
+    max_redirects: int = 5
+    backoff: float = 1.0
+    max_backoff: float = 30.0
+    max_wait: float = 120.0
+    jitter: float = 0.0
+    concurrency: int = 1
+
+
+@dataclass(frozen=True)
+class Response:
+    """Status, headers and decoded body of an answer."""
+
+    status: int
+    headers: httpx.Headers = field(default_factory=httpx.Headers)
+    body: bytes = b""
+
+    @property
+    def etag(self) -> str:
+        """The ETag, "" if there is none that could be sent back."""
+        etag = self.headers.get("etag", "")
+        return etag if _ETAG.fullmatch(etag) else ""
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8, undecodable bytes replaced."""
+        return self.body.decode("utf-8", errors="replace")
+
+    @property
+    def message(self) -> str:
+        """The `message` of a JSON body, else the body's beginning, at most 200 characters."""
+        with contextlib.suppress(orjson.JSONDecodeError, TypeError, KeyError):
+            return str(orjson.loads(self.body)["message"])[:200]
+        return self.body[:200].decode("utf-8", errors="replace")
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Why a request is sent again, and after how many seconds; None: after the backoff."""
+
+    reason: str
+    wait: float | None = None
+
+
+def retry_transient(response: Response) -> Retry | None:
+    """Retry the answers of RETRYABLE_CODES, after Retry-After where the server sends one."""
+    if response.status not in RETRYABLE_CODES:
+        return None
+    reason = f"HTTP {response.status}" + (f": {response.message}" if response.body else "")
+    return Retry(reason, parse_retry_after(response.headers.get("retry-after")))
+
+
+def parse_retry_after(value: str | None) -> float | None:
+    """Return the seconds from now in a Retry-After header, a number or a date; None for anything else."""
+    if not value:
+        return None
+    if value.isascii() and value.isdigit():
+        return min(float(value), MAX_RETRY_AFTER)
+    try:
+        when = email.utils.parsedate_to_datetime(value)
+        seconds = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(0.0, seconds), MAX_RETRY_AFTER)
+
+
+def require_public_host(current: httpx.URL, target: httpx.URL) -> None:
+    """Raise HttpError for a redirect to another host that has a private address."""
+    if current.host == target.host:
+        return
+    try:
+        addresses = [str(info[4][0]) for info in socket.getaddrinfo(target.host, target.port or 443)]
+    except (OSError, UnicodeError):
+        return  # the request itself fails, or a proxy knows the name
+    if not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses):
+        raise HttpError(f"{current.host} redirects to {target.host}, a private address: not followed")
+
+
+class HttpClient:
+    """An HTTP client; safe to share between threads.
+
+    Args:
+        limits: bounds of each request.
+        headers: sent with each request.
+        secrets: strings replaced by *** in every error message.
+        cache: folder of answers with an ETag; one that has not changed is read from there.
+        retry: what to send again, and when; raises to give up.
+        check_redirect: called with the current URL and the next, of the same scheme or https; raises to refuse.
+        sleep: called with seconds between attempts, unless the request can be cancelled.
+        transport: in place of the network, for tests.
+
+    Raises StarvecError when the environment's proxies or certificates cannot be used.
+    """
+
+    def __init__(
+        self,
+        limits: HttpLimits | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        secrets: Sequence[str] = (),
+        cache: Path | None = None,
+        retry: Callable[[Response], Retry | None] = retry_transient,
+        check_redirect: Callable[[httpx.URL, httpx.URL], None] = require_public_host,
+        sleep: Callable[[float], None] = time.sleep,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.limits = limits or HttpLimits()
+        self.answered = False  # whether any server answered anything
+        self._secrets, self._cache = secrets, cache
+        self._retry, self._check_redirect, self._sleep = retry, check_redirect, sleep
+        self._resume_at = 0.0  # time.monotonic() before which a server asked all threads not to come back
+        try:
+            self._client = httpx.AsyncClient(
+                headers={"User-Agent": "starvec", "Accept-Encoding": "gzip", **(headers or {})},
+                timeout=httpx.Timeout(self.limits.timeout, connect=min(10.0, self.limits.timeout), pool=None),
+                limits=httpx.Limits(max_connections=self.limits.concurrency),
+                transport=transport,
+            )
+        except (ValueError, TypeError, ImportError, OSError, httpx.InvalidURL) as error:
+            reason = self._mask(f"{type(error).__name__}: {error}")
+            raise StarvecError(f"no HTTP client can be made ({reason}): check {ENVIRONMENT}") from None
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=_run_loop, args=(self._loop,), name="http", daemon=True).start()
+        self.close = weakref.finalize(self, _close, self._loop, self._client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
+        """Return the answer to GET `url`, from the cache if the server says that it has not changed.
+
+        Raises RetriesExhausted, BodyTooLarge or another HttpError.
+        """
+        headers = dict(headers or {})
+        entry = self._cache_entry(url, headers)
+        known = _read_cache(entry, self.limits.max_bytes) if entry else None
+        if known:
+            headers["If-None-Match"] = known.etag
+        response = self._attempts(lambda: self._fetch("GET", url, headers), self._retry)
+        if response.status == 304 and known:
+            return known
+        if entry and response.status == 200 and response.etag:
+            _write_cache(entry, response)
+        elif entry and response.status in NOT_FOUND_CODES:
+            entry.unlink(missing_ok=True)
+        return response
+
+    def cached(self, url: str, headers: Mapping[str, str] | None = None) -> Response | None:
+        """Return the answer to GET `url` that the cache holds, without a request."""
+        entry = self._cache_entry(url, headers or {})
+        return _read_cache(entry, self.limits.max_bytes) if entry else None
+
+    def post(
+        self, url: str, content: bytes, headers: Mapping[str, str], retry: Callable[[Response], Retry | None]
+    ) -> Response:
+        """Return the answer to POST `url`; raises as `get` does."""
+        return self._attempts(lambda: self._fetch("POST", url, headers, content), retry)
+
+    def download(self, url: str, path: Path, cancelled: Event) -> Response:
+        """Stream the body of GET `url` to `path`, as sent; a broken download resumes where its ETag still holds.
+
+        Returns status and headers; `path` is written for 200 and 206 alone. Raises as `get` does, Cancelled soon after
+        `cancelled` is set, OSError when `path` cannot be written.
+        """
+        download = _Download(path, self.limits.max_bytes)
+
+        async def attempt() -> Response:
+            headers = {"Accept-Encoding": "identity", **download.resume_headers()}
+            async with self._stream("GET", url, headers) as response:
+                await download.receive(response)
+                return Response(response.status_code, response.headers)
+
+        return self._attempts(attempt, self._retry, cancelled)
+
+    def _attempts(
+        self,
+        send: Callable[[], Coroutine[Any, Any, Response]],
+        retry: Callable[[Response], Retry | None],
+        cancelled: Event | None = None,
+    ) -> Response:
+        """Return the first answer of `send` that `retry` accepts."""
+        limits, remaining, again, wait = self.limits, self.limits.deadline, Retry(""), 0.0
+        for attempt in range(limits.tries):
+            self._pause(max(wait, self._resume_at - time.monotonic()), cancelled)
+            started = time.monotonic()
+            try:
+                response = self._run(send(), remaining, cancelled)
+                if (decision := retry(response)) is None:
+                    return response
+                again = decision
+            except (httpx.TransportError, httpx.StreamError, WrongAnswer) as error:
+                again = Retry(f"{type(error).__name__}: {error}".rstrip(": "))
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+                raise HttpError(self._mask(f"{type(error).__name__}: {error}")) from None
+            remaining -= time.monotonic() - started
+            if again.wait is None:
+                wait = min(limits.max_backoff, limits.backoff * 2**attempt)
+                wait *= 1 - limits.jitter * random.random()
+            else:
+                wait = min(limits.max_wait, again.wait)
+                if limits.concurrency > 1:
+                    self._resume_at = max(self._resume_at, time.monotonic() + wait)
+        raise RetriesExhausted(self._mask(f"{again.reason} ({limits.tries} tries)"))
+
+    def _run(self, send: Coroutine[Any, Any, _T], deadline: float, cancelled: Event | None) -> _T:
+        """Run a coroutine on the event loop; raises HttpError after `deadline` seconds, Cancelled once it is set."""
+        future = asyncio.run_coroutine_threadsafe(self._before(send, deadline), self._loop)
+        try:
+            while cancelled and not concurrent.futures.wait([future], timeout=0.1).done:
+                if cancelled.is_set():
+                    raise Cancelled
+            return future.result()
+        finally:
+            future.cancel()
+
+    async def _before(self, send: Awaitable[_T], deadline: float) -> _T:
+        try:
+            async with asyncio.timeout(deadline):
+                return await send
+        except TimeoutError:
+            raise HttpError(f"not done after {self.limits.deadline:g} s (deadline)") from None
+
+    def _pause(self, seconds: float, cancelled: Event | None) -> None:
+        if cancelled is not None and cancelled.wait(max(0.0, seconds)):
+            raise Cancelled
+        if cancelled is None and seconds > 0:
+            self._sleep(seconds)
+
+    async def _fetch(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None) -> Response:
+        async with self._stream(method, url, headers, content) as response:
+            limit = self.limits.max_bytes if response.status_code == 200 else MAX_ERROR_BYTES
+            return Response(response.status_code, response.headers, await _read_body(response, limit))
+
+    @contextlib.asynccontextmanager
+    async def _stream(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        """Open the answer to a request, after the redirects of a GET."""
+        for _ in range(self.limits.max_redirects + 1):
+            async with self._client.stream(method, url, headers=headers, content=content) as response:
+                self.answered = True
+                if method != "GET" or response.status_code not in REDIRECT_CODES or not response.has_redirect_location:
+                    yield response
+                    return
+                url = await asyncio.to_thread(self._redirect_target, response)
+        raise HttpError(f"more than {self.limits.max_redirects} redirects")
+
+    def _redirect_target(self, response: httpx.Response) -> str:
+        current, location = response.url, response.headers["location"]
+        try:
+            target = current.join(location)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise HttpError(self._mask(f"a redirect to an invalid address ({error})")) from None
+        if target.scheme not in ("https", current.scheme) or not target.host or target.userinfo:
+            raise HttpError(self._mask(f"a redirect to {str(target)[:200]!r}: not followed"))
+        self._check_redirect(current, target)
+        return str(target)
+
+    def _cache_entry(self, url: str, headers: Mapping[str, str]) -> Path | None:
+        key = f"{headers.get('Accept', '')} {url}"
+        return self._cache / hashlib.sha256(key.encode()).hexdigest() if self._cache else None
+
+    def _mask(self, text: str) -> str:
+        """Return `text` without secrets, and without the user and password of any URL."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return re.sub(r"//[^/\s@]*@", "//***@", text)
+
+
+class _Download:
+    """A file on its way over several connections: what is on disk is resumed while its strong ETag holds."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self.path, self.max_bytes = path, max_bytes
+        self.etag = ""
+        self.size = 0
+
+    def resume_headers(self) -> dict[str, str]:
+        self.size = self.path.stat().st_size if self.etag and self.path.exists() else 0
+        return {"Range": f"bytes={self.size}-", "If-Range": self.etag} if self.size else {}
+
+    async def receive(self, response: httpx.Response) -> None:
+        """Append the body of a 206, write that of a 200; of other answers nothing.
+
+        Raises WrongAnswer for another range or version than was asked for; the next attempt then begins anew.
+        """
+        asked, self.etag = self.etag, ""
+        etag = Response(response.status_code, response.headers).etag
+        content_range = response.headers.get("content-range", "")
+        if response.status_code == 416:
+            raise WrongAnswer("HTTP 416")
+        if response.status_code == 206:
+            if not self.size or not content_range.startswith(f"bytes {self.size}-"):
+                raise WrongAnswer("another range than was asked for")
+            if etag not in ("", asked):
+                raise WrongAnswer("a part of another version")
+        elif response.status_code == 200:
+            self.size = 0
+        else:
+            self.etag = asked
+            return
+        self.etag = "" if etag.startswith("W/") else etag
+        with self.path.open("ab" if self.size else "wb") as file:
+            async for block in response.aiter_raw():
+                self.size += len(block)
+                if self.size > self.max_bytes:
+                    raise BodyTooLarge(f"larger than {self.max_bytes:,} bytes")
+                file.write(block)
+
+
+async def _read_body(response: httpx.Response, limit: int) -> bytes:
+    """Return the decoded body, of an answer other than 200 at most its first `limit` bytes.
+
+    Raises BodyTooLarge, WrongAnswer for an encoding that was not asked for or a body that is cut off.
+    """
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "x-gzip"):
+        raise WrongAnswer(f"Content-Encoding {encoding[:50]!r}")
+    decoder = None if encoding == "identity" else zlib.decompressobj(wbits=31)
+    body = bytearray()
+    try:
+        async for block in response.aiter_raw():
+            body += decoder.decompress(block, limit + 1 - len(body)) if decoder else block
+            if len(body) > limit:
+                if response.status_code != 200:
+                    return bytes(body[:limit])
+                raise BodyTooLarge(f"larger than {limit:,} bytes")
+    except zlib.error as error:
+        raise WrongAnswer(f"damaged gzip body ({error})") from error
+    if decoder and not decoder.eof:
+        raise WrongAnswer("gzip body cut off")
+    return bytes(body)
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+def _close(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient) -> None:
+    """Cancel what runs on the loop, close the client and end the loop's thread."""
+
+    async def finish() -> None:
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await client.aclose()
+        loop.stop()
+
+    asyncio.run_coroutine_threadsafe(finish(), loop)
+
+
+def _read_cache(entry: Path, max_bytes: int) -> Response | None:
+    """Return the answer kept in `entry`; a damaged one counts as none."""
+    try:
+        with entry.open("rb") as file:
+            head = orjson.loads(file.readline(1 << 14))
+            body = file.read(max_bytes + 1)
+        if hashlib.sha256(body).hexdigest() != head["sha256"]:
+            return None
+        known = Response(200, httpx.Headers({"etag": head["etag"], "link": head["link"]}), body)
+        return known if known.etag else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _write_cache(entry: Path, response: Response) -> None:
+    """Keep an answer: a line of JSON with its ETag, Link header and digest, then the body."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    head = {"etag": response.etag, "link": response.headers.get("link", "")[:8_000]}
+    digest = hashlib.sha256(response.body).hexdigest()
+    write_atomically(entry, orjson.dumps(head | {"sha256": digest}) + b"\n" + response.body)
