@@ -1,1 +1,1 @@
-"""Text about a repository to a vector."""
+"""Text vectors of repositories: documents from names, descriptions and READMEs, and the encoders."""

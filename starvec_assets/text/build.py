@@ -1,14 +1,15 @@
-"""The vocabulary's texts as vectors: what trained_embeddings may start from."""
+"""Builds readme_init_vectors: the vocabulary's texts as vectors, which training can be initialized with."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
+from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.markdown import Metadata, markdown_table
 from starvec_assets.progress import bar
 from starvec_assets.text.documents import Readmes, document, no_readmes
 from starvec_assets.text.encoders import TextEncoder
@@ -16,7 +17,7 @@ from starvec_assets.text.encoders import TextEncoder
 
 @dataclass(frozen=True)
 class TextSummary:
-    """What the vectors were made of."""
+    """Counts of repositories by the text that is known of them."""
 
     encoder: str
     n: int
@@ -26,31 +27,30 @@ class TextSummary:
     with_readme: int
     """Those with a README."""
     with_vector: int
-    """Those whose text said something to the encoder; the others have a zero row."""
+    """Those with a vector other than zero."""
 
 
 def build_text_vectors(
-    catalogue: Path, vocabulary: Path, encoder: TextEncoder, dim: int, out: Path, readmes: Readmes = no_readmes
+    catalogue: RepoCatalog, corpus: Corpus, encoder: TextEncoder, dim: int, out: Path, readmes: Readmes = no_readmes
 ) -> TextSummary:
     """Write vectors.npy, float32 [n, dim] unit rows in vocabulary order, and has_text.npy, bool [n], into `out`.
 
-    `catalogue`: repos.parquet of repo_catalog; `vocabulary`: repos.parquet of user_buckets. A repository whose text
-    says nothing has a zero row and is flagged.
-    Raises StarvecError when the two tables do not belong together or no text says anything.
+    A text that the encoder knows no word of has a zero row and has_text false.
+    Raises StarvecError when the corpus has repositories that the catalogue lacks, or all rows are zero.
     """
-    repos = catalogue_rows(catalogue, vocabulary)
+    repos = catalogue.rows(pa.array(corpus.repo_ids), ["name", "description", "language", "topics"])
     texts, with_readme = [], 0
-    with bar(repos.num_rows, "texts", "repo") as progress:
+    with bar(len(repos), "texts", "repo") as progress:
         for batch in repos.to_batches(max_chunksize=10_000):
             for row in batch.to_pylist():
                 readme = readmes(row["name"])
                 with_readme += readme is not None
-                texts.append(document(row["name"], row["description"], row["language"], row["topics"], readme))
+                texts.append(document(**row, readme=readme))
                 progress.update()
     vectors = encoder.encode(texts, dim)
     if vectors.shape != (len(texts), dim) or not np.isfinite(vectors).all():
         raise StarvecError(
-            f"{encoder.name} gave {vectors.dtype}{list(vectors.shape)} for {len(texts):,} texts in {dim} dimensions"
+            f"{encoder.name} returned {vectors.dtype}{list(vectors.shape)} for {len(texts):,} texts in {dim} dimensions"
         )
     has_text = vectors.any(axis=1)
     if not has_text.any():
@@ -59,24 +59,20 @@ def build_text_vectors(
         )
     np.save(out / "vectors.npy", vectors)
     np.save(out / "has_text.npy", has_text)
-    return TextSummary(
-        encoder=encoder.name,
-        n=len(texts),
-        described=repos.num_rows - repos["description"].null_count,
-        with_readme=with_readme,
-        with_vector=int(has_text.sum()),
-    )
+    described = len(repos) - repos["description"].null_count
+    return TextSummary(encoder.name, len(texts), described, with_readme, int(has_text.sum()))
 
 
-def catalogue_rows(catalogue: Path, vocabulary: Path) -> pa.Table:
-    """name, description, language, topics in vocabulary order; other repositories are never in memory."""
-    ids = pq.read_table(vocabulary, columns=["repo_id"])["repo_id"].combine_chunks()
-    columns = ["repo_id", "name", "description", "language", "topics"]
-    found = pq.read_table(catalogue, columns=columns, filters=pc.field("repo_id").isin(ids))
-    rows = pc.index_in(ids, value_set=found["repo_id"].combine_chunks())
-    if rows.null_count:
-        raise StarvecError(
-            f"{rows.null_count:,} of {len(ids):,} repositories of {vocabulary} are not in {catalogue}: "
-            "materialize repo_catalog and user_buckets from the same months again"
-        )
-    return found.take(rows)
+def text_metadata(summary: TextSummary) -> Metadata:
+    """Return what the UI shows of readme_init_vectors."""
+    counts = [
+        ("in the vocabulary", summary.n),
+        ("with a description", summary.described),
+        ("with a README", summary.with_readme),
+        ("with a vector", summary.with_vector),
+    ]
+    return {
+        "encoder": summary.encoder,
+        "repositories": markdown_table(["repositories", "count"], counts),
+        "share with a vector": summary.with_vector / summary.n,
+    }

@@ -1,4 +1,4 @@
-"""What is written about a repository, as one text: names, description, language, topics, README."""
+"""The text of a repository as one document: name, description, language, topics, README."""
 
 import html
 import itertools
@@ -9,13 +9,13 @@ from pathlib import Path
 from starvec_assets.errors import StarvecError
 
 Readmes = Callable[[str], str | None]
-"""The README of `owner/name`, or None where there is none."""
+"""Returns the README of `owner/name`, or None."""
 
 README_CHARS = 4_000
 MAX_README_BYTES = 1 << 20
-_RAW_CHARS = 16 * README_CHARS  # what is looked at of a README: markup and badges may be most of it
+_RAW_CHARS = 16 * README_CHARS  # characters parsed of a README: markup and badges may be most of it
 
-# Every repetition excludes what it starts with, so that hostile text costs time linear in its length.
+# Each repetition is bounded or excludes its opening character, so that hostile text takes linear time.
 _FENCE = re.compile(r"^[ \t]{0,8}(?:```|~~~)[^\n]*$", re.MULTILINE)
 _MARKUP = [
     (re.compile(r"!\[[^\[\]]{0,500}\](?:\([^()\n]{0,2000}\)|\[[^\[\]]{0,200}\])"), " "),
@@ -30,7 +30,7 @@ _SEPARATORS = re.compile(r"[^\w+#]+|_+")
 
 
 def name_words(name: str) -> str:
-    """`owner/name` as words: split at separators, then again at changes of case where that makes a difference.
+    """Split `owner/name` into words at separators, and append the parts of camel-case words.
 
     `facebookresearch/DensePose` becomes "facebookresearch DensePose Dense Pose".
     """
@@ -40,19 +40,19 @@ def name_words(name: str) -> str:
 
 
 def plain_readme(text: str) -> str:
-    """The words of a Markdown or HTML README, 4,000 characters: no code blocks, images, badges, addresses or tags."""
-    text = "".join(_FENCE.split(_without_comments(text[:_RAW_CHARS]))[::2])
+    """Return the prose of a Markdown or HTML README, up to 4,000 characters, without code blocks, images and URLs."""
+    text = "".join(_FENCE.split(_remove_comments(text[:_RAW_CHARS]))[::2])
     for pattern, replacement in _MARKUP:
         text = pattern.sub(replacement, text)
     return " ".join(html.unescape(text).split())[:README_CHARS]
 
 
-def _without_comments(text: str) -> str:
-    kept, at = [], 0
-    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start)) >= 0:
-        kept.append(text[at:start])
-        at = end + 3
-    return " ".join([*kept, text[at:]])
+def _remove_comments(text: str) -> str:
+    parts, position = [], 0
+    while (start := text.find("<!--", position)) >= 0 and (end := text.find("-->", start)) >= 0:
+        parts.append(text[position:start])
+        position = end + 3
+    return " ".join([*parts, text[position:]])
 
 
 def document(
@@ -62,18 +62,18 @@ def document(
     topics: Sequence[str] | None = None,
     readme: str | None = None,
 ) -> str:
-    """What is known, a line each: names, description, language, topics, README; absent ones left out."""
+    """Return the document, one line per known field: name words, description, language, topics, README."""
     lines = [name_words(name), description, language, " ".join(topics or ()), plain_readme(readme or "")]
     return "\n".join(" ".join(line.split())[:README_CHARS] for line in lines if line and line.strip())
 
 
 def folder_readmes(folder: Path) -> Readmes:
-    """READMEs kept as `owner__name.md`, upper and lower case alike.
+    """Return a look-up in the files `owner__name.md` of `folder`; letter case is ignored.
 
-    Raises StarvecError when `folder` is not there.
+    Raises StarvecError when `folder` does not exist.
     """
     if not folder.is_dir():
-        raise StarvecError(f"no folder of READMEs at {folder}: name one with files owner__name.md, or none")
+        raise StarvecError(f"no folder of READMEs at {folder}: set one with files owner__name.md, or none")
     files = {path.name.lower(): path for path in sorted(folder.glob("*__*.md"), reverse=True) if path.is_file()}
 
     def read(name: str) -> str | None:
@@ -87,10 +87,10 @@ def folder_readmes(folder: Path) -> Readmes:
 
 
 def first_readmes(readmes: Readmes, count: int) -> Readmes:
-    """READMEs of the first `count` repositories asked for, the most starred: GitHub answers 5,000 requests an hour."""
-    asked = itertools.count()
-    return lambda name: readmes(name) if next(asked) < count else None
+    """Limit a look-up to its first `count` calls, i.e. the most starred: GitHub allows 5,000 requests per hour."""
+    calls = itertools.count()
+    return lambda name: readmes(name) if next(calls) < count else None
 
 
 def no_readmes(name: str) -> None:
-    """There are none: names, descriptions and topics are the text."""
+    """Look up no README, so that documents hold the other fields only."""

@@ -1,4 +1,4 @@
-"""Text to vectors: word co-occurrences (no download, seconds), or a sentence-embedding model."""
+"""Text encoders: the interface, and TF-IDF weighted word vectors, which need no download and take seconds."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,59 +9,61 @@ import scipy.sparse as sp
 from starvec_assets.errors import StarvecError
 from starvec_assets.vectors import Matrix, unit_rows
 
-WORD = r"[^\W_]{2,}[+#]*|(?<![^\W_])[cr](?:\+\+|#)?(?![^\W_+#])"
-"""Words of two characters or more, and the languages C, R, C++ and C#; texts are lower-case by then."""
+TOKEN_PATTERN = r"[^\W_]{2,}[+#]*|(?<![^\W_])[cr](?:\+\+|#)?(?![^\W_+#])"
+"""Words of two characters or more, and the languages C, R, C++ and C#, in lower-case text."""
 
 
 class TextEncoder(Protocol):
-    """Anything that turns texts into unit vectors."""
+    """Interface of text encoders."""
 
     @property
     def name(self) -> str:
-        """What made the vectors, with everything that changes them."""
+        """Identifier of the encoder with every setting that changes the vectors."""
 
     def encode(self, texts: Sequence[str], dim: int) -> Matrix:
-        """Unit rows, float32 [texts, dim], in the order given; a zero row where a text says nothing."""
+        """Return unit rows, float32 [texts, dim], in the order given; zero rows for texts without a known word."""
 
 
 class TfidfSvdEncoder:
-    """TF-IDF weighted mean of word vectors: the truncated SVD of the words' association in these very texts.
+    """TF-IDF weighted mean of word vectors, which are the truncated SVD of the words' association in the given texts.
 
-    Two words co-occur when they stand in the head of the same text. Their association is the positive pointwise mutual
-    information, discounted by c / (c + 1) where c texts have both (Pantel and Lin 2002): it knows that "keras" and
-    "tensorflow" belong together though no short text says both. The SVD of the texts x words matrix itself spends its
-    few dimensions on frequent words and reaches half the NDCG on awesome lists; the square root of the inverse document
-    frequency reaches a little more than the whole.
+    Words co-occur when they are in the head of the same text. Their association is the positive pointwise mutual
+    information, discounted by c / (c + 1) for c common texts (Pantel and Lin 2002), so that "keras" and "tensorflow"
+    are close although few short texts have both. The SVD of the texts x words matrix spends its few dimensions on
+    frequent words and reaches half the NDCG on awesome lists; the square root of the inverse document frequency is a
+    little better than the frequency itself.
     """
 
     head_chars = 600
-    """Words beyond this many characters count in their text's mean, not in co-occurrences, which are quadratic."""
+    """Later words count in the mean only: co-occurrences are quadratic in a text's length."""
     max_words = 50_000
-    words_a_block = 2_000
+    block_words = 2_000
+    """Words whose associations are computed at a time; affects memory only."""
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
     @property
     def name(self) -> str:
-        """The recipe's name and seed."""
+        """Method and seed."""
         return f"tfidf-svd seed {self.seed}"
 
     def encode(self, texts: Sequence[str], dim: int) -> Matrix:
-        """Unit rows, float32 [texts, dim]; zero rows where no word occurs in two texts, zero columns beyond the rank.
+        """Return unit rows, float32 [texts, dim]: zero rows for texts without a word in two texts, zero columns
+        beyond the rank.
 
         Raises StarvecError when there are fewer than two texts, or no two share a word.
         """
         from sklearn.feature_extraction.text import CountVectorizer
 
         if len(texts) < 2:
-            raise StarvecError(f"{len(texts)} texts: at least 2 are needed to compare words; add repositories")
+            raise StarvecError(f"{len(texts)} texts: at least 2 are needed; add repositories")
         counter = CountVectorizer(
             binary=True,
             min_df=2,
             max_features=self.max_words,
             stop_words="english",
-            token_pattern=WORD,
+            token_pattern=TOKEN_PATTERN,
             dtype=np.float32,
         )
         try:
@@ -77,29 +79,28 @@ class TfidfSvdEncoder:
         return unit_rows(present @ (words * np.sqrt(idf)[:, None].astype(np.float32)))
 
     def _word_vectors(self, heads: sp.csr_array, dim: int) -> Matrix:
-        """U sqrt(S) of the association matrix, unit rows, float32 [words, dim]."""
+        """Return U sqrt(S) of the association matrix as unit rows, float32 [words, dim]."""
         from sklearn.decomposition import TruncatedSVD
         from threadpoolctl import threadpool_limits
 
         rank = min(dim, heads.shape[1])
         svd = TruncatedSVD(rank, n_iter=3, random_state=self.seed)
-        with threadpool_limits(1):  # the same bits whatever the number of cores; the time is spent elsewhere
+        with threadpool_limits(1):  # bits must not depend on the number of cores
             scaled = svd.fit_transform(self._association(heads)) / np.sqrt(np.maximum(svd.singular_values_, 1e-12))
         return np.pad(unit_rows(scaled), ((0, 0), (0, dim - rank)))
 
     def _association(self, heads: sp.csr_array) -> sp.csr_array:
-        """Discounted positive pointwise mutual information, float32 [words, words], a block of rows at a time."""
+        """Return the discounted positive pointwise mutual information, float32 [words, words]."""
         frequency = np.bincount(heads.indices, minlength=heads.shape[1])
-        totals = heads.T @ np.diff(heads.indptr) - frequency  # how often a word stands beside another
+        totals = heads.T @ np.diff(heads.indptr) - frequency  # co-occurrences of each word with any other
         words = sp.csr_array(heads.T)
         blocks = []
-        for start in range(0, heads.shape[1], self.words_a_block):
-            block = sp.coo_array(words[start : start + self.words_a_block] @ heads)
-            both, row, col = block.data, block.row + start, block.col
-            apart = row != col
-            both, row, col = both[apart], row[apart], col[apart]
-            pmi = np.log(both * totals.sum() / (totals[row] * totals[col])) * both / (both + 1)
-            keep = pmi > 0
-            kept = (pmi[keep].astype(np.float32), (row[keep] - start, col[keep]))
-            blocks.append(sp.csr_array(kept, shape=block.shape))
+        for start in range(0, heads.shape[1], self.block_words):
+            block = sp.coo_array(words[start : start + self.block_words] @ heads)
+            off_diagonal = block.row + start != block.col
+            count, row, col = block.data[off_diagonal], block.row[off_diagonal], block.col[off_diagonal]
+            pmi = np.log(count * totals.sum() / (totals[row + start] * totals[col])) * count / (count + 1)
+            positive = pmi > 0
+            entries = pmi[positive].astype(np.float32), (row[positive], col[positive])
+            blocks.append(sp.csr_array(entries, shape=block.shape))
         return sp.csr_array(sp.vstack(blocks, format="csr"))

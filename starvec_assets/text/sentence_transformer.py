@@ -1,4 +1,4 @@
-"""Sentence-embedding models through sentence-transformers: Qwen3-Embedding cut to the wanted width, resumable."""
+"""Text encoder with a sentence-transformers model, by default Qwen3-Embedding truncated to the wanted width."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import replacing, sha256
+from starvec_assets.files import atomic_path, sha256
 from starvec_assets.progress import bar
 from starvec_assets.vectors import Matrix, unit_rows
 
 MODEL = "Qwen/Qwen3-Embedding-0.6B"
-MAX_TOKENS = 1_024  # a document's 4,000 characters of README and what stands before them
+MAX_TOKENS = 1_024  # enough for a document: 4,000 characters of README and the fields before it
 
 
 class SentenceTransformerEncoder:
-    """Texts through a sentence-embedding model whose first `dim` components stand alone (Matryoshka), unit rows.
+    """Encoder that truncates the embeddings of a Matryoshka model to their first `dim` components.
 
-    `model` is a name on Hugging Face or a folder; `revision` pins a commit of it. Weights are read from safetensors
-    alone, and no code that comes with a model runs. Every batch is kept in `cache`: a killed run loses one batch, and a
-    later run encodes new texts only.
+    `model` is a name on Hugging Face or a folder; `revision` pins a commit of it. Only safetensors weights are read,
+    and no code of a model's repository runs. Each batch is stored in `cache`, so that an interrupted run loses one
+    batch and a later run encodes new texts only.
     """
 
     def __init__(
@@ -45,17 +45,18 @@ class SentenceTransformerEncoder:
         return f"{self.model}@{self.revision or 'newest'}"
 
     def encode(self, texts: Sequence[str], dim: int) -> Matrix:
-        """Unit rows, float32 [texts, dim]; zero rows for empty texts.
+        """Return unit rows, float32 [texts, dim]; zero rows for empty texts.
 
-        Raises StarvecError when sentence-transformers or the model cannot be had, or the model is narrower than `dim`.
+        Raises StarvecError when sentence-transformers or the model is unavailable, or the model is narrower than `dim`.
         """
         model = self._load(dim)
-        kept = BatchCache(self.cache / _digest(f"{self.model} {_version(self.model, model)} {dim}").hex(), dim)
+        cache = EmbeddingCache(
+            self.cache / _digest(f"{self.model} {_weights_version(self.model, model)} {dim}").hex(), dim
+        )
         keys = [_digest(text) for text in texts]
-        new = {key: text for key, text in zip(keys, texts, strict=True) if text.strip() and key not in kept}
-        by_length = sorted(
-            new, key=lambda key: len(new[key]), reverse=True
-        )  # little padding; too little memory shows first
+        new = {key: text for key, text in zip(keys, texts, strict=True) if text.strip() and key not in cache}
+        # Batches of similar lengths need little padding; longest first, so that a lack of memory shows at once.
+        by_length = sorted(new, key=lambda key: len(new[key]), reverse=True)
         with bar(len(by_length), f"encode on {self.device}", "text") as progress:
             for start in range(0, len(by_length), self.batch_size):
                 batch = by_length[start : start + self.batch_size]
@@ -64,13 +65,13 @@ class SentenceTransformerEncoder:
                     raise StarvecError(
                         f"the model {self.model} has {raw.shape[1]} dimensions, fewer than {dim}: choose a smaller dim"
                     )
-                kept.add(batch, unit_rows(np.asarray(raw, np.float32)[:, :dim]))
+                cache.add(batch, unit_rows(np.asarray(raw, np.float32)[:, :dim]))
                 progress.update(len(batch))
-        kept.merge()
+        cache.merge()
         vectors = np.zeros((len(texts), dim), np.float32)
         for i, key in enumerate(keys):
-            if key in kept:
-                vectors[i] = kept[key]
+            if key in cache:
+                vectors[i] = cache[key]
         return vectors
 
     def _load(self, dim: int) -> Any:
@@ -94,11 +95,11 @@ class SentenceTransformerEncoder:
                 f"the model {self.name} could not be loaded: {error}. Is there a network? Are its weights safetensors?"
             ) from error
         model.max_seq_length = min(model.max_seq_length or MAX_TOKENS, MAX_TOKENS)
-        return model.float() if self.device == "cpu" else model  # processors are slow at half precision
+        return model.float() if self.device == "cpu" else model  # CPUs are slow at half precision
 
 
-class BatchCache:
-    """Vectors by the digest of their text, a file a batch, each written atomically; `merge` makes them one file."""
+class EmbeddingCache:
+    """Vectors by the digest of their text, stored atomically as one file per batch until `merge`."""
 
     def __init__(self, folder: Path, dim: int) -> None:
         self._folder = folder
@@ -113,7 +114,7 @@ class BatchCache:
                 rows = np.empty(0)
             if rows.dtype == self._row and np.isfinite(rows["vector"]).all():
                 self._vectors |= zip(map(bytes, rows["text"]), rows["vector"], strict=True)
-            self._files.append(path)  # a damaged one too: merging removes it
+            self._files.append(path)  # including damaged ones, so that `merge` removes them
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._vectors
@@ -122,25 +123,25 @@ class BatchCache:
         return self._vectors[key]
 
     def add(self, keys: Sequence[bytes], vectors: Matrix) -> None:
-        """Keep a batch: on disk when this returns."""
+        """Store a batch on disk."""
         self._vectors |= zip(keys, vectors, strict=True)
         self._files.append(self._write(keys, vectors))
 
     def merge(self) -> None:
-        """One file in place of many."""
+        """Replace the files of all batches by one."""
         if len(self._files) > 1 and self._vectors:
-            whole = self._write(list(self._vectors), np.stack(list(self._vectors.values())))
+            merged = self._write(list(self._vectors), np.stack(list(self._vectors.values())))
             for path in self._files:
-                if path != whole:
+                if path != merged:
                     path.unlink(missing_ok=True)
-            self._files = [whole]
+            self._files = [merged]
 
     def _write(self, keys: Sequence[bytes], vectors: Matrix) -> Path:
         rows = np.empty(len(keys), self._row)
         rows["text"] = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16)
         rows["vector"] = vectors
         path = self._folder / f"{_digest(b''.join(sorted(keys)).hex()).hex()}.npy"
-        with replacing(path) as aside, aside.open("wb") as file:
+        with atomic_path(path) as aside, aside.open("wb") as file:
             np.save(file, rows)
         return path
 
@@ -149,8 +150,8 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-def _version(name: str, model: Any) -> str:
-    """The commit that was loaded; of a folder, the digest of what is in it."""
+def _weights_version(name: str, model: Any) -> str:
+    """Return the commit of the loaded model or, for a folder, the digest of its files."""
     folder = Path(name)
     if not folder.is_dir():
         return str(getattr(model[0].auto_model.config, "_commit_hash", None))

@@ -24,11 +24,11 @@ from starvec_assets.text.documents import (
         ("notepad-plus-plus/notepad++", "notepad plus plus notepad++"),
     ],
 )
-def test_names_are_split_into_words_and_kept_whole(name: str, words: str) -> None:
+def test_names_are_split_into_words_and_their_parts(name: str, words: str) -> None:
     assert name_words(name) == words
 
 
-def test_document_has_a_line_for_each_thing_known() -> None:
+def test_document_has_a_line_per_known_field() -> None:
     text = document("a/b", "  Does\nthings ", "Rust", ["cli", "tool"], "# Title\n\nLong story")
     assert text == "a b\nDoes things\nRust\ncli tool\nTitle Long story"
 
@@ -57,7 +57,7 @@ import secret_sauce
 """
 
 
-def test_readme_keeps_its_words_alone() -> None:
+def test_markup_urls_and_code_are_removed_from_a_readme() -> None:
     assert plain_readme(README) == "Fast Project & friends See the user guide or reference, at bold words table"
 
 
@@ -66,13 +66,13 @@ def test_readme_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("part", ["<!--", "[", "![", "<", "```\n", "[a](", "](", "https://", "\\", "[x]: y\n", "&amp;"])
-def test_hostile_readme_costs_little(part: str) -> None:
-    start = time.perf_counter()
+def test_hostile_readme_is_parsed_in_linear_time(part: str) -> None:
+    start = time.process_time()  # of this process alone: a busy machine does not fail the test
     plain_readme(part * 100_000)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 10
 
 
-def test_folder_readmes_finds_files_whatever_their_case(tmp_path: Path) -> None:
+def test_folder_readmes_ignores_letter_case(tmp_path: Path) -> None:
     (tmp_path / "Owner__Some.Name.md").write_bytes(b"hello \xff")
     (tmp_path / "owner__folder.md").mkdir()
     read = folder_readmes(tmp_path)
@@ -81,7 +81,7 @@ def test_folder_readmes_finds_files_whatever_their_case(tmp_path: Path) -> None:
     assert read("owner/folder") is None
 
 
-def test_folder_readmes_never_leaves_its_folder(tmp_path: Path) -> None:
+def test_folder_readmes_reads_no_file_outside_its_folder(tmp_path: Path) -> None:
     (tmp_path / "secret.md").write_text("x")
     inside = tmp_path / "readmes"
     inside.mkdir()
@@ -93,8 +93,8 @@ def test_missing_folder_is_an_error(tmp_path: Path) -> None:
         folder_readmes(tmp_path / "nowhere")
 
 
-def test_first_readmes_asks_for_no_more_than_told() -> None:
-    asked: list[str] = []
-    read = first_readmes(lambda name: asked.append(name) or name, 2)  # type: ignore[func-returns-value]
+def test_first_readmes_stops_after_its_limit() -> None:
+    names: list[str] = []
+    read = first_readmes(lambda name: names.append(name) or name, 2)  # type: ignore[func-returns-value]
     assert [read(name) for name in ("a/a", "b/b", "c/c")] == ["a/a", "b/b", None]
-    assert asked == ["a/a", "b/b"]
+    assert names == ["a/a", "b/b"]

@@ -21,7 +21,7 @@ def corpus(per_field: int = 40, seed: int = 0) -> tuple[list[str], list[str]]:
     return texts, fields
 
 
-def test_texts_of_one_field_lie_together() -> None:
+def test_texts_of_one_field_are_nearest_to_each_other() -> None:
     texts, fields = corpus()
     vectors = TfidfSvdEncoder().encode(texts, 8)
     cosines = vectors @ vectors.T
@@ -30,14 +30,14 @@ def test_texts_of_one_field_lie_together() -> None:
     assert nearest == fields
 
 
-def test_texts_without_a_common_word_lie_together_through_the_words_between() -> None:
+def test_texts_without_a_common_word_are_close_through_co_occurring_words() -> None:
     texts, _ = corpus()
     vectors = TfidfSvdEncoder().encode([*texts, "neural tensor", "gradient layer", "css html"], 8)
     a, b, other = vectors[-3:]
     assert a @ b > 0.5 > a @ other
 
 
-def test_languages_of_one_letter_are_words() -> None:
+def test_one_letter_language_names_are_tokens() -> None:
     texts, _ = corpus()
     systems = ["kernel driver\nC", "driver firmware\nC", "kernel firmware\nC"] * 5
     vectors = TfidfSvdEncoder().encode([*texts, *systems, "c", "C++", "kernel", "css"], 8)
@@ -46,7 +46,7 @@ def test_languages_of_one_letter_are_words() -> None:
     assert not cpp.any(), "C++ is not C"
 
 
-def test_rows_are_unit_float32_of_the_asked_width() -> None:
+def test_rows_are_unit_float32_of_the_requested_width() -> None:
     texts, _ = corpus()
     vectors = TfidfSvdEncoder().encode(texts, 16)
     assert vectors.dtype == np.float32
@@ -54,21 +54,21 @@ def test_rows_are_unit_float32_of_the_asked_width() -> None:
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_empty_and_unknown_texts_are_zero_rows() -> None:
+def test_texts_without_a_known_word_are_zero_rows() -> None:
     texts, _ = corpus()
     vectors = TfidfSvdEncoder().encode([*texts, "", "zzzz unheard"], 8)
     assert not vectors[-2:].any()
     assert vectors[:-2].any(axis=1).all()
 
 
-def test_words_beyond_the_head_still_count_in_their_text() -> None:
+def test_words_beyond_the_head_count_in_the_mean() -> None:
     texts, _ = corpus()
     vectors = TfidfSvdEncoder().encode([*texts, " " * 700 + "sql database query", "join storage", "css html"], 8)
     long, same, other = vectors[-3:]
     assert long @ same > 0.5 > long @ other
 
 
-def test_more_dimensions_than_words_are_zero_columns() -> None:
+def test_dimensions_beyond_the_rank_are_zero_columns() -> None:
     texts, _ = corpus()
     vectors = TfidfSvdEncoder().encode(texts, 128)
     assert vectors.shape == (len(texts), 128)
@@ -80,10 +80,10 @@ def test_same_texts_and_seed_give_the_same_bytes() -> None:
     assert TfidfSvdEncoder(3).encode(texts, 8).tobytes() == TfidfSvdEncoder(3).encode(texts, 8).tobytes()
 
 
-def test_blocks_of_words_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_size_does_not_change_the_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     texts, _ = corpus()
     whole = TfidfSvdEncoder().encode(texts, 8)
-    monkeypatch.setattr(TfidfSvdEncoder, "words_a_block", 3)
+    monkeypatch.setattr(TfidfSvdEncoder, "block_words", 3)
     assert np.allclose(TfidfSvdEncoder().encode(texts, 8), whole, atol=1e-5)
 
 

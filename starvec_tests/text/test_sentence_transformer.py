@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.text.sentence_transformer import BatchCache, SentenceTransformerEncoder
+from starvec_assets.text.sentence_transformer import EmbeddingCache, SentenceTransformerEncoder
 from starvec_assets.vectors import unit_rows
 
 TEXTS = ["a fast web server", "web server", "", "neural network training in python with many more words", "python"]
@@ -56,12 +56,11 @@ def encoder(model: Path, cache: Path, **options: Any) -> SentenceTransformerEnco
     return SentenceTransformerEncoder(cache, model=str(model), **({"batch_size": 2} | options))
 
 
-def test_vectors_are_the_first_components_made_unit_again(tiny_model: Path, tmp_path: Path) -> None:
+def test_vectors_are_the_first_components_normalized(tiny_model: Path, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
     vectors = encoder(tiny_model, tmp_path).encode(TEXTS, 16)
-    spoken = [text for text in TEXTS if text]
-    whole = SentenceTransformer(str(tiny_model), device="cpu").encode(spoken)
+    whole = SentenceTransformer(str(tiny_model), device="cpu").encode([text for text in TEXTS if text])
     assert whole.shape[1] == 48
     assert vectors.dtype == np.float32
     assert np.allclose(vectors[[0, 1, 3, 4]], unit_rows(whole[:, :16]), atol=1e-5)
@@ -69,7 +68,7 @@ def test_vectors_are_the_first_components_made_unit_again(tiny_model: Path, tmp_
 
 
 class Killed(BaseException):
-    """What a kill is to the code under test."""
+    """Simulates a kill: no handler of Exception catches it."""
 
 
 def count_encoded(monkeypatch: pytest.MonkeyPatch, kill_after: int = 1 << 30) -> list[str]:
@@ -88,7 +87,7 @@ def count_encoded(monkeypatch: pytest.MonkeyPatch, kill_after: int = 1 << 30) ->
     return done
 
 
-def test_killed_run_goes_on_after_its_last_batch(
+def test_killed_run_resumes_after_its_last_batch(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = encoder(tiny_model, tmp_path / "other").encode(TEXTS, 16)
@@ -121,16 +120,16 @@ def test_other_widths_and_other_weights_do_not_share_a_cache(
     assert encoder(tiny_model, tmp_path).encode(TEXTS, 8).shape == (5, 8)
     assert len(done) == 4
     config = tiny_model / "config.json"
-    kept = config.read_text()
+    original = config.read_text()
     try:
-        config.write_text(json.dumps(json.loads(kept) | {"rope_theta": 5.0}))
+        config.write_text(json.dumps(json.loads(original) | {"rope_theta": 5.0}))
         encoder(tiny_model, tmp_path).encode(TEXTS, 8)
     finally:
-        config.write_text(kept)
+        config.write_text(original)
     assert len(done) == 8
 
 
-def test_model_narrower_than_asked_is_an_error(tiny_model: Path, tmp_path: Path) -> None:
+def test_model_narrower_than_dim_is_an_error(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(StarvecError, match="48 dimensions, fewer than 128"):
         encoder(tiny_model, tmp_path).encode(TEXTS, 128)
 
@@ -163,18 +162,18 @@ def test_missing_package_says_what_to_install(tmp_path: Path, monkeypatch: pytes
         SentenceTransformerEncoder(tmp_path).encode(TEXTS, 16)
 
 
-def test_cache_drops_damaged_files_and_keeps_the_rest(tmp_path: Path) -> None:
+def test_cache_drops_damaged_files_only(tmp_path: Path) -> None:
     keys = [bytes([i]) * 16 for i in range(4)]
     vectors = np.arange(8, dtype=np.float32).reshape(4, 2)
-    cache = BatchCache(tmp_path, 2)
+    cache = EmbeddingCache(tmp_path, 2)
     cache.add(keys[:2], vectors[:2])
     cache.add(keys[2:], vectors[2:])
     damaged = sorted(tmp_path.glob("*.npy"))[0]
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    again = BatchCache(tmp_path, 2)
+    again = EmbeddingCache(tmp_path, 2)
     kept = [key for key in keys if key in again]
     assert kept in (keys[:2], keys[2:])
     again.merge()
     assert len(list(tmp_path.iterdir())) == 1
-    merged = BatchCache(tmp_path, 2)
+    merged = EmbeddingCache(tmp_path, 2)
     assert [merged[key].tolist() for key in kept] == [vectors[keys.index(key)].tolist() for key in kept]

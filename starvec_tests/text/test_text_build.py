@@ -6,13 +6,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
-from starvec_assets.text.build import build_text_vectors
+from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.text.build import build_text_vectors, text_metadata
 from starvec_assets.vectors import Matrix
 
 
 class Recorder:
-    """An encoder that keeps what it was given; texts with the word nothing say nothing."""
+    """An encoder that records its texts and returns a zero row for texts with the word nothing."""
 
     name = "recorder"
 
@@ -28,7 +30,7 @@ class Recorder:
 
 
 @pytest.fixture
-def tables(tmp_path: Path) -> tuple[Path, Path]:
+def inputs(tmp_path: Path) -> tuple[RepoCatalog, Corpus]:
     catalogue, vocabulary = tmp_path / "catalogue.parquet", tmp_path / "repos.parquet"
     pq.write_table(
         pa.table(
@@ -45,33 +47,38 @@ def tables(tmp_path: Path) -> tuple[Path, Path]:
     pq.write_table(
         pa.table({"index": [0, 1, 2], "repo_id": [3, 1, 2], "name": ["c/three", "a/one", "b/nothing"]}), vocabulary
     )
-    return catalogue, vocabulary
+    return RepoCatalog(catalogue), Corpus.load(tmp_path)
 
 
-def test_rows_stand_in_vocabulary_order_and_silent_ones_are_flagged(tables: tuple[Path, Path], tmp_path: Path) -> None:
+def test_rows_are_in_vocabulary_order_and_texts_without_a_vector_are_flagged(
+    inputs: tuple[RepoCatalog, Corpus], tmp_path: Path
+) -> None:
     encoder = Recorder()
-    summary = build_text_vectors(*tables, encoder, 4, tmp_path, readmes={"a/one": "Hello"}.get)
+    summary = build_text_vectors(*inputs, encoder, 4, tmp_path, readmes={"a/one": "Hello"}.get)
     assert encoder.texts == ["c three\nThird thing", "a one\nGo\nx y\nHello", "b nothing"]
     assert np.load(tmp_path / "has_text.npy").tolist() == [True, True, False]
     vectors = np.load(tmp_path / "vectors.npy")
     assert (vectors.dtype, vectors.shape) == (np.float32, (3, 4))
     assert (summary.n, summary.described, summary.with_readme, summary.with_vector) == (3, 1, 1, 2)
+    metadata = text_metadata(summary)
+    assert metadata["share with a vector"] == pytest.approx(2 / 3)
+    assert "| with a README | 1 |" in str(metadata["repositories"])
 
 
-def test_tables_that_do_not_belong_together_are_an_error(tables: tuple[Path, Path], tmp_path: Path) -> None:
-    catalogue, vocabulary = tables
-    pq.write_table(pa.table({"repo_id": [1, 99]}), vocabulary)
+def test_a_corpus_with_repositories_missing_from_the_catalogue_is_an_error(
+    inputs: tuple[RepoCatalog, Corpus], tmp_path: Path
+) -> None:
+    pq.write_table(pa.table({"repo_id": [1, 99]}), inputs[1].repos_path)
     with pytest.raises(StarvecError, match="1 of 2 repositories"):
-        build_text_vectors(catalogue, vocabulary, Recorder(), 4, tmp_path)
+        build_text_vectors(*inputs, Recorder(), 4, tmp_path)
 
 
-def test_encoder_with_another_width_is_an_error(tables: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(StarvecError, match=r"recorder gave float32\[3, 7\] for 3 texts in 4 dimensions"):
-        build_text_vectors(*tables, Recorder(width=7), 4, tmp_path)
+def test_encoder_output_of_another_width_is_an_error(inputs: tuple[RepoCatalog, Corpus], tmp_path: Path) -> None:
+    with pytest.raises(StarvecError, match=r"recorder returned float32\[3, 7\] for 3 texts in 4 dimensions"):
+        build_text_vectors(*inputs, Recorder(width=7), 4, tmp_path)
 
 
-def test_nothing_said_at_all_is_an_error(tables: tuple[Path, Path], tmp_path: Path) -> None:
-    catalogue, vocabulary = tables
-    pq.write_table(pa.table({"repo_id": [2]}), vocabulary)
+def test_zero_rows_only_are_an_error(inputs: tuple[RepoCatalog, Corpus], tmp_path: Path) -> None:
+    pq.write_table(pa.table({"repo_id": [2]}), inputs[1].repos_path)
     with pytest.raises(StarvecError, match="found nothing"):
-        build_text_vectors(catalogue, vocabulary, Recorder(), 4, tmp_path)
+        build_text_vectors(*inputs, Recorder(), 4, tmp_path)
