@@ -46,7 +46,7 @@ from starvec_assets.vectors import Matrix
 DIM, BATCH, LITERAL_EPOCHS, THREADS = 128, 1024, 10, 2
 HELD_OUT, LEAST_STARS, LEAST_STARGAZERS = 800, 4, 5
 USERS_A_BLOCK = 100_000
-HALVES = {"pooled": 1, "bucket_a": 100_000, "bucket_b": 100_000}
+HALVES = {"users_per_bag": 1, "bucket_a": 100_000, "bucket_b": 100_000}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def ours(corpus: Corpus, **change: Any) -> Made:
     from starvec_assets.training.trainer import train
 
     settings, text = TrainSettings(**change), None
-    if "text" in settings.start:
+    if "text" in settings.init:
         repos = pq.read_table(corpus.folder / "repos.parquet").to_pylist()
         texts = [document(repo["name"], repo["description"], repo["language"]) for repo in repos]
         text = TfidfSvdEncoder().encode(texts, settings.dim)
@@ -228,11 +228,11 @@ class Method:
 
 METHODS = {
     "text": Method("**starvec, defaults (stars and text)**", ours),
-    "stars": Method("**starvec, stars only**", lambda corpus: ours(corpus, start="spectral")),
+    "stars": Method("**starvec, stars only**", lambda corpus: ours(corpus, init="spectral")),
     "same_loss": Method(
         "the literal recipe in starvec's step",
         lambda corpus: ours(
-            corpus, start="random", loss="multi_similarity", neighbours=0, mean_removal=0, batch=BATCH, **HALVES
+            corpus, init="random", loss="multi_similarity", neighbours=0, center_fraction=0, batch=BATCH, **HALVES
         ),
     ),
     "literal": Method(f"the literal recipe, {LITERAL_EPOCHS} epochs", literal),
@@ -284,7 +284,7 @@ def scale(share: float, start: str) -> dict[str, float]:
         train(
             lists,
             repos,
-            TrainSettings.model_validate({"epochs": 1, "start": start}),
+            TrainSettings.model_validate({"epochs": 1, "init": start}),
             text=None,
             heldout=split_lists(lists.first(1000), 10, 800, seed=0),
             device=pick_device("cpu"),

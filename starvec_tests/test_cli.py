@@ -218,14 +218,14 @@ def test_a_person_who_starred_nothing_is_told_about_github(folder: Path):
             r"^starvec: --set trained_embeddings: dim is 1: it should be greater than or equal to 2; lr is 'fast': it",
         ),
         (
-            ["--set", "trained_embeddings.batch=4", "--set", "trained_embeddings.pooled=8"],
+            ["--set", "trained_embeddings.batch=4", "--set", "trained_embeddings.users_per_bag=8"],
             MONTH,
-            r"set pooled to 2 or less",
+            r"set users_per_bag to 2 or less",
         ),
         (["--set", "user_buckets.min_users=5000"], MONTH, r"too few users: .*min_users 5,000"),
         (["--set", "user_buckets.min_stargazers=5000"], MONTH, r"empty vocabulary: .*lower min_stargazers"),
         (
-            ["--set", "readme_init_vectors.dim=64", "--set", "trained_embeddings.start=text+spectral"],
+            ["--set", "readme_init_vectors.dim=64", "--set", "trained_embeddings.init=text+spectral"],
             MONTH,
             r"the text vectors are \d+ x 64 but \d+ x 128 are needed",
         ),
@@ -267,7 +267,7 @@ def test_what_is_below_the_months_is_made_again_without_them(folder: Path):
         "--awesome",
         "none",
         "--set",
-        "trained_embeddings.start=random",
+        "trained_embeddings.init=random",
         "--set",
         "trained_embeddings.epochs=0",
     )

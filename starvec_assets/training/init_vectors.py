@@ -13,25 +13,25 @@ ROWS = 1 << 11
 
 
 def make_init_vectors(corpus: RaggedArray, n: int, text: Matrix | None, settings: TrainSettings) -> Matrix:
-    """The start that `settings.start` names: unit rows, float32 [n, dim].
+    """The start that `settings.init` names: unit rows, float32 [n, dim].
 
     Raises StarvecError for text vectors that are missing or of another shape and for dimensions the data does not have.
     """
     d, seed = settings.dim, settings.seed
-    if settings.start == "random":
+    if settings.init == "random":
         return unit_rows(random_start(n, d, seed))
-    if settings.start == "spectral":
+    if settings.init == "spectral":
         return unit_rows(spectral_start(corpus, n, d, seed))
-    if settings.start == "ppmi":
+    if settings.init == "ppmi":
         return unit_rows(ppmi_start(corpus, n, d, seed))
     if text is None:
-        raise StarvecError(f"start is {settings.start!r} but there are no text vectors: choose spectral or random")
+        raise StarvecError(f"start is {settings.init!r} but there are no text vectors: choose spectral or random")
     if text.shape != (n, d):
         raise StarvecError(
             f"the text vectors are {' x '.join(map(str, text.shape))} but {n} x {d} are needed: materialize "
             f"readme_init_vectors again on this vocabulary with {d} dimensions, or choose the start spectral"
         )
-    if settings.start == "text":
+    if settings.init == "text":
         return text_start(text, seed)
     return unit_rows(joint_start(spectral_start(corpus, n, d, seed), text, settings.text_weight))
 

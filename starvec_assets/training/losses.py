@@ -77,10 +77,10 @@ class Objective:
     ) -> None:
         """`popularity` int64 [n]: how often each repository is starred."""
         self.settings, self.sampler, self.neighbours, self.crew = settings, sampler, neighbours, crew
-        self.prior = popularity.clamp(min=1).log() * -settings.popularity
+        self.prior = popularity.clamp(min=1).log() * -settings.popularity_exponent
         if neighbours is not None:
-            self.neighbour_prior = neighbours.drawn.clamp(min=1e-3).log() * -settings.popularity
-        labelled = settings.miner != "none" or settings.memory > 0
+            self.neighbour_prior = neighbours.drawn.clamp(min=1e-3).log() * -settings.popularity_exponent
+        labelled = settings.miner != "none" or settings.memory_size > 0
         self.library = Library(settings, popularity.device) if labelled else None
 
     def draw(self, epoch: int, step: int) -> Task:
@@ -323,9 +323,9 @@ class Library:
             self.miner = miners.MultiSimilarityMiner()
         elif settings.miner == "hard":
             self.miner = miners.BatchEasyHardMiner(pos_strategy="all", neg_strategy="hard")
-        self.memory = bool(settings.memory)
+        self.memory = bool(settings.memory_size)
         if self.memory:
-            self.loss = Memory(self.loss, settings.dim, settings.memory, self.miner).to(device)
+            self.loss = Memory(self.loss, settings.dim, settings.memory_size, self.miner).to(device)
 
     def __call__(self, buckets: torch.Tensor, people: torch.Tensor) -> torch.Tensor:
         """The mean loss of buckets A then B of `people`, float32 [2P, d]."""

@@ -21,8 +21,8 @@ class RowOptimizer(ABC):
 
     def __init__(self, weight: torch.Tensor, settings: TrainSettings, crew: ThreadPool = ALONE) -> None:
         self.weight, self.crew = weight, crew
-        self.anchor = settings.anchor
-        self.state: dict[str, torch.Tensor] = {"start": weight.clone()} if settings.anchor else {}
+        self.anchor = settings.l2_to_init
+        self.state: dict[str, torch.Tensor] = {"start": weight.clone()} if settings.l2_to_init else {}
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Put back the state that a checkpoint kept."""
@@ -90,7 +90,7 @@ class RowAdam(RowOptimizer):
 
 def make_optimizer(weight: torch.Tensor, settings: TrainSettings, crew: ThreadPool = ALONE) -> RowOptimizer:
     """The optimiser that the settings name."""
-    return (RowAdam if settings.optimiser == "adam" else RowAdagrad)(weight, settings, crew)
+    return (RowAdam if settings.optimizer == "adam" else RowAdagrad)(weight, settings, crew)
 
 
 def _mean_square(gradients: torch.Tensor) -> torch.Tensor:

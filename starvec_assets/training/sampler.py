@@ -65,7 +65,7 @@ class Sampler:
         a_sizes = np.minimum(settings.bucket_a, lengths - b_sizes)
 
         begins, pool = self.begins[users], lengths
-        if settings.split == "window":  # only from a run of neighbouring stars, at a random place of each list
+        if settings.bucket_sampling == "window":  # only from a run of neighbouring stars, at a random place of each list
             pool = a_sizes + b_sizes
             room = to_device(lengths - pool + 1, device)
             begins = begins + (_hash(begins, ~salt) & 0x7FFFFFFF) % room
@@ -74,8 +74,8 @@ class Sampler:
         places = np.cumsum(pool) - pool
         a = _ranges(to_device(places + b_sizes, device), a_sizes, device)[0]
         b = _ranges(to_device(places, device), b_sizes, device)[0]
-        first = np.arange(0, len(chosen), settings.pooled)
-        people = users[:: settings.pooled]
+        first = np.arange(0, len(chosen), settings.users_per_bag)
+        people = users[:: settings.users_per_bag]
         a_sizes, b_sizes = np.add.reduceat(a_sizes, first), np.add.reduceat(b_sizes, first)
         return Batch(people, items[a], items[b], a_sizes, b_sizes, len(chosen))
 

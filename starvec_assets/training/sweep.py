@@ -29,7 +29,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
 from starvec_assets.parquet import column, write_table
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.ranking.groups import group_scores, in_vocabulary
+from starvec_assets.ranking.groups import group_scores, load_groups
 from starvec_assets.ranking.heldout import heldout_scores
 from starvec_assets.training.checkpoint import code_digest
 from starvec_assets.training.device import pick_device
@@ -38,21 +38,21 @@ from starvec_assets.training.launch import LEASE
 from starvec_assets.training.settings import TrainSettings
 
 MOST_ROWS = 200
-HALVES = "pooled=1 bucket_a=100000 bucket_b=100000"
+HALVES = "users_per_bag=1 bucket_a=100000 bucket_b=100000"
 GRID = [
     "",
-    "start alone: epochs=0 neighbours=0 start=random,text,spectral,ppmi,text+spectral",
-    "start=random,text,spectral,ppmi",
-    f"literal recipe: start=random loss=multi_similarity neighbours=0 mean_removal=0 {HALVES}",
+    "start alone: epochs=0 neighbours=0 init=random,text,spectral,ppmi,text+spectral",
+    "init=random,text,spectral,ppmi",
+    f"literal recipe: init=random loss=multi_similarity neighbours=0 center_fraction=0 {HALVES}",
     "loss=ntxent,multi_similarity",
     "loss=multi_similarity miner=multi_similarity,hard",
-    "loss=multi_similarity memory=8192",
+    "loss=multi_similarity memory_size=8192",
     "bucket_weight=0",
     "neighbours=0",
     f"halves: {HALVES}",
     "small buckets: bucket_a=8 bucket_b=8",
-    "ordered window: split=window bucket_a=8 bucket_b=8",
-    "pooled=1",
+    "ordered window: bucket_sampling=window bucket_a=8 bucket_b=8",
+    "users_per_bag=1",
 ]
 
 
@@ -213,7 +213,7 @@ def train_apart(settings: TrainSettings, bench: Bench, scratch: Path) -> Score:
         raise StarvecError((scratch / "error.txt").read_text())
     raise StarvecError(
         f"its process was ended from outside (code {code}), as the system does when memory runs out: lower batch (now "
-        f"{settings.batch}) or memory (now {settings.memory}), or drop the miner (now {settings.miner})"
+        f"{settings.batch}) or memory (now {settings.memory_size}), or drop the miner (now {settings.miner})"
     )
 
 
@@ -241,7 +241,7 @@ def train_row(settings: TrainSettings, bench: Bench, scratch: Path) -> Score:
     seconds = time.perf_counter() - began
     shutil.rmtree(checkpoint, ignore_errors=True)
     people = heldout_scores(result.vectors, *heldout, repos["stars"].to_numpy())
-    groups = in_vocabulary(Path(bench.groups), repos["repo_id"].to_numpy())
+    groups = load_groups(Path(bench.groups), repos["repo_id"].to_numpy())
     return Score(
         awesome_ndcg_10=float(group_scores(result.vectors, groups, (10,))[10].mean()) if len(groups.members) else None,
         heldout_recall_50=float(people.recall.mean()),

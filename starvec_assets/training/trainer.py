@@ -107,7 +107,7 @@ def train(
 
         def finished() -> Matrix:
             vectors = model.weight.cpu().numpy()
-            return unit_rows(vectors - np.float32(settings.mean_removal) * vectors.mean(axis=0))
+            return unit_rows(vectors - np.float32(settings.center_fraction) * vectors.mean(axis=0))
 
         def judge(loss: float | None, seconds: float) -> None:
             """Append the epoch that just ended."""
@@ -174,7 +174,7 @@ def _check(corpus: RaggedArray, n: int, settings: TrainSettings, heldout: tuple[
     few = int((corpus.lengths < 2).sum())
     if few:
         raise StarvecError(
-            f"{few} users have fewer than 2 stars, too few for two buckets: raise min_known of user_buckets"
+            f"{few} users have fewer than 2 stars, too few for two buckets: raise min_vocabulary_stars of user_buckets"
         )
     if settings.dim > n:
         raise StarvecError(f"dim is {settings.dim} but there are {n} repositories: set dim to {n} or less")
@@ -191,8 +191,8 @@ def _neighbours(
     items, weights = np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
     if ranks.first:
         items, weights = cooccurrence_neighbours(corpus, n, k, seed=settings.seed)
-        if text is not None and "text" in settings.start and settings.text_likeness > 0:
-            items, weights = add_text_neighbours(items, weights, text, settings.text_likeness)
+        if text is not None and "text" in settings.init and settings.text_neighbour_weight > 0:
+            items, weights = add_text_neighbours(items, weights, text, settings.text_neighbour_weight)
         weights **= settings.neighbour_power
     tensors = torch.from_numpy(items).to(device.torch), torch.from_numpy(weights).to(device.torch)
     ranks.copy_first(*tensors)
@@ -244,7 +244,7 @@ def _memory_named(settings: TrainSettings, device: Device) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
-            least = max(4, 2 * settings.pooled)  # two people at least must be told apart
+            least = max(4, 2 * settings.users_per_bag)  # two people at least must be told apart
             way_out = f"batch to {max(settings.batch // 2, least)}" if settings.batch > least else "dim lower"
             raise StarvecError(
                 f"{device.name} ran out of memory with batch {settings.batch}, dim {settings.dim}: set {way_out}"

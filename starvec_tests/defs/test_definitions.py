@@ -71,8 +71,8 @@ def test_a_value_out_of_bounds_is_a_message_without_a_retry():
         "epochs is -3: it should be greater than or equal to 0; lr is 0: it should be greater than 0"
     )
     assert not refused.value.allow_retries
-    with pytest.raises(dg.Failure, match="set pooled to 2 or less"):
-        TrainedEmbeddingsConfig(batch=4, pooled=8)
+    with pytest.raises(dg.Failure, match="set users_per_bag to 2 or less"):
+        TrainedEmbeddingsConfig(batch=4, users_per_bag=8)
 
 
 def test_every_config_field_is_described_and_its_default_is_valid(loaded: dg.Definitions):

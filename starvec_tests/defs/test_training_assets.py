@@ -16,7 +16,7 @@ from starvec_assets.ragged import RaggedArray
 from starvec_assets.store import ArtifactStore
 
 N, USERS, D = 100, 240, 16
-SMALL = {"dim": D, "batch": 64, "epochs": 2, "start": "random", "lr": 0.1, "neighbours": 0}
+SMALL = {"dim": D, "batch": 64, "epochs": 2, "init": "random", "lr": 0.1, "neighbours": 0}
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,18 @@
-"""A world of ten interests, small enough to train on in a moment."""
+"""Fixtures of the planted corpus."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from planted_corpus import CPU, N, Runner, planted_lists
 
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.heldout import split_lists
+from starvec_assets.training.epoch_metrics import TrainResult
 from starvec_assets.training.settings import TrainSettings
-
-N = 200
+from starvec_assets.training.trainer import train
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -22,26 +24,36 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def world(users: int, seed: int) -> RaggedArray:
-    """Each user stars about 12 repositories, most of them of one interest of 20."""
-    rng = np.random.default_rng(seed)
-    lists = []
-    for _ in range(users):
-        near = rng.choice(20, 10, replace=False) + 20 * rng.integers(10)
-        lists.append(rng.permutation(np.union1d(near, rng.choice(N, 2))).astype(np.int32))
-    return RaggedArray.of(lists)
-
-
 @pytest.fixture(scope="session")
 def corpus() -> RaggedArray:
-    return world(300, seed=1)
+    return planted_lists(300, seed=1)
 
 
 @pytest.fixture(scope="session")
 def heldout() -> tuple[RaggedArray, RaggedArray]:
-    return split_lists(world(40, seed=2), least=10, most=800, seed=0)
+    return split_lists(planted_lists(40, seed=2), min_items=10, max_items=800, seed=0)
 
 
 @pytest.fixture(scope="session")
 def small() -> TrainSettings:
-    return TrainSettings(dim=16, batch=64, epochs=3, patience=3, start="random", lr=0.1)
+    return TrainSettings(dim=16, batch=64, epochs=3, patience=3, init="random", lr=0.1)
+
+
+@pytest.fixture
+def run(tmp_path: Path, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], small: TrainSettings) -> Runner:
+    """`train` on the planted corpus with the small settings, except for what is passed."""
+
+    def run(settings: TrainSettings = small, lists: RaggedArray = corpus, n: int = N, **more: Any) -> TrainResult:
+        return train(
+            lists,
+            n,
+            settings,
+            text=more.get("text"),
+            heldout=more.get("heldout", heldout),
+            device=more.get("device", CPU),
+            checkpoint=more.get("folder", tmp_path / "checkpoint"),
+            input_key=more.get("input_key", "planted"),
+            on_epoch=more.get("on_epoch", lambda epoch: None),
+        )
+
+    return run

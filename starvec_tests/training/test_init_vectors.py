@@ -90,9 +90,24 @@ def test_more_dimensions_than_the_data_has_are_refused() -> None:
 
 @pytest.mark.parametrize("start", ["random", "text", "spectral", "ppmi", "text+spectral"])
 def test_every_start_is_unit_rows(corpus: RaggedArray, start: str) -> None:
-    settings = TrainSettings.model_validate({"dim": 8, "start": start})
+    settings = TrainSettings.model_validate({"dim": 8, "init": start})
     text = np.random.default_rng(0).standard_normal((N, 8)).astype(np.float32)
     got = make_init_vectors(corpus, N, text, settings)
     assert got.shape == (N, 8)
     assert got.dtype == np.float32
     assert np.allclose(np.linalg.norm(got, axis=1), 1, atol=1e-5)
+
+
+def test_each_init_is_the_function_of_its_name(corpus: RaggedArray) -> None:
+    text = np.random.default_rng(0).standard_normal((N, 8)).astype(np.float32)
+    spectral = spectral_start(corpus, N, 8, 3)
+    expected = {
+        "random": random_start(N, 8, 3),
+        "text": text_start(text, 3),
+        "spectral": spectral,
+        "ppmi": ppmi_start(corpus, N, 8, 3),
+        "text+spectral": joint_start(spectral, text, 0.2),
+    }
+    for init, vectors in expected.items():
+        settings = TrainSettings.model_validate({"dim": 8, "init": init, "seed": 3, "text_weight": 0.2})
+        assert np.allclose(make_init_vectors(corpus, N, text, settings), unit_rows(vectors), atol=1e-5)

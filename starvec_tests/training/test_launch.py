@@ -36,7 +36,7 @@ def job(
         settings=small.model_dump(),
         text=None,
         checkpoint=str(tmp_path / "checkpoint"),
-        input_key="world",
+        input_key="planted",
         out=str(tmp_path / "out"),
         device="cpu",
         precision="float32",
@@ -59,7 +59,7 @@ def alone(
         heldout=heldout,
         device=Device(torch.device("cpu"), "CPU", 0, "float32"),
         checkpoint=tmp_path_factory.mktemp("alone"),
-        input_key="world",
+        input_key="planted",
         on_epoch=lambda epoch: None,
     )
 
@@ -161,7 +161,7 @@ def test_ranks_go_on_where_killed_ones_were(
         heldout=heldout,
         device=Device(torch.device("cpu"), "CPU", 0, "float32"),
         checkpoint=tmp_path / "whole",
-        input_key="world",
+        input_key="planted",
         on_epoch=lambda epoch: None,
     )
     assert np.allclose(resumed.losses, whole.losses, rtol=1e-2)

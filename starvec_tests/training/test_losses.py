@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pytorch_metric_learning.losses import MultiSimilarityLoss, NTXentLoss
+from pytorch_metric_learning.losses import CrossBatchMemory, MultiSimilarityLoss, NTXentLoss
 from torch.nn.functional import normalize
 
 from starvec_assets.ragged import RaggedArray
@@ -24,7 +24,7 @@ WEIGHTS = torch.tensor([[3.0, 2.0, 1.0], [5.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
 
 def objective(neighbours: bool = False, **change: Any) -> Objective:
     settings = TrainSettings.model_validate(
-        {"batch": 5, "pooled": 1, "bucket_b": 2, "neighbour_batch": 3, "bucket_weight": 0, **change}
+        {"batch": 5, "users_per_bag": 1, "bucket_b": 2, "neighbour_batch": 3, "bucket_weight": 0, **change}
     )
     nearest = torch.cat([NEAREST, torch.zeros(6, 3, dtype=torch.int32)])
     weights = torch.cat([WEIGHTS, torch.zeros(6, 3)])
@@ -63,7 +63,7 @@ def blocks_of_three_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         {"loss": "multi_similarity"},
         {"loss": "multi_similarity", "alpha": 5, "beta": 20, "base": 0.3},
         {"loss": "ntxent", "temperature": 0.07},
-        {"loss": "ntxent", "temperature": 0.5, "pooled": 2},
+        {"loss": "ntxent", "temperature": 0.5, "users_per_bag": 2},
     ],
 )
 def test_direct_masks_equal_labels(change: dict[str, Any], near: float) -> None:
@@ -102,7 +102,7 @@ def by_formula(
 @pytest.mark.parametrize("gamma", [0.0, 1.0])
 @pytest.mark.parametrize("pooled", [1, 2])
 def test_item_softmax_is_what_its_formula_says(gamma: float, pooled: int) -> None:
-    ours = objective(popularity=gamma, temperature=0.2, pooled=pooled)
+    ours = objective(popularity_exponent=gamma, temperature=0.2, users_per_bag=pooled)
     task = ours.draw(1, 0)
     a, b = (vectors_of(task).requires_grad_() for _ in range(2))
     expected, gradient = value_and_gradient(
@@ -110,12 +110,15 @@ def test_item_softmax_is_what_its_formula_says(gamma: float, pooled: int) -> Non
     )
     got, direct = value_and_gradient(ours(b, task), b)
     assert float(task.pairs[0].weights.sum()) == pytest.approx(1)
+    assert task.pairs[0].repeats is not None
+    assert task.pairs[0].repeats.any()  # a star drawn twice counts twice
     assert got == pytest.approx(expected, abs=1e-5)
     assert torch.allclose(direct, gradient, atol=1e-5)
 
 
-def test_neighbours_are_pulled_as_their_formula_says() -> None:
-    ours = objective(neighbours=True, temperature=0.2, neighbour_weight=3.0)
+@pytest.mark.parametrize("gamma", [0.5, 1.0])
+def test_neighbours_are_pulled_as_their_formula_says(gamma: float) -> None:
+    ours = objective(neighbours=True, temperature=0.2, neighbour_weight=3.0, popularity_exponent=gamma)
     task = ours.draw(1, 0)
     pairs = task.pairs[1]
     bags = np.split(task.items.numpy(), np.cumsum(task.sizes)[:-1])
@@ -123,7 +126,7 @@ def test_neighbours_are_pulled_as_their_formula_says() -> None:
     assert sorted(rows) == [0, 1, 2]
     a, b = (vectors_of(task).requires_grad_() for _ in range(2))
     shares = torch.zeros(9).index_add_(0, NEAREST.ravel().long(), (WEIGHTS / WEIGHTS.sum(1, keepdim=True)).ravel())
-    prior = -shares.clamp(min=1e-3).log()
+    prior = -gamma * shares.clamp(min=1e-3).log()
     expected, gradient = value_and_gradient(by_formula(normalize(a), task, pairs, prior, rows), a)
     got, direct = value_and_gradient(pair_loss(b, [pairs]), b)
     assert float(pairs.weights.sum()) == pytest.approx(3)
@@ -167,3 +170,41 @@ def test_a_batch_in_which_the_miner_finds_nothing_moves_nothing() -> None:
     value, gradient = value_and_gradient(library(apart, torch.arange(4)), apart)
     assert value == 0
     assert not gradient.any()
+
+
+def test_bucket_weight_adds_ntxent_between_buckets_to_item_softmax() -> None:
+    alone, both = objective(bucket_weight=0), objective(bucket_weight=0.5)
+    task = both.draw(1, 0)
+    vectors = vectors_of(task)
+    people = len(task.people)
+    without_b = torch.cat([vectors[:people], vectors[2 * people :]])  # alone looks up no bucket B
+    expected = alone(without_b, alone.draw(1, 0)) + 0.5 * NTXentLoss(0.1)(
+        vectors[: 2 * people], torch.cat([task.people, task.people])
+    )
+    assert both(vectors, task).item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_the_default_weights_are_in_the_pairs_of_a_step() -> None:
+    ours = objective(neighbours=True, bucket_weight=0.3, neighbour_weight=1.5, temperature=0.25)
+    buckets, stars, neighbours = ours.draw(1, 0).pairs
+    assert [float(pairs.weights.sum()) for pairs in (buckets, stars, neighbours)] == pytest.approx([0.3, 1, 1.5])
+    assert [pairs.scale for pairs in (buckets, stars, neighbours)] == [4, 4, 4]
+
+
+@pytest.mark.parametrize("miner", ["none", "hard"])
+def test_memory_adds_the_buckets_of_earlier_steps_as_the_library_does(miner: str) -> None:
+    settings = TrainSettings.model_validate(
+        {"loss": "ntxent", "miner": miner, "memory_size": 16, "dim": 8, "batch": 4, "users_per_bag": 1}
+    )
+    ours = Library(settings, CPU)
+    reference = CrossBatchMemory(NTXentLoss(0.1), 8, 16, Library(settings, CPU).miner)
+    generator = torch.Generator().manual_seed(0)
+    values = []
+    for step in range(4):
+        people = torch.arange(4) + 4 * step
+        buckets = torch.randn(8, 8, generator=generator)
+        values.append(ours(buckets, people).item())
+        assert values[-1] == pytest.approx(reference(buckets, torch.cat([people, people])).item(), abs=1e-5)
+    again = Library(settings, CPU)
+    again.load(ours.state())
+    assert again(buckets, people).item() == ours(buckets, people).item()

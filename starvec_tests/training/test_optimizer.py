@@ -21,7 +21,7 @@ def gradients(seed: int) -> torch.Tensor:
 
 def test_adam_is_adam_with_one_second_moment_a_row() -> None:
     weight, expected = table(), table()[[1, 4, 7]]
-    adam = make_optimizer(weight, TrainSettings(optimiser="adam"))
+    adam = make_optimizer(weight, TrainSettings(optimizer="adam"))
     mean, square = torch.zeros(3, 4), torch.zeros(3, 1)
     for step in range(1, 6):
         gradient = gradients(step)
@@ -36,7 +36,7 @@ def test_adam_is_adam_with_one_second_moment_a_row() -> None:
 
 def test_adagrad_divides_by_all_gradients_so_far() -> None:
     weight, expected = table(), table()[[1, 4, 7]]
-    adagrad = make_optimizer(weight, TrainSettings(optimiser="adagrad"))
+    adagrad = make_optimizer(weight, TrainSettings(optimizer="adagrad"))
     square = torch.zeros(3, 1)
     for step in range(1, 6):
         gradient = gradients(step)
@@ -47,7 +47,7 @@ def test_adagrad_divides_by_all_gradients_so_far() -> None:
     assert torch.allclose(weight[[1, 4, 7]], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("change", [{"optimiser": "adam"}, {"optimiser": "adagrad"}, {"anchor": 2.0}])
+@pytest.mark.parametrize("change", [{"optimizer": "adam"}, {"optimizer": "adagrad"}, {"l2_to_init": 2.0}])
 def test_a_mask_over_all_rows_steps_as_row_numbers_do(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimiser, "BLOCK", 2)
     settings = TrainSettings.model_validate(change)
@@ -68,9 +68,21 @@ def test_a_mask_over_all_rows_steps_as_row_numbers_do(change: dict[str, Any], mo
 def test_an_anchor_holds_rows_near_their_start() -> None:
     def distance(anchor: float) -> float:
         weight = table()
-        held = make_optimizer(weight, TrainSettings(anchor=anchor))
+        held = make_optimizer(weight, TrainSettings(l2_to_init=anchor))
         for _ in range(20):
             held.step(torch.tensor([1, 4, 7]), gradients(0), 0.05)
         return float((weight - table()).norm())
 
     assert distance(20.0) < distance(1.0) < distance(0.0)
+
+
+def test_l2_to_init_adds_its_gradient_to_the_change() -> None:
+    weight, init = table(), table()
+    anchored = make_optimizer(weight, TrainSettings(optimizer="adagrad", l2_to_init=2.0))
+    rows = torch.tensor([1, 4, 7])
+    weight[rows] = normalize(weight[rows] + 0.5)
+    expected, gradient = weight[rows].clone(), gradients(1)
+    anchored.step(rows, gradient, 0.1)
+    tangent = gradient - (gradient * expected).sum(1, keepdim=True) * expected
+    change = tangent / tangent.square().mean(1, keepdim=True).sqrt() + 2.0 * (expected - init[rows])
+    assert torch.allclose(weight[rows], normalize(expected - 0.1 * change), atol=1e-5)

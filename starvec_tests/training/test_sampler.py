@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 def wish(**change: Any) -> TrainSettings:
-    return TrainSettings.model_validate({"pooled": 1, **change})
+    return TrainSettings.model_validate({"users_per_bag": 1, **change})
 
 
 def buckets(batch: Batch) -> list[tuple[int, list[int], list[int]]]:
@@ -40,7 +40,7 @@ def test_buckets_are_disjoint_parts_of_each_list(
 ) -> None:
     rng = np.random.default_rng(0)
     corpus = RaggedArray.of([rng.choice(1000, length, replace=False).astype(np.int32) for length in lengths])
-    settings = wish(bucket_a=bucket_a, bucket_b=bucket_b, batch=batch, split=split)
+    settings = wish(bucket_a=bucket_a, bucket_b=bucket_b, batch=batch, bucket_sampling=split)
     sampler = Sampler(corpus, settings, CPU)
     drawn = [entry for step in range(sampler.steps) for entry in buckets(sampler.batch(1, step))]
     assert sorted(user for user, _, _ in drawn) == list(range(len(lengths)))
@@ -69,7 +69,7 @@ def test_every_star_is_as_likely_in_either_bucket() -> None:
 
 def test_a_window_lies_anywhere() -> None:
     corpus = RaggedArray.of([list(range(10)) for _ in range(400)])
-    batch = Sampler(corpus, wish(bucket_a=1, bucket_b=1, batch=400, split="window"), CPU).batch(1, 0)
+    batch = Sampler(corpus, wish(bucket_a=1, bucket_b=1, batch=400, bucket_sampling="window"), CPU).batch(1, 0)
     first = np.minimum(batch.a_items.numpy(), batch.b_items.numpy())
     assert np.bincount(first, minlength=9).min() > 20
 
@@ -101,7 +101,7 @@ def test_extreme_seeds_work(corpus: RaggedArray, seed: int) -> None:
 
 def test_pooled_users_share_their_buckets(corpus: RaggedArray) -> None:
     alone = Sampler(corpus, wish(batch=31), CPU).batch(1, 0)
-    pooled = Sampler(corpus, wish(batch=31, pooled=2), CPU).batch(1, 0)
+    pooled = Sampler(corpus, wish(batch=31, users_per_bag=2), CPU).batch(1, 0)
     assert torch.equal(alone.a_items, pooled.a_items)
     assert torch.equal(alone.people[::2], pooled.people)
     assert pooled.users == alone.users == 30
@@ -134,3 +134,12 @@ def test_a_draw_never_leaves_the_neighbours_that_there_are_whatever_the_sums_rou
     sampler = NeighbourSampler(torch.zeros(weights.shape, dtype=torch.int32), torch.from_numpy(weights), wish())
     largest = torch.full((len(counts), 1), 1 - 2.0**-23)
     assert (torch.searchsorted(sampler.bounds, largest, right=True)[:, 0].numpy() < counts).all()
+
+
+def test_each_step_takes_the_next_anchors_and_as_many_draws_as_set() -> None:
+    items = torch.arange(1, 11, dtype=torch.int32).remainder(10).unsqueeze(1)
+    sampler = NeighbourSampler(items, torch.ones(10, 1), wish(neighbour_batch=4, neighbour_draws=3))
+    steps = [sampler.batch(1, step) for step in range(5)]
+    assert all(rows.shape == (4,) and drawn.shape == (4, 3) for rows, drawn in steps)
+    assert np.bincount(torch.cat([rows for rows, _ in steps]).numpy()).tolist() == [2] * 10
+    assert all(torch.equal(drawn, ((rows + 1) % 10).unsqueeze(1).expand(4, 3)) for rows, drawn in steps)

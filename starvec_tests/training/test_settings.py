@@ -31,13 +31,13 @@ def test_out_of_bounds_is_refused_by_name(wrong: dict[str, Any]) -> None:
 
 
 def test_a_memory_smaller_than_a_batch_is_refused() -> None:
-    with pytest.raises(StarvecError, match="set memory to 2048 or more"):
-        TrainSettings(loss="ntxent", memory=1000, pooled=1)
+    with pytest.raises(StarvecError, match="set memory_size to 2048 or more"):
+        TrainSettings(loss="ntxent", memory_size=1000, users_per_bag=1)
 
 
 def test_a_batch_of_one_person_is_refused() -> None:
-    with pytest.raises(StarvecError, match="set pooled to 4 or less"):
-        TrainSettings(batch=8, pooled=5)
+    with pytest.raises(StarvecError, match="set users_per_bag to 4 or less"):
+        TrainSettings(batch=8, users_per_bag=5)
 
 
 def test_item_softmax_takes_no_miner() -> None:
@@ -46,6 +46,6 @@ def test_item_softmax_takes_no_miner() -> None:
 
 
 def test_definitions_can_import_what_they_need_without_torch() -> None:
-    modules = "settings, device, epoch, job, launch, checkpoint, starts"
+    modules = "settings, device, epoch_metrics, job, launch, checkpoint, init_vectors, sweep"
     code = f"import sys; from starvec_assets.training import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,15 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from planted_corpus import Runner
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.groups import group_scores, load_groups
+from starvec_assets.ranking.heldout import heldout_scores
 from starvec_assets.training import sweep as leaderboard
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.sweep import Bench, LeaderboardSettings, Row, Score, parse_rows, row_key, write_rows
 
 N = 200
-SMALL = "dim=16 batch=64 epochs=2 start=random lr=0.1 neighbours=0"
+SMALL = "dim=16 batch=64 epochs=2 init=random lr=0.1 neighbours=0"
 run_rows = partial(leaderboard.run_rows, trainer=leaderboard.train_row)  # in this process
 
 
@@ -36,31 +39,31 @@ def bench(
     pq.write_table(groups, folder / "groups.parquet")
     pq.write_table(groups.slice(0, 0), folder / "none.parquet")
     paths = {"corpus": str(folder), "text": None, "groups": str(folder / "groups.parquet")}
-    return Bench(**paths, input_key="world", users=300, device="cpu", precision="float32")
+    return Bench(**paths, input_key="planted", users=300, device="cpu", precision="float32")
 
 
 def test_a_line_is_a_row_and_values_apart_by_commas_are_rows_of_their_own():
-    rows = parse_rows(["", "start=random", "a name: loss=ntxent,multi_similarity lr=0.1"], "epochs=4")
+    rows = parse_rows(["", "init=random", "a name: loss=ntxent,multi_similarity lr=0.1"], "epochs=4")
     assert rows == [
         Row("defaults", {"epochs": 4}),
-        Row("start=random", {"epochs": 4, "start": "random"}),
+        Row("init=random", {"epochs": 4, "init": "random"}),
         Row("a name loss=ntxent", {"epochs": 4, "loss": "ntxent", "lr": 0.1}),
         Row("a name loss=multi_similarity", {"epochs": 4, "loss": "multi_similarity", "lr": 0.1}),
     ]
 
 
 def test_several_axes_give_every_combination():
-    rows = parse_rows(["start=random,spectral loss=ntxent,item_softmax"], "seed=1,2")
+    rows = parse_rows(["init=random,spectral loss=ntxent,item_softmax"], "seed=1,2")
     assert len({row.name for row in rows}) == len(rows) == 8
     assert {tuple(sorted(row.changes.items())) for row in rows} == {
-        (("loss", loss), ("seed", seed), ("start", start))
+        (("init", init), ("loss", loss), ("seed", seed))
         for loss in ("ntxent", "item_softmax")
         for seed in (1, 2)
-        for start in ("random", "spectral")
+        for init in ("random", "spectral")
     }
 
 
-@pytest.mark.parametrize("line", ["start", "start=", "=random", "start=random,", "a name: random"])
+@pytest.mark.parametrize("line", ["start", "init=", "=random", "init=random,", "a name: random"])
 def test_what_is_no_override_is_refused_by_name(line: str):
     with pytest.raises(StarvecError, match="is no override: write field=value"):
         parse_rows([line])
@@ -87,7 +90,7 @@ def test_no_rows_or_too_many_are_refused(lines: list[str], count: str):
 def test_the_default_grid_is_valid_and_names_every_start_and_loss():
     rows = parse_rows(LeaderboardSettings().rows)
     tried = [TrainSettings(**row.changes) for row in rows]
-    assert {s.start for s in tried} == {"random", "text", "spectral", "ppmi", "text+spectral"}
+    assert {s.init for s in tried} == {"random", "text", "spectral", "ppmi", "text+spectral"}
     assert {s.loss for s in tried} == {"item_softmax", "ntxent", "multi_similarity"}
     assert {s.miner for s in tried} == {"none", "multi_similarity", "hard"}
     assert len({row.name for row in rows}) == len(rows)
@@ -104,6 +107,21 @@ def test_a_row_is_judged_by_lists_and_people(bench: Bench, tmp_path: Path):
     assert trained.score.seconds > 0
 
 
+def test_a_score_is_that_of_the_vectors_of_the_first_users(
+    bench: Bench, tmp_path: Path, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], run: Runner
+):
+    settings = TrainSettings(**parse_rows([SMALL])[0].changes)
+    score = leaderboard.train_row(settings, replace(bench, users=100), tmp_path)
+    result = run(settings, corpus.first(100))
+    people = heldout_scores(result.vectors, *heldout, np.ones(N))
+    groups = load_groups(Path(bench.groups), np.arange(N) + 1000)
+    assert score.awesome_ndcg_10 == pytest.approx(group_scores(result.vectors, groups, (10,))[10].mean())
+    assert score.heldout_recall_50 == pytest.approx(people.recall.mean())
+    assert score.heldout_ndcg_50 == pytest.approx(people.ndcg.mean())
+    assert score.heldout_mrr == pytest.approx(people.reciprocal_rank.mean())
+    assert score.best_epoch == result.best
+
+
 def test_without_lists_people_judge_alone(bench: Bench, tmp_path: Path):
     none = replace(bench, groups=f"{bench.corpus}/none.parquet")
     (result,) = run_rows(parse_rows([SMALL]), none, {}, tmp_path)
@@ -113,7 +131,7 @@ def test_without_lists_people_judge_alone(bench: Bench, tmp_path: Path):
 
 
 def test_a_row_that_fails_says_why_and_ends_no_other(bench: Bench, tmp_path: Path):
-    lines = ["learning_rate=1", "loss=item_softmax miner=hard", "batch=301", "start=text", ""]
+    lines = ["learning_rate=1", "loss=item_softmax miner=hard", "batch=301", "init=text", ""]
     *failed, good = run_rows(parse_rows(lines, SMALL), bench, {}, tmp_path)
     assert good.score is not None
     assert [result.score for result in failed] == [None] * 4

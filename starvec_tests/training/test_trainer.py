@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +13,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from planted_corpus import CPU, N, Runner
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.training import checkpoint
 from starvec_assets.training import trainer as loop
 from starvec_assets.training.device import Device
-from starvec_assets.training.epoch_metrics import Epoch, TrainResult
+from starvec_assets.training.epoch_metrics import Epoch
 from starvec_assets.training.job import TrainJob
 from starvec_assets.training.losses import Objective
 from starvec_assets.training.settings import TrainSettings
-from starvec_assets.training.trainer import train
 from starvec_assets.training.training_log import write_steps
-
-N = 200
-CPU = Device(torch.device("cpu"), "CPU", 0, "float32")
-Runner = Callable[..., TrainResult]
-
-
-@pytest.fixture
-def run(tmp_path: Path, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], small: TrainSettings) -> Runner:
-    def run(settings: TrainSettings = small, lists: RaggedArray = corpus, n: int = N, **more: Any) -> TrainResult:
-        return train(
-            lists,
-            n,
-            settings,
-            text=more.get("text"),
-            heldout=more.get("heldout", heldout),
-            device=more.get("device", CPU),
-            checkpoint=more.get("folder", tmp_path / "checkpoint"),
-            input_key=more.get("input_key", "world"),
-            on_epoch=more.get("on_epoch", lambda epoch: None),
-        )
-
-    return run
 
 
 def test_interests_end_up_together(run: Runner) -> None:
@@ -63,11 +40,11 @@ def test_interests_end_up_together(run: Runner) -> None:
     "change",
     [
         {"loss": "ntxent"},
-        {"loss": "multi_similarity", "optimiser": "adagrad"},
+        {"loss": "multi_similarity", "optimizer": "adagrad"},
         {"loss": "multi_similarity", "miner": "multi_similarity"},
-        {"loss": "ntxent", "miner": "hard", "memory": 256},
-        {"split": "window", "bucket_a": 3, "bucket_b": 3},
-        {"anchor": 1.0},
+        {"loss": "ntxent", "miner": "hard", "memory_size": 256},
+        {"bucket_sampling": "window", "bucket_a": 3, "bucket_b": 3},
+        {"l2_to_init": 1.0},
     ],
 )
 def test_every_hyperparameter_beats_its_start(run: Runner, small: TrainSettings, change: dict[str, Any]) -> None:
@@ -117,7 +94,7 @@ def test_the_start_alone_has_no_steps(run: Runner, small: TrainSettings) -> None
 
 
 def test_more_epochs_never_make_it_worse(run: Runner, small: TrainSettings) -> None:
-    spoiled = small.model_copy(update={"start": "spectral", "lr": 5.0, "epochs": 30, "patience": 2})
+    spoiled = small.model_copy(update={"init": "spectral", "lr": 5.0, "epochs": 30, "patience": 2})
     result = run(spoiled)
     assert len(result.epochs) <= result.best + 3
     assert result.epochs[result.best].score >= result.epochs[0].score
@@ -133,7 +110,7 @@ def test_a_finished_run_returns_its_result_at_once(run: Runner) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"optimiser": "adagrad", "anchor": 0.5}, {"loss": "multi_similarity", "memory": 256}],
+    [{}, {"optimizer": "adagrad", "l2_to_init": 0.5}, {"loss": "multi_similarity", "memory_size": 256}],
     ids=["adam", "adagrad with anchor", "memory"],
 )
 @pytest.mark.parametrize("at", [3, 6, 9])  # inside an epoch, at its last step, at its end
@@ -174,7 +151,7 @@ def test_kill_9_costs_nothing(
         settings=often.model_dump(),
         text=None,
         checkpoint=str(tmp_path / "checkpoint"),
-        input_key="world",
+        input_key="planted",
         out=str(tmp_path),
         device="cpu",
         precision="float32",
@@ -219,7 +196,7 @@ def test_only_the_time_between_checkpoints_may_change_in_a_running_run(run: Runn
     [
         ({"batch": 301}, "batch is 301 but there are 300 users: set batch to 300 or less"),
         ({"dim": 201}, "dim is 201 but there are 200 repositories"),
-        ({"start": "text"}, "there are no text vectors"),
+        ({"init": "text"}, "there are no text vectors"),
     ],
 )
 def test_settings_that_do_not_fit_the_data_say_what_to_change(
@@ -231,7 +208,7 @@ def test_settings_that_do_not_fit_the_data_say_what_to_change(
 
 def test_text_of_another_shape_is_refused(run: Runner, small: TrainSettings) -> None:
     with pytest.raises(StarvecError, match="text vectors are 200 x 8 but 200 x 16 are needed"):
-        run(small.model_copy(update={"start": "text+spectral"}), text=np.ones((N, 8), np.float32))
+        run(small.model_copy(update={"init": "text+spectral"}), text=np.ones((N, 8), np.float32))
 
 
 def test_a_vocabulary_of_one_is_refused(run: Runner) -> None:
@@ -266,7 +243,7 @@ def test_a_loss_that_is_no_number_stops_the_run(run: Runner, monkeypatch: pytest
 def test_a_collapsed_space_stops_the_run(run: Runner, small: TrainSettings) -> None:
     alike = np.ones((N, 16), np.float32) + np.random.default_rng(0).standard_normal((N, 16)).astype(np.float32) / 100
     with pytest.raises(StarvecError, match="the space collapsed"):
-        run(small.model_copy(update={"start": "text"}), text=alike)
+        run(small.model_copy(update={"init": "text"}), text=alike)
 
 
 @pytest.mark.parametrize(("batch", "way_out"), [(64, "batch to 32"), (6, "batch to 4"), (4, "dim lower")])

@@ -1,0 +1,338 @@
+"""Each term of the training recipe is proven by what it does to the vectors, scored here and not by the trainer."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from planted_corpus import N, Runner
+
+from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.heldout import heldout_scores, split_lists
+from starvec_assets.ranking.search import top_k
+from starvec_assets.training.cooccurrence import add_text_neighbours, cooccurrence_neighbours
+from starvec_assets.training.init_vectors import make_init_vectors, random_start
+from starvec_assets.training.losses import Objective
+from starvec_assets.training.optimizer import RowOptimizer
+from starvec_assets.training.sampler import NeighbourSampler
+from starvec_assets.training.settings import TrainSettings
+from starvec_assets.vectors import Matrix, unit_rows, user_vectors
+
+Heldout = tuple[RaggedArray, RaggedArray]
+
+
+def star_counts(corpus: RaggedArray) -> np.ndarray:
+    return np.bincount(corpus.items, minlength=N)
+
+
+def score(vectors: Matrix, heldout: Heldout, corpus: RaggedArray) -> tuple[float, float]:
+    """MRR and recall@50."""
+    scores = heldout_scores(vectors, *heldout, star_counts(corpus))
+    return float(scores.reciprocal_rank.mean()), float(scores.recall.mean())
+
+
+def mean_cosine(vectors: Matrix, pairs: Any) -> float:
+    return float(np.mean([vectors[i] @ vectors[j] for i, j in pairs]))
+
+
+def with_changes(settings: TrainSettings, **changes: Any) -> TrainSettings:
+    return TrainSettings.model_validate({**settings.model_dump(), **changes})
+
+
+def trained_model(folder: Any) -> Matrix:
+    """The model's rows at the last step, as the newest checkpoint has them."""
+    (path,) = folder.glob("0*/vectors.npy")
+    return np.asarray(np.load(path))
+
+
+# Which epoch's vectors are returned, and when training stops
+
+
+def test_the_vectors_returned_are_those_of_the_best_epoch(
+    run: Runner, small: TrainSettings, heldout: Heldout, corpus: RaggedArray
+) -> None:
+    result = run(with_changes(small, lr=0.2, epochs=6, patience=6, center_fraction=0.3))
+    best = result.epochs[result.best]
+    assert 0 < result.best < 6
+    assert score(result.vectors, heldout, corpus) == pytest.approx((best.heldout_mrr, best.heldout_recall_50))
+    assert result.epochs[-1].score < best.score - 0.005
+
+
+def test_training_that_makes_it_worse_returns_the_start(
+    run: Runner, small: TrainSettings, heldout: Heldout, corpus: RaggedArray
+) -> None:
+    spoiled = with_changes(small, init="spectral", lr=5.0, center_fraction=0.0)
+    result = run(spoiled)
+    assert result.best == 0
+    assert np.allclose(result.vectors, make_init_vectors(corpus, N, None, spoiled), atol=1e-6)
+
+
+def test_training_beats_its_start(run: Runner, small: TrainSettings, heldout: Heldout, corpus: RaggedArray) -> None:
+    mrr, recall = score(run().vectors, heldout, corpus)
+    start_mrr, start_recall = score(unit_rows(random_start(N, 16, small.seed)), heldout, corpus)
+    assert mrr > 3 * start_mrr
+    assert recall > start_recall + 0.3
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_training_stops_after_as_many_epochs_without_a_better_one_as_patience_says(
+    run: Runner, small: TrainSettings, patience: int
+) -> None:
+    result = run(with_changes(small, init="spectral", lr=5.0, epochs=30, patience=patience))
+    assert len(result.epochs) - 1 == result.best + patience
+
+
+# Learning rate
+
+
+def test_the_learning_rate_warms_up_and_falls_in_a_line_to_zero(
+    run: Runner, small: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    step = RowOptimizer.step
+
+    def record(self: RowOptimizer, rows: torch.Tensor, gradients: torch.Tensor, lr: float) -> None:
+        rates.append(lr)
+        step(self, rows, gradients, lr)
+
+    monkeypatch.setattr(RowOptimizer, "step", record)
+    result = run(with_changes(small, batch=4, epochs=2, lr=0.01, neighbours=0))
+    assert len(rates) == 150  # 75 steps an epoch; the warm-up is 2 % of them, 3 steps
+    progress = np.arange(150) / 150
+    assert rates == pytest.approx((0.01 * np.minimum((progress + 1e-3) / 0.02, 1) * (1 - progress)).tolist())
+    assert rates[0] < rates[1] < rates[2] < rates[3] == max(rates)
+    assert rates[-1] == pytest.approx(0.01 / 150)
+    assert [epoch.lr for epoch in result.epochs][1:] == pytest.approx([0.005, 0.0])
+
+
+# Centring
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.6, 1.0])
+def test_a_fraction_of_the_mean_vector_is_taken_out_of_the_trained_rows(
+    run: Runner, small: TrainSettings, fraction: float, tmp_path: Any
+) -> None:
+    result = run(with_changes(small, center_fraction=fraction, epochs=1))
+    assert result.best == 1
+    rows = trained_model(tmp_path / "checkpoint")
+    assert np.allclose(result.vectors, unit_rows(rows - fraction * rows.mean(axis=0)), atol=1e-6)
+
+
+def test_the_start_alone_is_centred_too(run: Runner, small: TrainSettings) -> None:
+    text = unit_rows(np.random.default_rng(0).standard_normal((N, 16)) + 0.5)
+    result = run(with_changes(small, init="text", epochs=0), text=text)
+    assert np.allclose(result.vectors, unit_rows(text - 0.6 * text.mean(axis=0)), atol=1e-6)
+
+
+# Neighbours
+
+
+def test_neighbours_are_drawn_by_the_power_of_their_weight(
+    run: Runner, small: TrainSettings, corpus: RaggedArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samplers: list[NeighbourSampler] = []
+    initialize = NeighbourSampler.__init__
+
+    def record(self: NeighbourSampler, *arguments: Any) -> None:
+        initialize(self, *arguments)
+        samplers.append(self)
+
+    monkeypatch.setattr(NeighbourSampler, "__init__", record)
+    for power in (0.5, 3.0):
+        run(with_changes(small, neighbour_power=power, neighbours=20, epochs=0), input_key=str(power))
+        items, weights = cooccurrence_neighbours(corpus, N, 20, seed=small.seed)
+        shares = weights**power
+        expected = (shares / shares.sum(axis=1, keepdims=True)).cumsum(axis=1)
+        assert np.array_equal(samplers[-1].items.numpy(), items)
+        assert np.allclose(samplers[-1].bounds.numpy()[:, :5], expected[:, :5], atol=1e-5)
+
+
+def couples() -> RaggedArray:
+    """Users who star three repositories of an interest of 20, and often both of a couple, 2i and 2i + 1."""
+    rng = np.random.default_rng(0)
+    lists = []
+    for _ in range(400):
+        interest = 20 * rng.integers(10)
+        stars = rng.choice(20, 4, replace=False)
+        if rng.random() < 0.7:
+            stars = np.append(stars, stars[0] ^ 1)
+        lists.append(np.unique(stars) + interest)
+    return RaggedArray.of([x.astype(np.int32) for x in lists])
+
+
+COUPLES = [(i, i + 1) for i in range(0, N, 2)]
+STRANGERS = [(i, i + 3) for i in range(0, N, 20)]
+
+
+def test_a_higher_power_pulls_the_most_starred_together_closer(run: Runner, small: TrainSettings) -> None:
+    closeness = []
+    for power in (0.1, 6.0):
+        settings = with_changes(small, neighbour_power=power, neighbour_weight=20.0, neighbours=19, epochs=4)
+        vectors = run(settings, couples(), input_key=str(power)).vectors
+        closeness.append(mean_cosine(vectors, COUPLES) - mean_cosine(vectors, STRANGERS))
+    assert closeness[1] > closeness[0] + 0.05
+
+
+def test_the_loss_of_neighbours_pulls_couples_together(run: Runner, small: TrainSettings) -> None:
+    without = run(with_changes(small, neighbours=0), couples(), input_key="without").vectors
+    by_weight = [
+        run(with_changes(small, neighbour_weight=weight, neighbours=4), couples(), input_key=str(weight)).vectors
+        for weight in (0.5, 20.0)
+    ]
+    closeness = [mean_cosine(v, COUPLES) - mean_cosine(v, STRANGERS) for v in (without, *by_weight)]
+    assert closeness[0] + 0.03 < closeness[1] < closeness[2] - 0.03
+
+
+def test_repositories_described_alike_are_neighbours_in_an_init_with_text(run: Runner, small: TrainSettings) -> None:
+    """Repository i and i + 20, of another interest, have nearly the same text."""
+    rng = np.random.default_rng(0)
+    block = rng.standard_normal((20, 16))
+    text = unit_rows(np.concatenate([np.roll(block, i // 2, axis=0) for i in range(10)]))
+    text = unit_rows(text + 0.02 * rng.standard_normal(text.shape))
+    alike = [(40 * p + i, 40 * p + 20 + i) for p in range(5) for i in range(20)]
+    assert mean_cosine(text, alike) > 0.95
+
+    def closeness(init: str, share: float) -> float:
+        settings = with_changes(
+            small, init=init, text_neighbour_weight=share, neighbour_weight=5.0, neighbours=10, lr=0.05
+        )
+        return mean_cosine(run(settings, text=text, input_key=f"{init} {share}").vectors, alike)
+
+    assert closeness("text", 3.0) > closeness("text", 0.0) + 0.1
+    assert closeness("spectral", 3.0) == closeness("spectral", 0.0)
+
+
+def test_text_neighbours_are_ranked_by_both_weights_over_their_means() -> None:
+    rng = np.random.default_rng(0)
+    text = unit_rows(rng.standard_normal((30, 4)))
+    weights = -np.sort(-rng.random((30, 12)), axis=1).astype(np.float32)
+    items = np.array([rng.permutation(np.delete(np.arange(30), i))[:12] for i in range(30)], np.int32)
+    weights[:, 9:], items[:, 9:] = 0, np.arange(30)[:, None]  # padding
+    best_items, best_weights = add_text_neighbours(items, weights, text, 0.7)
+    cosines = text @ text.T
+    for i in range(30):
+        nearest = [j for j in np.argsort(-cosines[i], kind="stable") if j != i][:12]
+        total = dict.fromkeys(range(30), 0.0)
+        for j in nearest:
+            total[j] = 0.7 * max(cosines[i, j], 0) / np.maximum(cosines[i, nearest[:10]], 0).mean()
+        for j, weight in zip(items[i], weights[i], strict=True):
+            if weight > 0:
+                scale = np.maximum(cosines[i, nearest[:10]], 0).mean()
+                total[j] = weight / weights[i, :10].mean() + 0.7 * max(cosines[i, j], 0) / scale
+        expected = sorted(total.values(), reverse=True)[:12]
+        assert best_weights[i].tolist() == pytest.approx(expected, abs=1e-5)
+        positive = best_weights[i] > 0
+        assert [total[j] for j in best_items[i][positive]] == pytest.approx(
+            best_weights[i][positive].tolist(), abs=1e-5
+        )
+
+
+# Correction for popularity, temperature, weights of the losses
+
+
+def skewed_lists(users: int, seed: int) -> RaggedArray:
+    """Each user stars 8 repositories of one interest, the i-th of it with a probability of about 1 / i."""
+    rng = np.random.default_rng(seed)
+    chances = 1 / np.arange(1, 21)
+    draws = (rng.choice(20, 8, replace=False, p=chances / chances.sum()) + 20 * rng.integers(10) for _ in range(users))
+    return RaggedArray.of([stars.astype(np.int32) for stars in draws])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_popularity_correction_recommends_popular_repositories_and_better_ones(
+    run: Runner, small: TrainSettings, seed: int
+) -> None:
+    lists, (a, b) = skewed_lists(400, seed=1), split_lists(skewed_lists(60, seed=2), 5, 800, seed=0)
+    stars = star_counts(lists)
+    base = with_changes(
+        small, neighbours=0, bucket_weight=0.0, users_per_bag=1, center_fraction=0.0, lr=0.05, seed=seed
+    )
+    popularity, precision = [], []
+    for exponent in (0.0, 1.0):
+        vectors = run(with_changes(base, popularity_exponent=exponent), lists, input_key=str(exponent)).vectors
+        recommended = top_k(user_vectors(vectors, a, stars), vectors, 5, exclude=a)
+        popularity.append(float(np.log(stars[recommended]).mean()))
+        precision.append(float(heldout_scores(vectors, a, b, stars, 5).precision.mean()))
+    assert popularity[1] > popularity[0] + 0.03
+    assert precision[1] > precision[0] + 0.01
+
+
+def test_popularity_is_how_often_the_corpus_stars_a_repository(
+    run: Runner, small: TrainSettings, corpus: RaggedArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objectives: list[Objective] = []
+    initialize = Objective.__init__
+
+    def record(self: Objective, *arguments: Any) -> None:
+        initialize(self, *arguments)
+        objectives.append(self)
+
+    monkeypatch.setattr(Objective, "__init__", record)
+    run(with_changes(small, epochs=0, popularity_exponent=0.5))
+    assert objectives[0].prior.tolist() == pytest.approx((-0.5 * np.log(star_counts(corpus))).tolist(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("temperature", (0.1, 0.5)),
+        ("bucket_weight", (0.0, 5.0)),
+        ("neighbour_draws", (1, 8)),
+        ("neighbour_batch", (2, 200)),
+        ("neighbours", (2, 50)),
+        ("users_per_bag", (1, 4)),
+        ("bucket_a", (1, 8)),
+        ("bucket_b", (1, 5)),
+        ("bucket_sampling", ("random", "window")),
+        ("loss", ("item_softmax", "ntxent", "multi_similarity")),
+        ("seed", (1, 2)),
+        ("l2_to_init", (0.0, 5.0)),
+        ("optimizer", ("adam", "adagrad")),
+    ],
+)
+def test_every_field_of_the_recipe_changes_the_vectors(
+    run: Runner, small: TrainSettings, field: str, values: tuple[Any, ...]
+) -> None:
+    base = with_changes(small, epochs=1, bucket_a=6, bucket_b=4)
+    results = [run(with_changes(base, **{field: value}), input_key=str(value)).vectors for value in values]
+    assert all(not np.allclose(results[0], other, atol=1e-3) for other in results[1:])
+
+
+def test_the_anchor_holds_the_vectors_near_their_start(run: Runner, small: TrainSettings, tmp_path: Any) -> None:
+    start = unit_rows(random_start(N, 16, small.seed))
+    distances = []
+    for strength in (0.0, 5.0, 50.0):
+        run(with_changes(small, l2_to_init=strength, lr=0.01), folder=tmp_path / str(strength))
+        distances.append(float(np.linalg.norm(trained_model(tmp_path / str(strength)) - start)))
+    assert distances[2] < 0.5 * distances[1] < distances[1] < distances[0]
+
+
+def test_a_corpus_without_neighbours_is_trained_without_that_loss(run: Runner, small: TrainSettings) -> None:
+    """Two people star every pair at most once together, so no count reaches the least that makes neighbours."""
+    lists = RaggedArray.of([[i, (i + 1) % N] for i in range(N)])
+    settings = with_changes(small, epochs=1)
+    without = run(with_changes(settings, neighbours=0), lists, input_key="without")
+    assert np.array_equal(run(settings, lists).vectors, without.vectors)
+
+
+def test_held_out_people_take_no_part_in_the_training(run: Runner, small: TrainSettings, corpus: RaggedArray) -> None:
+    other = split_lists(corpus, min_items=10, max_items=800, seed=9)
+    result, again = run(with_changes(small, epochs=1)), run(with_changes(small, epochs=1), heldout=other, input_key="b")
+    assert (result.best, again.best) == (1, 1)
+    assert np.array_equal(result.vectors, again.vectors)
+
+
+def test_a_finished_run_returns_the_best_vectors_and_not_the_last(
+    run: Runner, small: TrainSettings, tmp_path: Any
+) -> None:
+    settings = with_changes(small, lr=0.2, epochs=6, patience=6)
+    first, again = run(settings), run(settings)
+    assert np.array_equal(first.vectors, again.vectors)
+    last = trained_model(tmp_path / "checkpoint")
+    assert not np.allclose(unit_rows(last - 0.6 * last.mean(axis=0)), first.vectors, atol=1e-3)
+
+
+def test_the_score_is_the_geometric_mean_of_mrr_and_recall(run: Runner) -> None:
+    epoch = run().epochs[1]
+    assert epoch.score == pytest.approx(math.sqrt(epoch.heldout_mrr * epoch.heldout_recall_50))
