@@ -115,7 +115,7 @@ def ingest_month(
     """Write stars.parquet and hours.parquet into `stars_out`, repos.parquet into `repos_out`.
 
     Hours are fetched ahead while `workers` processes (0: one per core) read them. Hours already read stay in
-    `progress_dir` until `clear_hour_cache`, so a killed ingest resumes. `on_hour` is called in this thread as hours end.
+    `progress_dir` until `clear_hour_cache`: a killed ingest resumes. `on_hour` is called in this thread as hours end.
     `max_repo_facts` limits the repository facts of an hour (see `read_hour`). The files depend on the hour files alone.
     Raises StarvecError for an impossible month, one without any star, and one that another process is reading.
     """
@@ -174,8 +174,8 @@ def finish_month(
         write_table(table, HOURS, stars_out / "hours.parquet")
     except (duckdb.Error, OSError) as error:
         raise StarvecError(
-            f"cannot merge {month} from {parts.stars[0].parent}: {error}; mend that (often memory or disk is short) and "
-            "run again: the hours already read are kept. If a part is damaged, delete that folder to read all again"
+            f"cannot merge {month} from {parts.stars[0].parent}: {error}; mend that (often memory or disk is short) "
+            "and run again: the hours already read are kept. If a part is damaged, delete that folder to read all again"
         ) from error
     return MonthSummary(
         month=month,
