@@ -1,4 +1,4 @@
-"""One hour file of GH Archive to stars, sightings of repositories and a record of what was in it."""
+"""Parse an hour file of GH Archive into stars, repository facts and the coverage of the hour."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -20,46 +20,46 @@ from starvec_assets.ingest.watch_events import (
     OLD_SCHEMA,
     REASONS,
     TOO_LONG,
-    Stars,
+    WatchEvents,
 )
 
-MAX_LINE = 16 << 20
-MAX_COMMAS = 1 << 18  # as a bound on the values of a line, which take twenty times its bytes where each is {}
-FLUSH = 50_000  # rows handed on together
-MAX_REPO_FACTS = 500  # a third of an hour's time would go to all of them, and a month has them again and again
+MAX_LINE = 16 << 20  # bytes
+MAX_COMMAS = 1 << 18  # bounds the values of a line: parsed, a line of many {} takes twenty times its bytes
+FLUSH_ROWS = 50_000  # stars emitted together
+MAX_REPO_FACTS = 500  # reading all facts would take a third of the time, and a month repeats them again and again
 
 _OTHER, _IGNORED = "other", ""
-_TAKEN = (WATCH, *KINDS)
-_PASSED_OVER = (
+_READ_KINDS = (WATCH, *KINDS)
+_IGNORED_KINDS = (
     "CommitComment Delete Discussion DiscussionComment Gollum IssueComment Issues Member Public PullRequestReview"
     " PullRequestReviewComment PullRequestReviewThread Push Release Sponsorship Team TeamAdd"
 )
-_WIDTH = 21  # bytes from "type" on that tell each kind of event from all others, in either spelling of JSON
-_KIND_OF = {
-    f'"type":{gap}"{kind}",{gap}"actor":'.encode()[:_WIDTH]: kind if kind in _TAKEN else _IGNORED
+_PREFIX_LENGTH = 21  # bytes from "type" on that differ for every kind of event, with or without spaces in the JSON
+_KIND_BY_PREFIX = {
+    f'"type":{gap}"{kind}",{gap}"actor":'.encode()[:_PREFIX_LENGTH]: kind if kind in _READ_KINDS else _IGNORED
     for gap in ("", " ")
-    for kind in (*_TAKEN, *(f"{name}Event" for name in _PASSED_OVER.split()))
+    for kind in (*_READ_KINDS, *(f"{name}Event" for name in _IGNORED_KINDS.split()))
 }
 
 
 def read_hour(
     path: Path,
     hour: datetime,
-    stars: Callable[[pa.Table], None],
-    sightings: Callable[[pa.Table], None],
+    on_stars: Callable[[pa.Table], None],
+    on_repo_facts: Callable[[pa.Table], None],
     max_repo_facts: int = MAX_REPO_FACTS,
 ) -> HourCoverage:
-    """Read the hour file at `path`, handing on tables of schema STARS and REPO_FACTS as they fill.
+    """Read the hour file at `path`, and pass tables of schema STARS and REPO_FACTS to the callbacks as they fill.
 
-    Of each kind of event that tells of repositories, the first `max_repo_facts` repositories are taken. Memory stays
-    under 300 MB whatever the file holds; nothing in it raises.
+    Of each kind of event with repository facts, the first `max_repo_facts` repositories are read. Memory stays under
+    300 MB whatever the file contains, and no content raises an exception.
     """
-    lines = _Lines(stars, sightings, max_repo_facts)
+    lines = _LineScanner(on_stars, on_repo_facts, max_repo_facts)
     size, damage = path.stat().st_size, ""
     for chunk in decompress(path):
         if isinstance(chunk, str):
             damage = damage or chunk
-            lines.cut()
+            lines.discard_pending()
         else:
             lines.feed(chunk)
     lines.close()
@@ -68,95 +68,97 @@ def read_hour(
         damage if damage and size else (OK if lines.events else EMPTY),
         size,
         lines.events,
-        lines.found,
+        lines.n_stars,
         {k: v for k, v in lines.rejected.items() if v},
         median_low(lines.ids) if lines.ids else None,
     )
 
 
-class _Lines:
-    """Finds the lines that matter. An hour has 150,000; most are told by a few bytes and never touched."""
+class _LineScanner:
+    """Finds the lines to read by a few bytes of their prefix: of an hour's 150,000 lines, most are never parsed."""
 
     def __init__(
-        self, stars: Callable[[pa.Table], None], sightings: Callable[[pa.Table], None], max_repo_facts: int
+        self, on_stars: Callable[[pa.Table], None], on_repo_facts: Callable[[pa.Table], None], max_repo_facts: int
     ) -> None:
         self.events = 0
-        self.found = 0
+        self.n_stars = 0
         self.rejected = dict.fromkeys(REASONS, 0)
         self.ids: list[int] = []
-        self._stars, self._hand_stars = Stars(), stars
-        self._sightings, self._hand_sightings = RepoFacts(max_repo_facts), sightings
-        self._kind_of = _KIND_OF.copy()
-        self._type_at = len('{"id":"12345678901",')
-        self._begun = b""  # the line whose end has not come yet
-        self._dropping = False  # because it is too long
+        self._stars, self._on_stars = WatchEvents(), on_stars
+        self._repo_facts, self._on_repo_facts = RepoFacts(max_repo_facts), on_repo_facts
+        self._kind_by_prefix = _KIND_BY_PREFIX.copy()
+        self._type_at = len('{"id":"12345678901",')  # where "type" is in a line: follows the length of the ids
+        self._pending = b""  # a line without its end
+        self._skipping = False  # the rest of a pending line that is too long
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the file."""
+        """Scan the next bytes of the file."""
         find = chunk.find
         first = find(b"\n")
-        self._begin(chunk[: first + 1] or chunk)
+        self._append(chunk[: first + 1] or chunk)
         if first < 0:
             return
-        self._finish()
+        self._finish_line()
         type_at, start = self._type_at, self._type_at + 1
-        # The search for a line's end begins behind the place that tells its kind, so a line too short to have one comes
-        # together with the next: no such line is of a known kind, and `_parse` parts them.
+        # The search for a line's end begins behind its kind, so a line too short to have one is joined to the next: no
+        # such line is of a known kind, and `_read_line` splits them.
         types: list[int] = []
         add = types.append
         at = first + start
         while at >= start:
             add(at)
             at = find(b"\n", at) + start
-        self._begun = chunk[types.pop() - type_at :]
+        self._pending = chunk[types.pop() - type_at :]
         self.events += len(types)
-        kind_of, scan_star = self._kind_of.get, self._stars.scan
+        kind_by_prefix, scan_star = self._kind_by_prefix.get, self._stars.scan
         for at in types:
-            if kind := kind_of(chunk[at : at + _WIDTH], _OTHER):
+            if kind := kind_by_prefix(chunk[at : at + _PREFIX_LENGTH], _OTHER):
                 if kind is WATCH and scan_star(chunk, at - type_at):
                     continue
-                self._line(kind, chunk, at - type_at, find(b"\n", at))
-        if len(self._stars) >= FLUSH:
+                self._read_line(kind, chunk, at - type_at, find(b"\n", at))
+        if len(self._stars) >= FLUSH_ROWS:
             self._flush()
 
-    def cut(self) -> None:
-        """Forget the line that was begun: its end is lost."""
-        self._begun, self._dropping = b"", False
+    def discard_pending(self) -> None:
+        """Drop the line whose end is lost."""
+        self._pending, self._skipping = b"", False
 
     def close(self) -> None:
-        """Take the last line, which no newline ended, and hand on what was collected."""
-        if self._begun or self._dropping:
-            self._finish()
+        """Read the last line, which need not end in a newline, and emit the remaining rows."""
+        if self._pending or self._skipping:
+            self._finish_line()
         self._flush()
 
-    def _begin(self, part: bytes) -> None:
-        self._dropping = self._dropping or len(self._begun) + len(part) > MAX_LINE
-        self._begun = b"" if self._dropping else self._begun + part
+    def _append(self, part: bytes) -> None:
+        self._skipping = self._skipping or len(self._pending) + len(part) > MAX_LINE
+        self._pending = b"" if self._skipping else self._pending + part
 
-    def _finish(self) -> None:
-        line, too_long = self._begun, self._dropping
-        self.cut()
+    def _finish_line(self) -> None:
+        line, too_long = self._pending, self._skipping
+        self.discard_pending()
         if too_long:
             self.rejected[TOO_LONG] += 1
             return
         self.events += 1
-        kind = self._kind_of.get(line[self._type_at : self._type_at + _WIDTH], _OTHER)
+        kind = self._kind_by_prefix.get(line[self._type_at : self._type_at + _PREFIX_LENGTH], _OTHER)
         if kind and not (kind is WATCH and self._stars.scan(line, 0)):
-            self._line(kind, line, 0, len(line))
+            self._read_line(kind, line, 0, len(line))
 
     def _flush(self) -> None:
         table, ids, impossible = self._stars.take()
-        self.found += len(table)
+        self.n_stars += len(table)
         self.rejected[BAD_VALUES] += impossible
-        self.ids += ids[:: 1 + len(self.ids) // FLUSH]
-        self._hand_stars(table)
-        self._hand_sightings(self._sightings.take())
+        self.ids += ids[:: 1 + len(self.ids) // FLUSH_ROWS]
+        self._on_stars(table)
+        self._on_repo_facts(self._repo_facts.take())
 
-    def _line(self, kind: str, text: bytes, start: int, end: int) -> None:
-        """Take what the line text[start:end] tells, which was counted as an event."""
-        if kind in KINDS and self._sightings.scan(kind, text, start, end):
-            if self._sightings.full(kind):
-                self._kind_of = {head: _IGNORED if k == kind else k for head, k in self._kind_of.items()}
+    def _read_line(self, kind: str, text: bytes, start: int, end: int) -> None:
+        """Read the line text[start:end], already counted as an event, by scanning or else by parsing it."""
+        if kind in KINDS and self._repo_facts.scan(kind, text, start, end):
+            if self._repo_facts.is_full(kind):
+                self._kind_by_prefix = {
+                    prefix: _IGNORED if k == kind else k for prefix, k in self._kind_by_prefix.items()
+                }
             return
         self.events -= 1
         for line in text[start:end].split(b"\n"):
@@ -172,14 +174,15 @@ class _Lines:
             self.rejected[BROKEN_JSON] += bool(line.strip())
             return
         self.events += 1
-        reason = self._event(event)
+        reason = self._add_event(event)
         if reason:
             self.rejected[reason] += 1
         at = line.find(b'"type":', 0, 64)
-        if line[at : at + _WIDTH] in _KIND_OF:
+        if line[at : at + _PREFIX_LENGTH] in _KIND_BY_PREFIX:
             self._type_at = at
 
-    def _event(self, event: Any) -> str | None:
+    def _add_event(self, event: Any) -> str | None:
+        """Add a parsed event's star or facts; return the reason (a key of REASONS) when it is rejected."""
         kind = event.get("type") if type(event) is dict else None
         if type(kind) is not str:
             return MISSING_FIELDS
@@ -188,5 +191,5 @@ class _Lines:
         if type(event.get("actor")) is str:
             return OLD_SCHEMA
         if kind in KINDS:
-            self._sightings.add(kind, event)
+            self._repo_facts.add(kind, event)
         return None

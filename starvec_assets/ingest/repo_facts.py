@@ -1,4 +1,4 @@
-"""What events tell about repositories: description, language, topics, last push, stargazers."""
+"""Read facts of repositories from events: description, language, topics, last push, stargazers."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -20,15 +20,15 @@ REPO_FACTS = pa.schema(
         column("topics", pa.list_(pa.string()), "topics at the time", nullable=True),
         column("pushed_at", UTC_SECONDS, "last push before the event", nullable=True),
         column("stargazers", pa.int64(), "stargazers as GitHub counted them", nullable=True),
-        column("rank", pa.int8(), "how much the kind of event knows: 0 creation, 1 fork, 2 pull request"),
+        column("rank", pa.int8(), "how many facts the kind of event has: 0 creation, 1 fork, 2 pull request"),
     ]
 )
 KINDS = {kind: rank for rank, kind in enumerate(FACT_EVENTS)}
-PATHS, TOLD = zip(*((path.split("."), told) for path, told in FACT_EVENTS.values()), strict=True)
-MAX_TEXT = 2_000  # characters of a description that are kept; GitHub allows 350
+PATHS, N_FIELDS = zip(*((path.split("."), n_fields) for path, n_fields in FACT_EVENTS.values()), strict=True)
+MAX_TEXT = 2_000  # characters of a description; GitHub allows 350
 MAX_TOPICS = 50
 
-Row = tuple[bytes, ...]  # repo_id, name and FACT_FIELDS as far as TOLD, each as JSON
+Row = tuple[bytes, ...]  # repo_id, name and the first N_FIELDS of FACT_FIELDS, each as JSON
 NULL = b"null"
 REPO = re.compile(rf'"repo":{{"id":({ID}),"name":("{NAME}")'.encode())
 DESCRIPTION = b'"description":'
@@ -42,59 +42,62 @@ AFTER_SSH = re.compile(
 
 
 class RepoFacts:
-    """Repositories seen in the events of one hour, each once for every kind of event, `most` of a kind."""
+    """Collects facts of repositories from the events of an hour, once per repository and kind of event.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    Of each kind, `max_repos` repositories are collected.
+    """
+
+    def __init__(self, max_repos: int) -> None:
+        self._max_repos = max_repos
         self._seen: list[set[bytes]] = [set() for _ in KINDS]
         self._rows: list[list[Row]] = [[] for _ in KINDS]
-        # Where the repository's "url" stands: `_gap` bytes and `_names` times the full name before its ssh URL.
+        # The repository's "url" precedes its ssh URL by `_gap` bytes plus `_names` times the length of its full name.
         self._gap, self._names = 0, 0
 
     def __len__(self) -> int:
         return sum(len(rows) for rows in self._rows)
 
-    def full(self, kind: str) -> bool:
-        """Whether no more events of this kind are wanted."""
-        return len(self._seen[KINDS[kind]]) >= self._most
+    def is_full(self, kind: str) -> bool:
+        """Return whether no more events of this kind are needed."""
+        return len(self._seen[KINDS[kind]]) >= self._max_repos
 
     def scan(self, kind: str, text: bytes, start: int, end: int) -> bool:
-        """Read the event in text[start:end] without parsing all of it.
+        """Add the facts of the event in text[start:end] without parsing all of it.
 
-        False when it is not written the way GitHub writes it: then `add` has to be asked with the parsed event.
+        Returns False when it is not written the way GitHub writes it: then pass the parsed event to `add`.
         """
         rank = KINDS[kind]
         if rank == 0:
             at = text.find(DESCRIPTION, start + 250, end)
             if text.startswith(NO_DESCRIPTION, at):
                 return True
-        found = REPO.search(text, start + 150, end)
-        if found is None:
+        match = REPO.search(text, start + 150, end)
+        if match is None:
             return False
-        repo_id, name = found.groups()
+        repo_id, name = match.groups()
         seen = self._seen[rank]
-        if repo_id in seen or len(seen) >= self._most:
+        if repo_id in seen or len(seen) >= self._max_repos:
             return True
-        told = self._full(text, found.end(), end, name, rank) if rank else self._creation(text, at, end)
-        if told is None:
+        facts = self._scan_repo(text, match.end(), end, name, rank) if rank else self._scan_creation(text, at, end)
+        if facts is None:
             return False
-        if told.count(NULL) < len(told):
+        if facts.count(NULL) < len(facts):
             seen.add(repo_id)
-            self._rows[rank].append((repo_id, name, *told))
+            self._rows[rank].append((repo_id, name, *facts))
         return True
 
-    def _creation(self, text: bytes, at: int, end: int) -> Row | None:
+    def _scan_creation(self, text: bytes, at: int, end: int) -> Row | None:
         close = text.find(b'","pusher_type":', at, end) + 1
         return (text[at + len(DESCRIPTION) : close],) if at >= 0 and close else None
 
-    def _full(self, text: bytes, start: int, end: int, event_name: bytes, rank: int) -> Row | None:
-        """The last repository object of the event: the base of a pull request, or the fork.
+    def _scan_repo(self, text: bytes, start: int, end: int, event_name: bytes, rank: int) -> Row | None:
+        """Return the facts of the last repository object of the event: the base of a pull request, or the fork.
 
-        GitHub writes some seventy keys in one order. A rare byte leads to the ssh URL behind the forty URLs, whose
-        length is known from the repository's name: the description stands before them.
+        GitHub writes some seventy keys in a fixed order. The rare byte @ leads to the ssh URL, which follows forty
+        URLs; their length follows from the repository's name, and the description precedes them.
         """
         ssh = end
-        for _ in range(4):  # the home page behind it may have some, too
+        for _ in range(4):  # the home page that follows may contain @ as well
             ssh = text.rfind(b"@", start, ssh)
             if ssh < 0 or text.startswith(SSH_URL, ssh - len(SSH_URL)):
                 break
@@ -127,24 +130,27 @@ class RepoFacts:
         return description, language, topics, pushed_at, stargazers
 
     def add(self, kind: str, event: dict[str, Any]) -> None:
-        """Take what a parsed event tells; events that lack fields tell less."""
+        """Add the facts of a parsed event, as far as it has them."""
         rank = KINDS[kind]
-        repo, of = event.get("repo"), cast(Any, event)
+        repo, source = event.get("repo"), cast(Any, event)
         for step in PATHS[rank]:
-            of = of.get(step) if type(of) is dict else None
+            source = source.get(step) if type(source) is dict else None
         repo_id, name = (repo.get("id"), repo.get("name")) if type(repo) is dict else (None, None)
-        if type(of) is not dict or type(repo_id) is not int or not 0 < repo_id <= LARGEST_ID or type(name) is not str:
+        if type(source) is not dict or type(name) is not str:
+            return
+        if type(repo_id) is not int or not 0 < repo_id <= LARGEST_ID or not re.fullmatch(NAME, name):
             return
         key = b"%d" % repo_id
-        if key in self._seen[rank] or len(self._seen[rank]) >= self._most or not re.fullmatch(NAME, name):
+        if key in self._seen[rank] or self.is_full(kind):
             return
-        told = [check(of.get(field)) for field, check in zip(FACT_FIELDS[: TOLD[rank]], CHECKS[2:], strict=False)]
-        if any(x is not None for x in told):
+        fields = zip(FACT_FIELDS[: N_FIELDS[rank]], VALIDATORS[2:], strict=False)
+        facts = [validate(source.get(field)) for field, validate in fields]
+        if any(x is not None for x in facts):
             self._seen[rank].add(key)
-            self._rows[rank].append((key, orjson.dumps(name), *(orjson.dumps(x) for x in told)))
+            self._rows[rank].append((key, orjson.dumps(name), *(orjson.dumps(x) for x in facts)))
 
     def take(self) -> pa.Table:
-        """What was collected, as a table of schema REPO_FACTS, values that cannot be as null; nothing is left here."""
+        """Return and forget the facts as a table of schema REPO_FACTS; invalid values are null."""
         table = pa.concat_tables(_table(rows, rank) for rank, rows in enumerate(self._rows))
         for rows in self._rows:
             rows.clear()
@@ -152,31 +158,31 @@ class RepoFacts:
 
 
 def repo_facts_table(
-    repo_ids: pa.ChunkedArray, names: pa.ChunkedArray, ranks: pa.ChunkedArray, told: Sequence[Sequence[bytes]]
+    repo_ids: pa.ChunkedArray, names: pa.ChunkedArray, ranks: pa.ChunkedArray, facts: Sequence[Sequence[bytes]]
 ) -> pa.Table:
-    """A table of schema REPO_FACTS; `told` has the values of each of FACT_FIELDS as JSON; what cannot be is null."""
-    columns = [_column(*of) for of in zip(told, list(REPO_FACTS)[2:-1], CHECKS[2:], strict=True)]
+    """Return a table of schema REPO_FACTS; `facts` has the values of each of FACT_FIELDS as JSON, invalid ones null."""
+    columns = [_column(*field) for field in zip(facts, list(REPO_FACTS)[2:-1], VALIDATORS[2:], strict=True)]
     arrays = [repo_ids, names, *columns, ranks]
     return pa.table([x.cast(f.type) for x, f in zip(arrays, REPO_FACTS, strict=True)], REPO_FACTS)
 
 
 def _table(rows: list[Row], rank: int) -> pa.Table:
-    tokens = zip(*rows, strict=True) if rows else [()] * (2 + TOLD[rank])
-    columns = [_column(t, field, check) for t, field, check in zip(tokens, REPO_FACTS, CHECKS, strict=False)]
-    untold = [pa.nulls(len(rows), field.type) for field in list(REPO_FACTS)[len(columns) : -1]]
-    return pa.table([*columns, *untold, pa.array([rank] * len(rows), pa.int8())], REPO_FACTS)
+    tokens = zip(*rows, strict=True) if rows else [()] * (2 + N_FIELDS[rank])
+    columns = [_column(*field) for field in zip(tokens, REPO_FACTS, VALIDATORS, strict=False)]
+    absent = [pa.nulls(len(rows), field.type) for field in list(REPO_FACTS)[len(columns) : -1]]
+    return pa.table([*columns, *absent, pa.array([rank] * len(rows), pa.int8())], REPO_FACTS)
 
 
-def _column(tokens: Sequence[bytes], field: pa.Field, check: Callable[[Any], Any]) -> pa.Array:
-    """JSON values as an Arrow column: all at once when each is what it should be, else one by one."""
-    written = pa.string() if field.type == UTC_SECONDS else field.type
+def _column(tokens: Sequence[bytes], field: pa.Field, validate: Callable[[Any], Any]) -> pa.Array:
+    """Convert JSON values to an Arrow column: all at once if all are valid, else one by one with `validate`."""
+    json_type = pa.string() if field.type == UTC_SECONDS else field.type
     try:
         values = orjson.loads(b"[%b]" % b",".join(tokens))
         if len(values) == len(tokens):
-            return pa.array(values, written).cast(field.type)
+            return pa.array(values, json_type).cast(field.type)
     except (orjson.JSONDecodeError, pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         pass
-    return pa.array([check(_loads(token)) for token in tokens], written).cast(field.type)
+    return pa.array([validate(_loads(token)) for token in tokens], json_type).cast(field.type)
 
 
 def _loads(token: bytes) -> Any:
@@ -195,12 +201,12 @@ def _topics(value: object) -> list[str] | None:
 
 
 def _time(value: object) -> str | None:
-    possible = type(value) is str and re.fullmatch(TIME, value) and unix_seconds(value) is not None
-    return str(value) if possible else None
+    valid = type(value) is str and re.fullmatch(TIME, value) and unix_seconds(value) is not None
+    return str(value) if valid else None
 
 
 def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= LARGEST_ID else None
 
 
-CHECKS: tuple[Callable[[Any], Any], ...] = (_count, _text, _text, _text, _topics, _time, _count)
+VALIDATORS: tuple[Callable[[Any], Any], ...] = (_count, _text, _text, _text, _topics, _time, _count)

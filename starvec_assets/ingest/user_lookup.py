@@ -1,44 +1,38 @@
-"""The stars of a few named people, out of the log."""
+"""Look up the stars of a few people in the star log."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
+from starvec_assets.sql import load_queries
+
+QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+
 
 def user_ids(connection: duckdb.DuckDBPyConnection, stars: Sequence[Path], logins: Sequence[str]) -> dict[str, int]:
-    """The number of whoever used each login last, by lower-case login; one that the log does not know is absent.
+    """Return lower-case login to the id of the user who had it last; unknown logins are absent.
 
     `stars`: the stars.parquet of every month.
     """
     if not stars or not logins:
         return {}
-    return dict(
-        connection.execute(
-            """SELECT lower(user_login) AS login, arg_max(user_id, (starred_at, user_id)) FROM read_parquet(?)
-            WHERE list_contains(?, lower(user_login)) GROUP BY login ORDER BY login""",
-            [[str(path) for path in stars], [login.lower() for login in logins]],
-        ).fetchall()
-    )
+    values = {"stars": [str(path) for path in stars], "logins": [login.lower() for login in logins]}
+    return dict(connection.execute(QUERIES["user_ids"], values).fetchall())
 
 
 def starred_repos(
     connection: duckdb.DuckDBPyConnection, stars: Sequence[Path], logins: Sequence[str]
 ) -> dict[str, list[int]]:
-    """Repo_ids that each person starred, first star first, by lower-case login; who gave none is absent.
+    """Return lower-case login to the repo_ids the user starred, in the order of the first star; unknown logins absent.
 
-    `stars`: the stars.parquet of every month. A login is followed to the person's number, so stars given under a
-    former login count as well.
+    `stars`: the stars.parquet of every month. Stars given under a user's former logins count as well.
     """
     ids = user_ids(connection, stars, logins)
     if not ids:
         return {}
-    rows = connection.execute(
-        """SELECT user_id, repo_id FROM read_parquet(?) WHERE user_id IN (SELECT unnest(?))
-        GROUP BY ALL ORDER BY user_id, min(starred_at), repo_id""",
-        [[str(path) for path in stars], sorted(set(ids.values()))],
-    ).fetchall()
-    given: dict[int, list[int]] = {}
-    for user_id, repo_id in rows:
-        given.setdefault(user_id, []).append(repo_id)
-    return {login: given[user_id] for login, user_id in ids.items()}
+    values = {"stars": [str(path) for path in stars], "user_ids": sorted(set(ids.values()))}
+    repos: dict[int, list[int]] = {}
+    for user_id, repo_id in connection.execute(QUERIES["starred_repos"], values).fetchall():
+        repos.setdefault(user_id, []).append(repo_id)
+    return {login: repos[user_id] for login, user_id in ids.items()}

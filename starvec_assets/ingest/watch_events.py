@@ -1,4 +1,4 @@
-"""Stars out of the lines of hour files, by the rules of rules.py."""
+"""Read stars from the WatchEvents of hour files, by event_schema.py."""
 
 import re
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ DUPLICATE = "duplicate"
 REASONS = {
     BROKEN_JSON: "lines that are not JSON",
     MISSING_FIELDS: "lines without a type, or stars without actor, repository, action or time",
-    BAD_VALUES: "stars whose ids, names, action or time cannot be",
+    BAD_VALUES: "stars with an impossible id, name, action or time",
     TOO_LONG: "lines over 16 MB, or of 262,144 values",
     OLD_SCHEMA: "lines of the Timeline API, before 2015: no numeric actor",
     DUPLICATE: "stars that the month already had from the same user to the same repository",
 }
 
-# A star as GitHub writes it, recognised and taken apart at one go; other spellings of the same JSON are parsed.
-LINE = re.compile(
+# A star as GitHub writes it, matched and split in one step; other spellings of the same JSON are parsed.
+STAR_LINE = re.compile(
     rf'{{"id":"({ID})","type":"{WATCH}","actor":{{"id":({ID}),"login":"({LOGIN})","display_login":"[^"]*",'
     r'"gravatar_id":"","url":"[^"]*","avatar_url":"[^"]*"},'
     rf'"repo":{{"id":({ID}),"name":"({NAME})","url":"[^"]*"}},"payload":{{"action":"{ACTION}"}},"public":true,'
@@ -52,34 +52,31 @@ STARS = pa.schema(
 
 
 def unix_seconds(created_at: str) -> int | None:
-    """Unix seconds of a time that matches TIME, None when there is no such day, hour, minute or second."""
+    """Return the Unix seconds of a time that matches TIME, None when there is no such day, hour, minute or second."""
     try:
         return int(datetime.fromisoformat(created_at).timestamp())
     except ValueError:
         return None
 
 
-class Stars:
-    """Stars collected from the lines of WatchEvents.
-
-    Which of several stars of one user for one repository counts is decided where a whole month is at hand.
-    """
+class WatchEvents:
+    """Collects stars from lines; repeated stars are collected too, as duplicates are found over the whole month."""
 
     def __init__(self) -> None:
-        self._cells: list[bytes] = []  # of all rows, one after the other, as LINE has its groups
+        self._cells: list[bytes] = []  # of all rows, one after the other, in the order of the groups of STAR_LINE
 
     def __len__(self) -> int:
-        return len(self._cells) // LINE.groups
+        return len(self._cells) // STAR_LINE.groups
 
     def scan(self, text: bytes, start: int) -> bool:
-        """Take the star that the line at text[start:] is as GitHub writes it; if False, parse the line for `add`."""
-        if found := LINE.match(text, start):
-            self._cells += found.groups()
+        """Add the star of the line at text[start:]; return False when it must be parsed and passed to `add` instead."""
+        if match := STAR_LINE.match(text, start):
+            self._cells += match.groups()
             return True
         return False
 
     def add(self, event: dict[str, Any]) -> str | None:
-        """Take the star that a parsed WatchEvent is, or say why it is none (a key of REASONS)."""
+        """Add the star of a parsed WatchEvent, or return why it is rejected (a key of REASONS)."""
         try:
             user, login, repo, name, time, action = (reduce(getitem, path, cast(Any, event)) for path in _PATHS)
         except (KeyError, TypeError):
@@ -92,20 +89,20 @@ class Stars:
         if unix_seconds(time) is None:
             return BAD_VALUES
         event_id = event.get("id")
-        known = event_id if type(event_id) is str and re.fullmatch(ID, event_id) else "0"
-        row = known, str(user), login, str(repo), name, time
+        event_id = event_id if type(event_id) is str and re.fullmatch(ID, event_id) else "0"
+        row = event_id, str(user), login, str(repo), name, time
         self._cells += (cell.encode() for cell in row)
         return None
 
     def take(self) -> tuple[pa.Table, list[int], int]:
-        """What was collected, of schema STARS; a sample of the events' ids; how many had an impossible time."""
-        columns = [self._cells[i :: LINE.groups] for i in range(LINE.groups)]
+        """Return and forget the stars (schema STARS), a sample of the event ids, and the count of impossible times."""
+        columns = [self._cells[i :: STAR_LINE.groups] for i in range(STAR_LINE.groups)]
         self._cells = []
         try:
             return *_table(columns), 0
         except pa.ArrowInvalid:
-            possible = [unix_seconds(time.decode()) is not None for time in columns[-1]]
-            return *_table([list(compress(cells, possible)) for cells in columns]), possible.count(False)
+            valid = [unix_seconds(time.decode()) is not None for time in columns[-1]]
+            return *_table([list(compress(cells, valid)) for cells in columns]), valid.count(False)
 
 
 def _table(columns: list[list[bytes]]) -> tuple[pa.Table, list[int]]:

@@ -9,8 +9,7 @@ import pyarrow as pa
 import pytest
 from archive import START, creation, fork, line, packed, pull_request, push, star, stars_in, text_of
 
-from starvec_assets.ingest import gzip_reader as members
-from starvec_assets.ingest import hour_parser as hours
+from starvec_assets.ingest import gzip_reader, hour_parser
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_parser import read_hour
 
@@ -80,9 +79,9 @@ def test_the_word_watch_event_inside_other_events_is_no_star(tmp_path: Path) -> 
 
 def test_a_line_over_16_mb_is_dropped_and_counted(tmp_path: Path) -> None:
     long = star(5)
-    long["payload"]["text"] = "x" * hours.MAX_LINE
+    long["payload"]["text"] = "x" * hour_parser.MAX_LINE
     just = star(6)
-    just["payload"]["text"] = "x" * (hours.MAX_LINE - 1000)
+    just["payload"]["text"] = "x" * (hour_parser.MAX_LINE - 1000)
     coverage, stars, _ = read(tmp_path, packed([star(1), long, star(2), just, star(3)]))
     assert sorted(s["user_id"] for s in stars) == [1, 2, 3, 6]
     assert (coverage.events, coverage.rejected) == (4, {"too_long": 1})
@@ -154,8 +153,8 @@ def test_where_the_blocks_of_reading_end_makes_no_difference(
     mixed = [star(9), "", "broken", push(), line(star(8), spaced=True), "{", star(7), pull_request(5, "a/b", "x", "C")]
     content = packed([*mixed, *mixed[::-1], *mixed, push(), "", star(6)])
     expected = read(tmp_path, content)
-    monkeypatch.setattr(members, "CHUNK", size)
-    monkeypatch.setattr(members, "READ", max(size, 300))
+    monkeypatch.setattr(gzip_reader, "CHUNK_SIZE", size)
+    monkeypatch.setattr(gzip_reader, "READ_SIZE", max(size, 300))
     assert read(tmp_path, content) == expected
     assert rows(expected[1]) == sorted(stars_in(text_of(tmp_path / "2024-01-01-0.json.gz")))
 

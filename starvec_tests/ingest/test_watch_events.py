@@ -6,7 +6,7 @@ from archive import line, star
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from starvec_assets.ingest.watch_events import BAD_VALUES, MISSING_FIELDS, OLD_SCHEMA, Stars
+from starvec_assets.ingest.watch_events import BAD_VALUES, MISSING_FIELDS, OLD_SCHEMA, WatchEvents
 
 NOTHING = object()
 
@@ -25,7 +25,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
     return event
 
 
-def rows(stars: Stars) -> list[dict[str, Any]]:
+def rows(stars: WatchEvents) -> list[dict[str, Any]]:
     table: list[dict[str, Any]] = stars.take()[0].to_pylist()
     return table
 
@@ -66,7 +66,7 @@ def rows(stars: Stars) -> list[dict[str, Any]]:
     ],
 )
 def test_what_is_no_star_is_told_why(path: str, value: object, reason: str) -> None:
-    stars = Stars()
+    stars = WatchEvents()
     event = changed(path, value)
     assert stars.add(event) == reason
     possible_but_for_its_time = stars.scan(line(event) + b"\n", 0)
@@ -75,7 +75,7 @@ def test_what_is_no_star_is_told_why(path: str, value: object, reason: str) -> N
 
 
 def test_an_impossible_time_costs_its_own_star_only() -> None:
-    stars = Stars()
+    stars = WatchEvents()
     for at in ("2024-02-28T10:00:00Z", "2024-02-30T10:00:00Z", "2024-02-28T25:00:00Z"):
         assert stars.scan(line(changed("created_at", at)) + b"\n", 0)
     table, _, impossible = stars.take()
@@ -99,7 +99,7 @@ def test_the_quick_look_at_a_line_and_its_parsing_agree(changes: dict[str, objec
         *way, last = path.split(".")
         (event[way[0]] if way else event)[last] = value
     text = json.dumps(event, separators=(",", ":")).encode() + b"\n"
-    quick, parsed = Stars(), Stars()
+    quick, parsed = WatchEvents(), WatchEvents()
     taken, reason = quick.scan(text, 0), parsed.add(json.loads(text))
     impossible = quick.take()[2] if reason == BAD_VALUES else 0
     assert rows(quick) == (rows(parsed) if taken else [])
