@@ -1,4 +1,4 @@
-"""Lists of different lengths in two flat arrays, as EmbeddingBag reads them."""
+"""Lists of different lengths in two flat arrays, the format of torch's EmbeddingBag."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,27 +25,22 @@ class RaggedArray:
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """int64 [lists]."""
+        """Length of each list, int64 [lists]."""
         return np.diff(self.offsets)
 
-    @property
-    def owners(self) -> npt.NDArray[np.int32]:
-        """The list that each item belongs to, int32 [total]."""
-        return np.repeat(np.arange(len(self), dtype=np.int32), self.lengths)
-
     def matrix(self, n: int) -> sp.csr_array:
-        """Lists x items as float32 ones, [lists, n]."""
+        """Return the incidence matrix with a one per item, float32 [lists, n]."""
         return sp.csr_array((np.ones(len(self.items), np.float32), self.items, self.offsets), shape=(len(self), n))
 
     def take(self, lists: npt.NDArray[np.integer]) -> "RaggedArray":
-        """The chosen lists in the given order, copied."""
+        """Return a copy of the chosen lists in the given order."""
         lengths = self.lengths[lists]
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         return RaggedArray(self.items[np.repeat(self.offsets[lists], lengths) + within], offsets)
 
     def first(self, lists: int) -> "RaggedArray":
-        """The first lists, without copying."""
+        """Return the first lists as a view."""
         count = min(lists, len(self))
         return RaggedArray(self.items[: self.offsets[count]], self.offsets[: count + 1])
 
@@ -56,7 +51,7 @@ class RaggedArray:
 
     @staticmethod
     def load(folder: Path, prefix: str = "") -> "RaggedArray":
-        """Memory-map what `save` wrote.
+        """Read the arrays that `save` wrote; items are memory-mapped.
 
         Raises StarvecError when the two arrays do not fit together.
         """
@@ -68,7 +63,7 @@ class RaggedArray:
 
     @staticmethod
     def of(lists: "list[list[int]] | list[npt.NDArray[np.int32]]") -> "RaggedArray":
-        """Pack a Python list of lists."""
+        """Pack a list of lists."""
         offsets = np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64)
         items = np.concatenate([np.asarray(x, np.int32) for x in lists]) if lists else np.empty(0, np.int32)
         return RaggedArray(items, offsets)

@@ -1,4 +1,4 @@
-"""The two operations every room shares: unit rows, and the vector of a person."""
+"""Vectors of repositories and users: reading, normalization, and the rule for a user's vector."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ Matrix = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.integer]
 
 POPULARITY_EXPONENT = 0.1
-"""How much less the famous count in a person's vector: a repository with s stars counts s ** -POPULARITY_EXPONENT.
+"""A repository with s stars has the weight s ** -POPULARITY_EXPONENT in a user's vector.
 
-Measured by benchmarks/user_vectors.py: people with tens of stars are found again more often than by the plain mean
-(power 0) and recommended as well; from 0.2 on, recommendations to real people get worse."""
+Measured by benchmarks/user_vectors.py: users with tens of stars are re-identified more often than by the plain mean
+(exponent 0), at equal recommendation quality; from 0.2 on, recommendations to real users get worse."""
 
 USER_VECTOR_RULE: dict[str, Any] = {"fame_power": POPULARITY_EXPONENT}
-"""What makes a person's vector, as manifests and the page name it."""
+"""The rule for users' vectors as it is recorded in manifests and read by the page."""
 
 
 def load_vectors(folder: Path) -> Matrix:
@@ -38,17 +38,19 @@ def load_vectors(folder: Path) -> Matrix:
 
 
 def unit_rows(vectors: npt.NDArray[np.floating]) -> Matrix:
-    """Each row divided by its Euclidean norm, float32 [n, d]; a zero row stays zero."""
+    """Divide each row by its Euclidean norm, float32 [n, d]; zero rows stay zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(norms > 0, norms, 1), dtype=np.float32)
 
 
-def user_vectors(vectors: Matrix, lists: RaggedArray, stars: Counts, fame_power: float = POPULARITY_EXPONENT) -> Matrix:
-    """Unit mean of the unit vectors of each list's repositories, weighted by stars ** -fame_power: float32 [lists, d].
+def user_vectors(
+    vectors: Matrix, lists: RaggedArray, stars: Counts, popularity_exponent: float = POPULARITY_EXPONENT
+) -> Matrix:
+    """Return the unit weighted mean of the unit vectors of each list's repositories, float32 [lists, d].
 
-    `stars` [n]: how many people starred each row of `vectors`; only ratios matter, so equal ones give the plain mean.
-    An empty list is a zero row.
+    Weights are stars ** -popularity_exponent, where `stars` [n] are the stargazers of each row of `vectors`; only their
+    ratios matter. Empty lists give zero rows.
     """
     rows = unit_rows(vectors)
-    rows *= np.float_power(np.maximum(stars, 1), -fame_power).astype(np.float32)[:, None]
+    rows *= np.float_power(np.maximum(stars, 1), -popularity_exponent).astype(np.float32)[:, None]
     return unit_rows(lists.matrix(len(rows)) @ rows)

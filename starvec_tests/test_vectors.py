@@ -10,30 +10,30 @@ from starvec_assets.vectors import POPULARITY_EXPONENT, load_vectors, unit_rows,
 VECTORS = np.array([[3, 0], [0, 0.5], [1, 1]], np.float32)
 
 
-def test_the_famous_count_less_and_the_length_of_a_vector_not_at_all():
+def test_stars_lower_a_weight_and_row_lengths_are_ignored():
     lists = RaggedArray.of([[0, 1]])
-    mean = user_vectors(VECTORS, lists, np.array([16, 1, 1]), fame_power=0.5)
+    mean = user_vectors(VECTORS, lists, np.array([16, 1, 1]), popularity_exponent=0.5)
     assert mean == pytest.approx(np.array([[1, 4]]) / np.sqrt(17))
 
 
-def test_only_ratios_of_stars_matter_so_that_equal_ones_give_the_plain_mean():
+def test_only_ratios_of_stars_matter():
     lists = RaggedArray.of([[0, 2], [0, 1, 2]])
-    plain = user_vectors(VECTORS, lists, np.array([9, 50, 7]), fame_power=0)
+    plain = user_vectors(VECTORS, lists, np.array([9, 50, 7]), popularity_exponent=0)
     assert user_vectors(VECTORS, lists, np.full(3, 1000)) == pytest.approx(plain, abs=1e-6)
     stars = np.array([2, 3, 5])
     assert user_vectors(VECTORS, lists, stars) == pytest.approx(user_vectors(VECTORS, lists, 100 * stars), abs=1e-6)
     assert user_vectors(VECTORS, lists, stars) == pytest.approx(
-        user_vectors(VECTORS, lists, stars, fame_power=POPULARITY_EXPONENT)
+        user_vectors(VECTORS, lists, stars, popularity_exponent=POPULARITY_EXPONENT)
     )
 
 
-def test_nobodys_vector_is_zero_and_a_repository_without_stars_counts_as_one_with_one():
+def test_an_empty_list_is_zero_and_zero_stars_weigh_like_one():
     lists = RaggedArray.of([[], [0, 1]])
-    found = user_vectors(VECTORS, lists, np.array([0, 1, 9]), fame_power=1)
+    found = user_vectors(VECTORS, lists, np.array([0, 1, 9]), popularity_exponent=1)
     assert found == pytest.approx(np.array([[0, 0], [np.sqrt(0.5), np.sqrt(0.5)]]))
 
 
-def test_vectors_given_are_left_as_they_were():
+def test_input_vectors_are_not_modified():
     vectors = unit_rows(VECTORS)
     before = vectors.copy()
     user_vectors(vectors, RaggedArray.of([[0]]), np.array([7, 8, 9]))

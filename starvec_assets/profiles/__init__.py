@@ -1,1 +1,1 @@
-"""Linear probes, quantile tables and developer vectors."""
+"""What a user's vector shows: linear probes for the skill radar, cosine percentiles, well-known developers."""

@@ -1,22 +1,29 @@
-"""Vectors of well-known developers, from the stars that they gave in public."""
+"""Vectors of well-known developers, from their public stars."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.github import NotFound, Star
+from starvec_assets.github_names import is_login
+from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.ingest.user_lookup import starred_repos, user_ids
+from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
 from starvec_assets.progress import bar
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import Counts, Matrix, user_vectors
 
 DEVELOPERS = Path(__file__).with_name("developers.tsv")
-_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}")
+STAR_LOG, GITHUB_API = "the star log", "the GitHub API"
+StarredOf = Callable[[str, int | None], Iterable[Star]]
+"""GitHub.starred: the stars of a login, or of the user id where the login no longer exists."""
 
 SCHEMA = pa.schema(
     [
@@ -38,101 +45,162 @@ class Developer:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What GitHub answered: `stars` by lower-case login, and why there are none, of `unknown` ones."""
+class FetchResult:
+    """GitHub's answers: stars by lower-case login, and the error message of logins that do not exist."""
 
     stars: dict[str, list[Star]]
-    unknown: dict[str, str]
+    not_found: dict[str, str]
+
+
+@dataclass(frozen=True)
+class DeveloperStars:
+    """Vocabulary rows starred by lower-case login, their source, and the error message of unknown logins."""
+
+    rows: Mapping[str, Sequence[int]]
+    source: str
+    not_found: dict[str, str]
 
 
 @dataclass(frozen=True)
 class DevelopersSummary:
-    """`kept` and `left_out`: login to stars that count."""
+    """Login to number of starred vocabulary repositories."""
 
-    kept: dict[str, int]
-    left_out: dict[str, int]
+    included: dict[str, int]
+    excluded: dict[str, int]
 
 
 def read_developers(path: Path = DEVELOPERS) -> list[Developer]:
-    """Login, display name and field, tab separated, a person a line; `#` begins a comment line. Delete a line to
-    remove someone.
+    """Parse a table of login, display name and field: tab-separated, one person per line, `#` starts a comment line.
 
-    Raises StarvecError for a file that cannot be read, a line of another shape, an impossible login or one that stands
-    twice.
+    Raises StarvecError for an unreadable file, a malformed line, an invalid login or a duplicate.
     """
     developers: dict[str, Developer] = {}
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StarvecError(f"the developers' table {path} cannot be read ({error}): name another one") from error
+        raise StarvecError(f"cannot read the developers' table {path} ({error}): name another one") from error
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        parts = [part.strip() for part in line.split("\t")]
-        if len(parts) != 3 or not all(parts) or not _LOGIN.fullmatch(parts[0]):
+        fields = [field.strip() for field in line.split("\t")]
+        if len(fields) != 3 or not all(fields) or not is_login(fields[0]):
             raise StarvecError(
                 f"{path.name}, line {number}: {line!r} is not login, display name, field separated by tabs"
             )
-        if parts[0].lower() in developers:
-            raise StarvecError(f"{path.name}, line {number}: {parts[0]} stands twice")
-        developers[parts[0].lower()] = Developer(*parts)
+        if fields[0].lower() in developers:
+            raise StarvecError(f"{path.name}, line {number}: duplicate login {fields[0]}")
+        developers[fields[0].lower()] = Developer(*fields)
     return list(developers.values())
 
 
-def ask_github(
-    starred: Callable[[str, int | None], Iterable[Star]], developers: Sequence[Developer], user_ids: Mapping[str, int]
-) -> Asked:
-    """The stars of every developer; `starred` is `GitHub.starred`, `user_ids` their numbers by lower-case login.
+def use_github_api(stars_from: str, has_token: bool, simulated: bool) -> bool:
+    """Return whether to fetch stars from GitHub: `stars_from` is log, github, or auto.
 
-    Raises GitHubError when GitHub answers nobody: a spent rate limit, a refused token, no network.
+    auto: with a token, unless users are simulated, who exist in the star log only.
     """
-    stars, unknown = {}, {}
+    return stars_from == "github" or (stars_from == "auto" and has_token and not simulated)
+
+
+def find_developer_stars(
+    developers: Sequence[Developer],
+    corpus: Corpus,
+    catalogue: RepoCatalog,
+    connection: duckdb.DuckDBPyConnection,
+    star_files: Sequence[Path],
+    starred: StarredOf | None = None,
+) -> DeveloperStars:
+    """Return the vocabulary rows that each developer starred, from GitHub if `starred` is given, else from the log.
+
+    `star_files`: the stars.parquet of every month. Raises what `fetch_stars` raises.
+    """
+    logins = [developer.login for developer in developers]
+    if starred is None:
+        repo_ids = starred_repos(connection, star_files, logins)
+        rows = {login: [corpus.row_of[i] for i in ids if i in corpus.row_of] for login, ids in repo_ids.items()}
+        return DeveloperStars(rows, STAR_LOG, {})
+    fetched = fetch_stars(starred, developers, user_ids(connection, star_files, logins))
+    rows = starred_rows(fetched.stars, corpus.row_of, catalogue.repo_ids)
+    return DeveloperStars(rows, GITHUB_API, fetched.not_found)
+
+
+def fetch_stars(starred: StarredOf, developers: Sequence[Developer], user_ids: Mapping[str, int]) -> FetchResult:
+    """Fetch the stars of every developer; `user_ids` are by lower-case login.
+
+    Raises GitHubError when no request can succeed: spent rate limit, refused token, no network.
+    """
+    stars, not_found = {}, {}
     with bar(len(developers), "stars of developers", "person") as progress:
         for developer in developers:
             login = developer.login.lower()
             try:
                 stars[login] = list(starred(developer.login, user_ids.get(login)))
             except NotFound as error:
-                unknown[developer.login] = str(error)
+                not_found[developer.login] = str(error)
             progress.update()
-    return Asked(stars, unknown)
+    return FetchResult(stars, not_found)
 
 
 def starred_rows(
-    stars: Mapping[str, Sequence[Star]], row_of: Mapping[int, int], ids_of: Callable[[Iterable[str]], Mapping[str, int]]
+    stars: Mapping[str, Sequence[Star]],
+    row_of: Mapping[int, int],
+    repo_ids: Callable[[Iterable[str]], Mapping[str, int]],
 ) -> dict[str, list[int]]:
-    """Vocabulary rows of what each person starred: by the repository's number, else by its name.
+    """Return the vocabulary rows of each login's stars, found by repository id, else by name.
 
-    `row_of`: row of each repo_id; `ids_of`: repo_ids by lower-case name, present or former, of the names asked for.
+    `row_of`: vocabulary row by repo_id; `repo_ids`: RepoCatalog.repo_ids, which also knows former names.
     """
-    strangers = {star.name for given in stars.values() for star in given if star.repo_id not in row_of}
-    by_name = {name: row_of[repo_id] for name, repo_id in ids_of(strangers).items() if repo_id in row_of}
-    found = {
+    other_names = {star.name for given in stars.values() for star in given if star.repo_id not in row_of}
+    by_name = {name: row_of[repo_id] for name, repo_id in repo_ids(other_names).items() if repo_id in row_of}
+    rows = {
         login: [row_of.get(star.repo_id, by_name.get(star.name.lower())) for star in given]
         for login, given in stars.items()
     }
-    return {login: [row for row in rows if row is not None] for login, rows in found.items()}
+    return {login: [row for row in found if row is not None] for login, found in rows.items()}
 
 
 def build_developers(
-    stars_of: Mapping[str, Sequence[int]],
+    rows: Mapping[str, Sequence[int]],
     vectors: Matrix,
     stars: Counts,
     developers: Sequence[Developer],
     out: Path,
     min_stars: int = 10,
 ) -> DevelopersSummary:
-    """Write vectors.npy float32 [m, d] and developers.parquet into `out`, in the order of `developers`.
+    """Write vectors.npy, float32 [m, d], and developers.parquet into `out`, in the order of `developers`.
 
-    `stars_of`: vocabulary rows starred, by lower-case login; who is absent, or has fewer than `min_stars`, is left out.
-    `stars` [n]: how many people starred each row of `vectors`.
+    `rows`: vocabulary rows starred, by lower-case login; developers with fewer than `min_stars` are excluded.
+    `stars` [n]: stargazers of each row of `vectors`.
     """
-    rows = {d.login: np.unique(np.asarray(stars_of.get(d.login.lower(), ()), np.int32)) for d in developers}
-    kept = [d for d in developers if len(rows[d.login]) >= min_stars]
-    np.save(out / "vectors.npy", user_vectors(vectors, RaggedArray.of([rows[d.login] for d in kept]), stars))
-    table = [{"login": d.login, "name": d.name, "field": d.field, "stars_used": len(rows[d.login])} for d in kept]
+    unique = {d.login: np.unique(np.asarray(rows.get(d.login.lower(), ()), np.int32)) for d in developers}
+    included = [d for d in developers if len(unique[d.login]) >= min_stars]
+    np.save(out / "vectors.npy", user_vectors(vectors, RaggedArray.of([unique[d.login] for d in included]), stars))
+    table = [vars(d) | {"stars_used": len(unique[d.login])} for d in included]
     write_table(pa.Table.from_pylist(table, SCHEMA), SCHEMA, out / "developers.parquet")
     return DevelopersSummary(
-        kept={d.login: len(rows[d.login]) for d in kept},
-        left_out={d.login: len(rows[d.login]) for d in developers if d not in kept},
+        included={d.login: len(unique[d.login]) for d in included},
+        excluded={d.login: len(unique[d.login]) for d in developers if d not in included},
     )
+
+
+def exclusion_reasons(summary: DevelopersSummary, stars: DeveloperStars) -> dict[str, str]:
+    """Return why each excluded login has no vector."""
+    return {
+        login: stars.not_found.get(login, f"{n} starred repositories of the vocabulary")
+        for login, n in summary.excluded.items()
+    }
+
+
+def exclusion_warning(reasons: Mapping[str, str], min_stars: int, shown: int = 5) -> str:
+    """Return a log message that names the first excluded developers."""
+    first = "; ".join(f"{login}: {reason}" for login, reason in list(reasons.items())[:shown])
+    more = f"; and {len(reasons) - shown} more, in the metadata" if len(reasons) > shown else ""
+    return f"left out, {min_stars} repositories of the vocabulary are needed: {first}{more}"
+
+
+def developer_vectors_metadata(folder: Path, summary: DevelopersSummary, stars: DeveloperStars) -> Metadata:
+    """Return what the UI shows of developer_vectors, written to `folder`."""
+    return {
+        "stars of developers from": stars.source,
+        "left out": markdown_table(["login", "why"], list(exclusion_reasons(summary, stars).items())),
+        "developers": parquet_preview(folder / "developers.parquet", SCHEMA.names, len(summary.included)),
+    }

@@ -1,11 +1,10 @@
-"""One linear probe a category: how much of a vector, of a repository or a person, speaks of it.
+"""Linear probes, one per category: how strongly a repository's or person's vector belongs to it.
 
-A logistic regression tells a category's reference repositories from those of the other categories and from others
-drawn at random; the regularisation is chosen by cross-validation. A person is a mean of many repositories, so people
-lie far closer to the centre than repositories do and the raw probability would be near zero for everybody. Each probe's
-log-odds are therefore stretched and shifted (an increasing map, so no order changes) until, over a sample of people,
-the median person scores `typical` and one in twenty scores `strong` or more: a radar that is neither a dot nor a disc.
-Both steps fold into one weight row and bias, so a score is sigmoid(w · unit vector + b).
+A logistic regression separates a category's reference repositories from those of the other categories and from random
+others; its regularization is chosen by cross-validation. People are means of many repositories, so they are far closer
+to the centre and their raw probabilities are all near zero. Each probe's log-odds are therefore scaled and shifted,
+which changes no order, such that over a sample of people the median scores `median_target` and the 95th percentile
+`p95_target`. Both steps fold into one weight row and bias: score = sigmoid(w · unit vector + b).
 """
 
 import json
@@ -21,16 +20,21 @@ import pyarrow as pa
 from pydantic import Field
 
 from starvec_assets.config_base import Settings
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
+from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.markdown import Metadata, embed_png, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
+from starvec_assets.plots import bar_chart
 from starvec_assets.vectors import Counts, Matrix, unit_rows
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 CATEGORIES = Path(__file__).with_name("categories.toml")
-_C = (1.0, 10.0, 100.0, 1000.0)  # unit rows of 128 small numbers need a weak penalty
-_FAME = 0.5  # others are drawn by their stars to this power: references are famous, and fame is no skill
+MIN_PEOPLE = 20
+_C = (1.0, 10.0, 100.0, 1000.0)  # components of 128-d unit rows are small and need a weak penalty
+_POPULARITY_EXPONENT = 0.5  # negatives are drawn by stars to this power: references are popular, which is no skill
 
 REPOSITORIES = pa.schema(
     [
@@ -49,34 +53,34 @@ REPOSITORIES = pa.schema(
 
 
 class ProbeSettings(Settings):
-    """How the probes are fitted and what their scores mean."""
+    """Fit and calibration of the probes."""
 
-    negatives: int = Field(3_000, ge=10, description="repositories drawn at random that count as being of no category")
-    least_references: int = Field(8, ge=4, description="references in the vocabulary a category needs, or is left out")
-    folds: int = Field(5, ge=2, le=20, description="of the cross-validation")
-    typical: float = Field(0.15, gt=0, lt=1, description="score of the median person in a category")
-    strong: float = Field(0.8, gt=0, lt=1, description="score that one person in twenty reaches")
-    least_auc: float = Field(0.9, ge=0.5, le=1, description="cross-validated AUC under which a category is warned of")
-    shown: int = Field(10, ge=1, le=100, description="repositories a category and kind in the table")
-    seed: int = Field(0, ge=0, lt=1 << 32, description="draws negatives and folds")
+    negatives: int = Field(3_000, ge=10, description="random repositories used as members of no category")
+    min_references: int = Field(8, ge=4, description="references in the vocabulary below which a category is left out")
+    folds: int = Field(5, ge=2, le=20, description="folds of the cross-validation")
+    median_target: float = Field(0.15, gt=0, lt=1, description="score of the median person in a category")
+    p95_target: float = Field(0.8, gt=0, lt=1, description="score of the 95th percentile of people in a category")
+    min_auc: float = Field(0.9, ge=0.5, le=1, description="cross-validated AUC below which the check warns")
+    examples: int = Field(10, ge=1, le=100, description="repositories per category and kind in repositories.parquet")
+    seed: int = Field(0, ge=0, lt=1 << 32, description="seed of negatives and folds")
 
 
 @dataclass(frozen=True)
 class ProbesSummary:
-    """What was fitted."""
+    """Quality of the fitted probes and coverage of their references."""
 
     auc: dict[str, float]
     """Cross-validated area under the ROC curve by category: references against all negatives, out of fold."""
     references: dict[str, int]
-    """References in the vocabulary, by category, those of omitted categories too."""
+    """References in the vocabulary by category, omitted categories included."""
     missing: dict[str, list[str]]
     """References that are not in the vocabulary, by category."""
     omitted: list[str]
-    """Categories left out: too few references."""
+    """Categories with too few references."""
     highest: float
-    """Score of the median person in their strongest category."""
+    """Median over people of the score in their strongest category."""
     lowest: float
-    """Score of the median person in their weakest category."""
+    """Median over people of the score in their weakest category."""
 
 
 @dataclass(frozen=True)
@@ -88,23 +92,23 @@ class Probes:
     bias: npt.NDArray[np.float32]
 
     def scores(self, vectors: Matrix) -> Matrix:
-        """Of each row of `vectors` [m, d] in each category, 0 to 1: float32 [m, categories]."""
+        """Return the scores of `vectors` [m, d], between 0 and 1: float32 [m, categories]."""
         return _sigmoid(unit_rows(vectors) @ self.weights.T + self.bias).astype(np.float32)
 
 
 def load_categories(path: Path = CATEGORIES) -> dict[str, list[str]]:
-    """Reference repositories by category, from `[[category]]` tables with `name` and `repositories`.
+    """Read reference repositories by category from `[[category]]` tables with `name` and `repositories`.
 
-    Raises StarvecError when the file is malformed, a category stands twice or two share a repository.
+    Raises StarvecError when the file is malformed, a category is defined twice or two share a repository.
     """
     categories: dict[str, list[str]] = {}
     try:
         for table in tomllib.loads(path.read_text(encoding="utf-8"))["category"]:
             name, references = table["name"], table["repositories"]
             if name in categories:
-                raise ValueError(f"{name!r} stands twice")
+                raise ValueError(f"{name!r} is defined twice")
             if type(references) is not list or not all(type(x) is str for x in (name, *references)):
-                raise TypeError(f"the repositories of {name!r} are no list of names")
+                raise TypeError(f"the repositories of {name!r} are not a list of names")
             categories[name] = references
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StarvecError(
@@ -112,6 +116,19 @@ def load_categories(path: Path = CATEGORIES) -> dict[str, list[str]]:
         ) from error
     _check_categories(categories)
     return categories
+
+
+def follow_renames(
+    categories: Mapping[str, Sequence[str]], catalogue: RepoCatalog, corpus: Corpus
+) -> dict[str, list[str]]:
+    """Return the categories with references under the names that they have in the corpus, where they are in it."""
+    ids = catalogue.repo_ids(name for references in categories.values() for name in references)
+
+    def current(name: str) -> str:
+        row = corpus.row_of.get(ids.get(name.lower(), -1))
+        return name if row is None else corpus.names[row]
+
+    return {category: [current(name) for name in references] for category, references in categories.items()}
 
 
 def fit_probes(
@@ -131,33 +148,27 @@ def fit_probes(
     """
     _check_categories(categories)
     unit, people = unit_rows(vectors), unit_rows(users)
-    if len(people) < 20 or not np.isfinite(unit).all() or not np.isfinite(people).all():
-        raise StarvecError(f"probes need finite vectors of repositories and of 20 people ({len(people)} given)")
-    if np.ptp(unit, axis=0).max() < 1e-6 or np.ptp(people, axis=0).max() < 1e-6:
-        raise StarvecError("all vectors are the same: nothing tells categories apart; train the embeddings again")
+    _check_vectors(unit, people)
     row_of = {name.lower(): row for row, name in reversed(list(enumerate(names)))}
     found = {
         c: list(dict.fromkeys(row_of[r.lower()] for r in refs if r.lower() in row_of)) for c, refs in categories.items()
     }
     missing = {c: [r for r in refs if r.lower() not in row_of] for c, refs in categories.items()}
-    kept = [c for c, rows in found.items() if len(rows) >= settings.least_references]
-    if len(kept) < 2:
+    fitted = [c for c, rows in found.items() if len(rows) >= settings.min_references]
+    if len(fitted) < 2:
         raise StarvecError(
-            f"only {len(kept)} of {len(categories)} categories have {settings.least_references} reference repositories "
+            f"only {len(fitted)} of {len(categories)} categories have {settings.min_references} reference repositories "
             f"in the vocabulary of {len(names):,} ({', '.join(f'{c}: {len(rows)}' for c, rows in found.items())}): "
             f"enlarge it, or edit {CATEGORIES.name}"
         )
-    references = np.concatenate([found[c] for c in kept])
-    category = np.repeat(np.arange(len(kept)), [len(found[c]) for c in kept])
-    rest = np.setdiff1d(np.arange(len(unit)), np.concatenate([r for r in found.values() if r]))
-    rng = np.random.default_rng(settings.seed)
-    chance = np.maximum(np.asarray(stars)[rest], 1) ** _FAME
-    drawn = rng.choice(rest, min(settings.negatives, len(rest)), replace=False, p=chance / chance.sum())
-    rows = np.concatenate([references, drawn]).astype(np.intp)
+    references = np.concatenate([found[c] for c in fitted])
+    category = np.repeat(np.arange(len(fitted)), [len(found[c]) for c in fitted])
+    negatives = _draw_negatives(np.concatenate([r for r in found.values() if r]), stars, settings)
+    rows = np.concatenate([references, negatives]).astype(np.intp)
 
-    weights, bias, fits = np.empty((len(kept), unit.shape[1])), np.empty(len(kept)), []
-    tables = []
-    for i, name in enumerate(kept):
+    weights, bias = np.empty((len(fitted), unit.shape[1])), np.empty(len(fitted))
+    fits, examples = [], []
+    for i, name in enumerate(fitted):
         positive = np.zeros(len(rows), bool)
         positive[: len(references)] = category == i
         fit = _fit(unit[rows], positive, settings)
@@ -165,34 +176,38 @@ def fit_probes(
         weights[i], bias[i] = scale * fit.weights, scale * fit.bias + shift
         fits.append(fit)
         out_of_fold = _sigmoid(fit.out_of_fold[: len(references)])
-        everywhere = _sigmoid(unit @ fit.weights + fit.bias)
-        tables += _table(name, i, kept, names, references, category, out_of_fold, everywhere, settings.shown)
+        probability = _sigmoid(unit @ fit.weights + fit.bias)
+        examples += _examples(i, fitted, names, references, category, out_of_fold, probability, settings.examples)
     np.save(out / "weights.npy", weights.astype(np.float32))
     np.save(out / "bias.npy", bias.astype(np.float32))
-    write_table(pa.Table.from_pylist(tables, REPOSITORIES), REPOSITORIES, out / "repositories.parquet")
-    radars = np.sort(_sigmoid(people @ weights.T + bias), axis=1)
+    write_table(pa.Table.from_pylist(examples, REPOSITORIES), REPOSITORIES, out / "repositories.parquet")
+    scores = np.sort(_sigmoid(people @ weights.T + bias), axis=1)
     summary = ProbesSummary(
-        auc={name: fit.auc for name, fit in zip(kept, fits, strict=True)},
+        auc={name: fit.auc for name, fit in zip(fitted, fits, strict=True)},
         references={c: len(r) for c, r in found.items()},
         missing={c: m for c, m in missing.items() if m},
-        omitted=[c for c in found if c not in kept],
-        highest=float(np.median(radars[:, -1])),
-        lowest=float(np.median(radars[:, 0])),
+        omitted=[c for c in found if c not in fitted],
+        highest=float(np.median(scores[:, -1])),
+        lowest=float(np.median(scores[:, 0])),
     )
     content = {
         "categories": [
             {"name": name, "auc": fit.auc, "c": fit.c, "references": len(found[name]), "missing": missing[name]}
-            for name, fit in zip(kept, fits, strict=True)
+            for name, fit in zip(fitted, fits, strict=True)
         ],
         "omitted": {c: {"references": len(found[c]), "missing": missing[c]} for c in summary.omitted},
-        "calibration": {"people": len(people), "median": settings.typical, "top_twentieth": settings.strong},
+        "calibration": {
+            "people": len(people),
+            "median": settings.median_target,
+            "top_twentieth": settings.p95_target,
+        },
     }
     (out / "probes.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return summary
 
 
 def load_probes(folder: Path) -> Probes:
-    """What `fit_probes` wrote. Raises StarvecError when the files do not fit together."""
+    """Read the probes that `fit_probes` wrote. Raises StarvecError when the files do not fit together."""
     content: dict[str, Any] = json.loads((folder / "probes.json").read_bytes())
     names = [str(c["name"]) for c in content["categories"]]
     weights = np.load(folder / "weights.npy", allow_pickle=False)
@@ -204,6 +219,57 @@ def load_probes(folder: Path) -> Probes:
     return Probes(names, weights, bias)
 
 
+def probe_faults(summary: ProbesSummary, settings: ProbeSettings) -> list[str]:
+    """Return a message for each category that is left out or whose AUC is below `min_auc`."""
+    return [
+        f"{category}: cross-validated AUC {auc:.3f} is below {settings.min_auc:g}; improve its references"
+        for category, auc in summary.auc.items()
+        if auc < settings.min_auc
+    ] + [
+        f"{category} is left out: {summary.references[category]} of its references are in the vocabulary, "
+        f"{settings.min_references} are needed"
+        for category in summary.omitted
+    ]
+
+
+def linear_probes_metadata(folder: Path, summary: ProbesSummary) -> Metadata:
+    """Return what the UI shows of linear_probes, written to `folder`."""
+    table = folder / "repositories.parquet"
+    missing = [[c, name] for c, names in summary.missing.items() for name in names]
+    return {
+        "lowest AUC": min(summary.auc.values()),
+        "strongest category of the median person": summary.highest,
+        "weakest category of the median person": summary.lowest,
+        "AUC": embed_png(bar_chart(summary.auc, "Cross-validated AUC", "AUC"), "AUC"),
+        "references": markdown_table(
+            ["category", "AUC", "references in the vocabulary", "missing"],
+            [[c, summary.auc.get(c), n, len(summary.missing.get(c, []))] for c, n in summary.references.items()],
+        ),
+        "references not in the vocabulary": markdown_table(["category", "reference"], missing),
+        "nearest and confused": parquet_preview(
+            table, ["category", "kind", "repo_name", "probability", "reference_of"], rows=10_000
+        ),
+    }
+
+
+def _check_vectors(unit: Matrix, people: Matrix) -> None:
+    if len(people) < MIN_PEOPLE or not np.isfinite(unit).all() or not np.isfinite(people).all():
+        raise StarvecError(
+            f"probes need finite vectors of repositories and of {MIN_PEOPLE} people ({len(people)} given)"
+        )
+    if np.ptp(unit, axis=0).max() < 1e-6 or np.ptp(people, axis=0).max() < 1e-6:
+        raise StarvecError("all vectors are the same, so no category is separable: train the embeddings again")
+
+
+def _draw_negatives(references: Rows, stars: Counts, settings: ProbeSettings) -> Rows:
+    """Return rows drawn without replacement from the others, with probability by the square root of their stars."""
+    others = np.setdiff1d(np.arange(len(stars)), references)
+    weight = np.maximum(np.asarray(stars)[others], 1) ** _POPULARITY_EXPONENT
+    rng = np.random.default_rng(settings.seed)
+    size = min(settings.negatives, len(others))
+    return rng.choice(others, size, replace=False, p=weight / weight.sum())
+
+
 @dataclass(frozen=True)
 class _Fit:
     weights: Floats
@@ -211,7 +277,7 @@ class _Fit:
     c: float
     auc: float
     out_of_fold: Floats
-    """Log-odds of every training row by a model that did not see it."""
+    """Log-odds of every training row by a model fitted without it."""
 
 
 def _fit(x: Matrix, positive: npt.NDArray[np.bool_], settings: ProbeSettings) -> _Fit:
@@ -228,60 +294,59 @@ def _fit(x: Matrix, positive: npt.NDArray[np.bool_], settings: ProbeSettings) ->
     with threadpool_limits(1):  # matrices this small take five times as long on several cores
         odds = {c: cross_val_predict(model(c), x, positive, cv=folds, method="decision_function") for c in _C}
         auc = {c: round(float(roc_auc_score(positive, odds[c])), 4) for c in _C}
-        c = max(_C, key=lambda c: (auc[c], -c))  # of equals the strongest penalty
+        c = max(_C, key=lambda c: (auc[c], -c))  # on a tie the strongest penalty
         fitted = model(c).fit(x, positive)
     return _Fit(np.asarray(fitted.coef_[0], float), float(fitted.intercept_[0]), c, auc[c], odds[c])
 
 
 def _calibration(name: str, odds: Floats, settings: ProbeSettings) -> tuple[float, float]:
-    """Scale and shift of log-odds so that the median of `odds` gives `typical` and their 95th percentile `strong`."""
-    if settings.typical >= settings.strong:
-        raise StarvecError(f"probe setting typical {settings.typical} must be below strong {settings.strong}")
-    middle, high = np.quantile(odds, [0.5, 0.95])
-    if high - middle < 1e-6:
+    """Return scale and shift that map the median of the log-odds to `median_target`, their p95 to `p95_target`."""
+    low, high = settings.median_target, settings.p95_target
+    if low >= high:
+        raise StarvecError(f"probe setting median_target {low} must be below p95_target {high}")
+    median, p95 = np.quantile(odds, [0.5, 0.95])
+    if p95 - median < 1e-6:
         raise StarvecError(f"category {name!r} gives all people the same score: sample more, or other, people")
-    low, top = _logit(settings.typical), _logit(settings.strong)
-    scale = (top - low) / (high - middle)
-    return float(scale), float(low - scale * middle)
+    scale = (_logit(high) - _logit(low)) / (p95 - median)
+    return float(scale), float(_logit(low) - scale * median)
 
 
-def _table(
-    name: str,
+def _examples(
     i: int,
-    kept: list[str],
+    categories: Sequence[str],
     names: Sequence[str],
     references: Rows,
     category: Rows,
     out_of_fold: Floats,
-    everywhere: Floats,
-    shown: int,
+    probability: Floats,
+    count: int,
 ) -> list[dict[str, Any]]:
-    """The rows of REPOSITORIES for one category."""
+    """Return the rows of REPOSITORIES for category `i`.
+
+    `references` and their `category` and `out_of_fold` probability are parallel; `probability` is of all repositories.
+    """
     own, other = np.flatnonzero(category == i), np.flatnonzero(category != i)
-    outside = everywhere.copy()
-    outside[references] = -1
-    nearest = np.argsort(-outside, kind="stable")[:shown]
-    confused = other[np.argsort(-out_of_fold[other], kind="stable")][:shown]
-    weakest = own[np.argsort(out_of_fold[own], kind="stable")][:shown]
-    rows: list[tuple[str, int, float, str | None]]
-    rows = [("nearest", int(r), float(everywhere[r]), None) for r in nearest if outside[r] >= 0]
-    rows += [("confused", int(references[j]), float(out_of_fold[j]), kept[category[j]]) for j in confused]
-    rows += [("weakest", int(references[j]), float(out_of_fold[j]), name) for j in weakest]
-    ranks: dict[str, int] = {}
-    table = []
-    for kind, row, probability, reference_of in rows:
-        ranks[kind] = ranks.get(kind, 0) + 1
-        table.append(
-            {
-                "category": name,
-                "kind": kind,
-                "rank": ranks[kind],
-                "repo_name": names[row],
-                "probability": probability,
-                "reference_of": reference_of,
-            }
-        )
-    return table
+    non_references = np.delete(np.arange(len(names)), references)
+    nearest = non_references[np.argsort(-probability[non_references], kind="stable")][:count]
+    confused = other[np.argsort(-out_of_fold[other], kind="stable")][:count]
+    weakest = own[np.argsort(out_of_fold[own], kind="stable")][:count]
+    by_kind: dict[str, list[tuple[int, float, str | None]]] = {
+        "nearest": [(row, probability[row], None) for row in nearest],
+        "confused": [(references[j], out_of_fold[j], categories[category[j]]) for j in confused],
+        "weakest": [(references[j], out_of_fold[j], categories[i]) for j in weakest],
+    }
+    return [
+        {
+            "category": categories[i],
+            "kind": kind,
+            "rank": rank,
+            "repo_name": names[row],
+            "probability": float(p),
+            "reference_of": reference_of,
+        }
+        for kind, rows in by_kind.items()
+        for rank, (row, p, reference_of) in enumerate(rows, 1)
+    ]
 
 
 def _check_categories(categories: Mapping[str, Sequence[str]]) -> None:

@@ -1,4 +1,4 @@
-"""A small world with planted clusters: repositories of ten fields and people who star mostly one of them."""
+"""Simulated data with planted clusters: repositories of ten fields and people who star mostly one of them."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class World:
     categories: dict[str, list[str]]
     users: Matrix
     stars: RaggedArray
-    fame: Counts
+    star_counts: Counts
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +36,6 @@ def world() -> World:
             np.unique(rng.choice(len(FIELDS) + 1, 40, p=likes) * size + rng.integers(0, size, 40)).astype(np.int32)
         )
     stars = RaggedArray.of(lists)
-    fame = np.bincount(stars.items, minlength=len(names))
+    star_counts = np.bincount(stars.items, minlength=len(names))
     categories = {field: [f"{field}/repo{i}" for i in range(20)] for field in FIELDS}
-    return World(vectors, names, categories, user_vectors(vectors, stars, fame), stars, fame)
+    return World(vectors, names, categories, user_vectors(vectors, stars, star_counts), stars, star_counts)

@@ -1,9 +1,20 @@
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
-from starvec_assets.profiles.probes import ProbeSettings, fit_probes, load_categories, load_probes
+from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.profiles.probes import (
+    ProbeSettings,
+    fit_probes,
+    follow_renames,
+    linear_probes_metadata,
+    load_categories,
+    load_probes,
+    probe_faults,
+)
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import user_vectors
 
@@ -13,38 +24,37 @@ SETTINGS = ProbeSettings(negatives=300)
 @pytest.fixture(scope="module")
 def fitted(world, tmp_path_factory):
     out = tmp_path_factory.mktemp("probes")
-    return out, fit_probes(world.vectors, world.names, world.fame, world.users, world.categories, SETTINGS, out)
+    return out, fit_probes(world.vectors, world.names, world.star_counts, world.users, world.categories, SETTINGS, out)
 
 
-def test_someone_who_starred_only_security_tools_tops_security(world, fitted):
+def test_a_user_with_security_stars_only_scores_highest_in_security(world, fitted):
     probes = load_probes(fitted[0])
     security = [i for i, name in enumerate(world.names) if name.startswith("security/")][20:70]
-    score = probes.scores(user_vectors(world.vectors, RaggedArray.of([security]), world.fame))[0]
+    score = probes.scores(user_vectors(world.vectors, RaggedArray.of([security]), world.star_counts))[0]
     assert probes.categories[score.argmax()] == "security"
-    everybody = probes.scores(world.users)[:, probes.categories.index("security")]
-    assert score.max() > np.quantile(everybody, 0.95)
+    all_users = probes.scores(world.users)[:, probes.categories.index("security")]
+    assert score.max() > np.quantile(all_users, 0.95)
 
 
-def test_planted_categories_are_told_apart(fitted):
+def test_planted_categories_are_separable(fitted):
     assert min(fitted[1].auc.values()) > 0.9
     assert fitted[1].missing == {}
 
 
-def test_the_typical_radar_is_neither_a_dot_nor_a_disc(world, fitted):
+def test_median_and_p95_user_score_their_targets(world, fitted):
     scores = load_probes(fitted[0]).scores(world.users)
-    assert np.median(scores, axis=0) == pytest.approx(SETTINGS.typical, abs=0.01)
-    assert np.quantile(scores, 0.95, axis=0) == pytest.approx(SETTINGS.strong, abs=0.01)
+    assert np.median(scores, axis=0) == pytest.approx(SETTINGS.median_target, abs=0.01)
+    assert np.quantile(scores, 0.95, axis=0) == pytest.approx(SETTINGS.p95_target, abs=0.01)
 
 
-def test_a_persons_radar_has_peaks_and_valleys(world, fitted):
+def test_summary_has_the_median_highest_and_lowest_score(world, fitted):
     scores = load_probes(fitted[0]).scores(world.users)
     assert fitted[1].highest == pytest.approx(np.median(scores.max(axis=1)), abs=1e-4)
     assert fitted[1].lowest == pytest.approx(np.median(scores.min(axis=1)), abs=1e-4)
     assert fitted[1].highest > 0.5 > 0.1 > fitted[1].lowest
 
 
-def test_calibration_changes_no_order(world, fitted):
-    """Best others of a category are of its cluster, references of others at the head of the confused."""
+def test_examples_are_nearest_others_confused_and_weakest_references(fitted):
     table = pq.read_table(fitted[0] / "repositories.parquet").to_pylist()
     nearest = [r for r in table if r["kind"] == "nearest"]
     assert np.mean([r["repo_name"].startswith(r["category"]) for r in nearest]) > 0.9
@@ -53,16 +63,16 @@ def test_calibration_changes_no_order(world, fitted):
     assert {r["rank"] for r in nearest} == set(range(1, 11))
 
 
-def test_a_reference_that_stands_twice_counts_once(world, tmp_path):
+def test_a_duplicate_reference_counts_once(world, tmp_path):
     categories = dict(world.categories, genai=[*world.categories["genai"], "GENAI/repo0"])
     assert fit_probes(
-        world.vectors, world.names, world.fame, world.users, categories, SETTINGS, tmp_path
+        world.vectors, world.names, world.star_counts, world.users, categories, SETTINGS, tmp_path
     ).references["genai"] == 20  # fmt: skip
 
 
-def test_missing_references_are_named_and_poor_categories_left_out(world, tmp_path):
+def test_missing_references_are_listed_and_small_categories_omitted(world, tmp_path):
     categories = dict(world.categories, web3=["web3/repo0", "gone/away"], genai=[*world.categories["genai"], "no/such"])
-    summary = fit_probes(world.vectors, world.names, world.fame, world.users, categories, SETTINGS, tmp_path)
+    summary = fit_probes(world.vectors, world.names, world.star_counts, world.users, categories, SETTINGS, tmp_path)
     assert summary.omitted == ["web3"]
     assert summary.references["web3"] == 1
     assert summary.missing == {"web3": ["gone/away"], "genai": ["no/such"]}
@@ -70,16 +80,16 @@ def test_missing_references_are_named_and_poor_categories_left_out(world, tmp_pa
 
 
 def test_same_seed_same_bytes(world, fitted, tmp_path):
-    fit_probes(world.vectors, world.names, world.fame, world.users, world.categories, SETTINGS, tmp_path)
+    fit_probes(world.vectors, world.names, world.star_counts, world.users, world.categories, SETTINGS, tmp_path)
     for file in sorted(tmp_path.iterdir()):
         assert file.read_bytes() == (fitted[0] / file.name).read_bytes()
 
 
-def test_bad_input_is_named(world, tmp_path):
+def test_bad_input_is_refused(world, tmp_path):
     def fit(vectors=world.vectors, users=world.users, categories=world.categories):
-        fit_probes(vectors, world.names, world.fame, users, categories, SETTINGS, tmp_path)
+        fit_probes(vectors, world.names, world.star_counts, users, categories, SETTINGS, tmp_path)
 
-    with pytest.raises(StarvecError, match=r"genai/repo1 is a reference of both 'genai' and 'web3'"):
+    with pytest.raises(StarvecError, match=r"genai/repo1 .* both 'genai' and 'web3'"):
         fit(categories=dict(world.categories, web3=[*world.categories["web3"], "genai/Repo1".lower()]))
     with pytest.raises(StarvecError, match="only 1 of 2 categories"):
         fit(categories={"genai": world.categories["genai"], "web3": ["no/thing"]})
@@ -102,11 +112,11 @@ def test_malformed_categories_are_refused(tmp_path):
     with pytest.raises(StarvecError, match="both 'A' and 'B'"):
         load_categories(file)
     file.write_text('[[category]]\nname = "A"\nrepositories = ["x/y"]\n' * 2)
-    with pytest.raises(StarvecError, match="'A' stands twice"):
+    with pytest.raises(StarvecError, match="'A' is defined twice"):
         load_categories(file)
     for references in ('"x/y"', '["x/y", 3]'):
         file.write_text(f'[[category]]\nname = "A"\nrepositories = {references}\n')
-        with pytest.raises(StarvecError, match="the repositories of 'A' are no list of names"):
+        with pytest.raises(StarvecError, match="'A' are not a list"):
             load_categories(file)
 
 
@@ -115,3 +125,26 @@ def test_the_shipped_categories_are_ten_with_at_least_twenty_references():
     assert len(categories) >= 10
     assert min(map(len, categories.values())) >= 20
     assert all(repo.count("/") == 1 for references in categories.values() for repo in references)
+
+
+def test_faults_name_inseparable_and_omitted_categories(world, tmp_path):
+    categories = dict(world.categories, web3=["web3/repo0"])
+    settings = ProbeSettings(negatives=300, min_auc=1.0)
+    summary = fit_probes(world.vectors, world.names, world.star_counts, world.users, categories, settings, tmp_path)
+    summary.auc.update(dict.fromkeys(summary.auc, 1.0) | {"genai": 0.95})
+    low, omitted = probe_faults(summary, settings)
+    assert "genai: cross-validated AUC 0.950" in low
+    assert "web3 is left out: 1 of its references" in omitted
+    metadata = linear_probes_metadata(tmp_path, summary)
+    assert metadata["lowest AUC"] == 0.95
+    assert str(metadata["nearest and confused"]).count("| confused |") == 9 * settings.examples
+
+
+def test_renamed_references_get_their_current_name(tmp_path):
+    catalogue = {"repo_id": [7, 8], "name": ["new/name", "b/b"], "stars": [2, 1]}
+    former = pa.array([["old/name"], []], pa.list_(pa.string()))
+    pq.write_table(pa.table(catalogue | {"former_names": former}), tmp_path / "catalogue.parquet")
+    pq.write_table(pa.table({"repo_id": [7], "name": ["new/name"]}), tmp_path / "repos.parquet")
+    categories = {"a": ["Old/Name", "b/b"], "c": ["unknown/repo"]}
+    current = follow_renames(categories, RepoCatalog(tmp_path / "catalogue.parquet"), Corpus.load(tmp_path))
+    assert current == {"a": ["new/name", "b/b"], "c": ["unknown/repo"]}

@@ -3,7 +3,14 @@ import pytest
 from scipy import stats
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.profiles.quantiles import fit_quantiles, percentile, random_cosines, table_of, uniform_distance
+from starvec_assets.profiles.quantiles import (
+    fit_quantiles,
+    ks_distance_from_uniform,
+    percentile,
+    quantile_metadata,
+    quantile_table,
+    random_cosines,
+)
 
 
 def test_percentiles_of_fresh_random_pairs_are_uniform(world, tmp_path):
@@ -13,15 +20,18 @@ def test_percentiles_of_fresh_random_pairs_are_uniform(world, tmp_path):
         assert stats.kstest(fresh / 100, "uniform").pvalue > 0.01
 
 
-def test_the_distance_from_uniform_is_small_for_the_tables_own_world_and_large_for_another(world, tmp_path):
+def test_ks_distance_is_small_for_the_tables_own_vectors_and_large_for_others(world, tmp_path):
     summary = fit_quantiles(world.vectors, world.users, tmp_path, pairs=1_000_000)
-    assert max(summary.distance.values()) < 2 * 1.63 / np.sqrt(100_000)
-    strangers = percentile(np.load(tmp_path / "users.npy"), random_cosines(world.vectors, 10_000, seed=2))
-    assert uniform_distance(strangers) > 0.1
+    assert max(summary.ks_distance.values()) < 2 * 1.63 / np.sqrt(100_000)
+    others = percentile(np.load(tmp_path / "users.npy"), random_cosines(world.vectors, 10_000, seed=2))
+    assert ks_distance_from_uniform(others) > 0.1
+    metadata = quantile_metadata(tmp_path, summary)
+    assert metadata["median cosine of two people"] == summary.users[0] < metadata["95 % match of two people"]
+    assert "data:image/png" in str(metadata["curves"])
 
 
-def test_tables_rise_strictly_even_where_most_pairs_are_equal():
-    table = table_of(np.concatenate([np.zeros(100_000), [0.5, 1.0]]))
+def test_tables_increase_strictly_even_where_most_pairs_are_equal():
+    table = quantile_table(np.concatenate([np.zeros(100_000), [0.5, 1.0]]))
     assert len(table) == 1001
     assert (np.diff(table) > 0).all()
     assert table.dtype == np.float32
