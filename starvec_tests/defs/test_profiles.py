@@ -160,7 +160,7 @@ def test_probes_follow_renames_and_their_check_passes(store: ArtifactStore):
 
 
 def test_a_category_that_is_not_told_apart_is_warned_of(store: ArtifactStore):
-    result = materialize(profiles.linear_probes, {"negatives": 200, "least_auc": 1.0, "least_references": 26})
+    result = materialize(profiles.linear_probes, {"negatives": 200, "min_auc": 1.0, "min_references": 26})
     (check,) = result.get_asset_check_evaluations()
     assert result.success
     assert not check.passed
