@@ -8,6 +8,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import email.utils
+import functools
 import hashlib
 import ipaddress
 import random
@@ -15,7 +16,6 @@ import re
 import socket
 import threading
 import time
-import weakref
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,6 @@ from starvec_assets.files import write_atomically
 
 NOT_FOUND_CODES = {404, 410}
 RETRYABLE_CODES = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
-REDIRECT_CODES = {301, 302, 303, 307, 308}
 MAX_RETRY_AFTER = 86_400.0  # seconds; a longer Retry-After is cut to this
 MAX_ERROR_BYTES = 1 << 16  # of the body of an answer other than 200
 ENVIRONMENT = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
@@ -193,17 +192,14 @@ class HttpClient:
                 transport=transport,
             )
         except (ValueError, TypeError, ImportError, OSError, httpx.InvalidURL) as error:
-            reason = self._mask(f"{type(error).__name__}: {error}")
+            reason = self.mask(f"{type(error).__name__}: {error}")
             raise StarvecError(f"no HTTP client can be made ({reason}): check {ENVIRONMENT}") from None
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=_run_loop, args=(self._loop,), name="http", daemon=True).start()
-        self.close = weakref.finalize(self, _close, self._loop, self._client)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        asyncio.run_coroutine_threadsafe(self._client.aclose(), _event_loop())
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """Return the answer to GET `url`, from the cache if the server says that it has not changed.
@@ -270,7 +266,7 @@ class HttpClient:
             except (httpx.TransportError, httpx.StreamError, WrongAnswer) as error:
                 again = Retry(f"{type(error).__name__}: {error}".rstrip(": "))
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-                raise HttpError(self._mask(f"{type(error).__name__}: {error}")) from None
+                raise HttpError(self.mask(f"{type(error).__name__}: {error}")) from None
             remaining -= time.monotonic() - started
             if again.wait is None:
                 wait = min(limits.max_backoff, limits.backoff * 2**attempt)
@@ -279,11 +275,11 @@ class HttpClient:
                 wait = min(limits.max_wait, again.wait)
                 if limits.concurrency > 1:
                     self._resume_at = max(self._resume_at, time.monotonic() + wait)
-        raise RetriesExhausted(self._mask(f"{again.reason} ({limits.tries} tries)"))
+        raise RetriesExhausted(self.mask(f"{again.reason} ({limits.tries} tries)"))
 
     def _run(self, send: Coroutine[Any, Any, _T], deadline: float, cancelled: Event | None) -> _T:
         """Run a coroutine on the event loop; raises HttpError after `deadline` seconds, Cancelled once it is set."""
-        future = asyncio.run_coroutine_threadsafe(self._before(send, deadline), self._loop)
+        future = asyncio.run_coroutine_threadsafe(self._before(send, deadline), _event_loop())
         try:
             while cancelled and not concurrent.futures.wait([future], timeout=0.1).done:
                 if cancelled.is_set():
@@ -318,7 +314,7 @@ class HttpClient:
         for _ in range(self.limits.max_redirects + 1):
             async with self._client.stream(method, url, headers=headers, content=content) as response:
                 self.answered = True
-                if method != "GET" or response.status_code not in REDIRECT_CODES or not response.has_redirect_location:
+                if method != "GET" or not response.has_redirect_location:
                     yield response
                     return
                 url = await asyncio.to_thread(self._redirect_target, response)
@@ -329,9 +325,9 @@ class HttpClient:
         try:
             target = current.join(location)
         except (httpx.InvalidURL, ValueError) as error:
-            raise HttpError(self._mask(f"a redirect to an invalid address ({error})")) from None
+            raise HttpError(self.mask(f"a redirect to an invalid address ({error})")) from None
         if target.scheme not in ("https", current.scheme) or not target.host or target.userinfo:
-            raise HttpError(self._mask(f"a redirect to {str(target)[:200]!r}: not followed"))
+            raise HttpError(self.mask(f"a redirect to {str(target)[:200]!r}: not followed"))
         self._check_redirect(current, target)
         return str(target)
 
@@ -339,7 +335,7 @@ class HttpClient:
         key = f"{headers.get('Accept', '')} {url}"
         return self._cache / hashlib.sha256(key.encode()).hexdigest() if self._cache else None
 
-    def _mask(self, text: str) -> str:
+    def mask(self, text: str) -> str:
         """Return `text` without secrets, and without the user and password of any URL."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
@@ -411,25 +407,12 @@ async def _read_body(response: httpx.Response, limit: int) -> bytes:
     return bytes(body)
 
 
-def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()
-
-
-def _close(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient) -> None:
-    """Cancel what runs on the loop, close the client and end the loop's thread."""
-
-    async def finish() -> None:
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await client.aclose()
-        loop.stop()
-
-    asyncio.run_coroutine_threadsafe(finish(), loop)
+@functools.cache
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop of all clients, which runs in a thread of its own until the process ends."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="http", daemon=True).start()
+    return loop
 
 
 def _read_cache(entry: Path, max_bytes: int) -> Response | None:
