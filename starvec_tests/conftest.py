@@ -1,4 +1,4 @@
-"""What several rooms test with."""
+"""Fixtures that tests of several packages share."""
 
 import signal
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from completed_run import CompletedRun, complete_run
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export import wasm
@@ -14,25 +15,32 @@ from starvec_assets.paths import home
 if TYPE_CHECKING:
     from fake_bigquery import FakeBigQuery
 
-# A shell's background jobs ignore Ctrl-C, and so would every process that a test starts and interrupts.
+# A shell starts background jobs with SIGINT ignored, which every process started by a test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
-def kept_sources() -> Path:
-    """The folder of USearch's source archive: where a run of starvec keeps it, so that it is fetched once."""
-    kept = home() / "cache" / "wasm"
-    kept.mkdir(parents=True, exist_ok=True)
+def wasm_cache() -> Path:
+    """The folder where a run of starvec caches USearch's sources and what is compiled from them."""
+    cache = home() / "cache" / "wasm"
+    cache.mkdir(parents=True, exist_ok=True)
     try:
-        wasm.sdist(kept)
+        wasm.sdist(cache)
     except StarvecError as error:
         pytest.skip(str(error))
-    return kept
+    return cache
+
+
+@pytest.fixture(scope="session")
+def completed_run(tmp_path_factory: pytest.TempPathFactory, wasm_cache: Path) -> CompletedRun:
+    """A finished `starvec run` over one simulated month, for reading."""
+    wasm.build(wasm_cache)
+    return complete_run(tmp_path_factory.mktemp("completed"), wasm_cache)
 
 
 @pytest.fixture
 def fake_bigquery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[FakeBigQuery]":
-    """A server that the real client takes for BigQuery, with credentials found as Google's libraries find them."""
+    """A fake BigQuery server, its address and credentials in the environment variables that Google's client reads."""
     from fake_bigquery import FakeBigQuery
 
     for name in ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"):
@@ -40,7 +48,7 @@ def fake_bigquery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[
     with FakeBigQuery(tmp_path) as fake:
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", fake.url)
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(fake.key))
-        # Google's library would ask Google in which regions the account may be used.
+        # Google's library would send a request for the regions of the account.
         boundary = "google.auth.credentials.CredentialsWithRegionalAccessBoundary"
         monkeypatch.setattr(f"{boundary}._is_regional_access_boundary_lookup_required", lambda _: False)
         yield fake

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 class StarvecGroup(click.Group):
     """Group of commands that prints an expected error as one line and exits with its status."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of definition."""
+        return list(self.commands)
+
     def invoke(self, ctx: click.Context) -> None:
         """Run the command; exit with status 1 for a StarvecError, 130 when interrupted."""
         try:
@@ -43,14 +47,18 @@ class StarvecGroup(click.Group):
             ctx.exit(130)
 
 
-@click.group(cls=StarvecGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(
+    "starvec",
+    cls=StarvecGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
 def main() -> None:
     """Run the pipeline from a terminal, query its export, and serve the page."""
 
 
 @main.command()
 def demo() -> None:
-    """Run the whole graph on the embedded sample and print results."""
+    """Run the whole graph on the embedded sample."""
     from starvec_assets.cli.output import print_neighbours, print_next_commands
 
     _run_months(["2024-01", "2024-02"], source="sample")
@@ -65,7 +73,7 @@ def demo() -> None:
 @click.option("--months", required=True, type=Months(), help="2024-01, or a range such as 2024-01..2024-02.")
 @run_options
 def run(source: str, months: Sequence[str], **options: Any) -> None:
-    """Ingest months and materialize every asset below them, up to the page."""
+    """Ingest months and materialize everything below."""
     _run_months(months, source, **options)
 
 
@@ -73,14 +81,14 @@ def run(source: str, months: Sequence[str], **options: Any) -> None:
 @click.option("--source", default="", help="As for run; default $STARVEC_SOURCE, else GH Archive over HTTP.")
 @run_options
 def refresh(source: str, **options: Any) -> None:
-    """Ingest the last whole month and materialize every asset below it, as the schedule does."""
+    """Run the last whole month, as the schedule does."""
     _run_months([last_whole_month()], source, **options)
 
 
 @main.command()
 @run_options
 def rebuild(assignments: Sequence[Assignment], **sources: str) -> None:
-    """Materialize every asset below the ingested months, without ingest."""
+    """Materialize everything below the ingested months."""
     prepare_home()
     set_sources(**sources)
     from starvec_assets.cli.output import print_run_summary
@@ -104,7 +112,10 @@ def _run_months(months: Sequence[str], source: str, assignments: Sequence[Assign
 @click.argument("repository")
 @count_option
 def similar(repository: str, count: int) -> None:
-    """Print the repositories nearest to REPOSITORY, an owner/name such as pandas-dev/pandas."""
+    """Print the nearest repositories.
+
+    REPOSITORY is an owner/name, for example pandas-dev/pandas.
+    """
     from starvec_assets.cli.output import print_neighbours
 
     print_neighbours(_open_export().similar(repository, count), f"nearest to {repository}")
@@ -115,7 +126,10 @@ def similar(repository: str, count: int) -> None:
 @click.option("--github", is_flag=True, help="Read the stars from the GitHub API, not from the star log.")
 @count_option
 def user(login: str, github: bool, count: int) -> None:
-    """Print recommendations for the GitHub user LOGIN, from the stars they gave."""
+    """Recommend repositories to a GitHub user.
+
+    LOGIN is the name of the user, whose stars are read from the star log.
+    """
     from starvec_assets.cli.output import print_neighbours
 
     export = _open_export()
@@ -177,7 +191,7 @@ def serve(port: int) -> None:
     help="A new folder, or an earlier publication.",
 )
 def publish(to: Path) -> None:
-    """Write the page as a folder for a static host such as GitHub Pages."""
+    """Write the page as a folder for a static host."""
     from starvec_assets.export import publish
 
     size = publish.publish(_store().latest("web_bundle").path, to)

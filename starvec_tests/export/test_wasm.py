@@ -14,9 +14,9 @@ from starvec_assets.export import wasm
 
 
 @pytest.fixture(scope="module")
-def archive(kept_sources: Path) -> Path:
+def archive(wasm_cache: Path) -> Path:
     """USearch's source archive."""
-    return kept_sources / wasm.SDIST
+    return wasm_cache / wasm.SDIST
 
 
 @pytest.fixture(scope="module")

@@ -13,19 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from starvec_assets.ranking.groups import Groups
 from starvec_assets.evaluation.baselines import Popularity, random_vectors
 from starvec_assets.evaluation.evaluate import EvaluationSettings, evaluate
 from starvec_assets.evaluation.gates import GateSettings, gate
-from starvec_assets.ranking.heldout import split_lists
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.export.fp16 import ExportSettings, build_export
-from starvec_assets.ingest.star_log import MONTHS
+from starvec_assets.ingest.star_log import STAR_LOG
 from starvec_assets.profiles.developers import Developer, build_developers
 from starvec_assets.profiles.probes import ProbeSettings, fit_probes, load_categories
 from starvec_assets.profiles.quantiles import fit_quantiles
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.groups import Groups
+from starvec_assets.ranking.heldout import split_lists
 from starvec_assets.sample.catalogue import load_catalogue
 from starvec_assets.sample.people import simulate_stars, specialists
 from starvec_assets.serve import server
@@ -39,9 +39,9 @@ HOSTILE = '<img src=x onerror="window.hacked=1"> \u202eevil\u202c <script>window
 
 
 @pytest.fixture(scope="session")
-def core(kept_sources: Path) -> bytes:
+def search_wasm(wasm_cache: Path) -> bytes:
     """engine/search.wasm."""
-    return wasm.build(kept_sources)
+    return wasm.build(wasm_cache)
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +90,7 @@ def _write_log(folder: Path, stars: int) -> None:
     hours = {"hours_expected": 744, "hours_ok": 741, "hours_faulty": 3, "hours_missing": 2}
     counts = {"users": USERS, "stars": stars, **hours, "rejected": 5}
     month = {"month": "2024-01", "content_hash": "0" * 64, **counts, "unseen_share": 0.001}
-    pq.write_table(pa.Table.from_pylist([month], schema=MONTHS), folder / "months.parquet")
+    pq.write_table(pa.Table.from_pylist([month], schema=STAR_LOG), folder / "months.parquet")
 
 
 def _evaluate(
@@ -109,21 +109,21 @@ def _evaluate(
 
 
 @pytest.fixture(scope="session")
-def bundle(inputs: BundleInputs, core: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole folder as `web_bundle` writes it. Not to be changed: copy it, as `editable` does."""
+def bundle(inputs: BundleInputs, search_wasm: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole folder as `web_bundle` writes it. Not to be changed: copy it, as `bundle_copy` does."""
     out = tmp_path_factory.mktemp("bundle")
-    build_bundle(inputs, core, {"code_version": "test", "sources": ["simulated people"]}, out)
+    build_bundle(inputs, search_wasm, {"code_version": "test", "sources": ["simulated people"]}, out)
     return out
 
 
 @pytest.fixture
-def editable(bundle: Path, tmp_path: Path) -> Path:
-    """A copy of the bundle for a test that damages it; serve it with `serving`."""
-    return Path(shutil.copytree(bundle, tmp_path / "editable"))
+def bundle_copy(bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the bundle for a test that damages it; serve it with `serve_folder`."""
+    return Path(shutil.copytree(bundle, tmp_path / "bundle_copy"))
 
 
 @pytest.fixture
-def serving(request: pytest.FixtureRequest) -> Any:
+def serve_folder(request: pytest.FixtureRequest) -> Any:
     """A function from a folder to the address at which it is served until the test ends."""
 
     def serve(folder: Path) -> str:
@@ -164,25 +164,25 @@ def browser() -> Iterator[Any]:
 
 @dataclass
 class Visitor:
-    """A fresh profile. `context` is Playwright's; `elsewhere`: requests that left the machine, all of them aborted.
+    """A fresh profile. `context` is Playwright's; `blocked_requests`: requests that left the machine, all of them aborted.
 
-    `answers` maps a URL prefix to a function from the route to nothing, for hosts that a test plays itself.
+    `handlers` maps a URL prefix to a function from the route to nothing, for hosts that a test plays itself.
     """
 
     context: Any
-    elsewhere: list[str] = field(default_factory=list)
-    answers: dict[str, Any] = field(default_factory=dict)
+    blocked_requests: list[str] = field(default_factory=list)
+    handlers: dict[str, Any] = field(default_factory=dict)
 
     def route(self, route: Any) -> None:
         url = route.request.url
         if url.startswith("http://127.0.0.1:"):
             route.continue_()
             return
-        for prefix, answer in self.answers.items():
+        for prefix, answer in self.handlers.items():
             if url.startswith(prefix):
                 answer(route)
                 return
-        self.elsewhere.append(url)
+        self.blocked_requests.append(url)
         route.abort()
 
 
@@ -195,7 +195,7 @@ def visitor(browser: Any) -> Iterator[Visitor]:
     context.route("**/*", made.route)
     yield made
     context.close()
-    assert [url for url in made.elsewhere if not url.startswith("https://api.github.com/")] == []
+    assert [url for url in made.blocked_requests if not url.startswith("https://api.github.com/")] == []
 
 
 @pytest.fixture

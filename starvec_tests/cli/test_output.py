@@ -1,0 +1,29 @@
+"""What the commands print."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from starvec_assets.cli.output import print_neighbours, program_name
+from starvec_assets.export.fp16 import Neighbour
+
+
+def test_control_characters_of_a_description_are_removed(capsys: pytest.CaptureFixture[str]):
+    print_neighbours([Neighbour(0, "o/r", 0.5, 7, "", "red \x1b[31m\r\nthing")], "nearest")
+    print_neighbours([], "nobody")
+    assert capsys.readouterr().out == "nearest\n  0.500  o/r        7  red [31m thing\n\nnobody\n\n"
+
+
+def test_the_next_command_is_the_path_of_the_program_unless_the_shell_finds_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    program = tmp_path / "bin" / "starvec"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(program), "demo"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert program_name() == "bin/starvec"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert program_name() == "starvec"

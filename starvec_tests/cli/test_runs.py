@@ -1,0 +1,182 @@
+"""Runs in this process: interruption, runs of killed processes, the gate, and what the terminal shows."""
+
+import io
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+from dagster._daemon.monitoring import concurrency  # the daemon's own step: Dagster has no public way to run it
+
+from starvec_assets import definitions, progress
+from starvec_assets.cli import runs
+from starvec_assets.cli.environment import prepare_home
+from starvec_assets.cli.runs import PROCESS_TAG, run_job
+from starvec_assets.defs.terminal_logger import terminal_logger
+from starvec_assets.errors import StarvecError
+from starvec_assets.store import ArtifactStore
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STARVEC_HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", "elsewhere")
+    prepare_home()
+    return tmp_path
+
+
+@pytest.fixture
+def terminal() -> Iterator[io.StringIO]:
+    terminal = io.StringIO()
+    progress.attach_terminal(terminal)
+    yield terminal
+    progress.attach_terminal(None)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Function that runs a job of the given assets as `run_job` runs the project's."""
+
+    def run(*assets: dg.AssetsDefinition, checks: tuple[dg.AssetChecksDefinition, ...] = ()) -> None:
+        job = dg.define_asset_job("work")
+        loggers = {"terminal": terminal_logger}
+        monkeypatch.setattr(
+            runs, "defs", lambda: dg.Definitions(assets=assets, asset_checks=checks, jobs=[job], loggers=loggers)
+        )
+        run_job("work", [], {})
+
+    return run
+
+
+def test_the_terminal_shows_assets_messages_warnings_and_durations(
+    run: Callable[..., None], terminal: io.StringIO
+) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec("full", asset="table")])
+    def table(context: dg.AssetExecutionContext):
+        context.log.debug("detail")
+        context.log.info("42 rows")
+        check = dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description="half of it")
+        return dg.MaterializeResult(check_results=[check])
+
+    run(table)
+    *lines, duration = terminal.getvalue().splitlines()
+    assert lines == ["  table", "    42 rows", "    warning: table: check full failed. half of it"]
+    assert duration.startswith("    done in 0.")
+
+
+def test_a_failed_run_reports_every_failed_step_and_no_skipped_one(
+    run: Callable[..., None], terminal: io.StringIO
+) -> None:
+    @dg.asset
+    def first() -> None:
+        raise dg.Failure("no hour file in x: name a folder")
+
+    @dg.asset
+    def second() -> None:
+        raise ValueError("unforeseen")
+
+    @dg.asset(deps=[first])
+    def third() -> None: ...
+
+    with pytest.raises(StarvecError) as failed:
+        run(first, second, third)
+    head, *lines = str(failed.value).splitlines()
+    assert head == "work failed."
+    assert set(lines) == {
+        "  first: no hour file in x: name a folder",
+        "  second: ValueError: unforeseen",
+        "  (the traceback is in the run's log: starvec dev)",
+    }
+    assert "third" not in terminal.getvalue()
+
+
+def test_a_failed_blocking_check_is_reported_as_a_closed_gate(run: Callable[..., None]) -> None:
+    @dg.asset
+    def evaluation() -> None: ...
+
+    @dg.asset_check(asset=evaluation, blocking=True)
+    def no_worse_than_before() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, description="recall is 0.1, was 0.2")
+
+    @dg.asset(deps=[evaluation])
+    def export() -> None: ...
+
+    with pytest.raises(StarvecError, match="the gate is closed, so nothing below was made") as failed:
+        run(evaluation, export, checks=(no_worse_than_before,))
+    assert "evaluation: check no_worse_than_before failed. recall is 0.1, was 0.2" in str(failed.value)
+
+
+def test_an_interrupted_run_raises_keyboard_interrupt(run: Callable[..., None]) -> None:
+    @dg.asset
+    def interrupted() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(interrupted)
+
+
+def test_a_run_of_a_killed_process_is_ended_and_its_pool_slot_freed(run: Callable[..., None]) -> None:
+    @dg.asset
+    def next_asset() -> None: ...
+
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with dg.DagsterInstance.get() as instance:
+        storage = instance.event_log_storage
+        storage.initialize_concurrency_limit_to_default("gpu")
+        killed, alive = (
+            instance.create_run_for_job(
+                dg.GraphDefinition(name="job").to_job(),
+                tags={PROCESS_TAG: f"{pid}@{socket.gethostname()}"},
+                status=dg.DagsterRunStatus.STARTED,
+            )
+            for pid in (ended.pid, os.getpid())
+        )
+        assert storage.claim_concurrency_slot("gpu", killed.run_id, "step").is_claimed
+        run(next_asset)
+        statuses = [instance.get_run_by_id(started.run_id).status for started in (killed, alive)]
+        assert statuses == [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED]
+        assert storage.claim_concurrency_slot("gpu", "next", "step").is_claimed
+
+
+def test_the_daemon_frees_the_pool_slot_of_a_failed_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting of dagster.yaml; by Dagster's default the slot is never freed."""
+    with dg.DagsterInstance.get() as instance:
+        storage = instance.event_log_storage
+        killed = instance.create_run_for_job(dg.GraphDefinition(name="job").to_job())
+        storage.initialize_concurrency_limit_to_default("gpu")
+        assert storage.claim_concurrency_slot("gpu", killed.run_id, "step").is_claimed
+        assert not storage.claim_concurrency_slot("gpu", "next", "step").is_claimed
+        instance.report_run_failed(killed, "SIGKILL")
+        now = concurrency.get_current_datetime()
+        monkeypatch.setattr(concurrency, "get_current_datetime", lambda: now + timedelta(minutes=1))
+        list(concurrency.execute_concurrency_slots_iteration(SimpleNamespace(instance=instance), logging.root, {}))  # type: ignore[arg-type]
+        assert storage.claim_concurrency_slot("gpu", "next", "step").is_claimed
+
+
+def test_vectors_worse_than_the_exported_ones_are_not_exported(
+    home_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The project's own gate: untrained vectors after a finished run."""
+    monkeypatch.setenv("STARVEC_HOME", str(home_copy))
+    monkeypatch.setenv("STARVEC_DEVICE", "cpu")
+    prepare_home()
+    loaded = definitions.defs()
+    job = dg.define_asset_job("work", selection=["trained_embeddings", "evaluation", "fp16_export"])
+    monkeypatch.setattr(runs, "defs", lambda: dg.Definitions.merge(loaded, dg.Definitions(jobs=[job])))
+    exported = ArtifactStore(home_copy / "artifacts").latest("fp16_export")
+    config = {"trained_embeddings": {"config": {"init": "random", "epochs": 0}}}
+    with pytest.raises(StarvecError, match="evaluation: the gate is closed") as failed:
+        run_job("work", [], {"ops": config})
+    assert "check no_worse_than_before failed" in str(failed.value)
+    assert ArtifactStore(home_copy / "artifacts").latest("fp16_export").path == exported.path

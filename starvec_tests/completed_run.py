@@ -1,0 +1,71 @@
+"""One `starvec run` over a small simulated archive, shared by the tests of a session."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from click.testing import Result
+
+from starvec_assets.sample.simulate import AWESOME, SampleSettings, write_archive
+from starvec_assets.store import ArtifactStore
+
+MONTH = "2024-01"
+QUICK = [  # assets that take seconds by default
+    *("--set", "quantile_tables.pairs=20000"),
+    *("--set", "vector_structure.repositories=500"),
+    *("--set", "vector_structure.clusters=[10]"),
+    *("--set", "vector_structure.iterations=250"),
+]
+
+Invoke = Callable[..., Result]
+"""Function that runs `starvec *arguments` in this process, with a STARVEC_HOME."""
+
+
+@dataclass(frozen=True)
+class CompletedRun:
+    """A finished run. Its home is for reading; a test that writes takes a copy of it."""
+
+    archive: Path
+    home: Path
+    stdout: str
+
+    @property
+    def awesome(self) -> str:
+        """The folder of awesome lists beside the hour files."""
+        return str(self.archive / AWESOME)
+
+    @property
+    def store(self) -> ArtifactStore:
+        return ArtifactStore(self.home / "artifacts")
+
+    def copy_home(self, folder: Path) -> Path:
+        """Return a copy of the home with its Dagster instance, in `folder`."""
+        return shutil.copytree(self.home, folder / "home")
+
+
+def starvec_command(*arguments: str) -> list[str]:
+    """Return the command line of a `starvec` process."""
+    return [sys.executable, "-m", "starvec_assets.cli", *arguments]
+
+
+def starvec_environment(home: Path, **variables: str) -> dict[str, str]:
+    """Return this process's environment with the settings of starvec and Dagster replaced."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("STARVEC_", "DAGSTER_"))}
+    return inherited | {"STARVEC_HOME": str(home), "STARVEC_DEVICE": "cpu"} | variables
+
+
+def complete_run(folder: Path, wasm_cache: Path) -> CompletedRun:
+    """Write an archive into `folder` and run the whole graph over it, in a process."""
+    archive, home = folder / "archive", folder / "home"
+    write_archive(archive, SampleSettings(users=1_200, months=(MONTH,), noise=0, seed=5))
+    shutil.copytree(wasm_cache, home / "cache" / "wasm")
+    arguments = ["run", "--source", str(archive), "--months", MONTH, "--awesome", str(archive / AWESOME), *QUICK]
+    done = subprocess.run(
+        starvec_command(*arguments), env=starvec_environment(home), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return CompletedRun(archive, home, done.stdout)
