@@ -19,10 +19,11 @@ lint: .venv/installed
 	$(BIN)/mypy
 	@$(MAKE) --no-print-directory types
 
-# The page is JavaScript with types in its comments: checked where Node.js is there, which nothing else here needs.
+# Types, format and style of the page's JavaScript. Checked if Node.js is installed, which nothing else here needs.
 types:
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory node_modules/.package-lock.json && npx --no-install tsc; \
-	else echo "types of the page not checked: npm is not installed"; fi
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory node_modules/.package-lock.json && npx --no-install tsc && \
+	npx --no-install biome ci --error-on-warnings; \
+	else echo "JavaScript of the page not checked: npm is not installed"; fi
 
 node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error

@@ -1,7 +1,9 @@
-// Runs in a worker beside the page's own modules: every engine answers every query in turn, timed where it runs.
+// Benchmark worker, served beside the page's own modules: times every engine on every query.
 
-import { javascriptKernel, kernel } from "../engine/kernels.js";
+import { createKernel, javascriptKernel } from "../engine/kernels.js";
 import { search } from "../engine/search.js";
+
+/** @import { Kernel } from "../engine/kernels.js" */
 
 const K = 50;
 
@@ -10,23 +12,23 @@ self.onmessage = async ({ data: { n, d, count } }) => {
   const queries = new Float32Array((await load("queries.f32")).buffer);
   const vectors = new Float32Array((await load("vectors.f32")).buffer);
   const planes = { hi: await load("../data/vectors.hi"), lo: await load("../data/vectors.lo") };
-  const filled = (/** @type {import("../engine/kernels.js").Kernel} */ made) => {
-    made.hi().set(planes.hi);
-    made.lo().set(planes.lo);
-    made.index();
-    return made;
+  const withPlanes = (/** @type {Kernel} */ kernel) => {
+    kernel.hi().set(planes.hi);
+    kernel.lo().set(planes.lo);
+    kernel.computeMultipliers();
+    return kernel;
   };
-  const ours = filled(await kernel(await load("../engine/search.wasm"), n, d));
-  const fallback = filled(javascriptKernel(n, d));
+  const ours = withPlanes(await createKernel(await load("../engine/search.wasm"), n, d));
+  const fallback = withPlanes(javascriptKernel(n, d));
   const single = await builtin(vectors, n, d, false, await load("peer.wasm"));
   const half = await builtin(new Uint16Array((await load("vectors.f16")).buffer), n, d, true, await load("peer.wasm"));
-  const plain = new Plain(vectors, n, d);
+  const float32 = new Float32Search(vectors, n, d);
 
   /** @type {Record<string, (query: Float32Array, i: number) => Uint32Array>} */
   const engines = {
     ours: (query) => search(ours, n, d, query, K, null, true).indices,
     usearch: (query) => single(query),
-    javascript: (query) => plain.search(query),
+    javascript: (query) => float32.search(query),
     fallback: (query) => search(fallback, n, d, query, K, null, true).indices,
     half: (query) => half(query),
   };
@@ -36,15 +38,15 @@ self.onmessage = async ({ data: { n, d, count } }) => {
   for (let i = -3; i < count; i++) {
     const query = queries.slice(Math.max(i, 0) * d, (Math.max(i, 0) + 1) * d);
     /** @type {Record<string, Uint32Array>} */
-    const found = {};
+    const results = {};
     for (const [name, run] of Object.entries(engines)) {
-      if (name === "half" && i >= 20) continue; // a fifth of a second each
+      if (name === "half" && i >= 20) continue; // each takes a fifth of a second
       const start = performance.now();
-      found[name] = run(query, i);
-      if (i >= 0) times[name].push(performance.now() - start); // the first ones are compiled while they run
+      results[name] = run(query, i);
+      if (i >= 0) times[name].push(performance.now() - start); // the first three warm up the compiler
     }
-    const theirs = new Set(found.usearch);
-    if (i >= 0) shared += found.ours.filter((row) => theirs.has(row)).length / K;
+    const theirs = new Set(results.usearch);
+    if (i >= 0) shared += results.ours.filter((row) => theirs.has(row)).length / K;
   }
   self.postMessage({ times, agreement: shared / count, memory: ours.bytes });
 };
@@ -60,26 +62,30 @@ self.onmessage = async ({ data: { n, d, count } }) => {
 async function builtin(vectors, n, d, half, module) {
   const { instance } = await WebAssembly.instantiate(module);
   const { memory, reserve, builtin: scan } = /** @type {any} */ (instance.exports);
-  const [rows, asked, found] = [vectors.byteLength, 4 * d, 4 * K].map((bytes) => reserve(bytes));
+  const [rows, queryAddress, result] = [vectors.byteLength, 4 * d, 4 * K].map((bytes) => reserve(bytes));
   new Uint8Array(memory.buffer, rows, vectors.byteLength).set(new Uint8Array(vectors.buffer));
   return (/** @type {Float32Array} */ query) => {
-    if (half) new Uint16Array(memory.buffer, asked, d).set(Array.from(query, toHalf));
-    else new Float32Array(memory.buffer, asked, d).set(query);
-    scan(rows, n, d, asked, K, found, half ? 1 : 0);
-    return new Uint32Array(memory.buffer, found, K).slice();
+    if (half) new Uint16Array(memory.buffer, queryAddress, d).set(Array.from(query, toHalf));
+    else new Float32Array(memory.buffer, queryAddress, d).set(query);
+    scan(rows, n, d, queryAddress, K, result, half ? 1 : 0);
+    return new Uint32Array(memory.buffer, result, K).slice();
   };
 }
 
-/** A float16's bits, numbers of ordinary size only. @param {number} value */
+/** Bits of a normal number as float16. @param {number} value */
 function toHalf(value) {
   const [bits] = new Uint32Array(Float32Array.of(value).buffer);
   const exponent = ((bits >> 23) & 255) - 112;
   return ((bits >>> 16) & 0x8000) | (exponent <= 0 ? 0 : (exponent << 10) | ((bits >> 13) & 0x3ff));
 }
 
-/** What one would write without WebAssembly: dot products over float32, four sums, a sorted list of the best. */
-class Plain {
-  /** @param {Float32Array} vectors @param {number} n @param {number} d */
+/** Search in plain JavaScript: float32 dot products with four partial sums, and a sorted list of the best rows. */
+class Float32Search {
+  /**
+   * @param {Float32Array} vectors
+   * @param {number} n
+   * @param {number} d
+   */
   constructor(vectors, n, d) {
     Object.assign(this, { vectors, n, d });
     this.scores = new Float32Array(n);

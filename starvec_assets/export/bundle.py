@@ -32,6 +32,8 @@ WEB = PACKAGE / "web"
 WASM = Path("engine/search.wasm")
 SERVED = {".html", ".css", ".js", ".svg", ".png", ".webmanifest"}
 """What of web/ is served; the rest is what it is made from."""
+SHELL_FILES = "const SHELL_FILES = [];"
+"""Line of service-worker.js that is filled in with the files of the page."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def build_bundle(
     _copy_sources(web, out)
     (out / WASM).parent.mkdir(exist_ok=True)
     (out / WASM).write_bytes(wasm)
+    _fill_shell_files(out)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
     return BundleSummary(model, n, d, files, columns.longest)
 
@@ -183,6 +186,17 @@ def _copy_sources(web: Path, out: Path) -> None:
             target = out / source.relative_to(web)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+
+
+def _fill_shell_files(out: Path) -> None:
+    """List the files outside data/ in the service worker; index.html as "./", the address that visitors open."""
+    worker = out / "service-worker.js"
+    paths = (p.relative_to(out) for p in sorted(out.rglob("*")) if p.is_file() and p != worker)
+    files = [p.as_posix() if p.name != "index.html" else "./" for p in paths if p.parts[0] != "data"]
+    script = worker.read_text(encoding="utf-8")
+    if script.count(SHELL_FILES) != 1:
+        raise StarvecError(f"{worker.name} does not hold {SHELL_FILES!r} once: nowhere to list the page's files")
+    worker.write_text(script.replace(SHELL_FILES, f"{SHELL_FILES[:-3]}{json.dumps(files)};"), encoding="utf-8")
 
 
 def _digest(*files: Path) -> str:

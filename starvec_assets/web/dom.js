@@ -1,4 +1,4 @@
-// Elements from data. Text becomes text nodes and nothing else: there is no way here to make markup of a string.
+// Builds elements from data. Text only ever becomes text nodes: nothing here parses a string as markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -8,7 +8,7 @@ const SVG = "http://www.w3.org/2000/svg";
  */
 
 /**
- * An HTML element; `on…` properties are listeners, true is an empty attribute, false, null and undefined are none.
+ * An HTML element. `on…` properties are listeners; true sets an empty attribute; false, null and undefined set none.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {Properties} [properties]
@@ -16,11 +16,11 @@ const SVG = "http://www.w3.org/2000/svg";
  * @returns {HTMLElementTagNameMap[T]}
  */
 export function h(tag, properties = {}, ...children) {
-  return /** @type {HTMLElementTagNameMap[T]} */ (fill(document.createElement(tag), properties, children));
+  return /** @type {HTMLElementTagNameMap[T]} */ (populate(document.createElement(tag), properties, children));
 }
 
 /**
- * An SVG element, otherwise like `h`.
+ * An SVG element; otherwise like `h`.
  * @template {keyof SVGElementTagNameMap} T
  * @param {T} tag
  * @param {Properties} [properties]
@@ -28,17 +28,18 @@ export function h(tag, properties = {}, ...children) {
  * @returns {SVGElementTagNameMap[T]}
  */
 export function s(tag, properties = {}, ...children) {
-  return /** @type {SVGElementTagNameMap[T]} */ (fill(document.createElementNS(SVG, tag), properties, children));
+  return /** @type {SVGElementTagNameMap[T]} */ (populate(document.createElementNS(SVG, tag), properties, children));
 }
 
 /**
+ * Set the properties and append the children.
  * @template {Element} E
  * @param {E} element
  * @param {Properties} properties
  * @param {Child[]} children
  * @returns {E}
  */
-function fill(element, properties, children) {
+function populate(element, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
@@ -48,7 +49,7 @@ function fill(element, properties, children) {
   return element;
 }
 
-/** @param {Child[]} children */
+/** What `append` takes: nodes and strings, without the empty children. @param {Child[]} children */
 function nodes(children) {
   return children
     .filter((child) => child !== null && child !== undefined && child !== false)
@@ -56,7 +57,7 @@ function nodes(children) {
 }
 
 /**
- * Put `children` in place of what `parent` holds; the focus stays where it was if the same link or field is there again.
+ * Replace the children of `parent`; focus stays on the same link or field if it is among the new ones.
  * @param {Element} parent
  * @param {...Child} children
  */
@@ -74,7 +75,7 @@ export function replace(parent, ...children) {
   if (key) /** @type {HTMLElement | null} */ (parent.querySelector(key))?.focus({ preventScroll: true });
 }
 
-/** Say `text` to screen readers, after what was said a moment ago and not in its place. @param {string} text */
+/** Announce `text` to screen readers; earlier announcements are still read out. @param {string} text */
 export function announce(text) {
   const region = document.getElementById("announcer");
   if (!region) return;
@@ -82,20 +83,25 @@ export function announce(text) {
   if (region.childElementCount > 3) region.firstElementChild?.remove();
 }
 
-/** What went wrong, for the reader. @param {unknown} error */
-export const said = (error) => (error instanceof Error ? error.message : String(error));
+/** Message of anything that was thrown. @param {unknown} error */
+export const errorMessage = (error) => (error instanceof Error ? error.message : String(error));
 
-/** Links beside each other. @param {[href: string, text: string][]} links */
+/** A row of links. @param {[href: string, text: string][]} links */
 export const chips = (links) => links.flatMap(([href, text]) => [h("a", { class: "chip", href }, text), " "]);
 
 /** A whole number with thousands separated: 300,000. @param {number} value */
-export const count = (value) => Math.round(value).toLocaleString("en-US");
+export const formatCount = (value) => Math.round(value).toLocaleString("en-US");
 
-/** A size that a person asked for can judge: 38.4 MB. @param {number} bytes */
-export function megabytes(bytes) {
+/** A size in megabytes: 38 MB, 4.2 MB, at least 0.1 MB. @param {number} bytes */
+export function formatMegabytes(bytes) {
   const mb = bytes / 1e6;
   return `${mb >= 10 ? Math.round(mb) : mb >= 0.1 ? mb.toFixed(1) : "0.1"} MB`;
 }
 
-/** `one` or `many` behind its number. @param {number} n @param {string} one @param {string} [many] */
-export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+/**
+ * A number followed by its noun: 1 star, 2 stars.
+ * @param {number} n
+ * @param {string} singular
+ * @param {string} [plural]
+ */
+export const pluralize = (n, singular, plural = `${singular}s`) => `${formatCount(n)} ${n === 1 ? singular : plural}`;

@@ -1,67 +1,71 @@
-// The stars of a person from GitHub's public API: the only server that this page asks for anything but its own files.
+// Public stars of a person from GitHub's API: the only server that this page requests anything but its own files from.
 
-export const API = "https://api.github.com";
+const API = "https://api.github.com";
 const PER_PAGE = 100;
-const AT_ONCE = 4;
-const MOST_PAGES = 200;
-/** owner/name, as GitHub writes it and as it may stand in an address. */
-export const NAME = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/;
+const CONCURRENCY = 4;
+const MAX_PAGES = 200;
+/** owner/name as GitHub allows it; such a name is safe in an address. */
+export const REPO_NAME_PATTERN = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/;
 
 /**
  * @typedef {{id: number, name: string}} Star
- * @typedef {{stars: Star[], pages: number, read: number}} Stars  read: pages that arrived, newest stars first
- * @typedef {'unknown' | 'limit' | 'token' | 'offline' | 'strange'} Trouble
+ * @typedef {"not found" | "rate limit" | "bad token" | "offline" | "unexpected"} ErrorKind
+ *
+ * @typedef {object} StarList
+ * @property {Star[]} stars newest first
+ * @property {number} pages that GitHub has, at most MAX_PAGES
+ * @property {number} pagesRead
  */
 
-/** GitHub did not give what was asked for; `partial` is what had arrived. */
+/** GitHub did not answer with all stars; `partial` holds those that had arrived. */
 export class GitHubError extends Error {
   /**
-   * @param {Trouble} kind
+   * @param {ErrorKind} kind
    * @param {string} message one sentence for the reader
-   * @param {Date | null} resets when asking makes sense again
+   * @param {Date | null} resets when to try again, if known
    */
   constructor(kind, message, resets = null) {
     super(message);
     this.kind = kind;
     this.resets = resets;
-    /** @type {Stars} */
-    this.partial = { stars: [], pages: 0, read: 0 };
+    /** @type {StarList} */
+    this.partial = { stars: [], pages: 0, pagesRead: 0 };
   }
 }
 
 /**
- * All public stars of `login`, several pages at a time.
- * @param {string} login checked by the caller to look like one
- * @param {{token?: string, signal: AbortSignal, onPage: (read: number, pages: number, stars: number) => void}} options
- * @returns {Promise<Stars>}
+ * Fetch all public stars of `login`, CONCURRENCY pages at a time.
+ * @param {string} login valid, as the caller has checked
+ * @param {{token?: string, signal: AbortSignal, onPage: (list: StarList) => void}} options
+ * @returns {Promise<StarList>}
  * @throws {GitHubError}
  */
-export async function starsOf(login, { token = "", signal, onPage }) {
+export async function fetchStars(login, { token = "", signal, onPage }) {
   /** @type {Star[][]} */
   const pages = [];
   let total = 1;
   let next = 1;
-  const gather = () => ({ stars: pages.flat(), pages: total, read: pages.filter(Boolean).length });
-  const read = async () => {
+  const collect = () => ({ stars: pages.flat(), pages: total, pagesRead: pages.filter(Boolean).length });
+  const readPage = async () => {
     const page = next++;
-    const answer = await ask(`${API}/users/${login}/starred?per_page=${PER_PAGE}&page=${page}`, login, token, signal);
-    pages[page - 1] = answer.stars;
-    if (page === 1) total = Math.min(answer.last, MOST_PAGES);
-    const so_far = gather();
-    onPage(so_far.read, total, so_far.stars.length);
+    const url = `${API}/users/${login}/starred?per_page=${PER_PAGE}&page=${page}`;
+    const { stars, lastPage } = await fetchPage(url, login, token, signal);
+    pages[page - 1] = stars;
+    if (page === 1) total = Math.min(lastPage, MAX_PAGES);
+    onPage(collect());
   };
-  const reader = async () => {
-    while (next <= total) await read();
+  const readRemaining = async () => {
+    while (next <= total) await readPage();
   };
   try {
-    await read();
-    await Promise.all(Array.from({ length: AT_ONCE }, reader));
+    await readPage();
+    await Promise.all(Array.from({ length: CONCURRENCY }, readRemaining));
   } catch (error) {
-    next = Infinity; // the other readers stop too
-    if (error instanceof GitHubError) error.partial = gather();
+    next = Infinity; // stops the other readers
+    if (error instanceof GitHubError) error.partial = collect();
     throw error;
   }
-  return gather();
+  return collect();
 }
 
 /**
@@ -69,12 +73,13 @@ export async function starsOf(login, { token = "", signal, onPage }) {
  * @param {string} login
  * @param {string} token
  * @param {AbortSignal} signal
- * @returns {Promise<{stars: Star[], last: number}>}
+ * @returns {Promise<{stars: Star[], lastPage: number}>}
  */
-async function ask(url, login, token, signal) {
+async function fetchPage(url, login, token, signal) {
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/vnd.github+json" };
   if (token) headers.Authorization = `Bearer ${token}`;
+  /** @type {Response} */
   let response;
   /** @type {unknown} */
   let body;
@@ -94,26 +99,29 @@ async function ask(url, login, token, signal) {
       "api.github.com cannot be reached: you seem to be offline. Repository search, the developers and shared profiles work without it.",
     );
   }
-  if (response.ok) return { stars: starsIn(body), last: lastPage(response.headers.get("link") ?? "") };
+  if (response.ok) return { stars: parseStars(body), lastPage: parseLastPage(response.headers.get("link") ?? "") };
   const message = typeof body === "object" && body && "message" in body ? String(body.message).slice(0, 200) : "";
-  if (response.status === 404) throw new GitHubError("unknown", `GitHub knows nobody with the login ${login}.`);
+  if (response.status === 404) throw new GitHubError("not found", `GitHub knows nobody with the login ${login}.`);
   if (response.status === 401)
-    throw new GitHubError("token", "GitHub refuses this token: it is mistyped, expired or revoked.");
+    throw new GitHubError("bad token", "GitHub refuses this token: it is mistyped, expired or revoked.");
   if (
     response.status === 429 ||
     (response.status === 403 && (response.headers.get("x-ratelimit-remaining") === "0" || /rate limit/i.test(message)))
   )
-    throw new GitHubError("limit", "", resetOf(response.headers));
+    throw new GitHubError("rate limit", "", parseReset(response.headers));
   throw new GitHubError(
-    "strange",
+    "unexpected",
     `GitHub answers ${response.status}${message ? ` (“${message}”)` : ""}. Try again in a minute.`,
   );
 }
 
-/** @param {unknown} body @returns {Star[]} */
-function starsIn(body) {
+/**
+ * @param {unknown} body
+ * @returns {Star[]}
+ */
+function parseStars(body) {
   if (!Array.isArray(body) || body.length > PER_PAGE)
-    throw new GitHubError("strange", "GitHub’s answer is not a list of stars. Try again in a minute.");
+    throw new GitHubError("unexpected", "GitHub’s answer is not a list of stars. Try again in a minute.");
   return body
     .filter(
       (repo) =>
@@ -121,19 +129,19 @@ function starsIn(body) {
         Number.isSafeInteger(repo.id) &&
         repo.id > 0 &&
         typeof repo.full_name === "string" &&
-        NAME.test(repo.full_name),
+        REPO_NAME_PATTERN.test(repo.full_name),
     )
     .map((repo) => ({ id: repo.id, name: repo.full_name }));
 }
 
-/** The number of the page that a Link header calls last, 1 without one. @param {string} link */
-function lastPage(link) {
+/** Number of the last page by a Link header, 1 without one. @param {string} link */
+function parseLastPage(link) {
   const match = /[?&]page=(\d{1,6})[^<>]*>;\s*rel="last"/.exec(link.slice(0, 4000));
   return match ? Math.max(1, Number(match[1])) : 1;
 }
 
-/** @param {Headers} headers */
-function resetOf(headers) {
+/** When the rate limit ends by the response's headers, null if they do not tell. @param {Headers} headers */
+function parseReset(headers) {
   const after = Number(headers.get("retry-after") ?? NaN);
   if (after >= 0 && after < 1e6) return new Date(Date.now() + after * 1000);
   const reset = Number(headers.get("x-ratelimit-reset") ?? NaN);

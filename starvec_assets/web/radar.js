@@ -1,32 +1,31 @@
-// The skill radar: a drawing for those who see it, and a table with the same numbers for everybody.
+// Skill radar as SVG, and the same numbers as a table, which screen readers can read.
 
 import { h, s } from "./dom.js";
 
 const WIDTH = 560;
 const HEIGHT = 410;
-const RADIUS = 150; // leaves room for the names of the axes on a phone
+const RADIUS = 150; // leaves room for the axis labels on a phone
 const RINGS = [0.25, 0.5, 0.75, 1];
 
-/**
- * @typedef {{label: string, scores: number[]}} Series  scores from 0 to 1, one a category
- */
+/** @typedef {{label: string, scores: number[]}} Series scores from 0 to 1, one for each category */
 
 /** A score as printed: 0 to 100. @param {number} score */
-export const points = (score) => (score * 100).toFixed(0);
+export const formatScore = (score) => (score * 100).toFixed(0);
 
 /**
- * @param {string[]} titles of the categories
- * @param {Series[]} series at most two: the second is drawn in the other colour
+ * The radar.
+ * @param {string[]} titles of the categories, one for each axis
+ * @param {Series[]} series at most two; the second is drawn in another colour
  */
 export function radar(titles, series) {
-  const at = (/** @type {number} */ axis, /** @type {number} */ r) => {
+  const point = (/** @type {number} */ axis, /** @type {number} */ r) => {
     const angle = (axis / titles.length) * 2 * Math.PI - Math.PI / 2;
     return [WIDTH / 2 + r * RADIUS * Math.cos(angle), HEIGHT / 2 + r * RADIUS * Math.sin(angle)];
   };
   const outline = (/** @type {(axis: number) => number} */ r) =>
     titles
       .map((_, axis) =>
-        at(axis, r(axis))
+        point(axis, r(axis))
           .map((x) => x.toFixed(1))
           .join(),
       )
@@ -37,21 +36,24 @@ export function radar(titles, series) {
       class: "radar",
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
       role: "img",
-      "aria-label": `Skill radar. ${series.map((one) => spoken(titles, one)).join(" ")}`,
+      "aria-label": `Skill radar. ${series.map((one) => describeSeries(titles, one)).join(" ")}`,
     },
     ...RINGS.map((r) => s("polygon", { class: "ring", points: outline(() => r) })),
     ...titles.map((_, axis) => {
-      const [x, y] = at(axis, 1);
+      const [x, y] = point(axis, 1);
       return s("line", { class: "axis", x1: WIDTH / 2, y1: HEIGHT / 2, x2: x.toFixed(1), y2: y.toFixed(1) });
     }),
-    ...titles.map((title, axis) => label(title, axis, titles.length, ...at(axis, 1.13))),
+    ...titles.map((title, axis) => {
+      const [x, y] = point(axis, 1.13);
+      return axisLabel(title, axis, titles.length, x, y);
+    }),
     ...series.map((one, number) =>
       s(
         "g",
         { class: `series series-${number}` },
         s("polygon", { points: outline((axis) => one.scores[axis]) }),
         ...one.scores.map((score, axis) => {
-          const [cx, cy] = at(axis, score);
+          const [cx, cy] = point(axis, score);
           return s("circle", { cx: cx.toFixed(1), cy: cy.toFixed(1), r: 4 });
         }),
       ),
@@ -59,24 +61,28 @@ export function radar(titles, series) {
   );
 }
 
-/** The three strongest fields, in words. @param {string[]} titles @param {Series} series */
-function spoken(titles, { label, scores }) {
+/**
+ * The three highest scores, in words.
+ * @param {string[]} titles
+ * @param {Series} series
+ */
+function describeSeries(titles, { label, scores }) {
   const strongest = titles.map((_, axis) => axis).sort((a, b) => scores[b] - scores[a]);
   return `${label}: ${strongest
     .slice(0, 3)
-    .map((axis) => `${titles[axis]} ${points(scores[axis])}`)
+    .map((axis) => `${titles[axis]} ${formatScore(scores[axis])}`)
     .join(", ")}.`;
 }
 
 /**
- * The name of an axis, a word a line.
+ * Label of an axis, one word on each line.
  * @param {string} title
  * @param {number} axis
  * @param {number} axes
- * @param {...number} where
+ * @param {number} x
+ * @param {number} y
  */
-function label(title, axis, axes, ...where) {
-  const [x, y] = where;
+function axisLabel(title, axis, axes, x, y) {
   const side = Math.sin((axis / axes) * 2 * Math.PI);
   const words = title.split(" ").slice(0, 3);
   const anchor = Math.abs(side) < 0.2 ? "middle" : side > 0 ? "start" : "end";
@@ -94,7 +100,7 @@ function label(title, axis, axes, ...where) {
 }
 
 /**
- * The same numbers as a table, strongest first; with two series also how far apart they are.
+ * The scores as a table, highest first; with two series also their difference.
  * @param {string[]} titles
  * @param {Series[]} series
  */
@@ -132,12 +138,12 @@ export function radarTable(titles, series) {
           "tr",
           {},
           h("th", { scope: "row" }, titles[axis], ...series.map((one, number) => bar(one.scores[axis], number))),
-          ...series.map((one) => h("td", { class: "number" }, points(one.scores[axis]))),
+          ...series.map((one) => h("td", { class: "number" }, formatScore(one.scores[axis]))),
           second &&
             h(
               "td",
-              { class: "number apart" },
-              signed(Number(points(first.scores[axis])) - Number(points(second.scores[axis]))),
+              { class: "number difference" },
+              formatSigned(Number(formatScore(first.scores[axis])) - Number(formatScore(second.scores[axis]))),
             ),
         ),
       ),
@@ -145,12 +151,15 @@ export function radarTable(titles, series) {
   );
 }
 
-/** @param {number} score @param {number} number */
-function bar(score, number) {
-  const filled = h("span", { class: `fill fill-${number}` });
+/**
+ * @param {number} score
+ * @param {number} series its number, 0 or 1
+ */
+function bar(score, series) {
+  const filled = h("span", { class: `fill fill-${series}` });
   filled.style.inlineSize = `${(score * 100).toFixed(1)}%`;
   return h("span", { class: "bar", "aria-hidden": "true" }, filled);
 }
 
-/** @param {number} difference */
-const signed = (difference) => (difference > 0 ? `+${difference}` : difference < 0 ? `−${-difference}` : "0");
+/** A difference with its sign: +3, −3, 0. @param {number} difference */
+const formatSigned = (difference) => (difference > 0 ? `+${difference}` : difference < 0 ? `−${-difference}` : "0");

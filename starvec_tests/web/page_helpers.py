@@ -25,37 +25,39 @@ _STARRED = re.compile(re.escape(API) + r"users/([^/?]+)/starred\?per_page=100&pa
 class StarsApi:
     """Answers GET /users/LOGIN/starred as api.github.com does: pages of 100, Link, limits and their headers.
 
-    `stars`: (number, owner/name) by login. `allowed`: requests until 403, but with the token. `asked`: what came.
+    `stars`: (number, owner/name) by login. `allowed`: requests until 403, but with the token. `requests`: (login, page, token) received.
     """
 
     stars: dict[str, Sequence[tuple[int, str]]]
     allowed: int = 60
     reset: int = 0
     token: str = ""
-    asked: list[tuple[str, int, str]] = field(default_factory=list)
+    requests: list[tuple[str, int, str]] = field(default_factory=list)
 
     def __call__(self, route: Any) -> None:
         match = _STARRED.match(route.request.url)
         assert match, route.request.url
         login, page = match[1], int(match[2])
         given = route.request.headers.get("authorization", "").removeprefix("Bearer ")
-        self.asked.append((login, page, given))
+        self.requests.append((login, page, given))
         if given and given != self.token:
-            return answer(route, 401, {"message": "Bad credentials"})
-        if not given and len(self.asked) > self.allowed:
+            return respond(route, 401, {"message": "Bad credentials"})
+        if not given and len(self.requests) > self.allowed:
             limit = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(self.reset)}
-            return answer(route, 403, {"message": "API rate limit exceeded for 192.0.2.1."}, limit)
+            return respond(route, 403, {"message": "API rate limit exceeded for 192.0.2.1."}, limit)
         if login not in self.stars:
-            return answer(route, 404, {"message": "Not Found"})
+            return respond(route, 404, {"message": "Not Found"})
         stars = self.stars[login]
         last = max(1, -(-len(stars) // 100))
         url = f"{API}user/1/starred?per_page=100&page="
         links = {} if page == last else {"link": f'<{url}{page + 1}>; rel="next", <{url}{last}>; rel="last"'}
         part = stars[(page - 1) * 100 : page * 100]
-        return answer(route, 200, [{"id": number, "full_name": name, "private": False} for number, name in part], links)
+        return respond(
+            route, 200, [{"id": number, "full_name": name, "private": False} for number, name in part], links
+        )
 
 
-def answer(route: Any, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+def respond(route: Any, status: int, body: object, headers: dict[str, str] | None = None) -> None:
     """One answer of the API, readable across origins as GitHub's are."""
     common = {"access-control-allow-origin": "*", "access-control-expose-headers": EXPOSED}
     common["content-type"] = "application/json; charset=utf-8"
@@ -63,20 +65,20 @@ def answer(route: Any, status: int, body: object, headers: dict[str, str] | None
     route.fulfill(status=status, headers=common | (headers or {}), body=text)
 
 
-def visit(visitor: Any, site: str, fragment: str = "", stars: Any = None) -> Any:
-    """A page of the site, open; `page.troubles` collects what it should never say: errors, blocked content."""
+def open_page(visitor: Any, site: str, fragment: str = "", stars: Any = None) -> Any:
+    """A page of the site, open; `page.errors` collects what it should never say: errors, blocked content."""
     if stars is not None:
-        visitor.answers[API] = stars
+        visitor.handlers[API] = stars
     page = visitor.context.new_page()
-    page.troubles = []
-    page.on("pageerror", lambda error: page.troubles.append(str(error)))
-    page.on("console", lambda said: page.troubles.append(said.text) if said.type == "error" else None)
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
     page.goto(site + fragment)
     page.wait_for_selector("main h1:not([data-shell])")
     return page
 
 
-def until(page: Any, expression: str) -> None:
+def wait_until(page: Any, expression: str) -> None:
     """Wait until `expression` is true; Playwright's own way evaluates a string, which the page's policy forbids."""
     for _ in range(500):
         if page.evaluate(f"() => Boolean({expression})"):
@@ -85,7 +87,7 @@ def until(page: Any, expression: str) -> None:
     raise AssertionError(f"not within 10 seconds: {expression}")
 
 
-def arrived(page: Any, held: list[Any], number: int = 1) -> None:
+def wait_for_requests(page: Any, held: list[Any], number: int = 1) -> None:
     """Wait until a test holds so many requests."""
     for _ in range(500):
         if len(held) >= number:
@@ -94,16 +96,16 @@ def arrived(page: Any, held: list[Any], number: int = 1) -> None:
     raise AssertionError(f"{len(held)} of {number} requests within 10 seconds")
 
 
-def look_up(page: Any, login: str) -> None:
+def submit_login(page: Any, login: str) -> None:
     """Type a login and press Enter."""
     page.fill("#login", login)
     page.press("#login", "Enter")
 
 
-def shown(page: Any, kind: str = "li.result") -> list[dict[str, Any]]:
+def read_results(page: Any, kind: str = "li.result") -> list[dict[str, Any]]:
     """The repositories of the list on the page, once it is complete: every vector there and the search done."""
-    if page.wait_for_selector(f"{kind}, .gate button").inner_text() == "Show the repositories":
-        page.click(".gate button")
+    if page.wait_for_selector(f"{kind}, .download-prompt button").inner_text() == "Show the repositories":
+        page.click(".download-prompt button")
     page.wait_for_selector(kind)
     page.wait_for_selector(".results:not([aria-busy])[data-exact]")
     return page.eval_on_selector_all(
@@ -111,14 +113,14 @@ def shown(page: Any, kind: str = "li.result") -> list[dict[str, Any]]:
         """items => items.map(item => ({
             name: item.querySelector("h3").textContent,
             cosine: item.querySelector(".cosine").lastChild.textContent,
-            about: item.querySelector(".about")?.textContent ?? "",
+            about: item.querySelector(".description")?.textContent ?? "",
             facts: [...item.querySelectorAll(".facts > p:first-child > span")].map(fact => fact.textContent),
             why: [...item.querySelectorAll(".why a")].map(link => link.textContent),
         }))""",
     )
 
 
-def axes(page: Any) -> dict[str, list[str]]:
+def radar_scores(page: Any) -> dict[str, list[str]]:
     """The radar's table: numbers by field."""
     return dict(
         page.eval_on_selector_all(
@@ -130,7 +132,7 @@ def axes(page: Any) -> dict[str, list[str]]:
 
 
 @dataclass
-class Truth:
+class Reference:
     """The bundle as Python reads it: what the page must show."""
 
     names: list[str]
@@ -143,12 +145,12 @@ class Truth:
     model: dict[str, Any]
 
     @staticmethod
-    def of(bundle: Path, export: Path) -> "Truth":
+    def of(bundle: Path, export: Path) -> "Reference":
         model = json.loads((bundle / "data/model.json").read_text())
         people = json.loads((bundle / "data/people.json").read_text())
         repos = pq.read_table(export / "repos.parquet").to_pydict()
         planes = read_planes(bundle / "data/vectors.hi", bundle / "data/vectors.lo", model["n"])
-        return Truth(
+        return Reference(
             repos["name"],
             repos["repo_id"],
             np.array(repos["stars"]),

@@ -18,7 +18,7 @@ from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.vectors import USER_VECTOR_RULE
 
-MADE = {"code_version": "test", "sources": ["simulated people"]}
+BUILD_INFO = {"code_version": "test", "sources": ["simulated people"]}
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +27,15 @@ def model(bundle: Path) -> dict[str, Any]:
     return content
 
 
-def test_equal_artifacts_give_equal_bytes(inputs: BundleInputs, core: bytes, bundle: Path, tmp_path: Path):
-    summary = build_bundle(inputs, core, MADE, tmp_path)
+def test_equal_artifacts_give_equal_bytes(inputs: BundleInputs, search_wasm: bytes, bundle: Path, tmp_path: Path):
+    summary = build_bundle(inputs, search_wasm, BUILD_INFO, tmp_path)
     files = {p.relative_to(bundle).as_posix() for p in bundle.rglob("*") if p.is_file()}
     assert set(summary.files) == files
     for name in files:
         assert (tmp_path / name).read_bytes() == (bundle / name).read_bytes(), name
 
 
-def test_the_model_lists_every_file_of_the_data(bundle: Path, model: dict[str, Any]):
+def test_model_json_lists_every_data_file(bundle: Path, model: dict[str, Any]):
     there = {p.name for p in (bundle / "data").iterdir()} - {"model.json"}
     assert set(model["files"]) == there
     for name, file in model["files"].items():
@@ -45,7 +45,7 @@ def test_the_model_lists_every_file_of_the_data(bundle: Path, model: dict[str, A
     assert model["user_rule"] == USER_VECTOR_RULE
 
 
-def test_the_model_says_what_it_is_made_of(inputs: BundleInputs, model: dict[str, Any]):
+def test_model_json_holds_data_window_evaluation_and_build_info(inputs: BundleInputs, model: dict[str, Any]):
     assert model["window"]["first"] == model["window"]["last"] == "2024-01"
     hours = {name: model["window"][f"hours_{name}"] for name in ("expected", "ok", "faulty", "missing")}
     assert hours == {"expected": 744, "ok": 741, "faulty": 3, "missing": 2}
@@ -55,10 +55,10 @@ def test_the_model_says_what_it_is_made_of(inputs: BundleInputs, model: dict[str
     assert score["low"] < score["value"] < score["high"]
     assert model["evaluation"]["trained"]["coverage"]["low"] is None
     assert model["gate"][0]["name"] == "finite"
-    assert model["made"] == MADE
+    assert model["made"] == BUILD_INFO
 
 
-def test_people_are_those_of_the_artifacts(inputs: BundleInputs, bundle: Path):
+def test_people_json_matches_the_artifacts(inputs: BundleInputs, bundle: Path):
     people = json.loads((bundle / "data/people.json").read_text())
     probes = load_probes(inputs.linear_probes)
     assert [category["name"] for category in people["categories"]] == probes.categories
@@ -72,20 +72,20 @@ def test_people_are_those_of_the_artifacts(inputs: BundleInputs, bundle: Path):
     assert [person["login"] for person in people["developers"]] == known["login"].to_pylist()
 
 
-def test_names_stand_in_vocabulary_order(inputs: BundleInputs, bundle: Path):
+def test_names_are_in_vocabulary_order(inputs: BundleInputs, bundle: Path):
     names = gzip.decompress((bundle / "data/names.gz").read_bytes()).decode().split("\n")
     assert names == pq.read_table(inputs.fp16_export / "repos.parquet")["name"].to_pylist()
 
 
-def test_sources_that_are_only_built_from_are_not_served(bundle: Path):
+def test_build_sources_are_not_served(bundle: Path):
     kinds = {p.suffix for p in bundle.rglob("*") if p.is_file() and p.parent.name != "data"}
     assert kinds <= {".html", ".css", ".js", ".svg", ".png", ".wasm", ".webmanifest"}
     assert (bundle / "engine/search.wasm").read_bytes().startswith(b"\0asm")
 
 
-def test_probes_of_other_dimensions_are_refused(inputs: BundleInputs, core: bytes, tmp_path: Path):
+def test_probes_of_other_dimensions_are_rejected(inputs: BundleInputs, search_wasm: bytes, tmp_path: Path):
     other = Path(shutil.copytree(inputs.linear_probes, tmp_path / "probes"))
     np.save(other / "weights.npy", np.load(other / "weights.npy")[:, :64])
     (tmp_path / "out").mkdir()
     with pytest.raises(StarvecError, match=r"linear_probes \(\d+, 64\).* are not of the 128 dimensions"):
-        build_bundle(replace(inputs, linear_probes=other), core, MADE, tmp_path / "out")
+        build_bundle(replace(inputs, linear_probes=other), search_wasm, BUILD_INFO, tmp_path / "out")

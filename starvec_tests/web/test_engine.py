@@ -51,7 +51,7 @@ CATALOGUE = """async ({ base }) => {
   const catalogue = Catalogue.open(base + "data/", model);
   await catalogue.namesReady;
   await catalogue.columnsReady;
-  await catalogue.describe();
+  await catalogue.loadDescriptions();
   const rows = [...catalogue.names.keys()];
   return {
     names: catalogue.names, stars: [...catalogue.stars], ids: [...catalogue.ids],
@@ -121,7 +121,9 @@ def queries(decoded: Matrix) -> Matrix:
 
 
 @pytest.mark.parametrize("kernel", ["wasm", "javascript"])
-def test_the_browser_finds_what_numpy_finds(kernel: str, visitor: Visitor, site: str, decoded: Matrix, queries: Matrix):
+def test_search_returns_the_rows_and_cosines_of_numpy(
+    kernel: str, visitor: Visitor, site: str, decoded: Matrix, queries: Matrix
+):
     if kernel == "javascript":
         without_simd(visitor)
     page, cached = open_engine(visitor.context, site)
@@ -134,10 +136,10 @@ def test_the_browser_finds_what_numpy_finds(kernel: str, visitor: Visitor, site:
         assert found["indices"] == expected.tolist()
         np.testing.assert_allclose(found["cosines"], cosines[expected], atol=1e-6)
         assert found["scores"] == found["cosines"]
-    assert visitor.elsewhere == []
+    assert visitor.blocked_requests == []
 
 
-def test_both_kernels_come_to_the_same_bits(visitor: Visitor, site: str, queries: Matrix):
+def test_both_kernels_return_identical_results(visitor: Visitor, site: str, queries: Matrix):
     answers = {}
     for kernel in ("wasm", "javascript"):
         if kernel == "javascript":
@@ -149,7 +151,7 @@ def test_both_kernels_come_to_the_same_bits(visitor: Visitor, site: str, queries
 
 
 @pytest.mark.parametrize("kernel", ["wasm", "javascript"])
-def test_a_bias_is_added_and_minus_infinity_leaves_out(
+def test_bias_is_added_and_minus_infinity_excludes(
     kernel: str, visitor: Visitor, site: str, decoded: Matrix, queries: Matrix
 ):
     if kernel == "javascript":
@@ -173,7 +175,7 @@ def test_a_bias_is_added_and_minus_infinity_leaves_out(
     assert sorted(found["indices"]) == [5, 9, 70]
 
 
-def test_the_first_plane_answers_before_the_second_has_come(
+def test_first_plane_answers_before_the_second_is_loaded(
     visitor: Visitor, site: str, bundle: Path, decoded: Matrix, queries: Matrix
 ):
     held: list[Any] = []
@@ -193,7 +195,7 @@ def test_the_first_plane_answers_before_the_second_has_come(
     assert found["indices"] == np.argsort(-(decoded.astype(np.float64) @ queries[5]), kind="stable")[:50].tolist()
 
 
-def test_rows_are_those_of_the_planes(visitor: Visitor, site: str, decoded: Matrix):
+def test_vectors_are_decoded_from_the_planes(visitor: Visitor, site: str, decoded: Matrix):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
     rows = page.evaluate("async () => [...await engine.vectors([3, 0, 3])]")
@@ -209,21 +211,21 @@ def test_rows_are_those_of_the_planes(visitor: Visitor, site: str, decoded: Matr
         ("engine.vectors([model.n])", r"A row is below \d+."),
     ],
 )
-def test_an_impossible_question_is_refused(question: str, answer: str, visitor: Visitor, site: str):
+def test_invalid_request_is_rejected(question: str, answer: str, visitor: Visitor, site: str):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
     with pytest.raises(Exception, match=answer):
         page.evaluate(f"() => {question}")
 
 
-def test_a_zero_query_is_like_nothing(visitor: Visitor, site: str):
+def test_zero_query_has_zero_cosines(visitor: Visitor, site: str):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
     (found,) = page.evaluate(SEARCH, {"queries": [[0.0] * 128], "k": 3})
     assert found["cosines"] == [0, 0, 0]
 
 
-def test_progress_is_told_by_plane_to_the_last_byte(visitor: Visitor, site: str):
+def test_progress_of_each_plane_ends_at_its_size(visitor: Visitor, site: str):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
     progress = page.evaluate("progress")
@@ -241,7 +243,7 @@ def test_a_second_visit_needs_no_download(store: str, visitor: Visitor, site: st
     assert cached is False
     page.evaluate(DOWNLOAD)
     first = page.evaluate(SEARCH, {"queries": queries.tolist(), "k": 50})
-    assert page.evaluate("engine.kept") is True
+    assert page.evaluate("engine.stored") is True
     page.close()
     asked: list[str] = []
     visitor.context.route("**/data/vectors.*", lambda route: (asked.append(route.request.url), route.abort()))
@@ -253,10 +255,10 @@ def test_a_second_visit_needs_no_download(store: str, visitor: Visitor, site: st
     assert asked == []
 
 
-def test_two_tabs_open_at_once_both_find_the_planes(visitor: Visitor, site: str):
+def test_two_tabs_open_at_once_both_read_the_stored_planes(visitor: Visitor, site: str):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
-    page.evaluate("engine.kept")
+    page.evaluate("engine.stored")
     tabs = [page, page.context.new_page()]
     tabs[1].goto(site + "data/model.json")
     several = """async ({ base }) => {
@@ -269,10 +271,10 @@ def test_two_tabs_open_at_once_both_find_the_planes(visitor: Visitor, site: str)
         assert tab.evaluate(several, {"base": site}) == [True] * 4
 
 
-def test_a_damaged_copy_on_the_device_is_not_used(visitor: Visitor, site: str):
+def test_damaged_stored_plane_is_not_used(visitor: Visitor, site: str):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
-    page.evaluate("engine.kept")
+    page.evaluate("engine.stored")
     page.evaluate(
         """async () => {
           for await (const [name, file] of kept(await navigator.storage.getDirectory())) {
@@ -293,35 +295,37 @@ def test_a_damaged_copy_on_the_device_is_not_used(visitor: Visitor, site: str):
     assert page.evaluate(DOWNLOAD)["kernel"] == "wasm"
 
 
-def test_a_plane_that_finds_no_room_is_not_said_to_be_kept(visitor: Visitor, site: str, bundle: Path):
-    source = (bundle / "engine/device.js").read_text()
+def test_plane_without_room_is_reported_as_not_stored(visitor: Visitor, site: str, bundle: Path):
+    source = (bundle / "engine/plane_storage.js").read_text()
     full = source.replace("handle.write(bytes,", "handle.write(bytes.subarray(9),")
     assert full != source
-    visitor.context.route("**/engine/device.js", lambda route: route.fulfill(body=full, content_type="text/javascript"))
+    visitor.context.route(
+        "**/engine/plane_storage.js", lambda route: route.fulfill(body=full, content_type="text/javascript")
+    )
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
-    assert page.evaluate("engine.kept") is False
+    assert page.evaluate("engine.stored") is False
     page.close()
     page, cached = open_engine(visitor.context, site)
     assert cached is False
 
 
 @pytest.mark.parametrize("store", ["files", "database"])
-def test_planes_of_an_older_model_are_removed(store: str, visitor: Visitor, editable: Path, serving: Any):
+def test_planes_of_an_older_model_are_deleted(store: str, visitor: Visitor, bundle_copy: Path, serve_folder: Any):
     if store == "database":
         without_files(visitor)
-    site = serving(editable)
+    site = serve_folder(bundle_copy)
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
-    page.evaluate("engine.kept")
-    old = json.loads((editable / "data/model.json").read_text())["model"]
+    page.evaluate("engine.stored")
+    old = json.loads((bundle_copy / "data/model.json").read_text())["model"]
     assert sorted(page.evaluate(KEPT)) == [f"{old}.hi", f"{old}.lo"]
     page.close()
-    change_model(editable, model="0123456789abcdef")
+    change_model(bundle_copy, model="0123456789abcdef")
     page, cached = open_engine(visitor.context, site)
     assert cached is False
     page.evaluate(DOWNLOAD)
-    page.evaluate("engine.kept")
+    page.evaluate("engine.stored")
     assert sorted(page.evaluate(KEPT)) == ["0123456789abcdef.hi", "0123456789abcdef.lo"]
 
 
@@ -335,7 +339,7 @@ def test_planes_of_an_older_model_are_removed(store: str, visitor: Visitor, edit
         ("offline", r"^vectors\.hi could not be fetched: is there a network\?$"),
     ],
 )
-def test_a_failed_download_gives_one_clear_message_and_can_be_repeated(
+def test_failed_download_gives_one_message_and_can_be_retried(
     damage: str, message: str, visitor: Visitor, site: str, bundle: Path
 ):
     whole = (bundle / "data/vectors.hi").read_bytes()
@@ -358,7 +362,7 @@ def test_a_failed_download_gives_one_clear_message_and_can_be_repeated(
     assert re.search(message, said), said
     visitor.context.unroute("**/vectors.hi?*", answer)
     page.evaluate(DOWNLOAD)
-    page.evaluate("engine.kept")
+    page.evaluate("engine.stored")
     page.close()
     page, cached = open_engine(visitor.context, site)
     assert cached is True, "nothing damaged was kept, what came whole was"
@@ -378,26 +382,26 @@ def test_a_failed_download_gives_one_clear_message_and_can_be_repeated(
         ({"languages": "Python"}, r"model\.json: languages is not a list"),
     ],
 )
-def test_a_model_that_makes_no_sense_is_told_in_one_sentence(
-    change: dict[str, Any], message: str, visitor: Visitor, editable: Path, serving: Any
+def test_invalid_model_json_is_rejected_in_one_sentence(
+    change: dict[str, Any], message: str, visitor: Visitor, bundle_copy: Path, serve_folder: Any
 ):
-    site = serving(editable)
-    change_model(editable, **change)
+    site = serve_folder(bundle_copy)
+    change_model(bundle_copy, **change)
     with pytest.raises(Exception, match=message):
         open_engine(visitor.context, site)
 
 
-def test_dimensions_other_than_128_are_searched_too(visitor: Visitor, editable: Path, serving: Any):
+def test_other_dimensions_than_128_are_searched(visitor: Visitor, bundle_copy: Path, serve_folder: Any):
     rows = unit_rows(np.random.default_rng(5).standard_normal((700, 48)))
     rows[13] = 0
-    rows.astype("<f2").tofile(editable / "matrix")
-    paths = [editable / "data/vectors.hi", editable / "data/vectors.lo"]
-    write_planes(editable / "matrix", 700, *paths)
+    rows.astype("<f2").tofile(bundle_copy / "matrix")
+    paths = [bundle_copy / "data/vectors.hi", bundle_copy / "data/vectors.lo"]
+    write_planes(bundle_copy / "matrix", 700, *paths)
     files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in paths}
-    model = json.loads((editable / "data/model.json").read_text())
-    change_model(editable, n=700, d=48, files=model["files"] | files)
+    model = json.loads((bundle_copy / "data/model.json").read_text())
+    change_model(bundle_copy, n=700, d=48, files=model["files"] | files)
     expected = decode(*read_planes(*paths, 700))
-    site = serving(editable)
+    site = serve_folder(bundle_copy)
     for kernel in ("wasm", "javascript"):
         if kernel == "javascript":
             without_simd(visitor)
@@ -408,7 +412,7 @@ def test_dimensions_other_than_128_are_searched_too(visitor: Visitor, editable: 
         assert found["indices"] == np.argsort(-cosines, kind="stable").tolist()
 
 
-def test_the_catalogue_is_that_of_the_export(visitor: Visitor, site: str, inputs: BundleInputs):
+def test_catalogue_matches_the_export(visitor: Visitor, site: str, inputs: BundleInputs):
     repos = pq.read_table(inputs.fp16_export / "repos.parquet").to_pylist()
     page, _ = open_engine(visitor.context, site)
     shown = page.evaluate(CATALOGUE, {"base": site})
@@ -422,7 +426,7 @@ def test_the_catalogue_is_that_of_the_export(visitor: Visitor, site: str, inputs
     assert shown["found"] == [5, 5, -1, 5, -1]
 
 
-def test_columns_that_the_host_has_inflated_are_read_as_they_are(visitor: Visitor, site: str):
+def test_columns_inflated_by_the_host_are_read(visitor: Visitor, site: str):
     def encoded(route: Any) -> None:
         answer = route.fetch()
         route.fulfill(response=answer, headers=answer.headers | {"content-encoding": "gzip"})
@@ -442,14 +446,14 @@ def test_columns_that_the_host_has_inflated_are_read_as_they_are(visitor: Visito
         ("columns.gz", gzip.compress(b"12345"), r"columns\.gz holds \d+ bytes, not \d+: reload the page\."),
     ],
 )
-def test_a_damaged_column_is_told(name: str, content: bytes, message: str, visitor: Visitor, site: str):
+def test_damaged_column_is_reported(name: str, content: bytes, message: str, visitor: Visitor, site: str):
     visitor.context.route(f"**/{name}?*", lambda route: route.fulfill(body=content))
     page, _ = open_engine(visitor.context, site)
     with pytest.raises(Exception, match=message):
         page.evaluate(CATALOGUE, {"base": site})
 
 
-def test_people_are_decoded_to_the_bit(visitor: Visitor, site: str, inputs: BundleInputs):
+def test_people_are_decoded_bit_for_bit(visitor: Visitor, site: str, inputs: BundleInputs):
     page, _ = open_engine(visitor.context, site)
     people = page.evaluate(
         """async ({ base }) => {
@@ -470,11 +474,11 @@ def test_people_are_decoded_to_the_bit(visitor: Visitor, site: str, inputs: Bund
     assert np.array_equal(np.float32([d["vector"] for d in people["developers"]]), known)
 
 
-def test_a_persons_vector_is_pythons(visitor: Visitor, site: str, decoded: Matrix):
+def test_user_vector_matches_python(visitor: Visitor, site: str, decoded: Matrix):
     rows, stars = [2, 40, 333, 1000], [900, 300, 20, 0]
     counts = np.zeros(len(decoded), np.int64)
     counts[rows] = stars
-    expected = user_vectors(decoded, RaggedArray.of([rows]), counts, fame_power=0.1)[0]
+    expected = user_vectors(decoded, RaggedArray.of([rows]), counts, popularity_exponent=0.1)[0]
     page, _ = open_engine(visitor.context, site)
     vector = page.evaluate(
         """async ({ base, rows, stars, d }) => {

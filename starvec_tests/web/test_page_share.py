@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_helpers import StarsApi, Truth, axes, look_up, shown, visit
+from page_helpers import Reference, StarsApi, open_page, radar_scores, read_results, submit_login
 
 from starvec_assets.vectors import unit_rows
 
@@ -16,13 +16,13 @@ MINE, THEIRS = range(10, 60), range(400, 460)
 
 
 @pytest.fixture(scope="module")
-def truth(bundle: Path, inputs: Any) -> Truth:
-    return Truth.of(bundle, inputs.fp16_export)
+def reference(bundle: Path, inputs: Any) -> Reference:
+    return Reference.of(bundle, inputs.fp16_export)
 
 
 @pytest.fixture
-def api(truth: Truth) -> StarsApi:
-    return StarsApi({"ann": truth.starred(MINE), "bob": truth.starred(THEIRS)})
+def api(reference: Reference) -> StarsApi:
+    return StarsApi({"ann": reference.starred(MINE), "bob": reference.starred(THEIRS)})
 
 
 def packed(vector: Any, login: bytes = b"ann") -> bytes:
@@ -33,63 +33,65 @@ def packed(vector: Any, login: bytes = b"ann") -> bytes:
 
 
 def link(model: str, payload: bytes, version: int = 1) -> str:
-    return f"#/with/{version}.{model}.{base64.urlsafe_b64encode(payload).decode().rstrip('=')}"
+    return f"#/compare/{version}.{model}.{base64.urlsafe_b64encode(payload).decode().rstrip('=')}"
 
 
 def share(visitor: Any, site: str, api: StarsApi, login: str) -> str:
-    page = visit(visitor, site, "", api)
-    look_up(page, login)
-    shown(page)
+    page = open_page(visitor, site, "", api)
+    submit_login(page, login)
+    read_results(page)
     page.click("text=Copy a link to this profile")
     return page.input_value("#share-link").removeprefix(site)
 
 
-def test_two_people_compare_without_a_server(browser: Any, visitor: Any, site: str, truth: Truth, api: StarsApi):
+def test_two_people_compare_by_a_link(browser: Any, visitor: Any, site: str, reference: Reference, api: StarsApi):
     fragment = share(visitor, site, api, "ann")
-    assert fragment == link(truth.model["model"], packed(truth.person(MINE)))
-    asked = len(api.asked)
+    assert fragment == link(reference.model["model"], packed(reference.person(MINE)))
+    asked = len(api.requests)
     other = type(visitor)(browser.new_context())
     other.context.route("**/*", other.route)
     try:
-        page = visit(other, site, fragment, api)
+        page = open_page(other, site, fragment, api)
         assert page.inner_text("h1") == "ann"
-        assert {title: numbers[0] for title, numbers in axes(page).items()} == truth.skills(truth.person(MINE))
-        assert len(api.asked) == asked, "what a link holds is asked of nobody"
-        look_up(page, "bob")
+        assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
+            reference.person(MINE)
+        )
+        assert len(api.requests) == asked, "what a link holds is asked of nobody"
+        submit_login(page, "bob")
         page.wait_for_selector("h1:has-text('You and ann')")
-        shown(page)
-        ann, bob = truth.person(MINE), truth.person(THEIRS)
-        assert [axes(page)[t][:2] for t in axes(page)] == [
-            [truth.skills(bob)[t], truth.skills(ann)[t]] for t in axes(page)
+        read_results(page)
+        ann, bob = reference.person(MINE), reference.person(THEIRS)
+        assert [radar_scores(page)[t][:2] for t in radar_scores(page)] == [
+            [reference.skills(bob)[t], reference.skills(ann)[t]] for t in radar_scores(page)
         ]
-        assert f"{truth.match(ann, bob)} match" in page.inner_text(".person")
-        assert other.elsewhere == []
-        assert page.troubles == []
+        assert f"{reference.match(ann, bob)} match" in page.inner_text(".profile")
+        assert other.blocked_requests == []
+        assert page.errors == []
     finally:
         other.context.close()
 
 
-def test_a_link_need_not_name_anybody(visitor: Any, site: str, truth: Truth, api: StarsApi):
-    page = visit(visitor, site, "", api)
-    look_up(page, "ann")
-    shown(page)
-    page.uncheck("#share-named")
+def test_link_may_leave_the_login_out(visitor: Any, site: str, reference: Reference, api: StarsApi):
+    page = open_page(visitor, site, "", api)
+    submit_login(page, "ann")
+    read_results(page)
+    page.uncheck("#share-login")
     page.click("text=Copy a link to this profile")
     fragment = page.input_value("#share-link").removeprefix(site)
-    assert fragment == link(truth.model["model"], packed(truth.person(MINE), b""))
+    assert fragment == link(reference.model["model"], packed(reference.person(MINE), b""))
     page.goto(site + fragment)
     page.wait_for_selector("h1:has-text('You and Somebody')")
 
 
-def test_a_link_of_another_model_says_so(visitor: Any, site: str, truth: Truth):
-    page = visit(visitor, site, link("0123456789abcdef", packed(truth.person(MINE))))
+def test_link_of_another_model_is_rejected(visitor: Any, site: str, reference: Reference):
+    page = open_page(visitor, site, link("0123456789abcdef", packed(reference.person(MINE))))
     assert "made with another model (0123456789abcdef)" in page.inner_text("[role=alert]")
     assert page.query_selector(".radar") is None
 
 
-def hostile(truth: Truth) -> dict[str, tuple[str, str]]:
+def hostile(reference: Reference) -> dict[str, tuple[str, str]]:
     """Fragment and words of the sentence, by what is wrong."""
-    model, good = truth.model["model"], packed(truth.person(MINE))
+    model, good = reference.model["model"], packed(reference.person(MINE))
     text = link(model, good)
     spoiled = bytearray(good)
     spoiled[40] ^= 1
@@ -106,12 +108,15 @@ def hostile(truth: Truth) -> dict[str, tuple[str, str]]:
             link(model, _sealed(struct.pack("<H", 128) + good[2:258] + b"\xff")),
             "do not have the lengths",
         ),
-        "a login that is none": (link(model, packed(truth.person(MINE), b"<img src=x>")), "could have a GitHub login"),
+        "a login that is none": (
+            link(model, packed(reference.person(MINE), b"<img src=x>")),
+            "could have a GitHub login",
+        ),
         "a later format": (link(model, good, 2), "has format 2, this page reads format 1"),
         "no version": (text.replace("1.", "x.", 1), "is no profile"),
         "no model": (text.replace(model, "../../../../etc"), "This link"),
         "one part more": (text + ".AAAA", "is no profile"),
-        "nothing": ("#/with/", "is no profile"),
+        "nothing": ("#/compare/", "is no profile"),
         "NaN without a seal": (link(model, nan + b"\0\0\0\0"), "checksum is wrong"),
         "not a view": ("#/<script>hacked=1</script>", "names nothing that this page has"),
         "a developer who is none": ("#/dev/%E0%A4%A", "No developer of that login"),
@@ -122,24 +127,26 @@ def _sealed(body: bytes) -> bytes:
     return body + struct.pack("<I", zlib.crc32(body))
 
 
-def test_links_that_are_none_get_one_clear_sentence(visitor: Any, site: str, truth: Truth):
-    page = visit(visitor, site, "#/made")
-    for what, (fragment, words) in hostile(truth).items():
-        page.evaluate("fragment => { location.hash = '#/made'; location.hash = fragment; }", fragment)
+def test_invalid_links_get_one_sentence(visitor: Any, site: str, reference: Reference):
+    page = open_page(visitor, site, "#/about")
+    for what, (fragment, words) in hostile(reference).items():
+        page.evaluate("fragment => { location.hash = '#/about'; location.hash = fragment; }", fragment)
         page.wait_for_selector("main [role=alert]")
         said = page.inner_text("main [role=alert]")
         assert words in said, what
         assert len(said) < 300, what
         assert page.query_selector(".radar, main img, main script") is None, what
         assert page.evaluate("() => typeof hacked") == "undefined", what
-        page.evaluate("() => { location.hash = '#/made' }")
+        page.evaluate("() => { location.hash = '#/about' }")
         page.wait_for_selector("h1:has-text('How it was made')")
-    assert page.troubles == []
-    assert visitor.elsewhere == []
+    assert page.errors == []
+    assert visitor.blocked_requests == []
 
 
-def test_bytes_that_spell_nan_are_numbers_like_any_other(visitor: Any, site: str, truth: Truth):
+def test_bytes_of_float_nan_are_ordinary_int16(visitor: Any, site: str, reference: Reference):
     spelled = struct.pack("<f", float("nan")) * 64
-    page = visit(visitor, site, link(truth.model["model"], _sealed(struct.pack("<H", 128) + spelled + b"\0")))
+    page = open_page(visitor, site, link(reference.model["model"], _sealed(struct.pack("<H", 128) + spelled + b"\0")))
     whole = np.frombuffer(spelled, "<i2").astype(np.float32)
-    assert {title: numbers[0] for title, numbers in axes(page).items()} == truth.skills(unit_rows(whole[None])[0])
+    assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
+        unit_rows(whole[None])[0]
+    )

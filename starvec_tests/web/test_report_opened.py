@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from page_helpers import until
+from page_helpers import wait_until
 
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GateResult
@@ -23,14 +23,14 @@ PAINTED = """() => [...document.querySelectorAll("figure svg")].map((svg) =>
 GROUND = "() => getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).reduce((sum, x) => sum + Number(x), 0)"
 
 
-def test_the_report_is_whole_in_a_browser(visitor: Any, serving: Any, inputs: BundleInputs, tmp_path: Path):
+def test_report_renders_completely(visitor: Any, serve_folder: Any, inputs: BundleInputs, tmp_path: Path):
     gates = [GateResult(**gate) for gate in json.loads((inputs.evaluation / "gates.json").read_text())]
     (tmp_path / "report.html").write_text(report(inputs.evaluation, gates, "Of a test."), encoding="utf-8")
-    page, troubles = visitor.context.new_page(), []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda said: troubles.append(said.text))
+    page, errors = visitor.context.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text))
     page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
-    page.goto(serving(tmp_path) + "report.html")
+    page.goto(serve_folder(tmp_path) + "report.html")
 
     scores = Evaluation.load(inputs.evaluation)
     charts = page.eval_on_selector_all(
@@ -47,7 +47,7 @@ def test_the_report_is_whole_in_a_browser(visitor: Any, serving: Any, inputs: Bu
     assert not met.locator("table").is_visible()
     met.locator("summary").click()
     assert met.locator("tbody tr").count() == sum(gate.passed for gate in gates)
-    until(page, "document.querySelector('details[open] table').checkVisibility()")
+    wait_until(page, "document.querySelector('details[open] table').checkVisibility()")
 
     for width in (360, 1280):
         page.set_viewport_size({"width": width, "height": 800})
@@ -59,5 +59,5 @@ def test_the_report_is_whole_in_a_browser(visitor: Any, serving: Any, inputs: Bu
         shades.append(page.evaluate(GROUND))
     assert shades[0] > 700
     assert shades[1] < 120
-    assert troubles == []
-    assert visitor.elsewhere == []
+    assert errors == []
+    assert visitor.blocked_requests == []

@@ -1,27 +1,25 @@
-// @ts-check
-/** Names, stars, languages and descriptions, each column loaded by itself. */
+// Names, stars, languages and descriptions of the repositories, each column loaded separately.
 
-import { BundleError, check, get } from "./checks.js";
-import { addressed } from "./model.js";
+import { dataUrl } from "./model.js";
+import { assert, BundleError, fetchFile } from "./validate.js";
 
-/** @typedef {import("./model.js").Model} Model */
+/** @import { Model } from "./model.js" */
 
-const MOST_BYTES = 2 ** 29;
+const MAX_INFLATED_BYTES = 2 ** 29;
 
-/** Columns in vocabulary order, most starred first. What has not arrived yet is empty. */
+/** Columns in vocabulary order, most starred first; a column that is not loaded yet is empty. */
 export class Catalogue {
   /** @type {string[]} */
   names = [];
   stars = new Uint32Array(0);
-  /** GitHub's numbers of the repositories. */
+  /** GitHub's ids of the repositories. */
   ids = new Float64Array(0);
   #languages = new Uint16Array(0);
   /** @type {string[]} */
   #descriptions = [];
-  /** Whether the descriptions are there. */
-  described = false;
+  descriptionsLoaded = false;
   /** @type {Promise<void> | null} */
-  #describing = null;
+  #loadingDescriptions = null;
   #base;
   /** @type {Map<string, number>} */
   #byName = new Map();
@@ -35,19 +33,19 @@ export class Catalogue {
   constructor(base, model) {
     this.model = model;
     this.#base = base;
-    /** Names are there: typing can begin. */
-    this.namesReady = lines(base, "names.gz", model).then((names) => {
+    /** Settles when `names` is loaded. */
+    this.namesReady = fetchLines(base, "names.gz", model).then((names) => {
       this.#byName = new Map(names.map((_, i) => [names[names.length - 1 - i].toLowerCase(), names.length - 1 - i]));
       this.names = names;
     });
-    /** Stars, languages and numbers are there. */
-    this.columnsReady = inflated(base, "columns.gz", model).then((bytes) => this.#setColumns(bytes));
-    // Who does not ask for a column need not hear that it failed; who does, does.
+    /** Settles when stars, languages and ids are loaded. */
+    this.columnsReady = fetchInflated(base, "columns.gz", model).then((bytes) => this.#setColumns(bytes));
+    // Avoid unhandled rejections; callers that await a column still see the error.
     for (const promise of [this.namesReady, this.columnsReady]) promise.catch(() => {});
   }
 
   /**
-   * Starts loading and returns at once.
+   * Start loading names and columns, and return at once.
    * @param {URL | string} base address of data/
    * @param {Model} model
    */
@@ -55,53 +53,56 @@ export class Catalogue {
     return new Catalogue(base, model);
   }
 
-  /** @param {number} i */
+  /** Language of a row, "" for none. @param {number} i */
   language(i) {
     return this.model.languages[this.#languages[i] ?? 0];
   }
 
-  /** @param {number} i */
+  /** Description of a row, "" for none or before they are loaded. @param {number} i */
   description(i) {
     return this.#descriptions[i] ?? "";
   }
 
   /**
-   * Fetches the descriptions, most of the catalogue's bytes, when it is first called; done when they are there. After a
-   * failure the next call tries again.
+   * Load the descriptions, most of the catalogue's bytes, at the first call; after a failure the next call tries again.
    * @returns {Promise<void>}
    */
-  describe() {
-    return (this.#describing ??= lines(this.#base, "descriptions.gz", this.model).then(
+  loadDescriptions() {
+    this.#loadingDescriptions ??= fetchLines(this.#base, "descriptions.gz", this.model).then(
       (descriptions) => {
         this.#descriptions = descriptions;
-        this.described = true;
+        this.descriptionsLoaded = true;
       },
       (error) => {
-        this.#describing = null;
+        this.#loadingDescriptions = null;
         throw error;
       },
-    ));
+    );
+    return this.#loadingDescriptions;
   }
 
-  /** Row of a name, letter case aside; -1 when it is not there. @param {string} name */
+  /** Row of a name in any letter case, -1 if it is unknown. @param {string} name */
   indexOfName(name) {
     return this.#byName.get(name.toLowerCase()) ?? -1;
   }
 
-  /** Row of a GitHub number; -1 when it is not there. @param {number} id */
+  /** Row of a GitHub id, -1 if it is unknown. @param {number} id */
   indexOfId(id) {
     return this.#byId.get(id) ?? -1;
   }
 
-  /** @param {ArrayBuffer} bytes */
+  /** Split columns.gz: ids as uint64, stars as uint32, languages as uint16. @param {ArrayBuffer} bytes */
   #setColumns(bytes) {
     const { n, languages } = this.model;
-    check(bytes.byteLength === 14 * n, `columns.gz holds ${bytes.byteLength} bytes, not ${14 * n}: reload the page.`);
+    assert(bytes.byteLength === 14 * n, `columns.gz holds ${bytes.byteLength} bytes, not ${14 * n}: reload the page.`);
     const ids = Float64Array.from(new BigUint64Array(bytes, 0, n), Number);
-    const [stars, spoken] = [new Uint32Array(bytes, 8 * n, n), new Uint16Array(bytes, 12 * n, n)];
-    check(spoken.every((language) => language < languages.length), "columns.gz names a language that is not listed.");
+    const [stars, languageCodes] = [new Uint32Array(bytes, 8 * n, n), new Uint16Array(bytes, 12 * n, n)];
+    assert(
+      languageCodes.every((code) => code < languages.length),
+      "columns.gz names a language that is not listed.",
+    );
     this.#byId = new Map(Array.from(ids, (/** @type {number} */ id, /** @type {number} */ i) => [id, i]));
-    [this.stars, this.ids, this.#languages] = [stars, ids, spoken];
+    [this.stars, this.ids, this.#languages] = [stars, ids, languageCodes];
   }
 }
 
@@ -110,10 +111,10 @@ export class Catalogue {
  * @param {string} name
  * @param {Model} model
  */
-async function lines(base, name, model) {
-  const texts = new TextDecoder().decode(await inflated(base, name, model)).split("\n");
-  check(texts.length === model.n, `${name} holds ${texts.length} lines, not ${model.n}: reload the page.`);
-  return texts;
+async function fetchLines(base, name, model) {
+  const lines = new TextDecoder().decode(await fetchInflated(base, name, model)).split("\n");
+  assert(lines.length === model.n, `${name} holds ${lines.length} lines, not ${model.n}: reload the page.`);
+  return lines;
 }
 
 /**
@@ -121,12 +122,12 @@ async function lines(base, name, model) {
  * @param {string} name
  * @param {Model} model
  */
-async function inflated(base, name, model) {
+async function fetchInflated(base, name, model) {
   try {
-    const packed = await (await get(addressed(base, name, model))).blob();
-    // Some hosts say of a .gz file that it is an encoding, and the browser has inflated it already.
+    const packed = await (await fetchFile(dataUrl(base, name, model))).blob();
+    // Some hosts send .gz files with Content-Encoding: gzip, so that the browser has inflated them already.
     if (packed.size !== model.files[name].bytes) return await packed.arrayBuffer();
-    return await bounded(packed.stream().pipeThrough(new DecompressionStream("gzip")), name);
+    return await readBounded(packed.stream().pipeThrough(new DecompressionStream("gzip")), name);
   } catch (error) {
     if (error instanceof BundleError) throw error;
     throw new BundleError(`${name} was cut off or is damaged: reload the page.`);
@@ -134,16 +135,20 @@ async function inflated(base, name, model) {
 }
 
 /**
+ * Read a whole stream, at most MAX_INFLATED_BYTES of it.
  * @param {ReadableStream<Uint8Array>} stream
  * @param {string} name
  */
-function bounded(stream, name) {
+function readBounded(stream, name) {
   let size = 0;
   const counter = new TransformStream({
-    /** @param {Uint8Array} chunk @param {TransformStreamDefaultController<Uint8Array>} controller */
+    /**
+     * @param {Uint8Array} chunk
+     * @param {TransformStreamDefaultController<Uint8Array>} controller
+     */
     transform(chunk, controller) {
       size += chunk.length;
-      check(size <= MOST_BYTES, `${name} is larger than anything this page has use for.`);
+      assert(size <= MAX_INFLATED_BYTES, `${name} is larger than anything this page has use for.`);
       controller.enqueue(chunk);
     },
   });

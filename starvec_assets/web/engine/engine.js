@@ -1,11 +1,8 @@
-// @ts-check
-/** The page's side of the search: starts the worker, passes on what it says, asks it questions. */
+// The page's side of the search: starts the worker, forwards its progress and sends it requests.
 
-/**
- * @typedef {import("./model.js").Model} Model
- * @typedef {import("./search.js").Found} Found
- * @typedef {{ loaded: number, total: number, plane: "hi" | "lo", source: "network" | "cache" }} Progress
- */
+/** @import { Model } from "./model.js" */
+/** @import { SearchResult } from "./search.js" */
+/** @typedef {{loaded: number, total: number, plane: "hi" | "lo", source: "network" | "cache"}} Progress */
 
 /**
  * Search over the vectors of a model. Events: `progress` with detail Progress, `failed` with detail {message}; after a
@@ -13,20 +10,20 @@
  */
 export class Engine extends EventTarget {
   #worker;
-  #opening;
-  /** Whether the worker's script could not be loaded: it hears nothing. */
-  #deaf = false;
-  #last = 0;
-  /** @type {Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>} */
-  #asked = new Map();
-  /** @type {Record<"cached" | "hi" | "lo" | "kept", PromiseWithResolvers<any>>} */
-  #awaited = { cached: deferred(), hi: deferred(), lo: deferred(), kept: deferred() };
+  #openMessage;
+  /** Whether the worker's script could not be loaded, so that it answers nothing. */
+  #workerFailed = false;
+  #lastId = 0;
+  /** Requests without an answer, by id. @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
+  #pending = new Map();
+  /** @type {Record<"cached" | "hi" | "lo" | "stored", PromiseWithResolvers<any>>} */
+  #deferreds = { cached: deferred(), hi: deferred(), lo: deferred(), stored: deferred() };
 
-  /** Which kernel runs, once the vectors are there. @type {"" | "wasm" | "javascript"} */
+  /** Kernel that runs, once the vectors are loaded. @type {"" | "wasm" | "javascript"} */
   kernel = "";
   /** Memory of the kernel in bytes. */
   bytes = 0;
-  /** How far the download of the int8 plane is, while it is under way. @type {Progress | null} */
+  /** Progress of the int8 plane's download while it runs. @type {Progress | null} */
   progress = null;
 
   /**
@@ -35,32 +32,32 @@ export class Engine extends EventTarget {
    */
   constructor(base, model) {
     super();
-    /** Whether the planes are on this device already; they are read then, without a network. @type {Promise<boolean>} */
-    this.cached = this.#awaited.cached.promise;
-    /** The int8 plane is there: searches answer. @type {Promise<void>} */
-    this.ready = this.#awaited.hi.promise;
-    /** The residual plane is there too: they answer exactly. @type {Promise<void>} */
-    this.exact = this.#awaited.lo.promise;
-    /** Both planes are kept on this device; false where there is no room for them. @type {Promise<boolean>} */
-    this.kept = this.#awaited.kept.promise;
-    const { n, d, files } = model;
-    this.#opening = { type: "open", base: new URL(base).href, model: model.model, n, d, files };
-    this.#worker = this.#start();
+    /** Whether the planes were stored on this device, and are loaded without network. @type {Promise<boolean>} */
+    this.cached = this.#deferreds.cached.promise;
+    /** Settles when the int8 plane is loaded: searches answer. @type {Promise<void>} */
+    this.ready = this.#deferreds.hi.promise;
+    /** Settles when the residual plane is loaded too: searches answer exactly. @type {Promise<void>} */
+    this.exact = this.#deferreds.lo.promise;
+    /** Whether both planes are stored on this device now; false if there is no room. @type {Promise<boolean>} */
+    this.stored = this.#deferreds.stored.promise;
+    const { id, n, d, files } = model;
+    this.#openMessage = { type: "open", base: new URL(base).href, modelId: id, n, d, files };
+    this.#worker = this.#startWorker();
   }
 
-  #start() {
+  #startWorker() {
     const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }) => this.#hear(data);
+    worker.onmessage = ({ data }) => this.#onMessage(data);
     worker.onerror = () => {
-      this.#deaf = true;
+      this.#workerFailed = true;
       this.#fail("The search could not be started: is there a network, and is this browser a recent one?");
     };
-    worker.postMessage(this.#opening);
+    worker.postMessage(this.#openMessage);
     return worker;
   }
 
   /**
-   * Starts the worker; loads vectors only if they are on this device.
+   * Start the worker, which loads the vectors only if they are stored on this device.
    * @param {URL | string} base address of data/
    * @param {Model} model
    */
@@ -68,83 +65,91 @@ export class Engine extends EventTarget {
     return new Engine(base, model);
   }
 
-  /** Fetch what is missing of the vectors; once begun, a second call changes nothing. */
+  /** Download the planes that are not loaded; calls during a download have no effect. */
   download() {
-    if (this.#deaf) this.#worker = this.#start();
-    this.#deaf = false;
+    if (this.#workerFailed) this.#worker = this.#startWorker();
+    this.#workerFailed = false;
     this.#worker.postMessage({ type: "download" });
   }
 
   /**
-   * The rows with the greatest cosine + bias, best first; waits until the vectors are there.
+   * The rows with the highest cosine + bias, best first. Waits until the vectors are loaded.
    * @param {Float32Array} query [d]
-   * @param {{ k?: number, bias?: Float32Array | null }} [options] bias [n]: added to the cosines; -Infinity leaves out
-   * @returns {Promise<Found>}
+   * @param {{k?: number, bias?: Float32Array | null}} [options] bias [n]: added to the cosines; -Infinity excludes a row
+   * @returns {Promise<SearchResult>}
    */
   async search(query, { k = 50, bias = null } = {}) {
     await this.ready;
-    return this.#ask({ type: "search", query, k, bias });
+    return this.#request({ type: "search", query, k, bias });
   }
 
   /**
-   * Unit rows [indices.length * d]; waits until the vectors are there.
+   * Unit rows [indices.length * d]. Waits until the vectors are loaded.
    * @param {ArrayLike<number>} indices
    * @returns {Promise<Float32Array>}
    */
   async vectors(indices) {
     await this.ready;
-    return this.#ask({ type: "vectors", indices: Uint32Array.from(indices) });
+    return this.#request({ type: "vectors", indices: Uint32Array.from(indices) });
   }
 
-  /** Ends the worker. */
+  /** Terminate the worker. */
   close() {
     this.#worker.terminate();
   }
 
-  /** @param {Record<string, unknown>} question */
-  #ask(question) {
-    const id = ++this.#last;
-    this.#worker.postMessage({ ...question, id });
-    return new Promise((resolve, reject) => this.#asked.set(id, { resolve, reject }));
+  /** @param {Record<string, unknown>} request */
+  #request(request) {
+    const id = ++this.#lastId;
+    this.#worker.postMessage({ ...request, id });
+    return new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }));
   }
 
-  /** @param {any} said by our own worker */
-  #hear(said) {
-    if (said.type === "answer") this.#settle(said.id)?.resolve(said.value);
-    else if (said.type === "refused") this.#settle(said.id)?.reject(new Error(said.message));
-    else if (said.type === "progress") {
-      const { plane, source } = /** @type {Progress} */ (said.detail);
-      if (plane === "hi" && source === "network") this.progress = said.detail;
-      this.dispatchEvent(new CustomEvent("progress", { detail: said.detail }));
-    } else if (said.type === "cached") this.#awaited.cached.resolve(said.value);
-    else if (said.type === "kept") this.#awaited.kept.resolve(said.value);
-    else if (said.type === "arrived") {
-      this.kernel = said.kernel;
-      this.bytes = said.bytes;
-      this.progress = null;
-      this.#awaited[/** @type {"hi" | "lo"} */ (said.plane)].resolve(undefined);
-    } else if (said.type === "failed") this.#fail(said.message);
+  /** @param {any} message from worker.js */
+  #onMessage(message) {
+    switch (message.type) {
+      case "result":
+        return this.#takePending(message.id)?.resolve(message.value);
+      case "error":
+        return this.#takePending(message.id)?.reject(new Error(message.message));
+      case "progress": {
+        const { plane, source } = /** @type {Progress} */ (message.detail);
+        if (plane === "hi" && source === "network") this.progress = message.detail;
+        return this.dispatchEvent(new CustomEvent("progress", { detail: message.detail }));
+      }
+      case "cached":
+        return this.#deferreds.cached.resolve(message.value);
+      case "stored":
+        return this.#deferreds.stored.resolve(message.value);
+      case "planeLoaded":
+        this.kernel = message.kernel;
+        this.bytes = message.bytes;
+        this.progress = null;
+        return this.#deferreds[/** @type {"hi" | "lo"} */ (message.plane)].resolve(undefined);
+      case "failed":
+        return this.#fail(message.message);
+    }
   }
 
   /** @param {number} id */
-  #settle(id) {
-    const asked = this.#asked.get(id);
-    this.#asked.delete(id);
-    return asked;
+  #takePending(id) {
+    const request = this.#pending.get(id);
+    this.#pending.delete(id);
+    return request;
   }
 
   /** @param {string} message */
   #fail(message) {
-    this.#awaited.cached.resolve(false);
+    this.#deferreds.cached.resolve(false);
     this.progress = null;
     this.dispatchEvent(new CustomEvent("failed", { detail: { message } }));
   }
 }
 
-/** @returns {PromiseWithResolvers<any>} */
+/** Promise.withResolvers, which some supported browsers lack. @returns {PromiseWithResolvers<any>} */
 function deferred() {
   /** @type {any} */
-  const made = {};
-  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
-  return made;
+  const result = {};
+  result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }));
+  return result;
 }

@@ -1,25 +1,35 @@
-// @ts-check
-/** data/model.json and data/people.json, validated. */
+// Loads and validates data/model.json and data/people.json.
 
-import { BundleError, check, finite, floats, get, list, record, text, whole } from "./checks.js";
+import {
+  asArray,
+  asFiniteNumber,
+  asFloats,
+  asInteger,
+  asObject,
+  asString,
+  assert,
+  BundleError,
+  fetchFile,
+} from "./validate.js";
 
 /**
- * @typedef {{ bytes: number, sha256: string }} DataFile
- * @typedef {{ value: number, low: number | null, high: number | null }} Score with its 95 % interval
- * @typedef {{ name: string, passed: boolean, detail: string, kind: string }} Gate
+ * @typedef {{bytes: number, sha256: string}} DataFile
+ * @typedef {{value: number, low: number | null, high: number | null}} Score value of a metric with its 95 % interval
+ * @typedef {{name: string, passed: boolean, detail: string, kind: string}} GateResult
+ * @typedef {{login: string, name: string, stars_used: number, vector: Float32Array}} Developer
  *
  * @typedef {object} Model
- * @property {string} model id of the vectors: 16 hexadecimal digits
+ * @property {string} id of the vectors: 16 hexadecimal digits
  * @property {number} n repositories
  * @property {number} d dimensions
  * @property {Record<string, DataFile>} files of data/, by name
- * @property {string[]} languages what the language column's numbers stand for; the first is "", then most frequent first
- * @property {Record<string, string | number>} window first and last month, counts
+ * @property {string[]} languages names by the codes of the language column; first "" for none, then most frequent first
+ * @property {Record<string, string | number>} dataWindow first and last month, counts
  * @property {Record<string, Record<string, Score>>} evaluation system -> metric -> score
- * @property {Record<string, number>} evaluated what it was measured on
- * @property {Gate[]} gate
- * @property {{ fame_power: number }} user_rule
- * @property {Record<string, unknown>} made code_version, sources, versions of the inputs
+ * @property {Record<string, string | number>} evaluationData what it was measured on
+ * @property {GateResult[]} gates
+ * @property {{famePower: number}} userRule how stars are weighted in the mean of a person
+ * @property {Record<string, unknown>} buildInfo code_version, sources, versions of the inputs
  *
  * @typedef {object} Category
  * @property {string} name
@@ -28,62 +38,69 @@ import { BundleError, check, finite, floats, get, list, record, text, whole } fr
  * @property {Float32Array} weights score = sigmoid(weights · unit vector + bias)
  * @property {number} bias
  *
- * @typedef {{ login: string, name: string, stars_used: number, vector: Float32Array }} Developer
- *
  * @typedef {object} People
  * @property {Category[]} categories
- * @property {{ median: number, top_twentieth: number }} calibration scores, 0 to 1, of the median person and of whom one in
- *   twenty reaches, in every category
- * @property {{ users: Float32Array, repositories: Float32Array }} quantiles cosine at each 0.1 per cent
+ * @property {{median: number, top_twentieth: number}} calibration scores, 0 to 1, of the median person and of the person at
+ *   the 95th percentile, the same for every category
+ * @property {{users: Float32Array, repositories: Float32Array}} quantiles cosine at each 0.1 per cent
  * @property {Developer[]} developers
  */
 
 const FORMAT = 1;
 const PLANES = ["vectors.hi", "vectors.lo"];
-const NEEDED = [...PLANES, "names.gz", "columns.gz", "descriptions.gz", "people.json"];
+const REQUIRED_FILES = [...PLANES, "names.gz", "columns.gz", "descriptions.gz", "people.json"];
 
 /**
  * @param {URL | string} base address of data/
  * @returns {Promise<Model>}
- * @throws {BundleError} when it cannot be had or is not what it should be
+ * @throws {BundleError} if it cannot be fetched or is invalid
  */
 export async function loadModel(base) {
-  const content = await json(new URL("model.json", base), { cache: "no-cache" });
-  check(content.format === FORMAT, `model.json has format ${String(content.format).slice(0, 20)}, this page reads ${FORMAT}.`);
-  const n = whole(content.n, 1, 5_000_000, "model.json: n");
-  const d = whole(content.d, 16, 1024, "model.json: d");
-  check(d % 16 === 0, "model.json: d is no multiple of 16.");
-  const model = text(content.model, 16, "model.json: model");
-  check(/^[0-9a-f]{16}$/.test(model), "model.json: model is no id.");
+  const content = await fetchJson(new URL("model.json", base), { cache: "no-cache" });
+  const format = String(content.format).slice(0, 20);
+  assert(content.format === FORMAT, `model.json has format ${format}, this page reads ${FORMAT}.`);
+  const n = asInteger(content.n, 1, 5_000_000, "model.json: n");
+  const d = asInteger(content.d, 16, 1024, "model.json: d");
+  assert(d % 16 === 0, "model.json: d is no multiple of 16.");
+  const id = asString(content.model, 16, "model.json: model");
+  assert(/^[0-9a-f]{16}$/.test(id), "model.json: model is no id.");
   const files = Object.fromEntries(
-    Object.entries(record(content.files, "model.json: files")).map(([name, value]) => {
-      const file = record(value, `model.json: ${name.slice(0, 40)}`);
-      return [name, { bytes: whole(file.bytes, 0, 2 ** 32, `size of ${name}`), sha256: text(file.sha256, 64, `hash of ${name}`) }];
+    Object.entries(asObject(content.files, "model.json: files")).map(([name, value]) => {
+      const file = asObject(value, `model.json: ${name.slice(0, 40)}`);
+      const bytes = asInteger(file.bytes, 0, 2 ** 32, `size of ${name}`);
+      return [name, { bytes, sha256: asString(file.sha256, 64, `hash of ${name}`) }];
     }),
   );
-  for (const name of NEEDED) check(Object.hasOwn(files, name), `model.json does not list ${name}.`);
-  check(files["vectors.hi"].bytes === n * d && files["vectors.lo"].bytes === (n * d) / 2, "model.json: the planes are not n x d.");
-  const evaluation = record(content.evaluation, "model.json: evaluation");
-  const gate = list(content.gate, 100, "model.json: gate").map((g) => record(g, "model.json: gate"));
+  for (const name of REQUIRED_FILES) assert(Object.hasOwn(files, name), `model.json does not list ${name}.`);
+  assert(
+    files["vectors.hi"].bytes === n * d && files["vectors.lo"].bytes === (n * d) / 2,
+    "model.json: the planes are not n x d.",
+  );
+  const evaluation = asObject(content.evaluation, "model.json: evaluation");
+  const gates = asArray(content.gate, 100, "model.json: gate").map((gate) => asObject(gate, "model.json: gate"));
+  const userRule = asObject(content.user_rule, "model.json: user_rule");
   return {
-    model,
+    id,
     n,
     d,
     files,
-    languages: list(content.languages, 65536, "model.json: languages").map((l) => text(l, 400, "a language")),
-    window: scalars(content.window, "model.json: window"),
+    languages: asArray(content.languages, 65536, "model.json: languages").map((l) => asString(l, 400, "a language")),
+    dataWindow: asScalars(content.window, "model.json: window"),
     evaluation: Object.fromEntries(
-      Object.entries(evaluation).map(([system, metrics]) => [system, scores(record(metrics, "model.json: evaluation"))]),
+      Object.entries(evaluation).map(([system, metrics]) => [
+        system,
+        asScores(asObject(metrics, "model.json: evaluation")),
+      ]),
     ),
-    evaluated: /** @type {Record<string, number>} */ (scalars(content.evaluated, "model.json: evaluated")),
-    gate: gate.map((g) => ({
-      name: text(g.name, 200, "a gate's name"),
-      passed: g.passed === true,
-      detail: text(g.detail, 1000, "a gate's detail"),
-      kind: text(g.kind, 40, "a gate's kind"),
+    evaluationData: asScalars(content.evaluated, "model.json: evaluated"),
+    gates: gates.map((gate) => ({
+      name: asString(gate.name, 200, "a gate's name"),
+      passed: gate.passed === true,
+      detail: asString(gate.detail, 1000, "a gate's detail"),
+      kind: asString(gate.kind, 40, "a gate's kind"),
     })),
-    user_rule: { fame_power: finite(record(content.user_rule, "model.json: user_rule").fame_power, "model.json: fame_power") },
-    made: record(content.made, "model.json: made"),
+    userRule: { famePower: asFiniteNumber(userRule.fame_power, "model.json: fame_power") },
+    buildInfo: asObject(content.made, "model.json: made"),
   };
 }
 
@@ -91,90 +108,112 @@ export async function loadModel(base) {
  * @param {URL | string} base address of data/
  * @param {Model} model
  * @returns {Promise<People>}
+ * @throws {BundleError} if it cannot be fetched or is invalid
  */
 export async function loadPeople(base, model) {
-  const content = await json(addressed(base, "people.json", model));
-  const quantiles = record(content.quantiles, "people.json: quantiles");
-  const calibration = record(content.calibration, "people.json: calibration");
+  const content = await fetchJson(dataUrl(base, "people.json", model));
+  const quantiles = asObject(content.quantiles, "people.json: quantiles");
+  const calibration = asObject(content.calibration, "people.json: calibration");
   return {
-    categories: list(content.categories, 100, "people.json: categories").map((value) => {
-      const category = record(value, "a category");
-      const name = text(category.name, 200, "a category's name");
+    categories: asArray(content.categories, 100, "people.json: categories").map((value) => {
+      const category = asObject(value, "a category");
+      const name = asString(category.name, 200, "a category's name");
       return {
         name,
-        title: text(category.title, 200, `title of ${name}`),
-        auc: finite(category.auc, `AUC of ${name}`),
-        weights: floats(category.weights, model.d, `weights of ${name}`),
-        bias: finite(category.bias, `bias of ${name}`),
+        title: asString(category.title, 200, `title of ${name}`),
+        auc: asFiniteNumber(category.auc, `AUC of ${name}`),
+        weights: asFloats(category.weights, model.d, `weights of ${name}`),
+        bias: asFiniteNumber(category.bias, `bias of ${name}`),
       };
     }),
     calibration: {
-      median: share(calibration.median, "people.json: the median person's score"),
-      top_twentieth: share(calibration.top_twentieth, "people.json: the score of one person in twenty"),
+      median: asFraction(calibration.median, "people.json: the median person's score"),
+      top_twentieth: asFraction(calibration.top_twentieth, "people.json: the score of one person in twenty"),
     },
-    quantiles: { users: table(quantiles.users, "users"), repositories: table(quantiles.repositories, "repositories") },
-    developers: list(content.developers, 10_000, "people.json: developers").map((value) => {
-      const person = record(value, "a developer");
-      const login = text(person.login, 60, "a developer's login");
+    quantiles: {
+      users: asQuantiles(quantiles.users, "users"),
+      repositories: asQuantiles(quantiles.repositories, "repositories"),
+    },
+    developers: asArray(content.developers, 10_000, "people.json: developers").map((value) => {
+      const developer = asObject(value, "a developer");
+      const login = asString(developer.login, 60, "a developer's login");
       return {
         login,
-        name: text(person.name, 400, `name of ${login}`),
-        stars_used: whole(person.stars_used, 0, 1e9, `stars of ${login}`),
-        vector: floats(person.vector, model.d, `vector of ${login}`),
+        name: asString(developer.name, 400, `name of ${login}`),
+        stars_used: asInteger(developer.stars_used, 0, 1e9, `stars of ${login}`),
+        vector: asFloats(developer.vector, model.d, `vector of ${login}`),
       };
     }),
   };
 }
 
 /**
- * A data file's address; its hash in the query keeps a copy of another version, kept by the browser, from being used.
- * @param {URL | string} base
+ * Address of a data file. Its hash is in the query, so that no cache answers with another version.
+ * @param {URL | string} base address of data/
  * @param {string} name
  * @param {Model} model
  */
-export function addressed(base, name, model) {
+export function dataUrl(base, name, model) {
   return new URL(`${name}?${model.files[name].sha256.slice(0, 16)}`, base);
 }
 
-/** @param {URL} url @param {RequestInit} [options] */
-async function json(url, options) {
-  const response = await get(url, options);
+/**
+ * @param {URL} url
+ * @param {RequestInit} [options]
+ */
+async function fetchJson(url, options) {
+  const response = await fetchFile(url, options);
   try {
-    return record(await response.json(), url.pathname);
+    return asObject(await response.json(), url.pathname);
   } catch (error) {
     if (error instanceof BundleError) throw error;
     throw new BundleError(`${url.pathname.split("/").pop()} is no JSON.`);
   }
 }
 
-/** @param {unknown} value @param {string} what */
-function scalars(value, what) {
-  const entries = Object.entries(record(value, what));
-  check(entries.every(([, v]) => typeof v === "number" || typeof v === "string"), `${what} holds more than numbers and texts.`);
+/**
+ * @param {unknown} value
+ * @param {string} what
+ */
+function asScalars(value, what) {
+  const entries = Object.entries(asObject(value, what));
+  assert(
+    entries.every(([, v]) => typeof v === "number" || typeof v === "string"),
+    `${what} holds more than numbers and texts.`,
+  );
   return /** @type {Record<string, string | number>} */ (Object.fromEntries(entries));
 }
 
-/** @param {Record<string, unknown>} metrics @returns {Record<string, Score>} */
-function scores(metrics) {
+/**
+ * @param {Record<string, unknown>} metrics
+ * @returns {Record<string, Score>}
+ */
+function asScores(metrics) {
   return Object.fromEntries(
     Object.entries(metrics).map(([metric, value]) => {
-      const score = record(value, metric);
-      const end = (/** @type {unknown} */ v) => (v === null ? null : finite(v, metric));
-      return [metric, { value: finite(score.value, metric), low: end(score.low), high: end(score.high) }];
+      const score = asObject(value, metric);
+      const bound = (/** @type {unknown} */ v) => (v === null ? null : asFiniteNumber(v, metric));
+      return [metric, { value: asFiniteNumber(score.value, metric), low: bound(score.low), high: bound(score.high) }];
     }),
   );
 }
 
-/** @param {unknown} value @param {string} what */
-function share(value, what) {
-  const number = finite(value, what);
-  check(number >= 0 && number <= 1, `${what} is not from 0 to 1.`);
+/**
+ * @param {unknown} value
+ * @param {string} what
+ */
+function asFraction(value, what) {
+  const number = asFiniteNumber(value, what);
+  assert(number >= 0 && number <= 1, `${what} is not from 0 to 1.`);
   return number;
 }
 
-/** @param {unknown} value @param {string} name */
-function table(value, name) {
-  const numbers = list(value, 1001, `quantiles of ${name}`).map((q) => finite(q, `quantiles of ${name}`));
-  check(numbers.length === 1001, `quantiles of ${name} are ${numbers.length}, not 1001.`);
+/**
+ * @param {unknown} value
+ * @param {string} name
+ */
+function asQuantiles(value, name) {
+  const numbers = asArray(value, 1001, `quantiles of ${name}`).map((q) => asFiniteNumber(q, `quantiles of ${name}`));
+  assert(numbers.length === 1001, `quantiles of ${name} are ${numbers.length}, not 1001.`);
   return Float32Array.from(numbers);
 }

@@ -1,49 +1,57 @@
-// @ts-check
-/** A search over the planes: candidates by the kernel, then their cosines from all bits there are. */
+// Exact search in two steps: the kernel proposes candidates by the int8 plane, then both planes give their cosines.
 
-import { check } from "./checks.js";
-import { SCALE } from "./kernels.js";
-import { dot, unit } from "./vectors.js";
+import { QUERY_SCALE } from "./kernels.js";
+import { assert } from "./validate.js";
+import { dot, unitVector } from "./vectors.js";
+
+/** @import { Kernel } from "./kernels.js" */
 
 /**
- * @typedef {import("./kernels.js").Kernel} Kernel
- * @typedef {{ indices: Uint32Array, cosines: Float32Array, scores: Float32Array, exact: boolean }} Found
+ * @typedef {object} SearchResult
+ * @property {Uint32Array} indices rows, best first
+ * @property {Float32Array} cosines
+ * @property {Float32Array} scores cosine + bias
+ * @property {boolean} exact whether both planes were used
  */
 
-/** Rows that the int8 plane proposes: it puts nearly every one of the best 50 among its best 100. */
-const CANDIDATES = 200;
+/** Candidates proposed by the int8 plane, which has nearly all of the best 50 rows among its best 100. */
+const MIN_CANDIDATES = 200;
 
 /**
- * The `k` rows with the greatest cosine + bias, best first; equal ones in vocabulary order.
+ * The `k` rows with the highest cosine + bias, best first; ties in vocabulary order.
  * @param {Kernel} kernel
  * @param {number} n
  * @param {number} d
- * @param {Float32Array} query [d], of any length but finite
+ * @param {Float32Array} query [d], finite, not necessarily a unit vector
  * @param {number} k
- * @param {Float32Array | null} bias [n]; -Infinity leaves a row out
- * @param {boolean} exact whether the residual plane is there
- * @returns {Found}
+ * @param {Float32Array | null} bias [n]; -Infinity excludes a row
+ * @param {boolean} exact whether the residual plane is loaded
+ * @returns {SearchResult}
  */
 export function search(kernel, n, d, query, k, bias, exact) {
-  check(query.length === d && query.every(Number.isFinite), `A query is ${d} finite numbers.`);
-  check(bias === null || bias.length === n, `A bias is ${n} numbers.`);
-  const asked = unit(query);
-  const candidates = kernel.scan(Int16Array.from(asked, (x) => Math.round(x * SCALE)), Math.min(n, Math.max(CANDIDATES, 2 * k)), bias);
-  const rows = new Rows(kernel, d, exact);
-  const found = [];
+  assert(query.length === d && query.every(Number.isFinite), `A query is ${d} finite numbers.`);
+  assert(bias === null || bias.length === n, `A bias is ${n} numbers.`);
+  const unitQuery = unitVector(query);
+  const candidates = kernel.scan(
+    Int16Array.from(unitQuery, (x) => Math.round(x * QUERY_SCALE)),
+    Math.min(n, Math.max(MIN_CANDIDATES, 2 * k)),
+    bias,
+  );
+  const decoder = new RowDecoder(kernel, d, exact);
+  const scored = [];
   for (const index of candidates) {
     const added = bias ? bias[index] : 0;
     if (!(added > -Infinity)) continue;
-    const length = rows.read(index);
-    const cosine = length && dot(rows.row, asked) / length;
-    found.push({ index, cosine, score: cosine + added });
+    const length = decoder.read(index);
+    const cosine = length && dot(decoder.row, unitQuery) / length;
+    scored.push({ index, cosine, score: cosine + added });
   }
-  found.sort((a, b) => b.score - a.score || a.index - b.index);
-  found.length = Math.min(found.length, k);
+  scored.sort((a, b) => b.score - a.score || a.index - b.index);
+  scored.length = Math.min(scored.length, k);
   return {
-    indices: Uint32Array.from(found, (f) => f.index),
-    cosines: Float32Array.from(found, (f) => f.cosine),
-    scores: Float32Array.from(found, (f) => f.score),
+    indices: Uint32Array.from(scored, ({ index }) => index),
+    cosines: Float32Array.from(scored, ({ cosine }) => cosine),
+    scores: Float32Array.from(scored, ({ score }) => score),
     exact,
   };
 }
@@ -54,29 +62,39 @@ export function search(kernel, n, d, query, k, bias, exact) {
  * @param {number} n
  * @param {number} d
  * @param {Uint32Array} indices
- * @param {boolean} exact
+ * @param {boolean} exact whether the residual plane is loaded
  */
-export function vectors(kernel, n, d, indices, exact) {
-  check(indices.every((i) => i < n), `A row is below ${n}.`);
-  const rows = new Rows(kernel, d, exact);
-  const read = new Float32Array(indices.length * d);
-  indices.forEach((index, at) => {
-    const length = rows.read(index) || 1;
-    read.set(rows.row.map((x) => x / length), at * d);
-  });
-  return read;
+export function unitRows(kernel, n, d, indices, exact) {
+  assert(
+    indices.every((i) => i < n),
+    `A row is below ${n}.`,
+  );
+  const decoder = new RowDecoder(kernel, d, exact);
+  const rows = new Float32Array(indices.length * d);
+  for (const [i, index] of indices.entries()) {
+    const length = decoder.read(index) || 1;
+    rows.set(
+      decoder.row.map((x) => x / length),
+      i * d,
+    );
+  }
+  return rows;
 }
 
-/** Decodes rows of the planes, as they lie in memory now. */
-class Rows {
-  /** @param {Kernel} kernel @param {number} d @param {boolean} exact */
+/** Decodes rows of the planes. Short-lived: after an await the planes may be at another place in memory. */
+class RowDecoder {
+  /**
+   * @param {Kernel} kernel
+   * @param {number} d
+   * @param {boolean} exact
+   */
   constructor(kernel, d, exact) {
     this.hi = new Int8Array(kernel.hi().buffer, kernel.hi().byteOffset, kernel.hi().length);
     this.lo = exact ? kernel.lo() : null;
     this.row = new Float64Array(d);
   }
 
-  /** Fills `row` with the integers of a row and returns their length. @param {number} index */
+  /** Decode a row into `row`, as integers, and return its length. @param {number} index */
   read(index) {
     const { hi, lo, row } = this;
     const d = row.length;

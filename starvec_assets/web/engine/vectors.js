@@ -1,5 +1,4 @@
-// @ts-check
-/** The operations on vectors that the page and the worker share. The Python twin is starvec_assets/vectors.py. */
+// Vector operations that the page and the worker share. The Python counterpart is starvec_assets/vectors.py.
 
 /**
  * Dot product, summed in double precision.
@@ -13,28 +12,28 @@ export function dot(a, b) {
 }
 
 /**
- * A copy of length one; a zero vector stays zero.
+ * A copy of `vector` with length one; a zero vector stays zero.
  * @param {ArrayLike<number>} vector
  */
-export function unit(vector) {
+export function unitVector(vector) {
   const length = Math.sqrt(dot(vector, vector)) || 1;
   return Float32Array.from(vector, (x) => x / length);
 }
 
 /**
- * The vector of a person or a basket: the unit weighted mean of unit rows.
- * @param {Float32Array} rows [m * d], as Engine.vectors gives them
- * @param {ArrayLike<number> | null} weights [m]; null weighs all alike, a negative one takes away
+ * Vector of a person or a basket: the unit weighted mean of unit rows.
+ * @param {Float32Array} rows [m * d], as Engine.vectors returns them
+ * @param {ArrayLike<number> | null} weights [m]; null for equal weights; a negative weight subtracts
  * @param {number} d
  */
 export function userVector(rows, weights, d) {
   const sum = new Float64Array(d);
   for (let i = 0; i < rows.length; i++) sum[i % d] += weights ? weights[Math.floor(i / d)] * rows[i] : rows[i];
-  return unit(sum);
+  return unitVector(sum);
 }
 
 /**
- * Weights by the model's rule for people: stars ** -fame_power.
+ * Weights of starred repositories in the mean of a person: stars ** -famePower.
  * @param {ArrayLike<number>} stars
  * @param {number} famePower
  */

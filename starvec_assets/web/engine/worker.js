@@ -1,156 +1,185 @@
-// @ts-check
-/** The worker: holds the planes, fetches or reads them, and searches. Engine (engine.js) is its other side. */
+// The search worker: holds the planes, loads them from this device or the network, and searches them. engine.js is the
+// page's side.
 
-import { BundleError, check, get, sha256 } from "./checks.js";
-import { shelf } from "./device.js";
-import { kernel } from "./kernels.js";
-import { search, vectors } from "./search.js";
+import { createKernel } from "./kernels.js";
+import { openStorage } from "./plane_storage.js";
+import { search, unitRows } from "./search.js";
+import { assert, BundleError, fetchFile, sha256 } from "./validate.js";
+
+/** @import { DataFile } from "./model.js" */
 
 /**
- * @typedef {{ bytes: number, sha256: string }} DataFile
- * @typedef {{ base: string, model: string, n: number, d: number, files: Record<string, DataFile> }} Opening
  * @typedef {"hi" | "lo"} Plane
+ * @typedef {{base: string, modelId: string, n: number, d: number, files: Record<string, DataFile>}} OpenOptions
+ * @typedef {{type: "search", id: number, query: Float32Array, k: number, bias: Float32Array | null}} SearchRequest
+ * @typedef {{type: "vectors", id: number, indices: Uint32Array}} VectorsRequest
  */
 
-/** @type {Opening} */
-let opening;
+/** @type {Plane[]} */
+const PLANES = ["hi", "lo"];
+
+/** @type {OpenOptions} */
+let options;
 /** @type {ReturnType<typeof prepare> | null} */
-let prepared = null;
+let preparing = null;
 /** @type {Promise<void>} */
-let opened;
+let opening;
 let downloading = false;
 /** @type {Record<Plane, boolean>} */
-const there = { hi: false, lo: false };
+const loaded = { hi: false, lo: false };
 
 self.onmessage = async ({ data }) => {
   try {
     if (data.type === "open") {
-      opening = data;
-      await (opened = open());
+      options = data;
+      opening = open();
+      await opening;
     } else if (data.type === "download") {
-      if (downloading) return; // who began it is told how it ends
+      if (downloading) return; // the download in progress reports to the page already
       downloading = true;
-      await download().finally(() => (downloading = false));
-    } else await answer(data);
+      await download().finally(() => {
+        downloading = false;
+      });
+    } else await respond(data);
   } catch (error) {
-    // What was not foreseen is told too: a page that waits for nothing is worse than a raw message.
-    post({ type: data.type === "search" || data.type === "vectors" ? "refused" : "failed", id: data.id, message: said(error) });
+    // Unexpected errors are posted too: a raw message is better than a page that waits forever.
+    const type = data.type === "search" || data.type === "vectors" ? "error" : "failed";
+    post({ type, id: data.id, message: describeError(error) });
   }
 };
 
+/** Load the planes that are stored on this device, and delete those of other models. */
 async function open() {
-  const { device } = await made();
-  /** @type {Plane[]} */
-  const planes = ["hi", "lo"];
-  for (const plane of planes) {
-    if (!device || !(await readKept(plane))) break;
-    await arrived(plane);
+  const { storage } = await prepared();
+  for (const plane of PLANES) {
+    if (!storage || !(await readStoredPlane(plane))) break;
+    await onPlaneLoaded(plane);
   }
-  post({ type: "cached", value: there.lo });
-  if (there.lo) post({ type: "kept", value: true });
-  // What cannot be removed today is removed at the next visit.
-  await device?.prune(planes.map((plane) => keptName(opening.model, plane))).catch(() => {});
+  post({ type: "cached", value: loaded.lo });
+  if (loaded.lo) post({ type: "stored", value: true });
+  // A failure is harmless: the next visit tries again.
+  await storage?.prune(PLANES.map((plane) => storedName(options.modelId, plane))).catch(() => {});
 }
 
-/** What `prepare` made; after a failure the next one who asks tries again. */
-function made() {
-  return (prepared ??= prepare().catch((error) => {
-    prepared = null;
+/** The result of `prepare`; after a failure the next call tries again. */
+function prepared() {
+  preparing ??= prepare().catch((error) => {
+    preparing = null;
     throw error;
-  }));
+  });
+  return preparing;
 }
 
+/** Create the kernel and open the storage. */
 async function prepare() {
-  const base = new URL(opening.base);
-  const module = await (await get(new URL("search.wasm", import.meta.url))).arrayBuffer();
-  return { ...opening, base, device: await shelf(base), core: await kernel(module, opening.n, opening.d) };
+  const base = new URL(options.base);
+  const wasm = await (await fetchFile(new URL("search.wasm", import.meta.url))).arrayBuffer();
+  return {
+    ...options,
+    base,
+    storage: await openStorage(base),
+    kernel: await createKernel(wasm, options.n, options.d),
+  };
 }
 
+/** Download the planes that are not loaded, and store them. */
 async function download() {
-  await opened.catch(() => {}); // what failed there is tried again here
-  const { model, device, core } = await made();
-  let kept = device !== null;
-  for (const plane of /** @type {Plane[]} */ (["hi", "lo"])) {
-    if (there[plane]) continue;
-    await fetchPlane(plane);
-    await arrived(plane);
-    await device?.write(keptName(model, plane), core[plane]).catch(() => (kept = false));
+  await opening.catch(() => {}); // whatever failed there is tried again here
+  const { modelId, storage, kernel } = await prepared();
+  let stored = storage !== null;
+  for (const plane of PLANES) {
+    if (loaded[plane]) continue;
+    await downloadPlane(plane);
+    await onPlaneLoaded(plane);
+    await storage?.write(storedName(modelId, plane), kernel[plane]).catch(() => {
+      stored = false;
+    });
   }
-  post({ type: "kept", value: kept });
+  post({ type: "stored", value: stored });
 }
 
 /** @param {Plane} plane */
-async function arrived(plane) {
-  const { core } = await made();
-  if (plane === "hi") core.index();
-  there[plane] = true;
-  post({ type: "arrived", plane, kernel: core.name, bytes: core.bytes });
+async function onPlaneLoaded(plane) {
+  const { kernel } = await prepared();
+  if (plane === "hi") kernel.computeMultipliers();
+  loaded[plane] = true;
+  post({ type: "planeLoaded", plane, kernel: kernel.name, bytes: kernel.bytes });
 }
 
-/** @param {Plane} plane */
-async function readKept(plane) {
-  const { model, device, core, files } = await made();
+/** Read a plane from this device; false if it is missing or damaged. @param {Plane} plane */
+async function readStoredPlane(plane) {
+  const { modelId, storage, kernel, files } = await prepared();
   const file = files[`vectors.${plane}`];
-  if (!(await device?.read(keptName(model, plane), core[plane]).catch(() => false))) return false;
-  if (!(await isWhole(core[plane](), file))) return false;
+  if (!(await storage?.read(storedName(modelId, plane), kernel[plane]).catch(() => false))) return false;
+  if (!(await isIntact(kernel[plane](), file))) return false;
   post({ type: "progress", detail: { loaded: file.bytes, total: file.bytes, plane, source: "cache" } });
   return true;
 }
 
 /** @param {Plane} plane */
-async function fetchPlane(plane) {
-  const { base, files, core } = await made();
+async function downloadPlane(plane) {
+  const { base, files, kernel } = await prepared();
   const name = `vectors.${plane}`;
   const file = files[name];
-  let loaded = 0;
-  const progress = () => post({ type: "progress", detail: { loaded, total: file.bytes, plane, source: "network" } });
-  progress(); // a server may take its time for the first byte
-  const response = await get(new URL(`${name}?${file.sha256.slice(0, 16)}`, base), { cache: "no-store" });
+  let received = 0;
+  const postProgress = () =>
+    post({ type: "progress", detail: { loaded: received, total: file.bytes, plane, source: "network" } });
+  const cutOff = () => `The download of ${name} was cut off after ${received} of ${file.bytes} bytes: try again.`;
+  postProgress(); // the first byte may take a while
+  const response = await fetchFile(new URL(`${name}?${file.sha256.slice(0, 16)}`, base), { cache: "no-store" });
   const reader = response.body?.getReader();
   for (;;) {
-    const part = await reader?.read().catch(() => {
-      throw new BundleError(`The download of ${name} was cut off after ${loaded} of ${file.bytes} bytes: try again.`);
+    const chunk = await reader?.read().catch(() => {
+      throw new BundleError(cutOff());
     });
-    if (!part || part.done) break;
-    check(loaded + part.value.length <= file.bytes, `${name} is longer than the ${file.bytes} bytes of this model: reload the page.`);
-    core[plane]().set(part.value, loaded);
-    loaded += part.value.length;
-    progress();
+    if (!chunk || chunk.done) break;
+    assert(
+      received + chunk.value.length <= file.bytes,
+      `${name} is longer than the ${file.bytes} bytes of this model: reload the page.`,
+    );
+    kernel[plane]().set(chunk.value, received);
+    received += chunk.value.length;
+    postProgress();
   }
-  check(loaded === file.bytes, `The download of ${name} was cut off after ${loaded} of ${file.bytes} bytes: try again.`);
-  check(await isWhole(core[plane](), file), `${name} is not what model.json says it is (SHA-256): reload the page.`);
+  assert(received === file.bytes, cutOff());
+  assert(
+    await isIntact(kernel[plane](), file),
+    `${name} is not what model.json says it is (SHA-256): reload the page.`,
+  );
 }
 
-/** @param {Uint8Array<ArrayBuffer>} bytes @param {DataFile} file */
-async function isWhole(bytes, file) {
+/**
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {DataFile} file
+ */
+async function isIntact(bytes, file) {
   const digest = await sha256(bytes);
   return digest === null || digest === file.sha256;
 }
 
-/**
- * @typedef {{ type: "search", id: number, query: Float32Array, k: number, bias: Float32Array | null }} SearchRequest
- * @typedef {{ type: "vectors", id: number, indices: Uint32Array }} VectorsRequest
- */
-
 /** @param {SearchRequest | VectorsRequest} request */
-async function answer(request) {
-  const { core, n, d } = await made();
-  check(there.hi, "The vectors are not there yet.");
+async function respond(request) {
+  const { kernel, n, d } = await prepared();
+  assert(loaded.hi, "The vectors are not there yet.");
   const value =
     request.type === "search"
-      ? search(core, n, d, request.query, request.k, request.bias, there.lo)
-      : vectors(core, n, d, request.indices, there.lo);
-  post({ type: "answer", id: request.id, value });
+      ? search(kernel, n, d, request.query, request.k, request.bias, loaded.lo)
+      : unitRows(kernel, n, d, request.indices, loaded.lo);
+  post({ type: "result", id: request.id, value });
 }
 
-/** @param {string} model @param {Plane} plane */
-const keptName = (model, plane) => `${model}.${plane}`;
+/**
+ * Name under which a plane is stored on this device.
+ * @param {string} modelId
+ * @param {Plane} plane
+ */
+const storedName = (modelId, plane) => `${modelId}.${plane}`;
 
 /** @param {unknown} message */
 const post = (message) => self.postMessage(message);
 
 /** @param {unknown} error */
-function said(error) {
+function describeError(error) {
   if (error instanceof BundleError) return error.message;
   return `The search stopped: ${error instanceof Error ? error.message : String(error)}`;
 }

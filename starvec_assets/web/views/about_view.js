@@ -1,12 +1,13 @@
-// How it was made: every number here comes from the artifacts of the run, by way of model.json.
+// "How it was made": data, evaluation and limits. Every number comes from the artifacts of the run through model.json.
 
-import { count, h, megabytes, plural } from "../dom.js";
-import { sizeOf, sources } from "../app.js";
-import { points } from "../radar.js";
+import { formatCount, formatMegabytes, h, pluralize } from "../dom.js";
+import { formatScore } from "../radar.js";
+import { dataSources, downloadSize } from "../state.js";
 
-/** @typedef {import('../app.js').App} App */
+/** @import { Score } from "../engine/model.js" */
+/** @import { App } from "../state.js" */
 
-/** Metrics by the order they are shown in; the share of most starred is no better when higher. */
+/** Metrics in the order they are shown in. Higher is better, except for the share of most starred repositories. */
 const METRICS = [
   ["awesome_ndcg_10", "Awesome lists, NDCG@10"],
   ["awesome_ndcg_100", "Awesome lists, NDCG@100"],
@@ -26,7 +27,7 @@ const SYSTEMS = new Map([
 ]);
 
 /** @param {App} app */
-export function madeView(app) {
+export function aboutView(app) {
   const { median, top_twentieth } = app.people.calibration;
   return [
     h(
@@ -41,7 +42,7 @@ export function madeView(app) {
       h("h2", {}, "The data"),
       table("What the vectors were made of", windowRows(app)),
     ),
-    ...evaluation(app),
+    ...evaluationSection(app),
     h(
       "section",
       { class: "prose" },
@@ -49,19 +50,19 @@ export function madeView(app) {
       h(
         "dl",
         {},
-        ...term(
+        ...definition(
           "Similarity and match",
           "The cosine between two vectors: 1 is the same direction, 0 is nothing in common.",
         ),
-        ...term(
+        ...definition(
           "Your vector",
           "The mean of the vectors of what you starred; very famous repositories may count less, as they say less about you.",
         ),
-        ...term(
+        ...definition(
           "Skills",
-          `For each field a linear probe learned to tell its best known repositories from all others. It is stretched so that the median person has ${points(median)} points and one in twenty has ${points(top_twentieth)} or more: a score compares you with other people, it is no grade.`,
+          `For each field a linear probe learned to tell its best known repositories from all others. It is stretched so that the median person has ${formatScore(median)} points and one in twenty has ${formatScore(top_twentieth)} or more: a score compares you with other people, it is no grade.`,
         ),
-        ...term("Match in per cent", "The share of random pairs of people who are less alike than these two."),
+        ...definition("Match in per cent", "The share of random pairs of people who are less alike than these two."),
       ),
       h("h2", {}, "What leaves this browser"),
       h(
@@ -73,46 +74,53 @@ export function madeView(app) {
       h(
         "p",
         {},
-        `Vectors (${megabytes(sizeOf(app, ["vectors.hi", "vectors.lo"]))}), names and descriptions (${megabytes(sizeOf(app, ["names.gz", "descriptions.gz", "columns.gz"]))}) are kept by this browser, so that the page opens again without network. Clearing the data of this site removes them.`,
+        `Vectors (${formatMegabytes(downloadSize(app, ["vectors.hi", "vectors.lo"]))}), names and descriptions (${formatMegabytes(downloadSize(app, ["names.gz", "descriptions.gz", "columns.gz"]))}) are kept by this browser, so that the page opens again without network. Clearing the data of this site removes them.`,
       ),
       h("h2", {}, "Limits"),
       h(
         "ul",
         {},
         h("li", {}, "A star is a bookmark, not praise, and bots star too."),
-        h("li", {}, `Only ${count(app.model.n)} repositories are known: those with enough stars in the data.`),
+        h("li", {}, `Only ${formatCount(app.model.n)} repositories are known: those with enough stars in the data.`),
         h("li", {}, "The developers are people publicly known for open-source work; of nobody else is a profile kept."),
       ),
       h(
         "p",
         { class: "hint" },
-        `Model ${app.model.model}: ${count(app.model.n)} vectors of ${app.model.d} dimensions.`,
+        `Model ${app.model.id}: ${formatCount(app.model.n)} vectors of ${app.model.d} dimensions.`,
       ),
     ),
   ];
 }
 
-/** @param {App} app @returns {[string, string][]} */
+/**
+ * Rows of the table about the data: name and value.
+ * @param {App} app
+ * @returns {[string, string][]}
+ */
 function windowRows(app) {
   const { model } = app;
-  const { first, last, months, users, stars } = model.window;
+  const { first, last, months, users, stars } = model.dataWindow;
   const [expected, whole, faulty, missing] = ["expected", "ok", "faulty", "missing"].map((kind) =>
-    Number(model.window[`hours_${kind}`] ?? 0),
+    Number(model.dataWindow[`hours_${kind}`] ?? 0),
   );
   /** @type {[string, string][]} */
   const rows = [];
-  if (first && last) rows.push(["Months", `${first} to ${last}, ${plural(Number(months), "month")}`]);
+  if (first && last) rows.push(["Months", `${first} to ${last}, ${pluralize(Number(months), "month")}`]);
   if (expected)
     rows.push([
       "Hours of the archive",
-      `${count(whole)} of ${count(expected)} whole, ${count(missing)} missing, ${count(faulty - missing)} damaged`,
+      `${formatCount(whole)} of ${formatCount(expected)} whole, ${formatCount(missing)} missing, ${formatCount(faulty - missing)} damaged`,
     ]);
-  if (users) rows.push(["People", count(Number(users))]);
-  if (stars) rows.push(["Stars", count(Number(stars))]);
-  return [["Stars are from", sources(app)], ...rows, ["Repositories", count(model.n)]];
+  if (users) rows.push(["People", formatCount(Number(users))]);
+  if (stars) rows.push(["Stars", formatCount(Number(stars))]);
+  return [["Stars are from", dataSources(app)], ...rows, ["Repositories", formatCount(model.n)]];
 }
 
-/** @param {string} caption @param {[string, string][]} rows */
+/**
+ * @param {string} caption
+ * @param {[string, string][]} rows
+ */
 function table(caption, rows) {
   return h(
     "table",
@@ -122,32 +130,32 @@ function table(caption, rows) {
   );
 }
 
-/** @param {App} app @returns {Node[]} */
-function evaluation({ model }) {
+/**
+ * @param {App} app
+ * @returns {Node[]}
+ */
+function evaluationSection({ model }) {
   const systems = Object.entries(model.evaluation);
   const metrics = METRICS.filter(([metric]) => systems.some(([, values]) => values[metric]));
   if (!systems.length || !metrics.length) return [];
   const best = new Map(
     metrics.map(([metric]) => [metric, Math.max(...systems.map(([, values]) => values[metric]?.value ?? -Infinity))]),
   );
-  const cell = (
-    /** @type {Record<string, {value: number, low: number | null, high: number | null}>} */ values,
-    /** @type {string} */ metric,
-  ) => {
-    const measured = values[metric];
-    if (!measured) return h("td", { class: "number" }, "–");
-    const { value, low, high } = measured;
-    const winner = metric !== "popularity_bias" && value === best.get(metric);
+  const cell = (/** @type {Record<string, Score>} */ values, /** @type {string} */ metric) => {
+    const score = values[metric];
+    if (!score) return h("td", { class: "number" }, "–");
+    const { value, low, high } = score;
+    const isBest = metric !== "popularity_bias" && value === best.get(metric);
     return h(
       "td",
       { class: "number" },
-      winner ? h("strong", {}, value.toFixed(3)) : value.toFixed(3),
+      isBest ? h("strong", {}, value.toFixed(3)) : value.toFixed(3),
       typeof low === "number" && typeof high === "number"
         ? h("span", { class: "interval" }, `${low.toFixed(3)} to ${high.toFixed(3)}`)
         : null,
     );
   };
-  const passed = model.gate.filter((check) => check.passed).length;
+  const passed = model.gates.filter((gate) => gate.passed).length;
   return [
     h(
       "section",
@@ -181,7 +189,7 @@ function evaluation({ model }) {
             ...systems.map(([system, values]) =>
               h(
                 "tr",
-                { class: system === "trained" ? "ours" : "" },
+                { class: system === "trained" ? "trained" : "" },
                 h("th", { scope: "row" }, SYSTEMS.get(system) ?? system),
                 ...metrics.map(([metric]) => cell(values, metric)),
               ),
@@ -189,20 +197,23 @@ function evaluation({ model }) {
           ),
         ),
       ),
-      model.gate.length > 0 &&
+      model.gates.length > 0 &&
         h(
           "details",
           {},
-          h("summary", {}, `${passed} of ${plural(model.gate.length, "check")} passed before it was published`),
+          h("summary", {}, `${passed} of ${pluralize(model.gates.length, "check")} passed before it was published`),
           h(
             "ul",
             {},
-            ...model.gate.map((check) => h("li", {}, `${check.passed ? "passed" : "failed"}: ${check.detail}`)),
+            ...model.gates.map((gate) => h("li", {}, `${gate.passed ? "passed" : "failed"}: ${gate.detail}`)),
           ),
         ),
     ),
   ];
 }
 
-/** @param {string} name @param {string} meaning */
-const term = (name, meaning) => [h("dt", {}, name), h("dd", {}, meaning)];
+/**
+ * @param {string} name
+ * @param {string} meaning
+ */
+const definition = (name, meaning) => [h("dt", {}, name), h("dd", {}, meaning)];

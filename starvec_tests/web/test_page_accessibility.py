@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_helpers import StarsApi, Truth, look_up, shown, until, visit
+from page_helpers import Reference, StarsApi, open_page, read_results, submit_login, wait_until
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 VIEWS = (  # in this order: who is looked up stays known
@@ -14,32 +14,32 @@ VIEWS = (  # in this order: who is looked up stays known
 
 
 @pytest.fixture(scope="module")
-def truth(bundle: Path, inputs: Any) -> Truth:
-    return Truth.of(bundle, inputs.fp16_export)
+def reference(bundle: Path, inputs: Any) -> Reference:
+    return Reference.of(bundle, inputs.fp16_export)
 
 
 @pytest.fixture
-def api(truth: Truth) -> StarsApi:
-    return StarsApi({"octocat": truth.starred(range(40, 140))})
+def api(reference: Reference) -> StarsApi:
+    return StarsApi({"octocat": reference.starred(range(40, 140))})
 
 
-def show(page: Any, site: str, view: str, truth: Truth, api: StarsApi) -> None:
+def show(page: Any, site: str, view: str, reference: Reference, api: StarsApi) -> None:
     """Bring a page that is already open to a view, complete."""
-    developer = truth.people["developers"][0]["login"]
+    developer = reference.people["developers"][0]["login"]
     fragments = {
-        "profile form": "#/you",
+        "profile form": "#/user",
         "developer": f"#/dev/{developer}",
         "compared": f"#/dev/{developer}",
-        "near": "#/near?plus=pandas-dev/pandas",
-        "basket": "#/near?plus=rust-lang/rust&plus=neovim/neovim&minus=vuejs/vue",
-        "missing": "#/near?plus=pandas/panda",
-        "made": "#/made",
-        "broken link": "#/with/1.x.y",
+        "near": "#/similar?plus=pandas-dev/pandas",
+        "basket": "#/similar?plus=rust-lang/rust&plus=neovim/neovim&minus=vuejs/vue",
+        "missing": "#/similar?plus=pandas/panda",
+        "made": "#/about",
+        "broken link": "#/compare/1.x.y",
     }
     page.evaluate("fragment => { location.hash = '#/nowhere'; location.hash = fragment; }", fragments.get(view, "#/"))
     page.wait_for_selector("h1:not(:text('There is no such view'))")
     if view == "profile":
-        look_up(page, "octocat")
+        submit_login(page, "octocat")
     if view == "compared":
         page.wait_for_selector("h1:has-text('You and')")
     if view == "typing":
@@ -47,21 +47,19 @@ def show(page: Any, site: str, view: str, truth: Truth, api: StarsApi) -> None:
         page.wait_for_selector("[role=option]")
         page.keyboard.press("ArrowDown")
     if view == "missing":
-        page.wait_for_selector(".unknown")
+        page.wait_for_selector(".unknown-name")
     if view == "limit":
         api.allowed = 0
-        look_up(page, "somebody-else")
+        submit_login(page, "somebody-else")
         page.wait_for_selector("#login-token")
     if view in ("profile", "compared", "near", "basket", "developer"):
-        shown(page)
+        read_results(page)
 
 
-def test_every_view_keeps_the_rules_of_accessibility_and_fits_a_phone(
-    visitor: Any, site: str, truth: Truth, api: StarsApi
-):
-    page = visit(visitor, site, "", api)
+def test_every_view_is_accessible_and_fits_a_phone(visitor: Any, site: str, reference: Reference, api: StarsApi):
+    page = open_page(visitor, site, "", api)
     for view in VIEWS:
-        show(page, site, view, truth, api)
+        show(page, site, view, reference, api)
         page.set_viewport_size({"width": 360, "height": 740})
         assert page.evaluate("() => document.scrollingElement.scrollWidth") <= 360, view
         cut = page.eval_on_selector_all(
@@ -87,8 +85,8 @@ def test_every_view_keeps_the_rules_of_accessibility_and_fits_a_phone(
         pytest.skip("fits a phone; the rules of accessibility were not checked: axe-core is not installed (npm ci)")
 
 
-def test_dark_is_dark_and_light_is_light(visitor: Any, site: str):
-    page = visit(visitor, site)
+def test_colour_scheme_follows_the_browser(visitor: Any, site: str):
+    page = open_page(visitor, site)
     shade = (
         "() => getComputedStyle(document.body).backgroundColor.match(/\\\\d+/g).reduce((sum, x) => sum + Number(x), 0)"
     )
@@ -100,8 +98,8 @@ def test_dark_is_dark_and_light_is_light(visitor: Any, site: str):
     assert shades["dark"] < 120
 
 
-def test_a_keyboard_alone_is_enough(visitor: Any, site: str, truth: Truth, api: StarsApi):
-    page = visit(visitor, site, "", api)
+def test_page_is_usable_by_keyboard_alone(visitor: Any, site: str, reference: Reference, api: StarsApi):
+    page = open_page(visitor, site, "", api)
     focus = "() => document.activeElement.id || document.activeElement.textContent.trim()"
 
     def tab(to: str, most: int = 60) -> None:
@@ -116,17 +114,17 @@ def test_a_keyboard_alone_is_enough(visitor: Any, site: str, truth: Truth, api: 
     tab("login")
     page.keyboard.type("octocat")
     page.keyboard.press("Enter")
-    results = shown(page)
+    results = read_results(page)
     assert page.evaluate(focus) == "octocat", "the heading of the profile has the focus"
     tab("Copy a link")
     page.keyboard.press("Enter")
     page.wait_for_selector("#share-link")
-    tab("liked-fame")
+    tab("recommended-fame")
     page.keyboard.press("ArrowLeft")
-    until(page, "document.getElementById('liked-fame').value === '-1'")
-    assert page.get_attribute("#liked-fame", "aria-valuetext") == "niche, 1 of 4"
-    until(page, "!document.querySelector('.results[aria-busy]')")
-    results = shown(page)
+    wait_until(page, "document.getElementById('recommended-fame').value === '-1'")
+    assert page.get_attribute("#recommended-fame", "aria-valuetext") == "niche, 1 of 4"
+    wait_until(page, "!document.querySelector('.results[aria-busy]')")
+    results = read_results(page)
     tab(results[0]["name"])
     page.keyboard.press("Enter")
     page.wait_for_selector("h1:has-text('Like')")
@@ -161,34 +159,34 @@ def test_a_keyboard_alone_is_enough(visitor: Any, site: str, truth: Truth, api: 
 SAID = "[...document.querySelectorAll('#announcer p')]"
 
 
-def test_what_changes_is_announced(visitor: Any, site: str, api: StarsApi):
-    page = visit(visitor, site, "", api)
-    look_up(page, "octocat")
-    until(page, f"{SAID}.some(said => said.textContent === 'Profile of octocat is ready')")
-    page.select_option("#liked-language", "Rust")
-    until(page, f"{SAID}.some(said => /^\\d+ repositor/.test(said.textContent))")
-    page.goto(site + "#/near")
+def test_changes_are_announced_to_screen_readers(visitor: Any, site: str, api: StarsApi):
+    page = open_page(visitor, site, "", api)
+    submit_login(page, "octocat")
+    wait_until(page, f"{SAID}.some(said => said.textContent === 'Profile of octocat is ready')")
+    page.select_option("#recommended-language", "Rust")
+    wait_until(page, f"{SAID}.some(said => /^\\d+ repositor/.test(said.textContent))")
+    page.goto(site + "#/similar")
     page.fill("#repository", "neovim")
-    until(page, f"/names?, arrow keys choose/.test({SAID}.at(-1).textContent)")
+    wait_until(page, f"/names?, arrow keys choose/.test({SAID}.at(-1).textContent)")
     assert page.title() == "Repositories · starvec"
 
 
 OVERTAKEN = """async () => {
-    const { results } = await import("./results.js");
-    const searches = [], there = Promise.resolve();
+    const { repoList } = await import("./repo_list.js");
+    const searches = [], ready = Promise.resolve();
     const exact = Promise.withResolvers();
     const app = {
-        agreed: true,
-        filters: { language: "", leastStars: 0, fame: 0 },
+        downloadConsented: true,
+        filters: { language: "", minStars: 0, fame: 0 },
         model: { n: 0, languages: ["", "Rust"] },
-        engine: Object.assign(new EventTarget(), { download() {}, ready: there, exact: exact.promise }),
-        catalogue: { stars: [], namesReady: there, columnsReady: there, describe: () => there },
+        engine: Object.assign(new EventTarget(), { download() {}, ready, exact: exact.promise }),
+        catalogue: { stars: [], namesReady: ready, columnsReady: ready, loadDescriptions: () => ready },
     };
     const search = () => new Promise((resolve) => searches.push(resolve));
-    const turn = () => new Promise((next) => setTimeout(next));
-    const until = async (count) => { while (searches.length < count) await turn(); };
+    const nextTask = () => new Promise((next) => setTimeout(next));
+    const until = async (count) => { while (searches.length < count) await nextTask(); };
     const { signal } = new AbortController();
-    document.querySelector("main").replaceChildren(results(app, { id: "a", signal, search, exact: exact.promise }));
+    document.querySelector("main").replaceChildren(repoList(app, { id: "a", signal, search, exact: exact.promise }));
     await until(1);
     const language = document.getElementById("a-language");
     language.value = "Rust";
@@ -198,12 +196,12 @@ OVERTAKEN = """async () => {
     await until(3);
     for (const answer of searches) {
         answer({ indices: [], cosines: [], exact: true });
-        await turn();
+        await nextTask();
     }
 }"""
 
 
-def test_a_filter_is_answered_also_where_a_better_search_overtakes_its_own(visitor: Any, site: str):
-    page = visit(visitor, site)
+def test_filter_is_announced_even_if_a_newer_search_replaces_its_own(visitor: Any, site: str):
+    page = open_page(visitor, site)
     page.evaluate(OVERTAKEN)
-    until(page, f"{SAID}.some(said => said.textContent === '0 repositories')")
+    wait_until(page, f"{SAID}.some(said => said.textContent === '0 repositories')")

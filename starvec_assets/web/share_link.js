@@ -1,42 +1,43 @@
-// A profile in a link: "1.<model id>.<Base64url>" after "#/with/". docs/page.md has the format byte by byte.
+// Encodes a profile as "1.<model id>.<Base64url>" for a link to #/compare. docs/page.md describes the format byte by byte.
 
-import { unit } from "./engine/vectors.js";
+import { unitVector } from "./engine/vectors.js";
 
 const VERSION = 1;
-const LONGEST = 8192; // characters: 2,048 dimensions would still fit
-const MODEL = /^[0-9a-f]{16}$/;
-export const LOGIN = /^[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}$/;
+const MAX_LENGTH = 8192; // characters; enough for 2,048 dimensions
+const MODEL_ID_PATTERN = /^[0-9a-f]{16}$/;
+export const LOGIN_PATTERN = /^[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}$/;
 
-/** Why a link cannot be shown, in one sentence for the reader. */
+/** A link that cannot be shown; the message is one sentence for the reader. */
 export class LinkError extends Error {}
 
 /**
+ * Encode a profile as text that is safe in an address.
  * @param {Float32Array} vector unit vector of a person
- * @param {string} login whose it is, '' for nobody's name in the link
- * @param {string} model id of the model that the vector is of
+ * @param {string} login of that person, "" to leave it out
+ * @param {string} modelId
  */
-export function encode(vector, login, model) {
+export function encodeProfile(vector, login, modelId) {
   const d = vector.length;
   const bytes = new Uint8Array(2 + 2 * d + 1 + login.length + 4);
   const view = new DataView(bytes.buffer);
   const largest = vector.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   view.setUint16(0, d, true);
-  vector.forEach((value, i) => view.setInt16(2 + 2 * i, Math.round((value / largest) * 32767), true));
+  for (let i = 0; i < d; i++) view.setInt16(2 + 2 * i, Math.round((vector[i] / largest) * 32767), true);
   bytes[2 + 2 * d] = login.length;
   for (let i = 0; i < login.length; i++) bytes[3 + 2 * d + i] = login.charCodeAt(i);
   view.setUint32(bytes.length - 4, crc32(bytes.subarray(0, -4)), true);
-  return `${VERSION}.${model}.${toBase64url(bytes)}`;
+  return `${VERSION}.${modelId}.${toBase64url(bytes)}`;
 }
 
 /**
- * The vector and login in `text`, which anybody may have written.
+ * Decode and validate `text`, which anybody may have written.
  * @param {string} text
- * @param {{model: string, d: number}} model
+ * @param {{id: string, d: number}} model
  * @returns {{vector: Float32Array, login: string}}
  * @throws {LinkError}
  */
-export function decode(text, model) {
-  if (text.length > LONGEST)
+export function decodeProfile(text, model) {
+  if (text.length > MAX_LENGTH)
     throw new LinkError(
       `This link is no profile: it is ${text.length.toLocaleString("en-US")} characters long, a profile has a few hundred.`,
     );
@@ -47,10 +48,10 @@ export function decode(text, model) {
     throw new LinkError(
       `This link has format ${version}, this page reads format ${VERSION}: it was made by another version of the page.`,
     );
-  if (!MODEL.test(id)) throw new LinkError("This link names no model: it is damaged. Ask for it again.");
-  if (id !== model.model)
+  if (!MODEL_ID_PATTERN.test(id)) throw new LinkError("This link names no model: it is damaged. Ask for it again.");
+  if (id !== model.id)
     throw new LinkError(
-      `This profile was made with another model (${id}); this page has ${model.model}, and vectors of two models cannot be compared. Ask for a new link made here.`,
+      `This profile was made with another model (${id}); this page has ${model.id}, and vectors of two models cannot be compared. Ask for a new link made here.`,
     );
   const bytes = fromBase64url(payload);
   const view = new DataView(bytes.buffer);
@@ -65,9 +66,9 @@ export function decode(text, model) {
   if (!vector.some((value) => value !== 0))
     throw new LinkError("This link holds an empty profile: every number in it is zero.");
   const login = String.fromCharCode(...bytes.subarray(end + 1, -4));
-  if (login && !LOGIN.test(login))
+  if (login && !LOGIN_PATTERN.test(login))
     throw new LinkError("This link names nobody who could have a GitHub login: it is damaged. Ask for it again.");
-  return { vector: unit(vector), login };
+  return { vector: unitVector(vector), login };
 }
 
 /** @param {Uint8Array} bytes */

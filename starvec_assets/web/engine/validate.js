@@ -1,0 +1,122 @@
+// Validation of everything that comes over the network. A failed check is a BundleError with one sentence to show.
+
+/** An error whose message is shown to the reader. */
+export class BundleError extends Error {}
+
+/**
+ * @param {boolean} condition
+ * @param {string} message
+ * @returns {asserts condition}
+ * @throws {BundleError}
+ */
+export function assert(condition, message) {
+  if (!condition) throw new BundleError(message);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what name of the value in the message
+ * @returns {number}
+ */
+export function asFiniteNumber(value, what) {
+  assert(typeof value === "number" && Number.isFinite(value), `${what} is not a number.`);
+  return /** @type {number} */ (value);
+}
+
+/**
+ * @param {unknown} value
+ * @param {number} min
+ * @param {number} max
+ * @param {string} what
+ * @returns {number}
+ */
+export function asInteger(value, min, max, what) {
+  const number = asFiniteNumber(value, what);
+  assert(Number.isInteger(number) && number >= min && number <= max, `${what} is not from ${min} to ${max}.`);
+  return number;
+}
+
+/**
+ * @param {unknown} value
+ * @param {number} maxLength
+ * @param {string} what
+ * @returns {string}
+ */
+export function asString(value, maxLength, what) {
+  assert(
+    typeof value === "string" && value.length <= maxLength,
+    `${what} is not a text of at most ${maxLength} characters.`,
+  );
+  return /** @type {string} */ (value);
+}
+
+/**
+ * @param {unknown} value
+ * @param {number} maxLength
+ * @param {string} what
+ * @returns {unknown[]}
+ */
+export function asArray(value, maxLength, what) {
+  assert(Array.isArray(value) && value.length <= maxLength, `${what} is not a list of at most ${maxLength}.`);
+  return /** @type {unknown[]} */ (value);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @returns {Record<string, unknown>}
+ */
+export function asObject(value, what) {
+  assert(typeof value === "object" && value !== null && !Array.isArray(value), `${what} is not an object.`);
+  return /** @type {Record<string, unknown>} */ (value);
+}
+
+/**
+ * Decode Base64 of little-endian float32.
+ * @param {unknown} value
+ * @param {number} length how many numbers it must hold
+ * @param {string} what
+ */
+export function asFloats(value, length, what) {
+  const encoded = asString(value, Math.ceil((4 * length) / 3) * 4 + 4, what);
+  let decoded;
+  try {
+    decoded = atob(encoded);
+  } catch {
+    throw new BundleError(`${what} is not Base64.`);
+  }
+  assert(decoded.length === 4 * length, `${what} is not ${length} numbers.`);
+  const bytes = new DataView(Uint8Array.from(decoded, (c) => c.charCodeAt(0)).buffer);
+  const numbers = Float32Array.from({ length }, (_, i) => bytes.getFloat32(4 * i, true));
+  assert(numbers.every(Number.isFinite), `${what} holds numbers that are not finite.`);
+  return numbers;
+}
+
+/**
+ * Fetch a file of the bundle.
+ * @param {URL} url
+ * @param {RequestInit} [options]
+ * @throws {BundleError}
+ */
+export async function fetchFile(url, options) {
+  const name = url.pathname.slice(url.pathname.lastIndexOf("/") + 1);
+  let response;
+  try {
+    response = await fetch(url, options);
+  } catch {
+    throw new BundleError(`${name} could not be fetched: is there a network?`);
+  }
+  assert(response.ok, `${name} could not be fetched: the server answered ${response.status}.`);
+  return response;
+}
+
+/**
+ * SHA-256 in hexadecimal, or null where the browser cannot compute it. A page served over plain HTTP from another machine
+ * has no crypto.subtle; a digest that came the same way would not protect it either.
+ * @param {BufferSource} bytes
+ */
+export async function sha256(bytes) {
+  if (!globalThis.crypto?.subtle) return null;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,268 @@
+// List of repositories with its filters: language, stars and, where it applies, fame.
+
+import { announce, errorMessage, formatCount, h, pluralize, replace } from "./dom.js";
+import { downloadProgress, downloadSizeNote } from "./download_progress.js";
+import { REPO_NAME_PATTERN } from "./github.js";
+import { scoreBias } from "./scoring.js";
+import { similarHref } from "./state.js";
+
+/** @import { App } from "./state.js" */
+/** @typedef {{indices: ArrayLike<number>, cosines: ArrayLike<number>, exact: boolean}} SearchResult */
+
+const MAX_RESULTS = 50;
+const INITIAL_RESULTS = 15;
+
+/**
+ * @param {App} app
+ * @param {object} options
+ * @param {string} options.id
+ * @param {AbortSignal} options.signal aborted when the view is left
+ * @param {(bias: Float32Array | null, k: number) => Promise<SearchResult>} options.search
+ * @param {Promise<void>} options.exact settles when the vectors and the query are exact
+ * @param {ArrayLike<number>} [options.exclude] rows never shown
+ * @param {boolean} [options.fame] whether to show the fame slider
+ * @param {string} [options.scoreLabel] name of the number before each repository
+ * @param {(rows: Uint32Array) => Promise<number[][]>} [options.explain] for each row, the rows it is recommended for
+ * @param {(row: number) => Node[]} [options.actions] buttons beside each repository
+ */
+export function repoList(
+  app,
+  { id, signal, search, exclude = [], fame = false, scoreLabel = "similarity", explain, actions, exact },
+) {
+  const list = h("ol", { class: "results", "aria-label": `Repositories by ${scoreLabel}` });
+  const note = h("p", { class: "hint", role: "status" });
+  const showAll = h("button", { type: "button", hidden: true, class: "quiet" });
+  const downloadPrompt = h("div", { class: "download-prompt" });
+  let visible = history.state?.expandedList === id ? MAX_RESULTS : INITIAL_RESULTS; // restored when coming back
+  let latestSearch = 0;
+  let vectorsExact = false;
+  let announceNext = false; // the visitor changed a filter, so the next result is announced, whichever search it is of
+  /** @type {SearchResult | null} */
+  let result = null;
+  /** @type {number[][]} */
+  let explanations = [];
+
+  const render = () => {
+    if (!result) return;
+    const { indices, cosines } = result;
+    const rows = Array.from(indices).slice(0, visible);
+    replace(
+      list,
+      ...rows.map((row, i) => repoItem(app, row, cosines[i], scoreLabel, explanations[i] ?? [], actions?.(row) ?? [])),
+    );
+    showAll.hidden = indices.length <= visible;
+    showAll.textContent = `Show all ${indices.length}`;
+    note.textContent = indices.length ? "" : "No repository passes these filters: allow more languages or fewer stars.";
+  };
+  // Visitors who came by a link have not seen the size of the download yet.
+  const promptDownload = () => {
+    const consent = () => {
+      app.downloadConsented = true;
+      onFilterChange();
+    };
+    list.removeAttribute("aria-busy");
+    replace(
+      downloadPrompt,
+      downloadSizeNote(app),
+      h("button", { type: "button", onclick: consent }, "Show the repositories"),
+    );
+  };
+  const refresh = async () => {
+    const searchNumber = ++latestSearch;
+    list.setAttribute("aria-busy", "true");
+    try {
+      if (!app.downloadConsented && !(await app.engine.cached))
+        return searchNumber === latestSearch ? promptDownload() : undefined;
+      replace(downloadPrompt); // consent may also have been given elsewhere on the page
+      app.engine.download();
+      await Promise.all([app.engine.ready, app.catalogue.namesReady, app.catalogue.columnsReady]);
+      const { language, minStars } = app.filters;
+      const bias = scoreBias(app, { exclude, language, minStars, fame: fame ? app.filters.fame : 0 });
+      const newResult = await search(bias, MAX_RESULTS);
+      const newExplanations = explain ? await explain(Uint32Array.from(newResult.indices)) : [];
+      if (searchNumber !== latestSearch || signal.aborted) return;
+      [result, explanations] = [newResult, newExplanations];
+      list.toggleAttribute("data-exact", vectorsExact && newResult.exact);
+      render();
+      if (announceNext) announce(pluralize(newResult.indices.length, "repository", "repositories"));
+      announceNext = false;
+    } catch (error) {
+      if (searchNumber !== latestSearch || signal.aborted) return;
+      note.textContent = errorMessage(error);
+    }
+    list.removeAttribute("aria-busy");
+  };
+  showAll.addEventListener("click", () => {
+    const first = visible;
+    visible = MAX_RESULTS;
+    history.replaceState({ ...history.state, expandedList: id }, "");
+    render();
+    /** @type {HTMLElement | null} */ (list.children[first]?.querySelector("a"))?.focus();
+  });
+  const onFilterChange = () => {
+    announceNext = true;
+    refresh();
+  };
+
+  refresh();
+  exact.then(
+    () => {
+      vectorsExact = true;
+      if (!signal.aborted) refresh();
+    },
+    () => {},
+  );
+  app.engine.ready
+    .then(() => app.catalogue.loadDescriptions())
+    .then(
+      () => !signal.aborted && render(),
+      () => {},
+    );
+  const filters = filterControls(app, id, fame, onFilterChange);
+  return h("div", {}, filters, downloadPrompt, downloadProgress(app, signal), note, list, showAll);
+}
+
+/**
+ * @param {App} app
+ * @param {string} id
+ * @param {boolean} fame whether to show the fame slider
+ * @param {() => void} onFilterChange
+ */
+function filterControls(app, id, fame, onFilterChange) {
+  const { filters } = app;
+  const language = h("select", {
+    id: `${id}-language`,
+    onchange: () => {
+      filters.language = language.value;
+      onFilterChange();
+    },
+  });
+  const stars = h("select", {
+    id: `${id}-stars`,
+    onchange: () => {
+      filters.minStars = Number(stars.value);
+      onFilterChange();
+    },
+  });
+  language.append(h("option", { value: "" }, "any language"));
+  stars.append(h("option", { value: "0" }, "any number"));
+  app.catalogue.columnsReady.then(
+    () => {
+      const languages = app.model.languages.filter(Boolean); // most frequent first
+      language.append(...languages.map((name) => h("option", { value: name }, name)));
+      language.value = filters.language;
+      const highest = app.catalogue.stars.reduce((most, x) => Math.max(most, x), 0);
+      const steps = [10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000].filter((step) => step <= highest);
+      stars.append(...steps.map((step) => h("option", { value: step }, `${formatCount(step)} or more`)));
+      stars.value = String(filters.minStars);
+    },
+    () => {},
+  );
+  const slider = h("input", {
+    id: `${id}-fame`,
+    type: "range",
+    min: -4,
+    max: 4,
+    step: 1,
+    value: filters.fame,
+    "aria-valuetext": fameLabel(filters.fame),
+    oninput: () => slider.setAttribute("aria-valuetext", fameLabel(Number(slider.value))),
+    onchange: () => {
+      filters.fame = Number(slider.value);
+      onFilterChange();
+    },
+  });
+  return h(
+    "div",
+    { class: "filters" },
+    fame &&
+      h(
+        "div",
+        { class: "fame" },
+        h("label", { for: `${id}-fame` }, "Fame"),
+        h("span", { "aria-hidden": "true" }, "niche"),
+        slider,
+        h("span", { "aria-hidden": "true" }, "famous"),
+      ),
+    h("div", {}, h("label", { for: `${id}-language` }, "Language"), language),
+    h("div", {}, h("label", { for: `${id}-stars` }, "Stars"), stars),
+  );
+}
+
+/** Value of the fame slider in words. @param {number} fame */
+const fameLabel = (fame) =>
+  fame < 0 ? `niche, ${-fame} of 4` : fame > 0 ? `famous, ${fame} of 4` : "neither niche nor famous";
+
+/**
+ * @param {App} app
+ * @param {number} row
+ * @param {number} cosine
+ * @param {string} scoreLabel
+ * @param {number[]} contributors rows that this one is recommended for
+ * @param {Node[]} actions
+ */
+function repoItem({ catalogue }, row, cosine, scoreLabel, contributors, actions) {
+  const name = catalogue.names[row];
+  const description = catalogue.description(row);
+  const slash = name.indexOf("/") + 1;
+  return h(
+    "li",
+    { class: "result" },
+    h(
+      "span",
+      { class: "cosine", title: scoreLabel },
+      h("span", { class: "visually-hidden" }, `${scoreLabel} `),
+      cosine.toFixed(3),
+    ),
+    h(
+      "div",
+      {},
+      h(
+        "h3",
+        {},
+        h("a", { href: similarHref([name]) }, h("span", { class: "owner" }, name.slice(0, slash)), name.slice(slash)),
+      ),
+      description
+        ? h("p", { class: "description" }, description)
+        : !catalogue.descriptionsLoaded && h("p", { class: "description-placeholder" }),
+      contributors.length > 0 &&
+        h(
+          "p",
+          { class: "why" },
+          "because of ",
+          ...joinWithCommas(
+            contributors.map((other) =>
+              h("a", { href: similarHref([catalogue.names[other]]) }, catalogue.names[other]),
+            ),
+          ),
+        ),
+    ),
+    h(
+      "div",
+      { class: "facts" },
+      h(
+        "p",
+        {},
+        h("span", {}, `${formatCount(catalogue.stars[row])} ★`),
+        catalogue.language(row) && h("span", {}, catalogue.language(row)),
+      ),
+      h(
+        "p",
+        {},
+        ...actions,
+        REPO_NAME_PATTERN.test(name) &&
+          h(
+            "a",
+            { href: `https://github.com/${name}`, rel: "noopener noreferrer", "aria-label": `${name} on GitHub` },
+            "on GitHub",
+          ),
+      ),
+    ),
+  );
+}
+
+/**
+ * @param {Node[]} items
+ * @returns {(Node | string)[]}
+ */
+const joinWithCommas = (items) => items.flatMap((item, i) => (i ? [", ", item] : [item]));

@@ -1,0 +1,152 @@
+// First view: what the page does, the radars of some developers, and the fields for a login and a repository.
+
+import { combobox } from "../combobox.js";
+import { chips, formatCount, formatMegabytes, h, replace } from "../dom.js";
+import { loginForm } from "../login_form.js";
+import { radar } from "../radar.js";
+import { skillScores } from "../scoring.js";
+import { dataSources, developerHref, downloadSize, similarHref, userHref } from "../state.js";
+
+/** @import { Developer } from "../engine/model.js" */
+/** @import { App } from "../state.js" */
+
+const SHOWCASE_SIZE = 5;
+/** Logins shown first in the showcase, if the bundle has them. */
+const SHOWCASE_LOGINS = [
+  "torvalds",
+  "antirez",
+  "gaearon",
+  "karpathy",
+  "mitchellh",
+  "yyx990803",
+  "gvanrossum",
+  "bcantrill",
+];
+
+/**
+ * @param {App} app
+ * @param {AbortSignal} signal
+ */
+export function startView(app, signal) {
+  const { element: login } = loginForm(app, {
+    id: "login",
+    label: "Your GitHub login",
+    button: "Make my profile",
+    signal,
+    redirect: (login) => {
+      app.pendingLogin = login;
+      location.hash = userHref(login);
+      return true;
+    },
+    onPerson: () => {},
+  });
+  const examples = h("p", { class: "examples" });
+  app.catalogue.namesReady.then(
+    () =>
+      replace(examples, "Try ", ...chips(app.catalogue.names.slice(0, 5).map((name) => [similarHref([name]), name]))),
+    () => {},
+  );
+  return [
+    h(
+      "section",
+      { class: "hero" },
+      h(
+        "div",
+        {},
+        h("h1", { tabindex: -1 }, "What your stars say about you"),
+        h(
+          "p",
+          { class: "lead" },
+          "Repositories that the same people star are alike. From that alone: a map of your skills, repositories you would like, and the developers you resemble.",
+        ),
+        login,
+        h(
+          "p",
+          { class: "privacy-note" },
+          "No account, no server: everything is computed in this browser. Only GitHub’s API is asked, for your public stars.",
+        ),
+      ),
+      showcase(app),
+    ),
+    h(
+      "section",
+      { class: "repository-search" },
+      h("h2", {}, "Or start from a repository"),
+      combobox(app, {
+        id: "repository",
+        label: "Find what is like it",
+        hint: `Names are searched on this device: ${formatMegabytes(downloadSize(app, ["names.gz", "columns.gz"]))}, loaded with the page.`,
+        button: "Find",
+        onChoose: (row) => {
+          location.hash = similarHref([app.catalogue.names[row]]);
+        },
+        onMissing: (text) => {
+          location.hash = similarHref([text.trim()]);
+        },
+      }),
+      examples,
+    ),
+    dataFacts(app),
+  ];
+}
+
+/** Radars of a few developers of the bundle, one at a time. @param {App} app */
+function showcase(app) {
+  const { developers, categories } = app.people;
+  const preferred = SHOWCASE_LOGINS.map((login) => developers.find((developer) => developer.login === login)).filter(
+    (developer) => developer !== undefined,
+  );
+  const topScore = (/** @type {Developer} */ developer) => Math.max(...skillScores(app.people, developer.vector));
+  const others = [...developers].sort((a, b) => topScore(b) - topScore(a));
+  const shown = [...new Set([...preferred, ...others])].slice(0, SHOWCASE_SIZE);
+  if (!shown.length || !categories.length) return null;
+  const figure = h("figure", { class: "showcase" });
+  const show = (/** @type {number} */ selected) => {
+    const developer = shown[selected];
+    const titles = categories.map((category) => category.title);
+    replace(
+      figure,
+      radar(titles, [{ label: developer.name, scores: skillScores(app.people, developer.vector) }]),
+      h(
+        "figcaption",
+        {},
+        h("a", { href: developerHref(developer.login) }, developer.name),
+        `, from ${formatCount(developer.stars_used)} stars`,
+      ),
+      h(
+        "div",
+        { class: "chips", role: "group", "aria-label": "Developers to look at" },
+        ...shown.map((developer, i) =>
+          h(
+            "button",
+            {
+              id: `show-${i}`,
+              type: "button",
+              class: "chip",
+              "aria-pressed": String(i === selected),
+              onclick: () => show(i),
+            },
+            developer.name,
+          ),
+        ),
+      ),
+    );
+  };
+  show(0);
+  return figure;
+}
+
+/** Numbers and source of the data. @param {App} app */
+function dataFacts(app) {
+  const { first, last, users } = app.model.dataWindow;
+  /** @type {[string, string][]} */
+  const facts = [["repositories", formatCount(app.model.n)]];
+  if (users) facts.push(["people who starred them", formatCount(Number(users))]);
+  if (first && last) facts.push(["when they did", first === last ? String(first) : `${first} to ${last}`]);
+  return h(
+    "section",
+    { class: "facts-row" },
+    h("dl", {}, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    h("p", { class: "hint" }, `Stars are from ${dataSources(app)}. `, h("a", { href: "#/about" }, "How it was made")),
+  );
+}

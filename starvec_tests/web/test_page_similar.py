@@ -1,0 +1,273 @@
+"""Search by name, neighbours, and the basket."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from page_helpers import Reference, open_page, read_results, wait_for_requests, wait_until
+
+
+@pytest.fixture(scope="module")
+def reference(bundle: Path, inputs: Any) -> Reference:
+    return Reference.of(bundle, inputs.fp16_export)
+
+
+def options(page: Any) -> list[str]:
+    page.wait_for_selector("[role=option]")
+    return page.eval_on_selector_all("[role=option] .name", "items => items.map(item => item.textContent)")
+
+
+def rows_of(reference: Reference, results: list[dict[str, Any]]) -> list[int]:
+    return [reference.names.index(result["name"]) for result in results]
+
+
+def test_names_are_found_by_substring_and_with_typos(visitor: Any, site: str):
+    page = open_page(visitor, site, "#/similar")
+    for typed, first in (
+        ("pandas-dev/pandas", "pandas-dev/pandas"),
+        ("kuberntes", "kubernetes/kubernetes"),
+        ("PANDAS", "pandas-dev/pandas"),
+        ("https://github.com/neovim/neovim/", "neovim/neovim"),
+        ("pandsa", "pandas-dev/pandas"),
+        ("scikit learn", "scikit-learn/scikit-learn"),
+        ("torvalds/linx", "torvalds/linux"),
+    ):
+        page.fill("#repository", typed)
+        assert options(page)[0] == first, typed
+
+
+def test_neighbours_of_a_repository_match_python(visitor: Any, site: str, reference: Reference):
+    page = open_page(visitor, site)
+    page.fill("#repository", "pandsa")
+    options(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('pandas-dev/pandas')")
+    page.wait_for_selector(".description")
+    results, row = read_results(page), reference.names.index("pandas-dev/pandas")
+    expected = reference.nearest(reference.vectors[row], 15, without=[row])
+    assert rows_of(reference, results) == expected
+    for result, other in zip(results, expected, strict=True):
+        assert result["cosine"] == reference.cosine(other, reference.vectors[row])
+        assert result["facts"] == [f"{reference.stars[other]:,} ★", *filter(None, [reference.languages[other]])]
+        assert result["about"] == reference.descriptions[other]
+    assert visitor.blocked_requests == []
+    assert page.errors == []
+    page.click("li.result h3 a")
+    page.wait_for_selector(f"h1:has-text('{results[0]['name']}')")
+    assert rows_of(reference, read_results(page)) == reference.nearest(
+        reference.vectors[expected[0]], 15, without=[expected[0]]
+    )
+
+
+def test_basket_adds_and_subtracts(visitor: Any, site: str, reference: Reference):
+    page = open_page(visitor, site, "#/similar?plus=rust-lang/rust")
+    read_results(page)
+    page.fill("#repository", "neovim/neovim")
+    options(page)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".basket li >> nth=1")
+    plus = [reference.names.index(name) for name in ("rust-lang/rust", "neovim/neovim")]
+    both = read_results(page)
+    assert rows_of(reference, both) == reference.nearest(reference.basket(plus, []), 15, without=plus)
+    assert both[0]["cosine"] == reference.cosine(rows_of(reference, both)[0], reference.basket(plus, []))
+    page.click("li.result >> nth=2 >> text=less of this")
+    page.wait_for_selector(".basket .subtracted")
+    minus = [rows_of(reference, both)[2]]
+    assert rows_of(reference, read_results(page)) == reference.nearest(
+        reference.basket(plus, minus), 15, without=plus + minus
+    )
+    page.click("li.result >> nth=0 >> text=add")
+    page.wait_for_selector(".basket li >> nth=3")
+    page.click("[aria-label='Put neovim/neovim back']")
+    wait_until(page, "document.querySelectorAll('.basket li').length === 3")
+    page.go_back()
+    wait_until(page, "document.querySelectorAll('.basket li').length === 4")
+
+
+def test_neighbours_are_filtered_by_language_and_stars(visitor: Any, site: str, reference: Reference):
+    page = open_page(visitor, site, "#/similar?plus=rust-lang/rust")
+    read_results(page)
+    row = reference.names.index("rust-lang/rust")
+    page.select_option("#similar-language", "Go")
+    page.select_option("#similar-stars", "30")
+    wait_until(page, "[...document.querySelectorAll('.result .facts')].every(f => f.textContent.includes('Go'))")
+    wait_until(page, "!document.querySelector('.results[aria-busy]')")
+    only = np.array([language == "Go" for language in reference.languages]) & (reference.stars >= 30)
+    assert rows_of(reference, read_results(page)) == reference.nearest(reference.vectors[row], 15, [row], only)
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"), [("pandas-dev/pandass", "pandas-dev/pandas"), ("someone/pandas", "pandas-dev/pandas")]
+)
+def test_unknown_name_gets_suggestions(visitor: Any, site: str, typed: str, nearest: str):
+    page = open_page(visitor, site, "#/similar")
+    page.wait_for_selector("text=Most starred in the data")
+    page.fill("#repository", typed)
+    page.press("#repository", "Enter")
+    page.wait_for_selector(f".unknown-name:has-text('{typed} is not among the 2,014 repositories known here.')")
+    page.click(f".unknown-name >> text='{nearest}'")
+    read_results(page)
+    assert page.url.endswith(f"#/similar?plus={nearest}")
+
+
+def test_names_are_searchable_before_the_download_whose_size_is_shown(visitor: Any, site: str, reference: Reference):
+    held: list[Any] = []
+    for large in ("vectors.*", "descriptions.*"):
+        visitor.context.route(f"**/data/{large}", lambda route: held.append(route))
+    page = open_page(visitor, site, "#/similar")
+    sizes = reference.model["files"]
+    first = (sizes["vectors.hi"]["bytes"] + sizes["descriptions.gz"]["bytes"]) / 1e6
+    assert f"The first answer downloads {first:.1f} MB" in page.inner_text(".size-note")
+    page.fill("#repository", "neovim")
+    assert options(page)[0] == "neovim/neovim"
+    assert held == [], "nothing is fetched before it is asked for"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('neovim/neovim')")
+    page.wait_for_selector(".similar .facts")
+    page.wait_for_timeout(100)
+    assert page.query_selector("li.result") is None
+    for _ in range(3):
+        for _ in range(200):
+            if held:
+                break
+            page.wait_for_timeout(10)
+        held.pop().continue_()
+    assert read_results(page)
+    page.wait_for_selector(".similar .lead:not(:empty)")
+
+
+def test_download_is_shown_before_its_first_byte_and_in_every_view(visitor: Any, site: str):
+    held: list[Any] = []
+    visitor.context.route("**/vectors.hi?*", lambda route: held.append(route))
+    page = open_page(visitor, site, "#/similar?plus=rust-lang/rust")
+    page.click(".download-prompt button")
+    page.wait_for_selector(".download:has-text('Downloading 0.3 MB of vectors')")
+    page.evaluate("() => { location.hash = '#/similar?plus=neovim/neovim' }")
+    page.wait_for_selector("h1:has-text('neovim/neovim')")
+    page.wait_for_selector(".download:has-text('Downloading 0.3 MB of vectors')")
+    wait_for_requests(page, held)
+    held[0].continue_()
+    assert read_results(page)
+    assert not page.is_visible(".download")
+    page.click("nav >> text=Repositories")
+    page.wait_for_selector(".size-note:has-text('nothing to download')")
+    assert len(held) == 1
+
+
+def test_back_restores_the_scroll_position(visitor: Any, site: str):
+    page = open_page(visitor, site, "#/similar?plus=rust-lang/rust")
+    read_results(page)
+    page.wait_for_selector("li.result .description")
+    page.click("text=Show all 50")
+    page.wait_for_selector("li.result >> nth=49")
+    page.locator("li.result >> nth=40").scroll_into_view_if_needed()
+    left = page.evaluate("() => scrollY")
+    assert left > 500
+    page.click("li.result >> nth=40 >> h3 a")
+    page.wait_for_selector("h1:not(:has-text('rust-lang/rust'))")
+    assert page.evaluate("() => scrollY") == 0, "a view that is new begins at its top"
+    read_results(page)
+    page.go_back()
+    page.wait_for_selector("h1:has-text('rust-lang/rust')")
+    wait_until(page, f"Math.abs(scrollY - {left}) < 2")
+    assert len(page.query_selector_all("li.result")) == 50
+    page.go_forward()
+    page.wait_for_selector("h1:not(:has-text('rust-lang/rust'))")
+    wait_until(page, "scrollY === 0")
+
+
+def test_vectors_loaded_before_the_names_wait_for_them(visitor: Any, site: str, reference: Reference):
+    names: list[Any] = []
+    vectors: list[Any] = []
+    visitor.context.route("**/names.gz?*", lambda route: names.append(route))
+    visitor.context.route("**/vectors.hi?*", lambda route: vectors.append(route))
+    page = open_page(visitor, site, f"#/dev/{reference.people['developers'][0]['login']}")
+    page.click(".download-prompt button")
+    page.wait_for_selector(".download:has-text('Downloading')")
+    wait_for_requests(page, vectors)
+    vectors[0].continue_()
+    page.wait_for_selector(".download", state="hidden")
+    names[0].continue_()
+    assert read_results(page)
+    assert page.errors == []
+
+
+def test_failed_descriptions_are_fetched_again(visitor: Any, site: str):
+    def refuse(route: Any) -> None:
+        route.abort()
+
+    visitor.context.route("**/descriptions.gz?*", refuse)
+    page = open_page(visitor, site, "#/similar?plus=rust-lang/rust")
+    read_results(page)
+    visitor.context.unroute("**/descriptions.gz?*", refuse)
+    page.click("li.result h3 a")
+    page.wait_for_selector("h1:not(:has-text('rust-lang/rust'))")
+    read_results(page)
+    page.wait_for_selector("li.result .description")
+
+
+def test_visitor_by_a_link_sees_the_download_size_first(visitor: Any, site: str, reference: Reference):
+    asked: list[str] = []
+    visitor.context.on("request", lambda request: asked.append(request.url))
+    for fragment in ("#/similar?plus=rust-lang/rust", f"#/dev/{reference.people['developers'][0]['login']}"):
+        page = open_page(visitor, site, fragment)
+        page.wait_for_selector(".download-prompt .size-note")
+        page.wait_for_timeout(100)
+        assert not [url for url in asked if "/vectors.hi" in url or "/descriptions" in url]
+        page.close()
+    page = open_page(visitor, site, fragment)
+    assert read_results(page)
+
+
+def test_repository_address_is_accepted_as_a_name(visitor: Any, site: str):
+    page = open_page(visitor, site, "#/similar?plus=https://github.com/Pandas-Dev/pandas.git")
+    assert read_results(page)
+    assert page.query_selector(".unknown-name") is None
+
+
+def test_no_empty_result_is_shown_before_the_search(visitor: Any, site: str):
+    page = open_page(visitor, site, "#/similar?plus=pandas-dev/pandas")
+    read_results(page)
+    page.wait_for_selector(".description")
+    page.evaluate(
+        """() => {
+            globalThis.notes = [];
+            const seen = () => document.querySelectorAll('.similar .hint').forEach(note => notes.push(note.textContent));
+            new MutationObserver(seen).observe(document.body, { childList: true, subtree: true, characterData: true });
+        }"""
+    )
+    page.click(".result h3 a")
+    page.wait_for_selector("h1:not(:has-text('pandas-dev/pandas'))")
+    read_results(page)
+    assert not [note for note in page.evaluate("() => notes") if "passes these filters" in note]
+
+
+def test_hostile_vocabulary_is_shown_as_text(visitor: Any, bundle_copy: Path, serve_folder: Any, reference: Reference):
+    import hashlib
+    import json
+
+    evil = '<img src=x onerror="hacked=1">/<b>x</b>,?&#'
+    data = bundle_copy / "data"
+    packed = gzip.compress("\n".join([evil, *reference.names[1:]]).encode(), mtime=0)
+    (data / "names.gz").write_bytes(packed)
+    model = json.loads((data / "model.json").read_text())
+    model["files"]["names.gz"] = {"bytes": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
+    (data / "model.json").write_text(json.dumps(model))
+    page = open_page(visitor, serve_folder(bundle_copy), "#/similar")
+    page.fill("#repository", "onerror")
+    assert options(page)[0] == evil
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("li.result")
+    assert page.inner_text("h1") == f"Like {evil}"
+    assert page.evaluate("typeof hacked") == "undefined"
+    assert page.query_selector("main img") is None
+    assert page.query_selector("main b") is None
+    page.goto(page.url.split("#")[0] + f"#/similar?plus={reference.names[-1]}")
+    page.wait_for_selector(".lead:has-text('onerror')")
+    assert page.query_selector("main img, main script") is None
+    assert page.evaluate("typeof hacked") == "undefined"
+    assert visitor.blocked_requests == []
