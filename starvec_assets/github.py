@@ -383,7 +383,8 @@ def _parse(kind: type[_T], content: Any, subject: str) -> _T:
     try:
         return adapter.validate_json(content) if isinstance(content, bytes) else adapter.validate_python(content)
     except ValidationError as error:
-        raise GitHubError(f"{subject} that the API documents ({format_validation_error(error)[:200].lstrip()})") from error
+        reason = format_validation_error(error)[:200].lstrip()
+        raise GitHubError(f"{subject} that the API documents ({reason})") from error
 
 
 def _path(url: str) -> str:

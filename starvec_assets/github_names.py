@@ -1,8 +1,8 @@
 """Logins and owner/name as GitHub has them; the page's own copy of the patterns is tested against these.
 
 GitHub gives 39 characters to a login and 100 to a repository's name. Since 2013 a login has single hyphens between
-letters and digits alone, but older ones begin or end in hyphens or have two in a row, and those of managed enterprises
-have an underscore. The patterns are RE2's as well, without anchors, and cannot match "." or "..", so that a name is
+letters and digits alone, but older ones end in hyphens or have two in a row, and those of managed enterprises have an
+underscore. The patterns are RE2's as well, without anchors, and cannot match "." or "..", so that a name is
 safe in a URL or a path.
 """
 
@@ -10,7 +10,7 @@ import re
 
 from starvec_assets.errors import StarvecError
 
-LOGIN = "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}"
+LOGIN = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 ACTOR_LOGIN = rf"{LOGIN}(?:\[bot\])?"  # of an event: GitHub Apps act, too
 REPOSITORY = rf"{LOGIN}/(?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-]|\.\.[A-Za-z0-9_.-])[A-Za-z0-9_.-]{{0,99}}"
 
@@ -30,7 +30,7 @@ def is_repository(text: str) -> bool:
 def check_login(text: str) -> str:
     """Return `text`; raises StarvecError if it cannot be a login."""
     if not is_login(text):
-        raise StarvecError(f"{text[:120]!r} is not a GitHub login: write the name alone, for example octocat")
+        raise StarvecError(f"{text[:120]!r} is no GitHub login: write the name alone, for example octocat")
     return text
 
 

@@ -1,12 +1,12 @@
 """Option and argument types of the commands, checked before Dagster or torch is imported."""
 
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.github_names import check_login
 from starvec_assets.ingest.calendar import FIRST_MONTH, last_whole_month, parse_months
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -40,9 +40,10 @@ class Login(click.ParamType):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return `value`; fail unless it can be a login."""
-        if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]{0,100}", value):
-            self.fail(f"{value[:80]!r} is no GitHub login: write the name alone, for example octocat", param, ctx)
-        return value
+        try:
+            return check_login(value)
+        except StarvecError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Months(click.ParamType):

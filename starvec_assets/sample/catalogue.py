@@ -1,11 +1,11 @@
 """The repositories of the sample: real ones, chosen and described by hand."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from importlib.resources import files
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.github_names import is_repository
 
 FILE = "repositories.tsv"
 MAGNITUDES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000)
@@ -29,7 +29,6 @@ RELATED = (
 )
 """Fields that the same people tend to follow; those of one line are related to each other."""
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}/[\w.-]{1,100}", re.ASCII)
 _COLUMNS = ("name", "language", "field", "topic", "stars", "description")
 
 
@@ -83,7 +82,7 @@ def _parse(line: str, number: int) -> SampleRepo:
         if not value or value != value.strip() or len(value) > 200:
             raise _error(number, f"{column} {value[:80]!r} is empty, longer than 200 characters or padded with blanks")
     name, language, field, topic, stars, description = parts
-    if not _NAME.fullmatch(name):
+    if not is_repository(name):
         raise _error(number, f"name {name!r} is not owner/name as GitHub writes it")
     if not stars.isdecimal() or int(stars) not in MAGNITUDES:
         raise _error(number, f"stars {stars!r} is none of {', '.join(map(str, MAGNITUDES))}")
