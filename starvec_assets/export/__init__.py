@@ -1,1 +1,1 @@
-"""What leaves the house: FP16 matrix, catalogue, index."""
+"""Exports of the vectors: FP16 matrix with search index, and the web page as a static site."""

@@ -1,15 +1,15 @@
-"""The page as a folder that any static host can serve: the sources in web/, the search core, and data/ for them.
+"""The page as a folder for any static host: the sources in web/, the compiled search core, and its data.
 
-data/model.json says what the other files of data/ are (bytes and SHA-256), what the vectors are of and how good they
-are; data/vectors.hi and .lo are the planes; names.gz, columns.gz and descriptions.gz the catalogue; people.json the
-axes of the radar, the quantile tables and the well-known developers. Equal inputs give equal bytes.
+data/model.json lists the other files of data/ (bytes and SHA-256), the origin of the vectors and their evaluation;
+vectors.hi and vectors.lo are the int8 and residual4 planes; names.gz, columns.gz and descriptions.gz the catalogue;
+people.json the probes, the quantile tables and the developers. Equal inputs give equal bytes.
 """
 
 import base64
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,26 +19,29 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.catalogue_columns import plain, write_columns
+from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
 from starvec_assets.export.quantization import write_planes
 from starvec_assets.files import sha256
+from starvec_assets.markdown import Metadata, markdown_table
 from starvec_assets.paths import PACKAGE
 from starvec_assets.profiles.probes import load_probes
-from starvec_assets.vectors import USER_VECTOR_RULE
+from starvec_assets.store import Artifact
+from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
 
 FORMAT = 1
 WEB = PACKAGE / "web"
 WASM = Path("engine/search.wasm")
 SERVED = {".html", ".css", ".js", ".svg", ".png", ".webmanifest"}
-"""What of web/ is served; the rest is what it is made from."""
+"""Suffixes of the files in web/ that are served; the others are sources of them."""
 SHELL_FILES = "const SHELL_FILES = [];"
 """Line of service-worker.js that is filled in with the files of the page."""
 
 
 @dataclass(frozen=True)
 class BundleInputs:
-    """Folders of the artifacts that the page shows."""
+    """Folders of the artifacts that the page is built from."""
 
     fp16_export: Path
     linear_probes: Path
@@ -51,25 +54,26 @@ class BundleInputs:
 
 @dataclass(frozen=True)
 class BundleSummary:
-    """`files`: bytes by path; `longest`: characters that descriptions were cut to."""
+    """`files`: bytes by path; `max_description_chars`: length that descriptions were cut to."""
 
     model: str
     n: int
     d: int
     files: dict[str, int]
-    longest: int
+    max_description_chars: int
 
-    def size(self, *parts: str) -> int:
-        """Bytes of the files whose path begins with one of `parts`."""
-        return sum(size for name, size in self.files.items() if name.startswith(parts))
+    def size(self, *prefixes: str) -> int:
+        """Return the bytes of the files whose path starts with one of `prefixes`."""
+        return sum(size for name, size in self.files.items() if name.startswith(prefixes))
 
 
 def build_bundle(
-    inputs: BundleInputs, wasm: bytes, made: Mapping[str, Any], out: Path, web: Path = WEB
+    inputs: BundleInputs, wasm: bytes, build_info: Mapping[str, Any], out: Path, web: Path = WEB
 ) -> BundleSummary:
-    """Fill the empty folder `out`. `wasm`: the compiled search core; `made`: what model.json says of how it came about.
+    """Write the page into the empty folder `out`.
 
-    Raises StarvecError when inputs do not fit together.
+    `wasm`: the compiled search core; `build_info`: versions and sources of the inputs, for model.json. Raises
+    StarvecError when inputs do not fit together.
     """
     data = out / "data"
     data.mkdir()
@@ -88,12 +92,12 @@ def build_bundle(
             "d": d,
             "files": {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in sorted(data.iterdir())},
             "languages": columns.languages,
-            "window": _window(inputs),
+            "window": _data_window(inputs),
             "evaluation": _evaluation(inputs.evaluation),
             "evaluated": _read_json(inputs.evaluation / "data.json"),
             "gate": _read_json(inputs.evaluation / "gates.json"),
             "user_rule": USER_VECTOR_RULE,
-            "made": dict(made),
+            "made": dict(build_info),
         },
     )
     _copy_sources(web, out)
@@ -101,15 +105,43 @@ def build_bundle(
     (out / WASM).write_bytes(wasm)
     _fill_shell_files(out)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
-    return BundleSummary(model, n, d, files, columns.longest)
+    return BundleSummary(model, n, d, files, columns.max_description_chars)
+
+
+def require_same_vectors(inputs: Iterable[Artifact], trained: Artifact) -> None:
+    """Raise StarvecError for an input that was made from other vectors than `trained`."""
+    for artifact in inputs:
+        _, content_hash = artifact.manifest.inputs.get("trained_embeddings", ("", trained.content_hash))
+        if content_hash != trained.content_hash:
+            raise StarvecError(
+                f"{artifact.asset} is of other vectors than trained_embeddings {trained.manifest.version}: "
+                "materialize it again"
+            )
+
+
+def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) -> Metadata:
+    """Return what the UI shows of web_bundle, written although the gate had these failures, if any."""
+    vectors = summary.size("data/vectors.")
+    other_data = summary.size("data/") - vectors
+    return {
+        "model": summary.model,
+        "vectors to the first search (MB)": summary.size("data/vectors.hi") / 1e6,
+        "vectors in all (MB)": vectors / 1e6,
+        "names, descriptions and people (MB)": other_data / 1e6,
+        "page itself (KB)": (summary.size("") - vectors - other_data) / 1e3,
+        "descriptions cut to (characters)": summary.max_description_chars,
+        "gate": "failed, overridden" if gate_failures else "passed",
+        "open it": "starvec serve, then http://127.0.0.1:8000/",
+        "files": markdown_table(["file", "bytes"], list(summary.files.items())),
+    }
 
 
 def _people(inputs: BundleInputs, d: int) -> dict[str, Any]:
-    """people.json: vectors as Base64 of little-endian float32 [d]."""
+    """Return the content of people.json, with vectors as Base64 of little-endian float32 [d]."""
     probes = load_probes(inputs.linear_probes)
     content = _read_json(inputs.linear_probes / "probes.json")
     developers = pq.read_table(inputs.developer_vectors / "developers.parquet").to_pylist()
-    vectors = np.load(inputs.developer_vectors / "vectors.npy", allow_pickle=False)
+    vectors = load_vectors(inputs.developer_vectors)
     if probes.weights.shape[1] != d or len(vectors) != len(developers) or (len(vectors) and vectors.shape[1] != d):
         raise StarvecError(
             f"linear_probes {probes.weights.shape} or developer_vectors {vectors.shape} are not of the {d} dimensions "
@@ -133,49 +165,44 @@ def _people(inputs: BundleInputs, d: int) -> dict[str, Any]:
         },
         "developers": [
             {
-                "login": person["login"],
-                "name": plain(person["name"]),
-                "stars_used": person["stars_used"],
+                "login": developer["login"],
+                "name": sanitize_line(developer["name"]),
+                "stars_used": developer["stars_used"],
                 "vector": _base64(vector),
             }
-            for person, vector in zip(developers, vectors, strict=True)
+            for developer, vector in zip(developers, vectors, strict=True)
         ],
     }
 
 
-def _window(inputs: BundleInputs) -> dict[str, Any]:
-    """The months that count, how whole they are, and what remained of them."""
+def _data_window(inputs: BundleInputs) -> dict[str, Any]:
+    """Return the months of the star log, their coverage, and the size of the corpus."""
     months = pq.read_table(inputs.star_log / "months.parquet")
     counts = ("stars", "hours_expected", "hours_ok", "hours_faulty", "hours_missing")
     if lacking := set(counts) - set(months.column_names):
         raise StarvecError(f"star_log is of an older starvec, without {', '.join(lacking)}: materialize it again")
-    heldout = np.load(inputs.user_buckets / "heldout_a_offsets.npy", allow_pickle=False)
-    offsets = np.load(inputs.user_buckets / "offsets.npy", allow_pickle=False)
+    corpus = Corpus.load(inputs.user_buckets)
     return {
         "first": pc.min(months["month"]).as_py(),
         "last": pc.max(months["month"]).as_py(),
         "months": len(months),
         **{name: int(pc.sum(months[name]).as_py()) for name in counts},
-        "users": len(offsets) - 1,
-        "users_heldout": len(heldout) - 1,
-        "stars_trained": int(offsets[-1]),
+        "users": len(corpus.lists),
+        "users_heldout": len(corpus.heldout_a),
+        "stars_trained": len(corpus.lists.items),
     }
 
 
 def _evaluation(folder: Path) -> dict[str, dict[str, dict[str, float | None]]]:
-    """System -> metric -> value with its 95 % interval, where it has one."""
+    """Return value and 95 % interval, or None, of each metric by system."""
     metrics, intervals = _read_json(folder / "metrics.json"), _read_json(folder / "intervals.json")
+
+    def score(system: str, metric: str, value: float) -> dict[str, float | None]:
+        low, high = intervals.get(system, {}).get(metric, (None, None))
+        return {"value": value, "low": low, "high": high}
+
     return {
-        system: {
-            metric: dict(
-                zip(
-                    ("value", "low", "high"),
-                    (value, *intervals.get(system, {}).get(metric, (None, None))),
-                    strict=True,
-                )
-            )
-            for metric, value in values.items()
-        }
+        system: {metric: score(system, metric, value) for metric, value in values.items()}
         for system, values in metrics.items()
     }
 
@@ -211,7 +238,7 @@ def _base64(vector: npt.NDArray[np.float32]) -> str:
 
 
 def _number(value: np.floating) -> float:
-    """The shortest decimal that reads back as the same float32."""
+    """Return the shortest decimal that parses as the same float32."""
     return float(np.format_float_positional(np.float32(value), unique=True))
 
 

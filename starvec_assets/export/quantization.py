@@ -1,12 +1,11 @@
-"""Unit vectors as two planes of integers: an int8 one that can be searched by itself, and four more bits a number.
+"""Vectors at 12 bits per component, in two planes: int8, which can be searched alone, and a 4-bit residual.
 
-Each row is scaled so that its largest number is 12 bits wide, v = round(x · 2039 / max|x|), and cut in two:
-v = 16 · hi + lo with hi in -127..127 and lo in -8..7. Scales are not kept: a direction needs none, and whoever reads
-the planes divides by the length of the row of integers. That is also what makes eight bits good enough: the error in
-the length, which costs more recall than all the rest, is gone.
+Each row is scaled such that its largest component has 12 bits, v = round(x · 2039 / max|x|), and split into
+v = 16 · int8 + residual4 with int8 in -127..127 and residual4 in -8..7. Scales are not stored: only directions matter,
+and readers divide by the norm of the integer row. That also makes eight bits accurate enough: it removes the error in
+the length, which would cost more recall than all other errors.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,65 +14,61 @@ import numpy.typing as npt
 from starvec_assets.errors import StarvecError
 from starvec_assets.vectors import Matrix, unit_rows
 
-_GREATEST = 2039
-"""16 · 127 + 7: the largest number that 12 bits, rounded to the nearest 16, leave within int8."""
-_BLOCK = 1 << 15
-_STEP = 16
+_MAX = 16 * 127 + 7  # the largest number whose nearest multiple of 16 is within int8
+_BLOCK_ROWS = 1 << 15
+_DIM_MULTIPLE = 16  # components that the page's search reads at a time
 
-Hi = npt.NDArray[np.int8]
-Lo = npt.NDArray[np.uint8]
+Int8 = npt.NDArray[np.int8]
+Residual4 = npt.NDArray[np.uint8]
 
 
-def encode(vectors: npt.NDArray[np.floating]) -> tuple[Hi, Lo]:
-    """The planes of `vectors` [n, d], d even: int8 [n, d], and uint8 [n, d/2].
+def encode(vectors: npt.NDArray[np.floating]) -> tuple[Int8, Residual4]:
+    """Return the planes of `vectors` [n, d], d even: int8 [n, d] and uint8 [n, d/2].
 
-    Byte j of a row of the second holds lo + 8 of column 2j in its low half and of column 2j + 1 in its high half. A
-    zero row becomes zeros.
+    Byte j of a residual row holds the residual + 8 of column 2j in its low half and of column 2j + 1 in its high half.
+    Zero rows stay zero.
     """
     exact = np.asarray(vectors, np.float64)
-    greatest = np.abs(exact).max(axis=1, keepdims=True)
-    whole = np.rint(exact * (_GREATEST / np.where(greatest > 0, greatest, 1))).astype(np.int16)
-    hi = (whole + 8) >> 4
-    lo = (whole - (hi << 4) + 8).astype(np.uint8)
-    return hi.astype(np.int8), lo[:, ::2] | lo[:, 1::2] << np.uint8(4)
+    largest = np.abs(exact).max(axis=1, keepdims=True)
+    scaled = np.rint(exact * (_MAX / np.where(largest > 0, largest, 1))).astype(np.int16)
+    int8 = (scaled + 8) >> 4
+    residual = (scaled - (int8 << 4) + 8).astype(np.uint8)
+    return int8.astype(np.int8), residual[:, ::2] | residual[:, 1::2] << np.uint8(4)
 
 
-def decode(hi: Hi, lo: Lo | None = None) -> Matrix:
-    """Unit rows float32 [n, d] of both planes, or of the first alone; a zero row stays zero."""
-    whole = hi.astype(np.float64)
-    if lo is not None:
-        whole *= 16
-        whole[:, ::2] += (lo & 15).astype(np.float64) - 8
-        whole[:, 1::2] += (lo >> 4).astype(np.float64) - 8
-    return unit_rows(whole)
+def decode(int8: Int8, residual4: Residual4 | None = None) -> Matrix:
+    """Return unit rows, float32 [n, d], from both planes or from the first alone; zero rows stay zero."""
+    scaled = int8.astype(np.float64)
+    if residual4 is not None:
+        scaled *= 16
+        scaled[:, ::2] += (residual4 & 15).astype(np.float64) - 8
+        scaled[:, 1::2] += (residual4 >> 4).astype(np.float64) - 8
+    return unit_rows(scaled)
 
 
-def write_planes(matrix: Path, n: int, hi: Path, lo: Path) -> int:
-    """Write the planes of `matrix`, little-endian float16 [n, d], row by row into the files `hi` and `lo`; returns d.
+def write_planes(matrix: Path, n: int, int8_path: Path, residual4_path: Path) -> int:
+    """Write the planes of the file `matrix`, little-endian float16 [n, d], row by row; return d.
 
-    Raises StarvecError when the file is of another length, or d is no multiple of 16, as the page reads them.
+    Raises StarvecError when the file has another length, or d is not a multiple of 16, as the page needs it.
     """
     d, rest = divmod(matrix.stat().st_size, 2 * n)
     if rest or not d:
         raise StarvecError(
             f"{matrix.name} has {matrix.stat().st_size:,} bytes, which is not {n:,} rows: materialize fp16_export again"
         )
-    if d % _STEP:
+    if d % _DIM_MULTIPLE:
         raise StarvecError(
-            f"the page needs dimensions in multiples of {_STEP}, the vectors have {d}: set trained_embeddings.dim"
+            f"the page needs a multiple of {_DIM_MULTIPLE} dimensions, the vectors have {d}: set trained_embeddings.dim"
         )
-    with hi.open("wb") as first, lo.open("wb") as second:
-        for block in _blocks(np.memmap(matrix, "<f2", "r", shape=(n, d))):
-            for plane, file in zip(encode(block), (first, second), strict=True):
-                file.write(plane.tobytes())
+    rows = np.memmap(matrix, "<f2", "r", shape=(n, d))
+    with int8_path.open("wb") as int8_file, residual4_path.open("wb") as residual4_file:
+        for start in range(0, n, _BLOCK_ROWS):
+            int8, residual4 = encode(rows[start : start + _BLOCK_ROWS])
+            int8_file.write(int8.tobytes())
+            residual4_file.write(residual4.tobytes())
     return d
 
 
-def read_planes(hi: Path, lo: Path, n: int) -> tuple[Hi, Lo]:
-    """What `write_planes` wrote: int8 [n, d], uint8 [n, d/2]."""
-    return np.fromfile(hi, np.int8).reshape(n, -1), np.fromfile(lo, np.uint8).reshape(n, -1)
-
-
-def _blocks(matrix: npt.NDArray[np.float16]) -> Iterator[npt.NDArray[np.float16]]:
-    for start in range(0, len(matrix), _BLOCK):
-        yield matrix[start : start + _BLOCK]
+def read_planes(int8_path: Path, residual4_path: Path, n: int) -> tuple[Int8, Residual4]:
+    """Read the planes that `write_planes` wrote: int8 [n, d], uint8 [n, d/2]."""
+    return np.fromfile(int8_path, np.int8).reshape(n, -1), np.fromfile(residual4_path, np.uint8).reshape(n, -1)

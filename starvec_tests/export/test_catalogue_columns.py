@@ -1,4 +1,4 @@
-"""What the page says about repositories: whole where there is room, harmless always."""
+"""The page's catalogue: column contents, shortened descriptions, sanitized text."""
 
 import gzip
 from pathlib import Path
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.catalogue_columns import plain, write_columns
+from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
 
 N = 400
 
@@ -45,28 +45,28 @@ def test_columns_hold_numbers_in_vocabulary_order(repos: pa.Table, tmp_path: Pat
 
 
 def test_descriptions_are_whole_where_they_fit(repos: pa.Table, tmp_path: Path):
-    assert write_columns(repos, tmp_path).longest == 350
+    assert write_columns(repos, tmp_path).max_description_chars == 350
     assert lines(tmp_path / "descriptions.gz") == [text or "" for text in repos["description"].to_pylist()]
 
 
-def test_descriptions_are_cut_until_all_fits(repos: pa.Table, tmp_path: Path):
+def test_descriptions_are_shortened_until_all_columns_fit(repos: pa.Table, tmp_path: Path):
     write_columns(repos, tmp_path)
-    whole = sum(p.stat().st_size for p in tmp_path.iterdir())
-    summary = write_columns(repos, tmp_path, budget=whole * 2 // 3)
-    assert sum(p.stat().st_size for p in tmp_path.iterdir()) <= whole * 2 // 3
+    total = sum(p.stat().st_size for p in tmp_path.iterdir())
+    summary = write_columns(repos, tmp_path, max_bytes=total * 2 // 3)
+    assert sum(p.stat().st_size for p in tmp_path.iterdir()) <= total * 2 // 3
     cut = lines(tmp_path / "descriptions.gz")
     assert len(cut) == N
-    assert max(map(len, cut)) <= summary.longest < 350
+    assert max(map(len, cut)) <= summary.max_description_chars < 350
     assert cut[1].endswith("…")
 
 
-def test_a_vocabulary_that_cannot_fit_is_refused(repos: pa.Table, tmp_path: Path):
-    with pytest.raises(StarvecError, match=r"names and descriptions of 400 .*lower user_buckets\.vocabulary"):
-        write_columns(repos, tmp_path, budget=100)
+def test_a_vocabulary_that_cannot_fit_is_an_error(repos: pa.Table, tmp_path: Path):
+    with pytest.raises(StarvecError, match=r"400 .*lower user_buckets\.vocabulary"):
+        write_columns(repos, tmp_path, max_bytes=100)
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("two\nlines\tand\r\na tab", "two lines and a tab"),
         ("\x00\x1b[31mred\x7f", "[31mred"),
@@ -77,8 +77,8 @@ def test_a_vocabulary_that_cannot_fit_is_refused(repos: pa.Table, tmp_path: Path
         ("👩‍👩‍👧 family", "👩‍👩‍👧 family"),
     ],
 )
-def test_a_text_becomes_one_harmless_line(text: str, shown: str):
-    assert plain(text) == shown
+def test_text_is_sanitized_to_one_line(text: str, expected: str):
+    assert sanitize_line(text) == expected
 
 
 def test_equal_rows_give_equal_bytes(repos: pa.Table, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Twelve bits a number: close enough to the vectors, by parts that fit together."""
+"""Quantization: rounding error, recall of the planes, file format."""
 
 from pathlib import Path
 
@@ -25,48 +25,48 @@ def vectors() -> Matrix:
 
 @settings(max_examples=60, deadline=None)
 @given(arrays(np.float32, (3, 16), elements=st.floats(-1e3, 1e3, width=32)))
-def test_a_row_comes_back_within_half_a_step(rows: Matrix):
-    hi, lo = encode(rows)
-    assert np.abs(hi.astype(int)).max() <= 127
-    whole = np.zeros(rows.shape)
-    whole[:, ::2], whole[:, 1::2] = (lo & 15).astype(int) - 8, (lo >> 4).astype(int) - 8
-    whole += 16 * hi.astype(int)
+def test_rounding_error_is_at_most_half_a_step(rows: Matrix):
+    int8, residual4 = encode(rows)
+    assert np.abs(int8.astype(int)).max() <= 127
+    scaled = np.zeros(rows.shape)
+    scaled[:, ::2], scaled[:, 1::2] = (residual4 & 15).astype(int) - 8, (residual4 >> 4).astype(int) - 8
+    scaled += 16 * int8.astype(int)
     exact = rows.astype(np.float64)
-    greatest = np.abs(exact).max(axis=1, keepdims=True)
-    expected = exact * (2039 / np.where(greatest > 0, greatest, 1))
-    assert np.abs(whole - expected).max() <= 0.5 + 1e-9
-    np.testing.assert_array_equal(decode(hi, lo), unit_rows(whole))
+    largest = np.abs(exact).max(axis=1, keepdims=True)
+    expected = exact * (2039 / np.where(largest > 0, largest, 1))
+    assert np.abs(scaled - expected).max() <= 0.5 + 1e-9
+    np.testing.assert_array_equal(decode(int8, residual4), unit_rows(scaled))
 
 
 def test_a_zero_row_stays_zero():
-    hi, lo = encode(np.zeros((2, 16), np.float32))
-    assert not decode(hi).any()
-    assert not decode(hi, lo).any()
+    int8, residual4 = encode(np.zeros((2, 16), np.float32))
+    assert not decode(int8).any()
+    assert not decode(int8, residual4).any()
 
 
 def recall(vectors: Matrix, stored: Matrix, k: int = 50) -> float:
-    """Share of the true `k` nearest of 200 rows that `stored` finds, too."""
+    """Return the share of the exact `k` nearest of 200 rows that `stored` finds."""
     queries = vectors[:200]
     true, found = (np.argsort(-(queries @ matrix.T), axis=1)[:, :k] for matrix in (vectors, stored))
     return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(true, found, strict=True)]))
 
 
-def test_eight_bits_find_nearly_all_and_twelve_all_but_ties(vectors: Matrix):
-    hi, lo = encode(vectors)
-    assert recall(vectors, decode(hi)) >= 0.98
-    assert recall(vectors, decode(hi, lo)) >= 0.998
-    assert np.einsum("ij,ij->i", vectors, decode(hi, lo)).min() > 0.99999
+def test_recall_of_eight_and_twelve_bits(vectors: Matrix):
+    int8, residual4 = encode(vectors)
+    assert recall(vectors, decode(int8)) >= 0.98
+    assert recall(vectors, decode(int8, residual4)) >= 0.998
+    assert np.einsum("ij,ij->i", vectors, decode(int8, residual4)).min() > 0.99999
 
 
-def test_the_best_fifty_are_among_the_two_hundred_that_eight_bits_propose(vectors: Matrix):
+def test_the_nearest_fifty_are_among_two_hundred_candidates_of_eight_bits(vectors: Matrix):
     rough = decode(encode(vectors)[0])
     for query in vectors[:200]:
-        proposed = np.argsort(-(rough @ query))[:200]
-        assert set(np.argsort(-(vectors @ query))[:50]) <= set(proposed)
+        candidates = np.argsort(-(rough @ query))[:200]
+        assert set(np.argsort(-(vectors @ query))[:50]) <= set(candidates)
 
 
-def test_files_hold_the_planes_row_by_row(vectors: Matrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("starvec_assets.export.quantization._BLOCK", 1_000)
+def test_files_hold_the_planes_of_all_blocks(vectors: Matrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("starvec_assets.export.quantization._BLOCK_ROWS", 1_000)
     half = vectors.astype("<f2")
     half.tofile(tmp_path / "matrix")
     assert write_planes(tmp_path / "matrix", len(vectors), tmp_path / "hi", tmp_path / "lo") == 64
@@ -79,11 +79,11 @@ def test_files_hold_the_planes_row_by_row(vectors: Matrix, tmp_path: Path, monke
 @pytest.mark.parametrize(
     ("numbers", "n", "message"),
     [
-        (33, 2, r"matrix has 66 bytes, which is not 2 rows: materialize fp16_export again"),
-        (24, 1, r"multiples of 16, the vectors have 24: set trained_embeddings.dim"),
+        (33, 2, r"66 bytes, which is not 2 rows"),
+        (24, 1, r"multiple of 16 dimensions, the vectors have 24"),
     ],
 )
-def test_a_matrix_of_another_shape_is_refused(numbers: int, n: int, message: str, tmp_path: Path):
+def test_a_matrix_of_another_shape_is_an_error(numbers: int, n: int, message: str, tmp_path: Path):
     np.zeros(numbers, "<f2").tofile(tmp_path / "matrix")
     with pytest.raises(StarvecError, match=message):
         write_planes(tmp_path / "matrix", n, tmp_path / "hi", tmp_path / "lo")
