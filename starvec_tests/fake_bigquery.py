@@ -1,6 +1,6 @@
-"""BigQuery's REST API as far as the real client asks for it: the very SQL, put into DuckDB's words, over events.
+"""A server with the part of BigQuery's REST API that the real client uses; queries are transpiled to DuckDB.
 
-Credentials are a service account's, whose token comes from here as well; tables have the columns of GH Archive's.
+It also issues the token of the service account; tables have the columns of GH Archive's.
 """
 
 import json
@@ -40,14 +40,14 @@ TABLE = """(suffix VARCHAR, type VARCHAR, public BOOLEAN, payload VARCHAR,
     created_at TIMESTAMPTZ, id VARCHAR)"""
 
 
-class Refused(Exception):
+class ApiError(Exception):
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(message)
         self.code, self.reason = code, reason
 
 
 class FakeBigQuery:
-    """`refuse` makes every query fail that way; `asked` are the bodies of all jobs."""
+    """`error` makes every query fail with it; `job_requests` are the bodies of all requests for a job."""
 
     def __init__(self, folder: Path) -> None:
         self.db = duckdb.connect()
@@ -55,18 +55,18 @@ class FakeBigQuery:
         for kind in ("month", "day"):
             self.db.execute(f"CREATE TABLE {kind}_tables {TABLE}")
         self.jobs: dict[str, dict[str, Any]] = {}
-        self.asked: list[dict[str, Any]] = []
+        self.job_requests: list[dict[str, Any]] = []
         self.pages: list[int] = []
-        self.refuse: Refused | None = None
+        self.error: ApiError | None = None
         self.lock = threading.Lock()
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                fake.answer(self, None)
+                fake.respond(self, None)
 
             def do_POST(self) -> None:
-                fake.answer(self, self.rfile.read(int(self.headers["Content-Length"])))
+                fake.respond(self, self.rfile.read(int(self.headers["Content-Length"])))
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -101,7 +101,7 @@ class FakeBigQuery:
         self.db.close()
 
     def load(self, table: str, events: Iterable[dict[str, Any]]) -> None:
-        """Put events into month.YYYYMM or day.YYYYMMDD, as far as the columns can hold them."""
+        """Insert events into month.YYYYMM or day.YYYYMMDD."""
         kind, _, name = table.partition(".")
         rows = [
             {
@@ -133,14 +133,17 @@ class FakeBigQuery:
         self.db.execute(f"INSERT INTO {kind}_tables BY NAME SELECT * FROM loaded")
         del loaded
 
-    def answer(self, handler: BaseHTTPRequestHandler, body: bytes | None) -> None:
+    def respond(self, handler: BaseHTTPRequestHandler, body: bytes | None) -> None:
         url = urlparse(handler.path)
         options = {name: values[0] for name, values in parse_qs(url.query).items()}
         try:
             code, result = 200, self._result(url.path, options, body)
-        except Refused as refused:
-            error = {"reason": refused.reason, "message": str(refused)}
-            code, result = refused.code, {"error": {"code": refused.code, "message": str(refused), "errors": [error]}}
+        except ApiError as api_error:
+            error = {"reason": api_error.reason, "message": str(api_error)}
+            code, result = (
+                api_error.code,
+                {"error": {"code": api_error.code, "message": str(api_error), "errors": [error]}},
+            )
         data = json.dumps(result).encode()
         handler.send_response(code)
         handler.send_header("Content-Type", "application/json")
@@ -167,33 +170,33 @@ class FakeBigQuery:
                 at = {"projectId": project, "datasetId": kind}
                 tables = [{"tableReference": at | {"tableId": f"20{name}"}, "type": "TABLE"} for (name,) in names]
                 return {"tables": tables, "totalItems": len(tables)}
-        raise Refused(404, "notFound", f"Not found: {path}")
+        raise ApiError(404, "notFound", f"Not found: {path}")
 
     def _insert(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append(body)
-        if self.refuse:
-            raise self.refuse
+        self.job_requests.append(body)
+        if self.error:
+            raise self.error
         config = body["configuration"]
         sql = config["query"]["query"]
         size = self._bytes(sql)
         job_id = body.get("jobReference", {}).get("jobId", f"job{len(self.jobs)}")
         if job_id in self.jobs:
-            raise Refused(409, "duplicate", f"Already Exists: Job {job_id}")
+            raise ApiError(409, "duplicate", f"Already Exists: Job {job_id}")
         at = {"projectId": project, "jobId": job_id, "location": "US"}
         table = {"projectId": project, "datasetId": "_anonymous", "tableId": job_id}
         limit = int(config["query"].get("maximumBytesBilled", 1 << 62))
         status: dict[str, Any] = {"state": "DONE"}
-        found, dry = pa.table({}), config.get("dryRun", False)
-        statement = _parsed(sql)
+        result, dry = pa.table({}), config.get("dryRun", False)
+        statement = _parse(sql)
         if size > limit:
             message = f"Query exceeded limit for bytes billed: {limit}. {size} or higher required."
             status["errorResult"] = {"reason": "bytesBilledLimitExceeded", "message": message}
             status["errors"] = [status["errorResult"]]
         else:
             query = statement.this if isinstance(statement, exp.Export) else statement
-            found = self._run(query, dry)
+            result = self._run(query, dry)
             if isinstance(statement, exp.Export) and not dry:
-                _export(statement, found)
+                _export(statement, result)
         resource = {
             "kind": "bigquery#job",
             "id": f"{project}:US.{job_id}",
@@ -210,7 +213,7 @@ class FakeBigQuery:
                 },
             },
         }
-        self.jobs[job_id] = {"resource": resource, "at": at, "found": found}
+        self.jobs[job_id] = {"resource": resource, "at": at, "result": result}
         return resource
 
     def _run(self, query: exp.Expression, dry: bool) -> pa.Table:
@@ -221,10 +224,10 @@ class FakeBigQuery:
         try:
             return self.db.sql(f"EXPLAIN {sql}" if dry else sql).to_arrow_table()
         except duckdb.Error as error:
-            raise Refused(400, "invalidQuery", f"{error}\n{sql}") from error
+            raise ApiError(400, "invalidQuery", f"{error}\n{sql}") from error
 
     def _bytes(self, sql: str) -> int:
-        """Of the tables that the suffixes name, the columns that the query names: what BigQuery bills."""
+        """Return the size of the columns that the query names in the tables that it names: what BigQuery bills."""
         total = 0
         for kind, suffixes in re.findall(r"\.(month|day)\.20\*` WHERE _TABLE_SUFFIX IN \(([^)]*)\)", sql):
             sizes = [
@@ -238,37 +241,37 @@ class FakeBigQuery:
         return total
 
     def _rows(self, job: dict[str, Any], options: dict[str, str]) -> dict[str, Any]:
-        found, start = job["found"], int(options.get("pageToken", options.get("startIndex", "0")))
+        result, start = job["result"], int(options.get("pageToken", options.get("startIndex", "0")))
         error = job["resource"]["status"].get("errorResult")
         if error:
-            raise Refused(400, error["reason"], error["message"])
+            raise ApiError(400, error["reason"], error["message"])
         count = min(int(options.get("maxResults", 1000)), 1000)
         self.pages.append(count)
         # BigQuery has no null lists
-        repeated = [pa.types.is_list(field.type) for field in found.schema]
+        repeated = [pa.types.is_list(field.type) for field in result.schema]
         rows = [
             {"f": [{"v": _cell([] if many and x is None else x)} for x, many in zip(row, repeated, strict=True)]}
-            for row in zip(*(column.to_pylist() for column in found.slice(start, count).columns), strict=True)
+            for row in zip(*(column.to_pylist() for column in result.slice(start, count).columns), strict=True)
         ]
         answer: dict[str, Any] = {
             "kind": "bigquery#queryResponse",
             "jobReference": job["at"],
             "jobComplete": True,
-            "totalRows": str(len(found)),
-            "schema": {"fields": [_field(f) for f in found.schema]},
+            "totalRows": str(len(result)),
+            "schema": {"fields": [_field(f) for f in result.schema]},
         }
         if count:
             answer["rows"] = rows
-        if count and start + count < len(found):
+        if count and start + count < len(result):
             answer["pageToken"] = str(start + count)
         return answer
 
 
-def _parsed(sql: str) -> exp.Expression:
+def _parse(sql: str) -> exp.Expression:
     try:
         return sqlglot.parse_one(sql, read="bigquery")
     except sqlglot.ParseError as error:
-        raise Refused(400, "invalidQuery", f"Syntax error: {error}") from error
+        raise ApiError(400, "invalidQuery", f"Syntax error: {error}") from error
 
 
 def _field(field: pa.Field) -> dict[str, str]:
@@ -292,12 +295,12 @@ def _cell(value: Any) -> Any:
     return None if value is None else str(value)
 
 
-def _export(statement: exp.Export, found: pa.Table) -> None:
-    """Two files where the URI has its star, as BigQuery writes as many as it likes."""
+def _export(statement: exp.Export, result: pa.Table) -> None:
+    """Write two files in place of the URI's star: BigQuery may write any number."""
     options = statement.args["options"]
     [uri] = [p.args["value"].this for p in options.expressions if p.this and getattr(p.this, "name", "") == "uri"]
-    half = len(found) // 2
-    for nth, rows in enumerate((found.slice(0, half), found.slice(half))):
+    half = len(result) // 2
+    for nth, rows in enumerate((result.slice(0, half), result.slice(half))):
         path = uri.replace("*", f"{nth:012}")
         files, name = fsspec.core.url_to_fs(path)
         files.makedirs(name.rsplit("/", 1)[0], exist_ok=True)

@@ -105,9 +105,9 @@ def test_one_query_reads_all_months_without_payload(
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    before = len(fake_bigquery.asked)
+    before = len(fake_bigquery.job_requests)
     build_in_bigquery(client(), MONTHS, catalogue, out, SMALL)
-    queries = [body["configuration"]["query"]["query"] for body in fake_bigquery.asked[before:]]
+    queries = [body["configuration"]["query"]["query"] for body in fake_bigquery.job_requests[before:]]
     assert len(queries) == 2  # a dry run and the run
     assert "'2401', '2402'" in queries[0]
     assert "payload" not in queries[0]

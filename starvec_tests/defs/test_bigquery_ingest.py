@@ -11,11 +11,11 @@ from typing import Any
 import dagster as dg
 import pytest
 from fake_bigquery import FakeBigQuery
+from graph import materialize
 
 from starvec_assets.definitions import defs
 from starvec_assets.defs.corpus import user_buckets
-from starvec_assets.defs.ingest import raw_stars_and_repos
-from starvec_assets.defs.log import repo_catalog, star_log
+from starvec_assets.defs.ingest import raw_stars_and_repos, repo_catalog, star_log
 from starvec_assets.defs.resources import from_environment
 from starvec_assets.store import ArtifactStore
 
@@ -62,10 +62,10 @@ def test_a_range_of_months_is_one_query_and_each_month_an_artifact(fake_bigquery
         fake_bigquery.load(f"month.{month.replace('-', '')}", stars(month))
     result = ingest(RANGE, {})
     assert result.success
-    assert [body["configuration"]["dryRun"] for body in fake_bigquery.asked if "dryRun" in body["configuration"]] == [
-        True
-    ]
-    assert len(fake_bigquery.asked) == 2
+    assert [
+        body["configuration"]["dryRun"] for body in fake_bigquery.job_requests if "dryRun" in body["configuration"]
+    ] == [True]
+    assert len(fake_bigquery.job_requests) == 2
     store = ArtifactStore(home / "artifacts")
     for month in MONTHS:
         artifact = store.latest(f"raw_stars/{month}")
@@ -107,7 +107,7 @@ def test_the_cap_of_the_deployment_stops_a_run_before_it_costs(fake_bigquery: Fa
     result = ingest(RANGE, {"STARVEC_BIGQUERY_MAX_GIB": "0.000001"})
     [failure] = [e.step_failure_data for e in result.all_events if e.is_step_failure]
     assert "nothing is billed" in str(failure.user_failure_data.description)
-    assert len(fake_bigquery.asked) == 1
+    assert len(fake_bigquery.job_requests) == 1
 
 
 def test_the_corpus_can_be_made_where_the_stars_are(fake_bigquery: FakeBigQuery, home: Path):
@@ -122,11 +122,14 @@ def test_the_corpus_can_be_made_where_the_stars_are(fake_bigquery: FakeBigQuery,
         "min_users": 1,
     }
     pushed = least | {"heldout_share": 0.3, "engine": "bigquery", "months": "2024-01..2024-02"}
-    result = dg.materialize(
-        [raw_stars_and_repos, star_log, repo_catalog, user_buckets],
+    result = materialize(
+        raw_stars_and_repos,
+        star_log,
+        repo_catalog,
+        user_buckets,
+        config={"user_buckets": pushed},
         resources=from_environment({"STARVEC_SOURCE": "bigquery"}),
         partition_key=MONTHS[1],
-        run_config={"ops": {"user_buckets": {"config": pushed}}},
     )
     metadata = result.asset_materializations_for_node("user_buckets")[0].metadata
     assert metadata["months of the query"].value == 2

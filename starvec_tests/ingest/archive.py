@@ -106,7 +106,7 @@ def creation(repo: int, name: str, description: str | None) -> Json:
     return event("CreateEvent", payload | {"pusher_type": "user"}, repo=repo, name=name)
 
 
-def line(what: Json | str | bytes, spaced: bool = False) -> bytes:
+def json_line(what: Json | str | bytes, spaced: bool = False) -> bytes:
     if isinstance(what, bytes):
         return what
     if isinstance(what, str):
@@ -115,15 +115,15 @@ def line(what: Json | str | bytes, spaced: bool = False) -> bytes:
     return json.dumps(what, separators=separators, ensure_ascii=False).encode()
 
 
-def file_of(folder: Path, hour: datetime) -> Path:
+def hour_file(folder: Path, hour: datetime) -> Path:
     return folder / f"{hour:%Y-%m-%d}-{hour.hour}.json.gz"
 
 
-def packed(lines: Iterable[Json | str | bytes]) -> bytes:
-    return gzip.compress(b"".join(line(x) + b"\n" for x in lines), 4, mtime=0)
+def gzip_lines(lines: Iterable[Json | str | bytes]) -> bytes:
+    return gzip.compress(b"".join(json_line(x) + b"\n" for x in lines), 4, mtime=0)
 
 
-def some_hours(folder: Path, hours: int, lines: int = 30, seed: int = 0) -> None:
+def write_hour_files(folder: Path, hours: int, lines: int = 30, seed: int = 0) -> None:
     """Ordinary hours: stars of 40 people and 25 repositories, pushes, pull requests, forks, a rename in the middle."""
     folder.mkdir(exist_ok=True)
     for h in range(hours):
@@ -137,10 +137,10 @@ def some_hours(folder: Path, hours: int, lines: int = 30, seed: int = 0) -> None
             if i % 3 == 0:
                 events += [push(when), pull_request(repo, name, f"What {repo} does, hour {h}", "Python", h)]
                 events += [fork(repo, name, "forked", None), creation(repo, name, None)]
-        file_of(folder, at).write_bytes(packed(events))
+        hour_file(folder, at).write_bytes(gzip_lines(events))
 
 
-def text_of(path: Path) -> bytes:
+def gunzip_text(path: Path) -> bytes:
     """What gunzip gives of a file, as far as it goes."""
     data, out = path.read_bytes(), b""
     while data:
@@ -153,7 +153,7 @@ def text_of(path: Path) -> bytes:
     return out
 
 
-def stars_in(text: bytes, whole: bool = True) -> list[tuple[int, str, int, str, str]]:
+def parse_stars(text: bytes, whole: bool = True) -> list[tuple[int, str, int, str, str]]:
     """The stars of an hour's text: user_id, login, repo_id, name, created_at."""
     found = []
     for row in text.split(b"\n") if whole else text.split(b"\n")[:-1]:
@@ -170,12 +170,12 @@ def stars_in(text: bytes, whole: bool = True) -> list[tuple[int, str, int, str, 
     return found
 
 
-def month_of(folder: Path) -> list[tuple[int, str, int, str, str]]:
+def expected_stars(folder: Path) -> list[tuple[int, str, int, str, str]]:
     """The stars a folder of hour files should give, of each user and repository the first, in the order of the file."""
     first: dict[tuple[int, int], tuple[int, str, int, str, str]] = {}
     for path in folder.glob("*.json.gz"):
-        text = text_of(path)
-        for row in stars_in(text, whole=text.endswith(b"\n")):
+        text = gunzip_text(path)
+        for row in parse_stars(text, whole=text.endswith(b"\n")):
             key = row[0], row[2]
             if key not in first or (row[4], row[3]) < (first[key][4], first[key][3]):
                 first[key] = row

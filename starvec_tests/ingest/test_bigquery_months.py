@@ -1,4 +1,4 @@
-"""BigQuery's tables and hour files of the same events give the same months, byte for byte."""
+"""Tables in BigQuery and hour files of the same events give the same months, byte for byte."""
 
 import json
 from collections.abc import Iterator
@@ -11,52 +11,63 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from archive import MONTH, START, creation, file_of, fork, packed, pull_request, some_hours, star, text_of
-from fake_bigquery import FakeBigQuery, Refused
+from archive import (
+    MONTH,
+    START,
+    creation,
+    fork,
+    gunzip_text,
+    gzip_lines,
+    hour_file,
+    pull_request,
+    star,
+    write_hour_files,
+)
+from fake_bigquery import ApiError, FakeBigQuery
 from google.cloud import bigquery
 from test_build_month import ingest
 
 from starvec_assets.bigquery import BigQuery, BigQuerySettings, CapExceeded
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import sha256
-from starvec_assets.ingest import bigquery_months as tables
+from starvec_assets.ingest import bigquery_months
 from starvec_assets.ingest.bigquery_months import read_months
 from starvec_assets.ingest.build_month import MonthSummary, finish_month
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Hour files with faults of every kind in their events, each of which happened in the hour of its file."""
+    """Hour files with invalid events of every kind, each created in the hour of its file."""
     folder = tmp_path / "hours"
-    some_hours(folder, 30)
+    write_hour_files(folder, 30)
     late = START + timedelta(hours=30)
     odd = [star(1, 5), star(2, 5, name="a/other"), star(2, 5, name="a/b"), star(3, 5, name="nowhere")]
     odd += [star(10**18, 6), star(4, 7) | {"payload": {"action": "stopped"}}, star(5, 8) | {"actor": {"id": 5}}]
     odd += [pull_request(9, "o/n", 'Fünf \\ "Wörter" \n', "C++"), fork(10, "o/f", None, "Go")]
     odd += [creation(11, "o/c", "x" * 3000), creation(11, "o/c", "later: not taken"), creation(12, "o/d", None)]
-    file_of(folder, late).write_bytes(packed(odd))
+    hour_file(folder, late).write_bytes(gzip_lines(odd))
     for h in range(31):
         hour = START + timedelta(hours=h)
-        path = file_of(folder, hour)
-        events = [json.loads(line) for line in text_of(path).splitlines()]
+        path = hour_file(folder, hour)
+        events = [json.loads(line) for line in gunzip_text(path).splitlines()]
         begin = f"{hour:%Y-%m-%dT%H}"
         at = {"created_at": f"{begin}:30:00Z"}
-        path.write_bytes(packed(e if e["created_at"].startswith(begin) else e | at for e in events))
+        path.write_bytes(gzip_lines(e if e["created_at"].startswith(begin) else e | at for e in events))
     return folder
 
 
 def events_of(folder: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(folder.glob("*.json.gz")):
-        yield from map(json.loads, text_of(path).splitlines())
+        yield from map(json.loads, gunzip_text(path).splitlines())
 
 
 def from_tables(to: Path, months: tuple[str, ...] = (MONTH,), facts: bool = True, **settings: Any) -> MonthSummary:
-    """The first of the months, as BigQuery has it."""
-    parts = to / "parts"
-    parts.mkdir(parents=True)
-    read, _ = read_months(BigQuery(bigquery.Client(), BigQuerySettings(**settings)), months, parts, facts, 500)
+    """Build the first of the months from BigQuery."""
+    folder = to / "parts"
+    folder.mkdir(parents=True)
+    parts, _ = read_months(BigQuery(bigquery.Client(), BigQuerySettings(**settings)), months, folder, facts, 500)
     with duckdb.connect() as connection:
-        return finish_month(connection, months[0], *read[months[0]], to, to, 0.0)
+        return finish_month(connection, months[0], *parts[months[0]], to, to, 0.0)
 
 
 def hashes(folder: Path) -> list[str]:
@@ -65,12 +76,11 @@ def hashes(folder: Path) -> list[str]:
 
 def test_folder_and_bigquery_give_identical_tables(fake_bigquery: FakeBigQuery, folder: Path, tmp_path: Path) -> None:
     fake_bigquery.load("month.202401", events_of(folder))
-    here = ingest(folder, tmp_path / "folder", 31)
-    there = from_tables(tmp_path / "tables")
+    local = ingest(folder, tmp_path / "folder", 31)
+    remote = from_tables(tmp_path / "tables")
     assert hashes(tmp_path / "tables") == hashes(tmp_path / "folder")
-    assert (there.stars, there.users, there.repositories) == (here.stars, here.users, here.repositories)
-    assert there.events == here.events
-    assert there.rejected == here.rejected
+    assert (remote.stars, remote.users, remote.repositories) == (local.stars, local.users, local.repositories)
+    assert (remote.events, remote.rejected) == (local.events, local.rejected)
     hours = ("hour", "events", "stars", "duplicate", "missing_fields", "bad_values")
     both = [
         pq.read_table(tmp_path / name / "hours.parquet").select(hours).slice(0, 31).to_pylist()
@@ -79,46 +89,47 @@ def test_folder_and_bigquery_give_identical_tables(fake_bigquery: FakeBigQuery, 
     assert both[0] == both[1]
 
 
-def test_months_are_one_query_priced_before_it_runs_and_read_in_pages(
+def test_months_are_one_query_with_an_estimate_first_and_pages_of_rows(
     fake_bigquery: FakeBigQuery, folder: Path, tmp_path: Path
 ) -> None:
     fake_bigquery.load("month.202401", events_of(folder))
     fake_bigquery.load("month.202402", [star(1, 5, at=START + timedelta(days=40))])
     fake_bigquery.load("month.202403", [star(1, 5, at=START + timedelta(days=65))] * 1000)
-    said: list[str] = []
+    log: list[str] = []
     rows: list[int] = []
-    asked = BigQuery(bigquery.Client(), BigQuerySettings(dollars_per_tib=2.0**40), said.append)
-    read, bill = read_months(asked, ["2024-01", "2024-02"], tmp_path, True, 500, rows.append)
-    dry, real = (body["configuration"] for body in fake_bigquery.asked)
+    client = BigQuery(bigquery.Client(), BigQuerySettings(dollars_per_tib=2.0**40), log.append)
+    months, cost = read_months(client, ["2024-01", "2024-02"], tmp_path, True, 500, rows.append)
+    dry, real = (body["configuration"] for body in fake_bigquery.job_requests)
     assert dry["dryRun"] is True
     assert real["query"]["maximumBytesBilled"] == str(1 << 40)
     assert real["labels"] == {"application": "starvec"}
     assert dry["query"]["query"] == real["query"]["query"]
-    assert bill.bytes == bill.billed == bill.dollars > 0
-    assert bill.job in fake_bigquery.jobs
-    assert said == [f"BigQuery would read {bill}; the cap is 1,024.0 GiB", f"BigQuery job {bill.job}: 0.0 GiB billed"]
-    assert [len(hours) for _, hours in read.values()] == [31 * 24, 29 * 24]
-    assert [sum(hour.stars for hour in hours) for _, hours in read.values()][1] == 1
+    assert cost.bytes == cost.billed == cost.dollars > 0
+    assert cost.job in fake_bigquery.jobs
+    assert log == [f"BigQuery would read {cost}; the cap is 1,024.0 GiB", f"BigQuery job {cost.job}: 0.0 GiB billed"]
+    assert [len(hours) for _, hours in months.values()] == [31 * 24, 29 * 24]
+    assert [sum(hour.stars for hour in hours) for _, hours in months.values()][1] == 1
     assert max(rows) <= 1000 < sum(rows)
 
 
-def test_rows_of_many_months_in_one_batch_are_gathered_by_month(
+def test_rows_of_many_months_in_one_batch_are_grouped_by_month(
     fake_bigquery: FakeBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     months = [f"2024-{month:02}" for month in range(1, 13)]
     for nth, month in enumerate(months):
         at = START + timedelta(days=31 * nth)
         fake_bigquery.load(f"month.{month.replace('-', '')}", [star(n, n, at=at) for n in range(1, 301)])
-    run = fake_bigquery._run  # rows as they come from BigQuery: in no order
+    run = fake_bigquery._run  # BigQuery returns rows in no order
     monkeypatch.setattr(fake_bigquery, "_run", lambda query, dry: _shuffled(run(query, dry)))
-    monkeypatch.setattr(tables, "ROW_GROUP", 200)
+    monkeypatch.setattr(bigquery_months, "ROW_GROUP", 200)
     batches: list[int] = []
-    read, _ = read_months(BigQuery(bigquery.Client(), BigQuerySettings()), months, tmp_path, True, 500, batches.append)
+    client = BigQuery(bigquery.Client(), BigQuerySettings())
+    result, _ = read_months(client, months, tmp_path, True, 500, batches.append)
     assert len(batches) > 3
-    for parts, _ in read.values():
+    for parts, _ in result.values():
         file = pq.ParquetFile(parts.stars[0])
         assert file.metadata.num_rows == 300
-        assert file.num_row_groups == 2, "a group for the first 200 or more, one for the rest"
+        assert file.num_row_groups == 2, "one of at least 200 rows, one with the rest"
 
 
 def _shuffled(table: pa.Table) -> pa.Table:
@@ -128,12 +139,12 @@ def _shuffled(table: pa.Table) -> pa.Table:
 def test_without_facts_payload_is_not_read_and_the_stars_are_the_same(
     fake_bigquery: FakeBigQuery, tmp_path: Path
 ) -> None:
-    some_hours(tmp_path / "hours", 3)
+    write_hour_files(tmp_path / "hours", 3)
     fake_bigquery.load("month.202401", events_of(tmp_path / "hours"))
     cheap, full = from_tables(tmp_path / "cheap", facts=False), from_tables(tmp_path / "full")
     assert hashes(tmp_path / "cheap")[0] == hashes(tmp_path / "full")[0]
     assert cheap.repositories == full.repositories
-    queries = [body["configuration"]["query"]["query"] for body in fake_bigquery.asked]
+    queries = [body["configuration"]["query"]["query"] for body in fake_bigquery.job_requests]
     assert ["payload" in query for query in queries] == [False, False, True, True]
     sizes = [int(job["resource"]["statistics"]["totalBytesProcessed"]) for job in fake_bigquery.jobs.values()]
     assert sizes[0] * 5 < sizes[-1]
@@ -146,7 +157,7 @@ def test_an_export_gives_what_streaming_gives_and_leaves_nothing_behind(
     from_tables(tmp_path / "streamed")
     from_tables(tmp_path / "exported", export=f"file://{tmp_path}/bucket")
     assert hashes(tmp_path / "streamed") == hashes(tmp_path / "exported")
-    sql = fake_bigquery.asked[-1]["configuration"]["query"]["query"]
+    sql = fake_bigquery.job_requests[-1]["configuration"]["query"]["query"]
     assert sql.startswith(f"EXPORT DATA OPTIONS (uri = 'file://{tmp_path}/bucket/starvec-")
     assert not list((tmp_path / "bucket").iterdir())
 
@@ -155,10 +166,10 @@ def test_above_the_cap_nothing_runs(fake_bigquery: FakeBigQuery, tmp_path: Path)
     fake_bigquery.load("month.202401", [star()] * 100)
     with pytest.raises(CapExceeded, match=r"would read 0\.0 GiB, \$.* cap is 0\.0 GiB; .*_MAX_GIB\) to 1"):
         from_tables(tmp_path / "out", max_gib_billed=1e-6)
-    assert [body["configuration"]["dryRun"] for body in fake_bigquery.asked] == [True]
+    assert [body["configuration"]["dryRun"] for body in fake_bigquery.job_requests] == [True]
 
 
-def test_what_outgrows_its_dry_run_is_stopped_by_bigquery_itself(
+def test_a_query_beyond_its_estimate_is_stopped_by_bigquery(
     fake_bigquery: FakeBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_bigquery.load("month.202401", [star()] * 100)
@@ -169,29 +180,29 @@ def test_what_outgrows_its_dry_run_is_stopped_by_bigquery_itself(
 
 
 @pytest.mark.parametrize(
-    ("refusal", "told"),
+    ("error", "way_out"),
     [
-        (Refused(403, "accessDenied", "Access Denied: no jobs.create"), "BigQuery Job User in project stars-of-tests"),
+        (ApiError(403, "accessDenied", "Access Denied: no jobs.create"), "BigQuery Job User in project stars-of-tests"),
         (
-            Refused(403, "quotaExceeded", "Quota exceeded: bytes"),
+            ApiError(403, "quotaExceeded", "Quota exceeded: bytes"),
             "A quota of project stars-of-tests is spent",
         ),
-        (Refused(400, "invalidQuery", "Unrecognized name: payloat"), "Unrecognized name: payloat"),
-        (Refused(404, "notFound", "Not found: Project x"), "Check that project"),
-        (Refused(403, "responseTooLarge", "Response too large to return"), "STARVEC_BIGQUERY_EXPORT"),
+        (ApiError(400, "invalidQuery", "Unrecognized name: payloat"), "Unrecognized name: payloat"),
+        (ApiError(404, "notFound", "Not found: Project x"), "Check that project"),
+        (ApiError(403, "responseTooLarge", "Response too large to return"), "STARVEC_BIGQUERY_EXPORT"),
     ],
 )
-def test_what_google_refuses_is_told_with_a_way_out(
-    fake_bigquery: FakeBigQuery, tmp_path: Path, refusal: Refused, told: str
+def test_errors_of_bigquery_name_a_way_out(
+    fake_bigquery: FakeBigQuery, tmp_path: Path, error: ApiError, way_out: str
 ) -> None:
     fake_bigquery.load("month.202401", [star()])
-    fake_bigquery.refuse = refusal
-    with pytest.raises(StarvecError, match=str(refusal)) as error:
+    fake_bigquery.error = error
+    with pytest.raises(StarvecError, match=str(error)) as raised:
         from_tables(tmp_path / "out")
-    assert told in str(error.value)
+    assert way_out in str(raised.value)
 
 
-def test_a_month_that_has_no_table_yet_is_read_from_its_days(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+def test_a_month_without_a_table_is_read_from_its_days(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
     fake_bigquery.load("month.202402", [star(at=START + timedelta(days=40))])
     for day in (1, 2):
         at = START + timedelta(days=day - 1, hours=5)
@@ -202,7 +213,7 @@ def test_a_month_that_has_no_table_yet_is_read_from_its_days(fake_bigquery: Fake
         from_tables(tmp_path / "none", months=("2023-12", "2024-01"))
 
 
-def test_a_month_without_stars_is_no_month(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+def test_a_month_without_stars_is_an_error(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
     fake_bigquery.load("month.202401", [star() | {"type": "PushEvent"}])
     with pytest.raises(StarvecError, match="no star in 2024-01 from githubarchive: its tables hold 1 events"):
         from_tables(tmp_path / "out")
@@ -216,17 +227,20 @@ def test_events_outside_their_month_count_at_its_ends(fake_bigquery: FakeBigQuer
     assert (hours[0], hours[-1], sum(hours)) == (2, 1, 3)
 
 
-def test_a_query_that_ran_today_is_not_paid_for_again(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+def test_the_job_of_a_query_that_ran_today_is_reused(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
     fake_bigquery.load("month.202401", [star()])
     from_tables(tmp_path / "first")
-    said: list[str] = []
-    again = BigQuery(bigquery.Client(), BigQuerySettings(), said.append)
+    log: list[str] = []
+    again = BigQuery(bigquery.Client(), BigQuerySettings(), log.append)
     (tmp_path / "again").mkdir()
-    _, bill = read_months(again, [MONTH], tmp_path / "again", True, 500)
-    assert bill.billed == 0
-    assert said[-1] == f"BigQuery job {bill.job} of today is taken up: nothing more is billed"
-    ran = [body["jobReference"]["jobId"] for body in fake_bigquery.asked if "dryRun" not in body["configuration"]]
-    assert ran == [bill.job, bill.job]  # asked for twice, run once
+    _, cost = read_months(again, [MONTH], tmp_path / "again", True, 500)
+    assert cost.billed == 0
+    assert cost.job in log[-1]
+    assert "reused" in log[-1]
+    job_ids = [
+        body["jobReference"]["jobId"] for body in fake_bigquery.job_requests if "dryRun" not in body["configuration"]
+    ]
+    assert job_ids == [cost.job, cost.job]  # requested twice, run once
 
 
 def test_a_query_that_failed_today_is_run_again(

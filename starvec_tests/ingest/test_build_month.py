@@ -13,14 +13,14 @@ from archive import (
     MONTH,
     START,
     creation,
-    file_of,
+    expected_stars,
     fork,
-    month_of,
-    packed,
+    gzip_lines,
+    hour_file,
     pull_request,
     push,
-    some_hours,
     star,
+    write_hour_files,
 )
 from faulty_server import FaultyServer
 
@@ -74,10 +74,10 @@ def stars(folder: Path) -> list[tuple[int, str, int, str, str]]:
 
 
 def test_a_month_gives_each_star_once_sorted_and_every_hour(folder: Path, tmp_path: Path) -> None:
-    some_hours(folder, 20)
+    write_hour_files(folder, 20)
     seen: list[HourCoverage] = []
     summary = ingest(folder, tmp_path / "out", 20, on_hour=seen.append)
-    expected = month_of(folder)
+    expected = expected_stars(folder)
     assert stars(tmp_path / "out") == expected
     hours = pq.read_table(tmp_path / "out" / "hours.parquet").to_pylist()
     assert [h["hour"] for h in hours] == [START + timedelta(hours=h) for h in range(20)]
@@ -93,7 +93,7 @@ def test_a_month_gives_each_star_once_sorted_and_every_hour(folder: Path, tmp_pa
 
 
 def test_the_files_depend_on_nothing_but_the_hours(folder: Path, tmp_path: Path) -> None:
-    some_hours(folder, 12)
+    write_hour_files(folder, 12)
     for name, workers in (("one", 1), ("two", 2), ("again", 2)):
         ingest(folder, tmp_path / name, 12, workers=workers)
     assert files(tmp_path / "one") == files(tmp_path / "two") == files(tmp_path / "again")
@@ -102,10 +102,14 @@ def test_the_files_depend_on_nothing_but_the_hours(folder: Path, tmp_path: Path)
 def test_the_newest_name_and_the_newest_known_facts_of_a_repository_win(folder: Path, tmp_path: Path) -> None:
     folder.mkdir()
     h = [START + timedelta(hours=i) for i in range(4)]
-    file_of(folder, h[0]).write_bytes(packed([star(1, 5, "a/old", h[0]), pull_request(5, "a/old", "first", "C", 3)]))
-    file_of(folder, h[1]).write_bytes(packed([fork(5, "a/new", "second", None), star(2, 5, "a/new", h[1])]))
-    file_of(folder, h[2]).write_bytes(packed([creation(5, "a/new", None), pull_request(6, "a/six", "unstarred", "Go")]))
-    file_of(folder, h[3]).write_bytes(packed([star(1, 7, "a/seven", h[3]), star(1, 5, "a/new", h[3])]))
+    hour_file(folder, h[0]).write_bytes(
+        gzip_lines([star(1, 5, "a/old", h[0]), pull_request(5, "a/old", "first", "C", 3)])
+    )
+    hour_file(folder, h[1]).write_bytes(gzip_lines([fork(5, "a/new", "second", None), star(2, 5, "a/new", h[1])]))
+    hour_file(folder, h[2]).write_bytes(
+        gzip_lines([creation(5, "a/new", None), pull_request(6, "a/six", "unstarred", "Go")])
+    )
+    hour_file(folder, h[3]).write_bytes(gzip_lines([star(1, 7, "a/seven", h[3]), star(1, 5, "a/new", h[3])]))
     ingest(folder, tmp_path / "out", 4)
     keys = ("repo_id", "name", "description", "language", "topics", "stargazers", "last_seen")
     told = [tuple(r[k] for k in keys) for r in pq.read_table(tmp_path / "out" / "repos.parquet").to_pylist()]
@@ -117,18 +121,18 @@ def test_the_newest_name_and_the_newest_known_facts_of_a_repository_win(folder: 
 
 
 def test_what_is_wrong_with_hours_is_recorded_and_costs_no_other_hour(folder: Path, tmp_path: Path) -> None:
-    some_hours(folder, 10, lines=120)
-    at = [file_of(folder, START + timedelta(hours=h)) for h in range(10)]
+    write_hour_files(folder, 10, lines=120)
+    at = [hour_file(folder, START + timedelta(hours=h)) for h in range(10)]
     at[0].unlink()
     at[1].write_bytes(b"")
     at[2].write_bytes(at[2].read_bytes()[:-3000])
-    at[3].write_bytes(packed(["broken", star(900, 900)]))
+    at[3].write_bytes(gzip_lines(["broken", star(900, 900)]))
     at[4].write_bytes(b"<html><body>Service unavailable</body></html>")
     summary = ingest(folder, tmp_path / "out", 10)
     hours = pq.read_table(tmp_path / "out" / "hours.parquet").to_pylist()
     states = [h["status"] for h in hours]
     assert states == ["missing", "empty", "truncated", "thin", "corrupt"] + ["ok"] * 5
-    assert stars(tmp_path / "out") == month_of(folder)
+    assert stars(tmp_path / "out") == expected_stars(folder)
     assert (hours[3]["events"], hours[3]["broken_json"]) == (1, 1)
     assert summary.statuses == {"ok": 5, "missing": 1, "empty": 1, "truncated": 1, "thin": 1, "corrupt": 1}
     assert [c.hour.hour for c in summary.faulty] == [0, 1, 2, 3, 4]
@@ -141,18 +145,18 @@ def test_the_share_of_event_ids_that_no_hour_has_is_told(folder: Path, tmp_path:
     for h in range(10):
         if h not in (4, 5):
             events = [star(1 + i, 1 + h, at=START) | {"id": str(10**10 + 1000 * h + 2 * i)} for i in range(500)]
-            file_of(folder, START + timedelta(hours=h)).write_bytes(packed(events))
+            hour_file(folder, START + timedelta(hours=h)).write_bytes(gzip_lines(events))
     share = ingest(folder, tmp_path / "out", 10).missing_id_share
     assert share is not None
     assert abs(share - (1 - 7 * 500 / 9000)) < 0.02
 
 
-@pytest.mark.parametrize("broken", [{}, {0: b""}, {0: packed([push()]), 1: gzip.compress(b"[]\n")}])
+@pytest.mark.parametrize("broken", [{}, {0: b""}, {0: gzip_lines([push()]), 1: gzip.compress(b"[]\n")}])
 def test_a_month_without_stars_says_what_was_there(folder: Path, tmp_path: Path, broken: dict[int, bytes]) -> None:
     folder.mkdir()
-    file_of(folder, datetime.fromisoformat("2024-03-01T00:00:00+00:00")).write_bytes(packed([star()]))
+    hour_file(folder, datetime.fromisoformat("2024-03-01T00:00:00+00:00")).write_bytes(gzip_lines([star()]))
     for h, content in broken.items():
-        file_of(folder, START + timedelta(hours=h)).write_bytes(content)
+        hour_file(folder, START + timedelta(hours=h)).write_bytes(content)
     with pytest.raises(StarvecError) as error:
         ingest(folder, tmp_path / "out", 5)
     told = str(error.value)
@@ -163,36 +167,36 @@ def test_a_month_without_stars_says_what_was_there(folder: Path, tmp_path: Path,
 
 
 def test_a_month_that_cannot_be_is_refused_before_anything_is_read(folder: Path, tmp_path: Path) -> None:
-    some_hours(folder, 1)
+    write_hour_files(folder, 1)
     for month in ("2014-12", "2024-02", "January"):
         with pytest.raises(StarvecError, match=month):
             ingest(folder, tmp_path / "out", 5, month=month)
 
 
 def test_hours_read_before_are_not_read_again_unless_their_file_changed(folder: Path, tmp_path: Path) -> None:
-    some_hours(folder, 6)
+    write_hour_files(folder, 6)
     ingest(folder, tmp_path / "out", 6)
     parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     before = {p.name: p.stat().st_mtime_ns for p in parts.glob("*.parquet")}
     assert len(before) == 12
-    changed = file_of(folder, START + timedelta(hours=2))
-    changed.write_bytes(packed([star(77, 777)]))
+    changed = hour_file(folder, START + timedelta(hours=2))
+    changed.write_bytes(gzip_lines([star(77, 777)]))
     ingest(folder, tmp_path / "out", 6)
     now = {p.name: p.stat().st_mtime_ns for p in parts.glob("*.parquet")}
     assert {name for name in now if now[name] != before[name]} == {
         "2024-01-01T02.stars.parquet",
         "2024-01-01T02.repos.parquet",
     }
-    assert stars(tmp_path / "out") == month_of(folder)
+    assert stars(tmp_path / "out") == expected_stars(folder)
     (parts / "2024-01-01T03.stars.parquet").write_bytes(b"half written")
     ingest(folder, tmp_path / "out", 6)
-    assert stars(tmp_path / "out") == month_of(folder)
+    assert stars(tmp_path / "out") == expected_stars(folder)
     clear_hour_cache(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     assert not parts.exists()
 
 
 def test_a_second_run_on_the_same_month_is_refused_while_the_first_is_at_it(folder: Path, tmp_path: Path) -> None:
-    some_hours(folder, 2)
+    write_hour_files(folder, 2)
     parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     parts.mkdir(parents=True)
     with (parts / "lock").open("wb") as held:
@@ -203,7 +207,7 @@ def test_a_second_run_on_the_same_month_is_refused_while_the_first_is_at_it(fold
 
 
 def test_a_consumer_that_fails_ends_the_run_and_its_processes(folder: Path, tmp_path: Path) -> None:
-    some_hours(folder, 30)
+    write_hour_files(folder, 30)
 
     def fail(hour: HourCoverage) -> None:
         raise KeyboardInterrupt
@@ -215,11 +219,11 @@ def test_a_consumer_that_fails_ends_the_run_and_its_processes(folder: Path, tmp_
     assert threading.active_count() == before
     assert not list((tmp_path / "out").glob("*.parquet"))
     ingest(folder, tmp_path / "out", 30)
-    assert stars(tmp_path / "out") == month_of(folder)
+    assert stars(tmp_path / "out") == expected_stars(folder)
 
 
 def test_a_part_that_cannot_be_written_is_named(folder: Path, tmp_path: Path) -> None:
-    some_hours(folder, 1)
+    write_hour_files(folder, 1)
     parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     (parts / "2024-01-01T00.stars.parquet").mkdir(parents=True)
     with pytest.raises(StarvecError, match=r"cannot read .*2024-01-01-0\.json\.gz into .*mend that"):
@@ -227,7 +231,7 @@ def test_a_part_that_cannot_be_written_is_named(folder: Path, tmp_path: Path) ->
 
 
 def test_a_month_that_cannot_be_put_together_keeps_what_was_read(folder: Path, tmp_path: Path) -> None:
-    some_hours(folder, 3)
+    write_hour_files(folder, 3)
     (tmp_path / "out" / "repos.parquet").mkdir(parents=True)
     way_out = r"cannot merge 2024-01 .*repos\.parquet.* delete that folder"
     with pytest.raises(StarvecError, match=way_out):
@@ -237,7 +241,7 @@ def test_a_month_that_cannot_be_put_together_keeps_what_was_read(folder: Path, t
 
 
 def test_a_place_for_progress_that_cannot_be_is_named(folder: Path, tmp_path: Path) -> None:
-    some_hours(folder, 1)
+    write_hour_files(folder, 1)
     (tmp_path / "file").touch()
     with pytest.raises(StarvecError, match=r"cannot keep progress in .*file"):
         ingest(folder, tmp_path / "out", 1, progress_dir=tmp_path / "file")
@@ -269,8 +273,8 @@ def over_http(server: FaultyServer) -> HttpSource:
 def test_a_server_that_misbehaves_in_every_way_gives_the_same_files_as_the_folder(
     server: FaultyServer, folder: Path, tmp_path: Path
 ) -> None:
-    some_hours(folder, 12)
-    at = [file_of(folder, START + timedelta(hours=h)) for h in range(12)]
+    write_hour_files(folder, 12)
+    at = [hour_file(folder, START + timedelta(hours=h)) for h in range(12)]
     at[9].unlink()
     at[10].write_bytes(b"")
     at[11].write_bytes(at[11].read_bytes()[:-900])
@@ -278,7 +282,7 @@ def test_a_server_that_misbehaves_in_every_way_gives_the_same_files_as_the_folde
     ingest(over_http(server), tmp_path / "http", 12, workers=2)
     ingest(folder, tmp_path / "folder", 12)
     assert files(tmp_path / "http") == files(tmp_path / "folder")
-    assert stars(tmp_path / "http") == month_of(folder)
+    assert stars(tmp_path / "http") == expected_stars(folder)
     asked = [server.requests[path.name] for path in at]
     assert asked == [2, 3, 3, 2, 3, 2, 3, 2, 1, 1, 1, 2]
     assert not list((tmp_path / "http" / "progress").glob("*/spool"))
@@ -287,7 +291,7 @@ def test_a_server_that_misbehaves_in_every_way_gives_the_same_files_as_the_folde
 def test_downloads_run_side_by_side_and_hours_read_before_are_not_asked_for(
     server: FaultyServer, folder: Path, tmp_path: Path
 ) -> None:
-    some_hours(folder, 8)
+    write_hour_files(folder, 8)
     server.behaviour = lambda handler, body, nth: (
         faulty_server.time.sleep(0.1),
         faulty_server.good(handler, body, nth),
@@ -302,11 +306,11 @@ def test_downloads_run_side_by_side_and_hours_read_before_are_not_asked_for(
 def test_an_hour_that_failed_is_recorded_and_asked_for_again_by_the_next_run(
     server: FaultyServer, folder: Path, tmp_path: Path
 ) -> None:
-    some_hours(folder, 3)
-    server.behaviours[file_of(folder, START).name] = faulty_server.forbidden
+    write_hour_files(folder, 3)
+    server.behaviours[hour_file(folder, START).name] = faulty_server.forbidden
     summary = ingest(over_http(server), tmp_path / "out", 3)
     assert summary.statuses == {"ok": 2, "failed": 1}
     assert summary.faulty[0].note == "HTTP 403"
     server.behaviours.clear()
     assert ingest(over_http(server), tmp_path / "out", 3).statuses == {"ok": 3}
-    assert stars(tmp_path / "out") == month_of(folder)
+    assert stars(tmp_path / "out") == expected_stars(folder)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from archive import START, creation, fork, line, packed, pull_request, push, star, stars_in, text_of
+from archive import START, creation, fork, gunzip_text, gzip_lines, json_line, parse_stars, pull_request, push, star
 
 from starvec_assets.ingest import gzip_reader, hour_parser
 from starvec_assets.ingest.coverage import HourCoverage
@@ -33,9 +33,9 @@ def rows(stars: list[dict[str, Any]]) -> list[tuple[int, str, int, str, str]]:
 
 
 def test_stars_are_found_among_other_events_in_either_spelling(tmp_path: Path) -> None:
-    lines = [line(star(user, 100 + user), spaced=user % 3 == 0) for user in range(1, 40)]
-    lines[5:5] = [line(push()), line(push(), spaced=True)]
-    coverage, stars, _ = read(tmp_path, packed(lines))
+    lines = [json_line(star(user, 100 + user), spaced=user % 3 == 0) for user in range(1, 40)]
+    lines[5:5] = [json_line(push()), json_line(push(), spaced=True)]
+    coverage, stars, _ = read(tmp_path, gzip_lines(lines))
     assert sorted(s["user_id"] for s in stars) == list(range(1, 40))
     assert (coverage.status, coverage.events, coverage.stars, coverage.rejected) == ("ok", 41, 39, {})
 
@@ -53,17 +53,17 @@ def test_every_fault_of_a_line_is_counted_and_costs_no_other_line(tmp_path: Path
         "{}",
         "[]",
         "17",
-        line(star(user=-3)),
-        line(old, spaced=True),
-        line(old | {"type": "PushEvent"}),
+        json_line(star(user=-3)),
+        json_line(old, spaced=True),
+        json_line(old | {"type": "PushEvent"}),
         b"\xff\xfe\xfd",
         "x" * 70,
         "[" * 100_000,
     ]
     lines: list[bytes] = []
     for i, fault in enumerate(faults):
-        lines += [line(fault), line(star(i + 1)), line(push())]
-    coverage, stars, _ = read(tmp_path, packed(lines))
+        lines += [json_line(fault), json_line(star(i + 1)), json_line(push())]
+    coverage, stars, _ = read(tmp_path, gzip_lines(lines))
     assert sorted(s["user_id"] for s in stars) == list(range(1, len(faults) + 1))
     assert coverage.rejected == {"broken_json": 6, "missing_fields": 5, "bad_values": 1, "old_schema": 2}
     assert coverage.events == 2 * len(faults) + 8
@@ -73,7 +73,9 @@ def test_every_fault_of_a_line_is_counted_and_costs_no_other_line(tmp_path: Path
 def test_the_word_watch_event_inside_other_events_is_no_star(tmp_path: Path) -> None:
     tricky = push()
     tricky["payload"] = {"type": "WatchEvent", "action": "started", "text": '"type":"WatchEvent"', "actor": {"id": 1}}
-    coverage, stars, _ = read(tmp_path, packed([tricky, line(tricky, spaced=True), {"payload": star(), "type": "X"}]))
+    coverage, stars, _ = read(
+        tmp_path, gzip_lines([tricky, json_line(tricky, spaced=True), {"payload": star(), "type": "X"}])
+    )
     assert (coverage.events, stars, coverage.rejected) == (3, [], {})
 
 
@@ -82,27 +84,27 @@ def test_a_line_over_16_mb_is_dropped_and_counted(tmp_path: Path) -> None:
     long["payload"]["text"] = "x" * hour_parser.MAX_LINE
     just = star(6)
     just["payload"]["text"] = "x" * (hour_parser.MAX_LINE - 1000)
-    coverage, stars, _ = read(tmp_path, packed([star(1), long, star(2), just, star(3)]))
+    coverage, stars, _ = read(tmp_path, gzip_lines([star(1), long, star(2), just, star(3)]))
     assert sorted(s["user_id"] for s in stars) == [1, 2, 3, 6]
     assert (coverage.events, coverage.rejected) == (4, {"too_long": 1})
-    coverage, stars, _ = read(tmp_path, packed([star(1), long])[:-8])
+    coverage, stars, _ = read(tmp_path, gzip_lines([star(1), long])[:-8])
     assert (coverage.status, len(stars)) == ("truncated", 1)
 
 
 @pytest.mark.parametrize(
     ("content", "status", "events"),
     [
-        (packed([star()]), "ok", 1),
-        (gzip.compress(line(star())), "ok", 1),
-        (packed([]), "empty", 0),
-        (packed([""]), "empty", 0),
+        (gzip_lines([star()]), "ok", 1),
+        (gzip.compress(json_line(star())), "ok", 1),
+        (gzip_lines([]), "empty", 0),
+        (gzip_lines([""]), "empty", 0),
         (b"", "empty", 0),
         (b"<html>Service unavailable</html>", "corrupt", 0),
         (b"\x1f\x8b", "truncated", 0),
-        (packed([star()]) + bytes(512), "ok", 1),
-        (packed([star()]) + b"trailing words", "corrupt", 1),
-        (packed([star()]) + bytes(9) + packed([push(), star()]), "ok", 3),
-        (packed([star(1), star(2)])[:-8] + b"12345678", "corrupt", 2),
+        (gzip_lines([star()]) + bytes(512), "ok", 1),
+        (gzip_lines([star()]) + b"trailing words", "corrupt", 1),
+        (gzip_lines([star()]) + bytes(9) + gzip_lines([push(), star()]), "ok", 3),
+        (gzip_lines([star(1), star(2)])[:-8] + b"12345678", "corrupt", 2),
     ],
 )
 def test_the_state_of_a_file_is_told(tmp_path: Path, content: bytes, status: str, events: int) -> None:
@@ -113,21 +115,23 @@ def test_the_state_of_a_file_is_told(tmp_path: Path, content: bytes, status: str
 def noisy(number: int) -> list[bytes]:
     """Lines that compress badly, so that a file of them has many blocks."""
     return [
-        line(x) for i in range(number) for x in (star(i + 1, 10**9 + i), {"type": "Noise", "x": os.urandom(60).hex()})
+        json_line(x)
+        for i in range(number)
+        for x in (star(i + 1, 10**9 + i), {"type": "Noise", "x": os.urandom(60).hex()})
     ]
 
 
 def test_a_truncated_file_gives_all_that_is_in_it(tmp_path: Path) -> None:
-    whole = packed(noisy(400))
+    whole = gzip_lines(noisy(400))
     for cut in range(30, len(whole), len(whole) // 13):
         coverage, stars, _ = read(tmp_path, whole[:cut])
         assert coverage.status == "truncated"
-        assert rows(stars) == sorted(stars_in(text_of(tmp_path / "2024-01-01-0.json.gz"), whole=False))
+        assert rows(stars) == sorted(parse_stars(gunzip_text(tmp_path / "2024-01-01-0.json.gz"), whole=False))
         assert not coverage.rejected
 
 
 def test_a_damaged_file_gives_what_comes_before_the_damage_and_the_members_after_it(tmp_path: Path) -> None:
-    first, second = bytearray(packed(noisy(3000))), packed([star(i, 5) for i in range(9000, 9100)])
+    first, second = bytearray(gzip_lines(noisy(3000))), gzip_lines([star(i, 5) for i in range(9000, 9100)])
     first[len(first) // 2 : len(first) // 2 + 64] = bytes(64)
     coverage, stars, _ = read(tmp_path, bytes(first) + second)
     users = sorted(s["user_id"] for s in stars)
@@ -138,8 +142,8 @@ def test_a_damaged_file_gives_what_comes_before_the_damage_and_the_members_after
 
 
 def test_a_member_cut_short_before_another_costs_only_its_own_end(tmp_path: Path) -> None:
-    whole = packed(noisy(2000))
-    coverage, stars, _ = read(tmp_path, whole[: len(whole) // 2] + packed([star(i, 5) for i in range(9000, 9100)]))
+    whole = gzip_lines(noisy(2000))
+    coverage, stars, _ = read(tmp_path, whole[: len(whole) // 2] + gzip_lines([star(i, 5) for i in range(9000, 9100)]))
     users = sorted(s["user_id"] for s in stars)
     assert coverage.status in ("truncated", "corrupt")
     assert users[-100:] == list(range(9000, 9100))
@@ -150,18 +154,27 @@ def test_a_member_cut_short_before_another_costs_only_its_own_end(tmp_path: Path
 def test_where_the_blocks_of_reading_end_makes_no_difference(
     tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mixed = [star(9), "", "broken", push(), line(star(8), spaced=True), "{", star(7), pull_request(5, "a/b", "x", "C")]
-    content = packed([*mixed, *mixed[::-1], *mixed, push(), "", star(6)])
+    mixed = [
+        star(9),
+        "",
+        "broken",
+        push(),
+        json_line(star(8), spaced=True),
+        "{",
+        star(7),
+        pull_request(5, "a/b", "x", "C"),
+    ]
+    content = gzip_lines([*mixed, *mixed[::-1], *mixed, push(), "", star(6)])
     expected = read(tmp_path, content)
     monkeypatch.setattr(gzip_reader, "CHUNK_SIZE", size)
     monkeypatch.setattr(gzip_reader, "READ_SIZE", max(size, 300))
     assert read(tmp_path, content) == expected
-    assert rows(expected[1]) == sorted(stars_in(text_of(tmp_path / "2024-01-01-0.json.gz")))
+    assert rows(expected[1]) == sorted(parse_stars(gunzip_text(tmp_path / "2024-01-01-0.json.gz")))
 
 
 def test_ids_of_any_length_are_read(tmp_path: Path) -> None:
     events = [star(i) | {"id": str(10**i)} for i in range(1, 17)]
-    coverage, stars, _ = read(tmp_path, packed([x for e in events for x in (push() | {"id": e["id"]}, e, "")]))
+    coverage, stars, _ = read(tmp_path, gzip_lines([x for e in events for x in (push() | {"id": e["id"]}, e, "")]))
     assert (coverage.events, len(stars), coverage.rejected) == (32, 16, {})
 
 
@@ -177,7 +190,7 @@ TOLD = [
 
 @pytest.mark.parametrize("spaced", [False, True])
 def test_repositories_are_seen_in_pull_requests_forks_and_creations(tmp_path: Path, spaced: bool) -> None:
-    _, _, seen = read(tmp_path, packed([line(e, spaced) for e in TOLD]))
+    _, _, seen = read(tmp_path, gzip_lines([json_line(e, spaced) for e in TOLD]))
     keys = ("name", "description", "language", "topics", "stargazers", "rank")
     by_id = {row["repo_id"]: tuple(row[k] for k in keys) for row in seen}
     assert by_id.pop(10) == ("a/b", 'Says "hi" – \u2603 \\ done', "C++", ["data", "vectors"], 1234, 2)
@@ -190,7 +203,10 @@ def test_repositories_are_seen_in_pull_requests_forks_and_creations(tmp_path: Pa
 
 def test_the_quick_look_at_repositories_agrees_with_parsing(tmp_path: Path) -> None:
     events = [make(100 + i, f"o{i}/r{i}", d, lang) for i, (make, d, lang) in enumerate(CASES)]
-    assert read(tmp_path, packed(map(line, events)))[2] == read(tmp_path, packed(line(e, True) for e in events))[2]
+    assert (
+        read(tmp_path, gzip_lines(map(json_line, events)))[2]
+        == read(tmp_path, gzip_lines(json_line(e, True) for e in events))[2]
+    )
 
 
 DESCRIPTIONS = [
@@ -225,22 +241,22 @@ def test_fields_that_github_no_longer_sends_leave_the_others(tmp_path: Path) -> 
         "topics": [1, "ok", None],
         "pushed_at": 5,
     }
-    _, _, seen = read(tmp_path, packed([trimmed, headless, gone, odd]))
+    _, _, seen = read(tmp_path, gzip_lines([trimmed, headless, gone, odd]))
     assert [(row["repo_id"], row["description"]) for row in seen] == [(20, "kept"), (40, "x")]
     assert (seen[1]["stargazers"], seen[1]["topics"], seen[1]["pushed_at"]) == (None, ["ok"], None)
 
 
 def test_an_hour_tells_of_a_bounded_number_of_repositories_of_each_kind(tmp_path: Path) -> None:
     events = [make(i, f"o/r{i}", "text", "C") for i in range(1, 30) for make in (pull_request, fork)]
-    spaced = [line(creation(i, f"o/r{i}", "text"), spaced=True) for i in range(1, 30)]
-    coverage, _, seen = read(tmp_path, packed([*events, *spaced]), most=10)
+    spaced = [json_line(creation(i, f"o/r{i}", "text"), spaced=True) for i in range(1, 30)]
+    coverage, _, seen = read(tmp_path, gzip_lines([*events, *spaced]), most=10)
     assert [sum(row["rank"] == rank for row in seen) for rank in range(3)] == [10, 10, 10]
     assert coverage.events == 87
 
 
 def test_the_median_id_places_the_hour_among_all_events(tmp_path: Path) -> None:
     events = [star(i) | {"id": str(30_000_000_000 + 10 * i)} for i in range(1, 500)]
-    coverage, _, _ = read(tmp_path, packed(events))
+    coverage, _, _ = read(tmp_path, gzip_lines(events))
     assert coverage.event_id is not None
     assert abs(coverage.event_id - 30_000_002_500) < 200
 
@@ -260,7 +276,7 @@ print(coverage.stars, coverage.rejected.get("too_long", 0), int(peak[0].split()[
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 def test_memory_stays_bounded_however_large_the_file(tmp_path: Path) -> None:
     path = tmp_path / "2024-01-01-0.json.gz"
-    stars, long = (line(star()) + b"\n") * 20_000, b'{"type":"' + b"x" * (40 << 20) + b'"}\n'
+    stars, long = (json_line(star()) + b"\n") * 20_000, b'{"type":"' + b"x" * (40 << 20) + b'"}\n'
     many = b'{"type":"Strange","x":[' + b'{"a":1},' * (15 << 17) + b"0]}\n"
     path.write_bytes(gzip.compress(stars, 1) * 20 + gzip.compress(long, 1) * 3 + gzip.compress(many, 1))
     out = subprocess.run(

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from archive import MONTH, file_of, month_of, some_hours
+from archive import MONTH, expected_stars, hour_file, write_hour_files
 from faulty_server import FaultyServer, good
 from test_build_month import START, files, stars
 
@@ -69,7 +69,7 @@ def killed_ingest(where: str, out: Path, kills: int, seed: int) -> list[int]:
 @pytest.fixture(scope="module")
 def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kills") / "hours"
-    some_hours(folder, HOURS, lines=30)
+    write_hour_files(folder, HOURS, lines=30)
     return folder
 
 
@@ -85,7 +85,7 @@ def test_an_ingest_killed_again_and_again_ends_with_the_same_bytes(
     assert left == sorted(left), "what was read stays read"
     assert len(set(left)) > KILLS // 3, "killed at many places"
     assert finish(str(hours), tmp_path / "killed") == whole
-    assert stars(tmp_path / "killed") == month_of(hours)
+    assert stars(tmp_path / "killed") == expected_stars(hours)
 
 
 def test_a_killed_download_goes_on_at_the_hour_where_it_was(
@@ -96,6 +96,6 @@ def test_a_killed_download_goes_on_at_the_hour_where_it_was(
         server.behaviour = lambda handler, body, nth: (time.sleep(0.02), good(handler, body, nth))[1]
         left = killed_ingest(server.url, tmp_path / "killed", kills, seed=7)
         assert finish(server.url, tmp_path / "killed") == whole
-        assert server.requests[file_of(hours, START).name] == 1
+        assert server.requests[hour_file(hours, START).name] == 1
         under_way = 3 * HttpSettings().concurrency + 2  # downloaded ahead, downloading, read and not yet kept
         assert HOURS <= sum(server.requests.values()) <= HOURS + under_way * len(left)

@@ -7,7 +7,7 @@ from threading import Event
 
 import faulty_server
 import pytest
-from archive import START, file_of, packed, push, some_hours, star
+from archive import START, gzip_lines, hour_file, push, star, write_hour_files
 from faulty_server import FaultyServer
 
 from starvec_assets.errors import StarvecError
@@ -15,14 +15,14 @@ from starvec_assets.http import Cancelled
 from starvec_assets.ingest import sources
 from starvec_assets.ingest.sources import FolderSource, HourFile, HttpSettings, HttpSource
 
-BODY = packed([star(i) for i in range(1, 300)] + [push()] * 50)
+BODY = gzip_lines([star(i) for i in range(1, 300)] + [push()] * 50)
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[FaultyServer]:
     folder = tmp_path / "archive"
     folder.mkdir()
-    file_of(folder, START).write_bytes(BODY)
+    hour_file(folder, START).write_bytes(BODY)
     with FaultyServer(folder) as running:
         yield running
 
@@ -82,8 +82,8 @@ def test_broken_download_resumes_at_the_byte_where_it_broke(server: FaultyServer
 def test_retry_after_is_obeyed_by_all_threads(server: FaultyServer, tmp_path: Path) -> None:
     server.behaviour = faulty_server.rate_limited
     other = START + timedelta(hours=1)
-    file_of(server.folder, other).write_bytes(BODY)
-    server.behaviours[file_of(server.folder, other).name] = faulty_server.good
+    hour_file(server.folder, other).write_bytes(BODY)
+    server.behaviours[hour_file(server.folder, other).name] = faulty_server.good
     downloads, second = source(server), Waits()
 
     def fetch_other() -> None:
@@ -112,7 +112,7 @@ def test_missing_and_empty_hours_have_their_own_status(server: FaultyServer, tmp
     missing = source(server).fetch(START + timedelta(hours=5), tmp_path / "spool", Waits())
     assert (missing.path, missing.status, missing.note) == (None, "missing", "HTTP 404")
     assert sum(server.requests.values()) == 1
-    file_of(server.folder, START).write_bytes(b"")
+    hour_file(server.folder, START).write_bytes(b"")
     empty = fetch(server, tmp_path)
     assert (empty.path, empty.status) == (None, "empty")
 
@@ -172,10 +172,10 @@ def test_kept_hours_are_not_downloaded_again(
     synced: list[str] = []
     monkeypatch.setattr(sources, "fsync", lambda path: synced.append(path.name))
     first = fetch(server, tmp_path, keep_hours=str(keep))
-    assert synced == [f"{file_of(keep, START).name}.part"], "before it has its final name"
-    assert (first.path, first.temporary) == (file_of(keep, START), False)
+    assert synced == [f"{hour_file(keep, START).name}.part"], "before it has its final name"
+    assert (first.path, first.temporary) == (hour_file(keep, START), False)
     again = fetch(server, tmp_path, keep_hours=str(keep))
-    assert (again.path, again.downloaded) == (file_of(keep, START), False)
+    assert (again.path, again.downloaded) == (hour_file(keep, START), False)
     assert sum(server.requests.values()) == 1
 
 
@@ -197,7 +197,7 @@ def test_folder_must_exist_and_hold_hour_files(tmp_path: Path) -> None:
     (tmp_path / "2024-01-01.json.gz").touch()
     with pytest.raises(StarvecError, match=r"no hour file \(YYYY-MM-DD-H\.json\.gz\)"):
         FolderSource(tmp_path)
-    some_hours(tmp_path, 1)
+    write_hour_files(tmp_path, 1)
     (tmp_path / "2024-01-01-7.json.gz").touch()
     folder = FolderSource(tmp_path)
     states = [folder.fetch(START + timedelta(hours=h), tmp_path, Event()).status for h in (0, 1, 7)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from archive import MONTH, month_of, text_of
+from archive import MONTH, expected_stars, gunzip_text
 from test_build_month import ingest, stars
 
 from starvec_assets.ingest.repo_catalog import build_repo_catalog
@@ -38,7 +38,7 @@ def test_every_fault_of_the_simulator_is_found_counted_and_named(tmp_path: Path)
     assert len(rows) == summary.hours_expected == 31 * 24
     for fault in ("missing", "empty", "truncated"):
         assert hour(fault)["status"] == fault
-    quiet = sum(not text_of(path).strip() for path in hours.glob("*.json.gz"))  # no star fell into these
+    quiet = sum(not gunzip_text(path).strip() for path in hours.glob("*.json.gz"))  # no star fell into these
     assert summary.statuses == {"ok": 31 * 24 - 2 - quiet, "missing": 1, "empty": quiet, "truncated": 1}
     broken, without, old = hour("broken_lines"), hour("missing_fields"), hour("old_style")
     assert (broken["broken_json"], broken["missing_fields"]) == (3, 1)
@@ -49,7 +49,7 @@ def test_every_fault_of_the_simulator_is_found_counted_and_named(tmp_path: Path)
     assert named >= {faults[kind] for kind in kinds}
     assert len(named) == len(kinds) + quiet - 1
 
-    expected = month_of(hours)
+    expected = expected_stars(hours)
     assert stars(tmp_path / "out") == expected
     assert sum(r["stars"] - r["duplicate"] for r in rows.values()) == len(expected)
     assert summary.rejected["duplicate"] > 0

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from archive import line, star
+from archive import json_line, star
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,7 +69,7 @@ def test_what_is_no_star_is_told_why(path: str, value: object, reason: str) -> N
     stars = WatchEvents()
     event = changed(path, value)
     assert stars.add(event) == reason
-    possible_but_for_its_time = stars.scan(line(event) + b"\n", 0)
+    possible_but_for_its_time = stars.scan(json_line(event) + b"\n", 0)
     assert stars.take()[2] == possible_but_for_its_time
     assert possible_but_for_its_time == (value == "2024-02-30T00:00:00Z")
 
@@ -77,7 +77,7 @@ def test_what_is_no_star_is_told_why(path: str, value: object, reason: str) -> N
 def test_an_impossible_time_costs_its_own_star_only() -> None:
     stars = WatchEvents()
     for at in ("2024-02-28T10:00:00Z", "2024-02-30T10:00:00Z", "2024-02-28T25:00:00Z"):
-        assert stars.scan(line(changed("created_at", at)) + b"\n", 0)
+        assert stars.scan(json_line(changed("created_at", at)) + b"\n", 0)
     table, _, impossible = stars.take()
     assert table["starred_at"].to_pylist()[0].isoformat() == "2024-02-28T10:00:00+00:00"
     assert (len(table), impossible, len(stars)) == (1, 2, 0)
