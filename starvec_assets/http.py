@@ -314,20 +314,16 @@ class HttpClient:
         for _ in range(self.limits.max_redirects + 1):
             async with self._client.stream(method, url, headers=headers, content=content) as response:
                 self.answered = True
-                if method != "GET" or not response.has_redirect_location:
+                if method != "GET" or response.next_request is None:
                     yield response
                     return
-                url = await asyncio.to_thread(self._redirect_target, response)
+                url = await asyncio.to_thread(self._redirect_target, response.url, response.next_request.url)
         raise HttpError(f"more than {self.limits.max_redirects} redirects")
 
-    def _redirect_target(self, response: httpx.Response) -> str:
-        current, location = response.url, response.headers["location"]
-        try:
-            target = current.join(location)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise HttpError(self.mask(f"a redirect to an invalid address ({error})")) from None
-        if target.scheme not in ("https", current.scheme) or not target.host or target.userinfo:
-            raise HttpError(self.mask(f"a redirect to {str(target)[:200]!r}: not followed"))
+    def _redirect_target(self, current: httpx.URL, target: httpx.URL) -> str:
+        downgraded = target.scheme not in ("https", current.scheme)
+        if downgraded or not target.host or target.userinfo or (target.port or 0) > 65_535:
+            raise HttpError(self.mask(f"redirect to {str(target)[:200]!r}: not followed"))
         self._check_redirect(current, target)
         return str(target)
 

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+import starvec_assets
+from starvec_assets.errors import StarvecError
+from starvec_assets.github_names import LOGIN, REPOSITORY, check_login, check_repository, is_login, is_repository
+
+WEB = Path(starvec_assets.__file__).parent / "web"
+
+
+@pytest.mark.parametrize("login", ["a", "7", "torvalds", "koral--", "Zynine-", "a--b", "ada_company", "a" * 39])
+def test_logins_that_github_has_are_accepted(login: str) -> None:
+    assert check_login(login) == login
+
+
+@pytest.mark.parametrize("login", ["", ".", "..", "-a", "a b", "a/b", "a\n", "ä", "<b>", "app[bot]", "a" * 101])
+def test_other_logins_are_refused(login: str) -> None:
+    assert not is_login(login)
+    with pytest.raises(StarvecError, match="no GitHub login"):
+        check_login(login)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("koral--/android-gif-drawable", "Zynine-/HDHRViewerV2.bundle", "o/CPP-Templates-2nd--", "o/.github"),
+        *("o/r", "o/r-", "o/-", "o/_", "o/...", "o/..a", "o/" + "r" * 100),
+    ],
+)
+def test_repositories_that_github_has_are_accepted(name: str) -> None:
+    assert check_repository(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "o", "o/", "/r", "o/.", "o/..", "../r", "o/r/x", "o/r?x", "o/r\n", "o/" + "r" * 103]
+)
+def test_other_repositories_are_refused(name: str) -> None:
+    assert not is_repository(name)
+    with pytest.raises(StarvecError, match="owner/name"):
+        check_repository(name)
+
+
+def test_the_page_has_the_same_patterns() -> None:
+    assert f"LOGIN_PATTERN = /^{LOGIN}$/;" in (WEB / "share_link.js").read_text()
+    assert "/^" + REPOSITORY.replace("/", r"\/") + "$/;" in (WEB / "github.js").read_text()
