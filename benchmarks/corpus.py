@@ -1,10 +1,10 @@
-"""The star log to packed arrays: seconds and memory at any scale.
+"""Benchmark of build_corpus: seconds and memory at any scale.
 
     python benchmarks/corpus.py [--users 4000000 --repos 2500000 --stars 160000000] [--memory-gb 4] [--threads 2]
 
-Makes months of stars (their making is not timed), then runs build_corpus in a process of its own and prints one table.
-The stars are random: how many a user gives is log-normal, which repositories is a power law; the rules see what they
-would see in the archive (repeated stars, bots, hoarders, users with few stars).
+Writes months of stars (not timed), runs build_corpus in a process of its own and prints one table. Stars are random:
+their number per user is log-normal, the repositories follow a power law. Like the archive they have repeated stars,
+bots, and users with too few or too many stars.
 """
 
 import argparse
@@ -26,21 +26,21 @@ from starvec_assets.corpus.build import build_corpus
 from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 
-ROWS_A_MONTH = 4_000_000
-USERS_A_BLOCK = 100_000
+MONTH_ROWS = 4_000_000
+BLOCK_USERS = 100_000
 
 
-def popularity_reach(repos: int) -> npt.NDArray[np.float64]:
-    """Share of all stars that the most starred repositories have, up to each: a power law."""
+def cumulative_popularity(repos: int) -> npt.NDArray[np.float64]:
+    """Return the cumulative share of all stars, most starred repository first, by a power law, float64 [repos]."""
     popularity = (1 + np.arange(repos)) ** -0.85
     return np.cumsum(popularity) / popularity.sum()
 
 
 def make_months(folder: Path, users: int, repos: int, stars: int, seed: int = 0) -> None:
     """Write month-*.parquet as raw_stars writes them, and repos.parquet as repo_catalog does."""
-    months = max(1, stars // ROWS_A_MONTH)
+    months = max(1, stars // MONTH_ROWS)
     rng = np.random.default_rng(seed)
-    reach = popularity_reach(repos)
+    cumulative = cumulative_popularity(repos)
     ids = rng.permutation(repos).astype(np.int64) * 397 + 10_000
     user_ids = np.sort(rng.choice(users * 60, users, replace=False))
     spread = 1.1
@@ -56,10 +56,10 @@ def make_months(folder: Path, users: int, repos: int, stars: int, seed: int = 0)
         ]
     )
     writers = [pq.ParquetWriter(folder / f"month-{m:03}.parquet", schema, compression="zstd") for m in range(months)]
-    for start in range(0, users, USERS_A_BLOCK):
-        block = slice(start, start + USERS_A_BLOCK)
+    for start in range(0, users, BLOCK_USERS):
+        block = slice(start, start + BLOCK_USERS)
         owner = np.repeat(np.arange(start, start + len(lengths[block])), lengths[block])
-        repo = ids[np.minimum(np.searchsorted(reach, rng.random(len(owner))), repos - 1)]
+        repo = ids[np.minimum(np.searchsorted(cumulative, rng.random(len(owner))), repos - 1)]
         month = rng.integers(0, months, len(owner))
         at = 1_420_070_400 + month * 2_600_000 + rng.integers(0, 2_600_000, len(owner))
         order = np.lexsort((repo, at, owner, month))
@@ -80,7 +80,7 @@ def make_months(folder: Path, users: int, repos: int, stars: int, seed: int = 0)
 
 
 def measure(folder: Path, memory_gb: float, threads: int) -> dict[str, float]:
-    """Build the corpus in this process; what it took."""
+    """Build the corpus in this process; return counts, seconds and peak memory."""
     with tempfile.TemporaryDirectory(dir=folder) as out, duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{memory_gb}GB'")
         connection.execute(f"SET threads = {threads}")
@@ -107,7 +107,9 @@ def main() -> None:
     parser.add_argument("--stars", type=int, default=16_000_000)
     parser.add_argument("--memory-gb", type=float, default=4.0, help="DuckDB's share")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--folder", type=Path, help="where the months are or are to be made; a temporary one if absent")
+    parser.add_argument(
+        "--folder", type=Path, help="folder of the months, written if missing; default: a temporary one"
+    )
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
@@ -120,12 +122,12 @@ def main() -> None:
             make_months(folder, arguments.users, arguments.repos, arguments.stars)
         limits = ["--memory-gb", str(arguments.memory_gb), "--threads", str(arguments.threads)]
         command = [sys.executable, __file__, "--measure", "--folder", str(folder), *limits]
-        found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    found["users/s"] = found["users"] / found["seconds"]
-    found["stars/s"] = found["stars"] / found["seconds"]
-    print("| " + " | ".join(found) + " |")
-    print("|" + "---:|" * len(found))
-    print("| " + " | ".join(f"{x:,.2f}" if x < 1000 and x % 1 else f"{x:,.0f}" for x in found.values()) + " |")
+        figures = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    figures["users/s"] = figures["users"] / figures["seconds"]
+    figures["stars/s"] = figures["stars"] / figures["seconds"]
+    print("| " + " | ".join(figures) + " |")
+    print("|" + "---:|" * len(figures))
+    print("| " + " | ".join(f"{x:,.2f}" if x < 1000 and x % 1 else f"{x:,.0f}" for x in figures.values()) + " |")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,21 @@
-"""The page's search in a real browser, beside USearch's own metrics and plain JavaScript: one table.
+"""Benchmark of the page's search in a real browser, beside USearch and plain JavaScript; prints one table.
 
     python benchmarks/search.py [--repos 300000] [--queries 60] [--visits 5]
 
-Takes the newest finished run of STARVEC_HOME (starvec run, or the demo). Recall is that of its vectors as they are,
-asked in the browser: 200 repositories and 200 people, against an exact search over the trained float32 vectors. Speed
-and sizes are those of `--repos` rows: the trained ones, and copies of them turned a little (each number by a tenth of
-the row's spread, then unit length), with the run's names and descriptions over and over, which a gzip window of 32 KB
-does not see repeat. Needs Chromium and Playwright.
+Uses the newest finished run of STARVEC_HOME (starvec run, or the demo). Recall is measured on its vectors with 200
+repositories and 200 people as queries in the browser, against an exact search over the trained float32 vectors. Speed
+and sizes are those of `--repos` rows: the trained ones and copies with noise (a tenth of the row's standard deviation),
+with the run's names and descriptions repeated, too far apart for gzip's window of 32 KB. Needs Chromium and Playwright.
 """
 
 import argparse
+import contextlib
 import gzip
 import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,13 +25,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.paths import home
-from starvec_assets.ragged import RaggedArray
 from starvec_assets.serve import server
 from starvec_assets.store import Artifact, ArtifactStore
-from starvec_assets.vectors import Matrix, unit_rows, user_vectors
+from starvec_assets.vectors import Matrix, load_vectors, unit_rows, user_vectors
 
 HERE = Path(__file__).parent
 K = 50
@@ -52,18 +53,18 @@ SECOND_VISIT = f"""async (base) => {{
 }}"""
 KEYSTROKES = """async (base) => {
   const { Catalogue } = await import(base + "engine/catalogue.js");
-  const { Names } = await import(base + "names.js");
+  const { NameIndex } = await import(base + "name_search.js");
   const catalogue = Catalogue.open(base + "data/", model);
   await catalogue.namesReady;
-  const begun = performance.now();
-  const names = new Names(catalogue.names);
-  const indexed = performance.now() - begun;
+  const start = performance.now();
+  const names = new NameIndex(catalogue.names);
+  const indexed = performance.now() - start;
   const times = [];
   for (const typed of ["tensorflow/tensorflow", "tensroflow", "facebok/react", "kuberntes", "machine learning"])
     for (let i = 1; i <= typed.length; i++) {
-      const start = performance.now();
+      const typedAt = performance.now();
       names.search(typed.slice(0, i));
-      times.push(performance.now() - start);
+      times.push(performance.now() - typedAt);
     }
   return { indexed, times };
 }"""
@@ -79,29 +80,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("repos", 300_000), ("queries", 60), ("visits", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    a = parser.parse_args()
+    args = parser.parse_args()
     artifacts = ArtifactStore(home() / "artifacts", bucket=os.environ.get("STARVEC_BUCKET", ""))
-    shown = {name: artifacts.latest(name) for name in BundleInputs.__dataclass_fields__}
-    export = shown["fp16_export"]
+    inputs = {name: artifacts.latest(name) for name in BundleInputs.__dataclass_fields__}
+    export = inputs["fp16_export"]
     trained = artifacts.open("trained_embeddings", export.manifest.inputs["trained_embeddings"][0])
-    vectors = unit_rows(np.load(trained.path / "vectors.npy", allow_pickle=False))
+    vectors = unit_rows(load_vectors(trained.path))
     core = wasm.build(home() / "cache" / "wasm")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        as_is = bundled(Path(name) / "as_is", shown, export.path, core)
-        rough, refined = recalls(browser.new_context(), as_is, vectors, people_of(shown["user_buckets"], vectors))
-        large = grown(Path(name), export, vectors, a.repos)
-        site = bundled(Path(name) / "site", shown, large, core)
-        add_peers(site, large, a.queries, vectors.shape[1])
-        figures = measured(browser, site, a.repos, vectors.shape[1], a.queries, a.visits)
+        unchanged = write_bundle(Path(name) / "unchanged", inputs, export.path, core)
+        users = heldout_user_vectors(Corpus.load(inputs["user_buckets"].path), vectors)
+        recall_int8, recall_both = measure_recall(browser.new_context(), unchanged, vectors, users)
+        large = enlarge_export(Path(name), export, vectors, args.repos)
+        site = write_bundle(Path(name) / "site", inputs, large, core)
+        add_peers(site, large, args.queries, vectors.shape[1])
+        figures = measure_page(browser, site, args.repos, vectors.shape[1], args.queries, args.visits)
         version = browser.version
         browser.close()
         sizes = {p.relative_to(site): p for p in site.rglob("*") if p.is_file() and "bench" not in p.parts}
         shell = sum(len(gzip.compress(p.read_bytes(), 9)) for path, p in sizes.items() if path.parts[0] != "data")
-        planes = {half: (site / f"data/vectors.{half}").stat().st_size for half in ("hi", "lo")}
+        planes = {plane: (site / f"data/vectors.{plane}").stat().st_size for plane in ("hi", "lo")}
         metadata = sum(p.stat().st_size for path, p in sizes.items() if path.parts[0] == "data") - sum(planes.values())
-        print(f"{a.repos:,} x {vectors.shape[1]}, Chromium {version}, medians (least) of {a.queries} queries in turn;")
+        print(f"{args.repos:,} x {vectors.shape[1]}, Chromium {version}, medians (minima) of {args.queries} queries;")
         print(f"recall on the {len(vectors):,} trained vectors of {', '.join(export.manifest.provenance)}\n")
         ours, theirs = figures["ours"], figures["usearch"]
 
@@ -117,8 +119,8 @@ def main() -> None:
                 ("  our fallback without SIMD (ms)", time("fallback"), "", None),
                 ("  times faster than USearch f32", f"{theirs / ours:.1f}", ">= 2.5", theirs / ours >= 2.5),
                 ("  rows shared with USearch f32", f"{figures['agreement']:.4f}", "", None),
-                ("recall@50, int8 plane alone", f"{rough:.4f}", ">= 0.98", rough >= 0.98),
-                ("recall@50, refined", f"{refined:.4f}", ">= 0.998", refined >= 0.998),
+                ("recall@50, int8 plane alone", f"{recall_int8:.4f}", ">= 0.98", recall_int8 >= 0.98),
+                ("recall@50, refined", f"{recall_both:.4f}", ">= 0.998", recall_both >= 0.998),
                 ("vectors to the first search (MB)", f"{planes['hi'] / 1e6:.1f}", "<= 40", planes["hi"] <= 40e6),
                 *[
                     (label, f"{value / 1e6:.1f}", f"<= {most}", value <= most * 1e6)
@@ -154,53 +156,52 @@ def table(rows: list[tuple[str, str, str, bool | None]]) -> None:
         print(f"{label:38}{value:>15}{required:>10}  {'' if met is None else 'met' if met else 'MISSED'}".rstrip())
 
 
-def bundled(out: Path, shown: dict[str, Artifact], export: Path, core: bytes) -> Path:
+def write_bundle(out: Path, inputs: dict[str, Artifact], export: Path, core: bytes) -> Path:
     out.mkdir()
-    folders = {name: artifact.path for name, artifact in shown.items()} | {"fp16_export": export}
+    folders = {name: artifact.path for name, artifact in inputs.items()} | {"fp16_export": export}
     build_bundle(BundleInputs(**folders), core, {}, out)
     return out
 
 
-def people_of(corpus: Artifact, vectors: Matrix) -> Matrix:
-    """Vectors of 200 held-out people."""
-    stars = pq.read_table(corpus.path / "repos.parquet", columns=["stars"])["stars"].to_numpy()
-    return user_vectors(vectors, RaggedArray.load(corpus.path, "heldout_a_").first(200), stars)
+def heldout_user_vectors(corpus: Corpus, vectors: Matrix) -> Matrix:
+    """Return the vectors of 200 held-out users."""
+    return user_vectors(vectors, corpus.heldout_a.first(200), corpus.stars)
 
 
-def recalls(context: BrowserContext, bundle: Path, vectors: Matrix, people: Matrix) -> tuple[float, float]:
-    """Recall@50 of the page's engine with the int8 plane alone and with both, a repository itself left out."""
+def measure_recall(context: BrowserContext, bundle: Path, vectors: Matrix, users: Matrix) -> tuple[float, float]:
+    """Return recall@50 of the page's engine with the int8 plane alone and with both; queries do not find themselves."""
     rows = np.random.default_rng(0).choice(len(vectors), 200, replace=False)
-    queries = np.concatenate([vectors[rows], people])
+    queries = np.concatenate([vectors[rows], users])
     cosines = queries @ vectors.T
     cosines[np.arange(len(rows)), rows] = -2
     true = np.argpartition(-cosines, K, axis=1)[:, :K]
-    itself = [*rows.tolist(), *[-1] * len(people)]
-    held: list[Any] = []
-    context.route("**/data/vectors.lo*", lambda route: held.append(route))
-    answers = []
-    with served(bundle) as base:
+    own_rows = [*rows.tolist(), *[-1] * len(users)]
+    held_requests: list[Any] = []
+    context.route("**/data/vectors.lo*", lambda route: held_requests.append(route))
+    results = []
+    with serve_folder(bundle) as base:
         page = context.new_page()
         page.set_default_timeout(120_000)
         page.goto(base + "data/model.json")
         page.evaluate(OPEN, base)
         page.evaluate("async () => { engine.download(); await engine.ready; }")
-        answers.append(page.evaluate(SEARCH, queries.tolist()))
-        while not held:
+        results.append(page.evaluate(SEARCH, queries.tolist()))
+        while not held_requests:
             page.wait_for_timeout(20)
-        held[0].continue_()
+        held_requests[0].continue_()
         page.evaluate("() => engine.exact")
-        answers.append(page.evaluate(SEARCH, queries.tolist()))
+        results.append(page.evaluate(SEARCH, queries.tolist()))
     context.close()
 
     def recall(found: list[list[int]]) -> float:
-        kept = [[row for row in one if row != own][:K] for one, own in zip(found, itself, strict=True)]
-        return float(np.mean([len(np.intersect1d(f, t)) / K for f, t in zip(kept, true, strict=True)]))
+        others = [[row for row in one if row != own][:K] for one, own in zip(found, own_rows, strict=True)]
+        return float(np.mean([len(np.intersect1d(f, t)) / K for f, t in zip(others, true, strict=True)]))
 
-    return recall(answers[0]), recall(answers[1])
+    return recall(results[0]), recall(results[1])
 
 
-def grown(folder: Path, export: Artifact, vectors: Matrix, n: int) -> Path:
-    """An export of `n` rows in the manner of fp16_export, with vectors.f32 beside it."""
+def enlarge_export(folder: Path, export: Artifact, vectors: Matrix, n: int) -> Path:
+    """Write the files of fp16_export that the bundle reads, with `n` rows, and vectors.f32."""
     out = folder / "large"
     out.mkdir()
     rng = np.random.default_rng(1)
@@ -214,7 +215,7 @@ def grown(folder: Path, export: Artifact, vectors: Matrix, n: int) -> Path:
             half.write(block.astype("<f2").tobytes())
             single.write(block.astype("<f4").tobytes())
     table = repos.take(pa.array(rows))
-    # GitHub's numbers and people's stars, as spread out as real ones are.
+    # Ids and stars with the spread of real ones: it decides how well they compress.
     ids = rng.choice(1_200_000_000, n, replace=False)
     stars = np.sort((20 / rng.random(n) ** 0.9).astype(np.int64))[::-1]
     for name, column in (("index", np.arange(n, dtype=np.int32)), ("repo_id", ids), ("stars", stars)):
@@ -224,7 +225,7 @@ def grown(folder: Path, export: Artifact, vectors: Matrix, n: int) -> Path:
 
 
 def add_peers(site: Path, large: Path, queries: int, d: int) -> None:
-    """bench/ beside the page: the worker that times, the peers' module, the vectors as they need them, the queries."""
+    """Add bench/ to the page: the timing worker, USearch's module, its vectors, and the queries."""
     bench = site / "bench"
     bench.mkdir()
     shutil.copy(HERE / "search_worker.js", bench / "worker.js")
@@ -236,12 +237,12 @@ def add_peers(site: Path, large: Path, queries: int, d: int) -> None:
     shutil.copy(large / "embeddings.f16", bench / "vectors.f16")
     vectors = np.memmap(bench / "vectors.f32", "<f4", "r").reshape(-1, d)
     rng = np.random.default_rng(2)
-    asked = unit_rows(np.stack([vectors[rng.choice(len(vectors), 5)].mean(axis=0) for _ in range(queries)]))
-    asked.astype("<f4").tofile(bench / "queries.f32")
+    query_rows = unit_rows(np.stack([vectors[rng.choice(len(vectors), 5)].mean(axis=0) for _ in range(queries)]))
+    query_rows.astype("<f4").tofile(bench / "queries.f32")
 
 
-def measured(browser: Any, site: Path, n: int, d: int, queries: int, visits: int) -> dict[str, Any]:
-    with served(site) as base:
+def measure_page(browser: Any, site: Path, n: int, d: int, queries: int, visits: int) -> dict[str, Any]:
+    with serve_folder(site) as base:
         context = browser.new_context()
         page = context.new_page()
         page.set_default_timeout(600_000)
@@ -249,18 +250,18 @@ def measured(browser: Any, site: Path, n: int, d: int, queries: int, visits: int
         timed = page.evaluate(TIMED, [n, d, queries])
         context.close()
         context = browser.new_context()
-        page = visit(context, base)
+        page = open_page(context, base)
         page.evaluate(OPEN, base)
-        page.evaluate("async () => { engine.download(); await engine.kept; }")
+        page.evaluate("async () => { engine.download(); await engine.stored; }")
         typed = page.evaluate(KEYSTROKES, base)
         page.close()
         second = []
         for _ in range(visits):
-            page = visit(context, base)
-            answer = page.evaluate(SECOND_VISIT, base)
-            assert answer["found"] == K
-            assert answer["cached"]
-            second.append(answer["ms"])
+            page = open_page(context, base)
+            result = page.evaluate(SECOND_VISIT, base)
+            assert result["found"] == K
+            assert result["cached"]
+            second.append(result["ms"])
             page.close()
         context.close()
         paints = [first_paint(browser.new_context(), base) for _ in range(visits)]
@@ -277,7 +278,7 @@ def measured(browser: Any, site: Path, n: int, d: int, queries: int, visits: int
     }
 
 
-def visit(context: BrowserContext, base: str) -> Page:
+def open_page(context: BrowserContext, base: str) -> Page:
     page = context.new_page()
     page.set_default_timeout(120_000)
     page.goto(base + "data/model.json")
@@ -294,19 +295,16 @@ def first_paint(context: BrowserContext, base: str) -> float:
     return at
 
 
-class served:
-    """Serves a folder while the block runs."""
-
-    def __init__(self, folder: Path) -> None:
-        self.http = server(folder, 0)
-
-    def __enter__(self) -> str:
-        threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
-        return f"http://127.0.0.1:{self.http.server_port}/"
-
-    def __exit__(self, *_: object) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+@contextlib.contextmanager
+def serve_folder(folder: Path) -> Iterator[str]:
+    """Serve a folder while the block runs; yield its address."""
+    http = server(folder, 0)
+    threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{http.server_port}/"
+    finally:
+        http.shutdown()
+        http.server_close()
 
 
 if __name__ == "__main__":
