@@ -5,7 +5,8 @@ const PER_PAGE = 100;
 const CONCURRENCY = 4;
 const MAX_PAGES = 200;
 /** owner/name as GitHub allows it; such a name is safe in an address. */
-export const REPO_NAME_PATTERN = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/;
+export const REPO_NAME_PATTERN =
+  /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\/(?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-]|\.\.[A-Za-z0-9_.-])[A-Za-z0-9_.-]{0,99}$/;
 
 /**
  * @typedef {{id: number, name: string}} Star

@@ -5,7 +5,7 @@ import { unitVector } from "./engine/vectors.js";
 const VERSION = 1;
 const MAX_LENGTH = 8192; // characters; enough for 2,048 dimensions
 const MODEL_ID_PATTERN = /^[0-9a-f]{16}$/;
-export const LOGIN_PATTERN = /^[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}$/;
+export const LOGIN_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/;
 
 /** A link that cannot be shown; the message is one sentence for the reader. */
 export class LinkError extends Error {}
