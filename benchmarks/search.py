@@ -29,7 +29,7 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.paths import home
-from starvec_assets.serve import server
+from starvec_assets.serve import create_server
 from starvec_assets.store import Artifact, ArtifactStore
 from starvec_assets.vectors import Matrix, load_vectors, unit_rows, user_vectors
 
@@ -86,7 +86,7 @@ def main() -> None:
     export = inputs["fp16_export"]
     trained = artifacts.open("trained_embeddings", export.manifest.inputs["trained_embeddings"][0])
     vectors = unit_rows(load_vectors(trained.path))
-    core = wasm.build(home() / "cache" / "wasm")
+    core = wasm.build_search_core(home() / "cache" / "wasm")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
@@ -232,7 +232,7 @@ def add_peers(site: Path, large: Path, queries: int, d: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         sources = Path(shutil.copytree(wasm.CORE, Path(name) / "core"))
         shutil.copy(HERE / "search_peer.cpp", sources)
-        (bench / "peer.wasm").write_bytes(wasm.build(home() / "cache" / "wasm", sources, "search_peer.cpp"))
+        (bench / "peer.wasm").write_bytes(wasm.build_search_core(home() / "cache" / "wasm", sources, "search_peer.cpp"))
     (large / "vectors.f32").rename(bench / "vectors.f32")
     shutil.copy(large / "embeddings.f16", bench / "vectors.f16")
     vectors = np.memmap(bench / "vectors.f32", "<f4", "r").reshape(-1, d)
@@ -298,7 +298,7 @@ def first_paint(context: BrowserContext, base: str) -> float:
 @contextlib.contextmanager
 def serve_folder(folder: Path) -> Iterator[str]:
     """Serve a folder while the block runs; yield its address."""
-    http = server(folder, 0)
+    http = create_server(folder, 0)
     threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{http.server_port}/"

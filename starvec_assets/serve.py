@@ -1,4 +1,4 @@
-"""A web server for a folder, on this machine alone: what `starvec serve` and the tests of the page use."""
+"""Web server for a folder, on this machine alone: for `starvec serve` and the tests of the page."""
 
 import functools
 import http.server
@@ -10,10 +10,10 @@ from starvec_assets.errors import StarvecError
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
-    """Files as they are now: the browser may keep them, but asks each time whether they changed."""
+    """Serves files that the browser may cache but has to revalidate at each request."""
 
     protocol_version = "HTTP/1.1"
-    extensions_map = {  # noqa: RUF012  what the machine's own table says of these differs from machine to machine
+    extensions_map = {  # noqa: RUF012  the table of the operating system differs from machine to machine
         "": "application/octet-stream",
         ".html": "text/html; charset=utf-8",
         ".js": "text/javascript; charset=utf-8",
@@ -37,19 +37,19 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.send_error(404)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: whoever opens the page sees what happens."""
+        """Log nothing."""
 
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # a tab that was closed is no event
+        if not isinstance(sys.exception(), ConnectionError):  # raised whenever a tab is closed
             super().handle_error(request, client_address)
 
 
-def server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
-    """A server of `folder` on 127.0.0.1, bound and not yet running; port 0 takes a free one.
+def create_server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
+    """Return a server of `folder` bound to 127.0.0.1, not yet running; port 0 takes a free one.
 
     Raises StarvecError when the port is taken or not allowed.
     """

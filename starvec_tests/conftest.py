@@ -34,7 +34,7 @@ def wasm_cache() -> Path:
 @pytest.fixture(scope="session")
 def completed_run(tmp_path_factory: pytest.TempPathFactory, wasm_cache: Path) -> CompletedRun:
     """A finished `starvec run` over one simulated month, for reading."""
-    wasm.build(wasm_cache)
+    wasm.build_search_core(wasm_cache)
     return complete_run(tmp_path_factory.mktemp("completed"), wasm_cache)
 
 

@@ -1,4 +1,4 @@
-"""The local server: this machine only, the types that browsers insist on, nothing outside the folder."""
+"""The local server: content types, revalidation, nothing outside the folder."""
 
 import http.client
 import threading
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.serve import server
+from starvec_assets.serve import create_server
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     for name in ("index.html", "main.js", "search.wasm", "data/names.gz", "data/vectors.hi"):
         (folder / name).write_bytes(name.encode())
     (tmp_path / "secret").write_text("outside")
-    with server(folder, 0) as http_server:
+    with create_server(folder, 0) as http_server:
         threading.Thread(target=http_server.serve_forever, args=(0.02,), daemon=True).start()
         yield http_server.server_port
         http_server.shutdown()
@@ -41,7 +41,7 @@ def get(port: int, path: str) -> tuple[http.client.HTTPResponse, bytes]:
         ("/data/vectors.hi?0123", "application/octet-stream"),
     ],
 )
-def test_files_come_with_their_type_and_are_asked_for_again(port: int, path: str, kind: str):
+def test_files_have_their_content_type_and_are_revalidated(port: int, path: str, kind: str):
     answer, content = get(port, path)
     assert answer.status == 200
     assert answer.headers["Content-Type"] == kind
@@ -51,12 +51,12 @@ def test_files_come_with_their_type_and_are_asked_for_again(port: int, path: str
 
 
 @pytest.mark.parametrize("path", ["/../secret", "/%2e%2e/secret", "/data/", "/nothing"])
-def test_nothing_but_the_files_is_served(port: int, path: str):
+def test_only_files_of_the_folder_are_served(port: int, path: str):
     assert get(port, path)[0].status == 404
 
 
-def test_a_port_that_is_taken_is_named(port: int, tmp_path: Path):
+def test_port_in_use_is_an_error(port: int, tmp_path: Path):
     with pytest.raises(StarvecError, match=rf"port {port} cannot be used .*--port"):
-        server(tmp_path, port)
+        create_server(tmp_path, port)
     with pytest.raises(StarvecError, match=r"port 70000 cannot be used"):
-        server(tmp_path, 70_000)
+        create_server(tmp_path, 70_000)

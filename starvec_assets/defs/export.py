@@ -9,7 +9,7 @@ from starvec_assets.defs.ingest import REFRESHED_MONTHLY
 from starvec_assets.evaluation.gates import enforce_gate
 from starvec_assets.export.bundle import BundleInputs, build_bundle, web_bundle_metadata
 from starvec_assets.export.fp16 import ExportSettings, build_export, fp16_export_metadata
-from starvec_assets.export.wasm import build as build_search_core
+from starvec_assets.export.wasm import build_search_core
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.paths import home
 from starvec_assets.store import Artifact, Draft

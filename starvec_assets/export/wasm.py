@@ -1,10 +1,10 @@
-"""engine/search.wasm: the search core, compiled from USearch's sources of the package index with ziglang.
+"""engine/search.wasm: the page's search core, compiled from USearch's source archive with ziglang.
 
     starvec build-wasm
 
-USearch's headers are compiled to one object, which is linked with nothing: the few symbols of a C++ runtime that an
-exact search needs are in web/engine/core/search.cpp. So no runtime has to be compiled first, and a build takes a second
-or two. The same sources and compiler give the same bytes; the result is kept by what it is made from.
+USearch's headers are compiled to one object and linked without a C++ runtime: the few symbols of it that an exact
+search needs are in web/engine/core/search.cpp. A build takes a second or two. The same sources and compiler give the
+same bytes; the result is cached under a digest of them.
 """
 
 import hashlib
@@ -24,19 +24,20 @@ from starvec_assets.paths import PACKAGE
 USEARCH = "2.26.6"
 SHA256 = "eefb8dc019ad5a184f6089b22f20b91b3961720e504e97ba2718ad62ed65674b"
 SDIST = f"usearch-{USEARCH}.tar.gz"
-GIVEN = "STARVEC_USEARCH_SDIST"
-PATIENCE = 600  # seconds for a download of a megabyte
+SDIST_ENV = "STARVEC_USEARCH_SDIST"
+DOWNLOAD_TIMEOUT_S = 600
 
 CORE = PACKAGE / "web" / "engine" / "core"
 _MOST_BYTES = 1 << 23
 _TARGET = ["-target", "wasm32-wasi", "-mcpu=generic+simd128+bulk_memory+nontrapping_fptoint"]
 _CODE = ["-std=c++17", "-O3", "-DNDEBUG", "-fno-exceptions", "-fno-rtti", "-ffunction-sections", "-fdata-sections"]
 _HEADERS = ["-D_WASI_EMULATED_MMAN", "-Iinclude", "-include", "threads.hpp"]
-_INLINE = ["-mllvm", "-inline-threshold=10000"]  # the comparisons of the sort into the sort, too
+_INLINE = ["-mllvm", "-inline-threshold=10000"]  # so that the sort's comparisons are inlined
 _COMPILE = [*_TARGET, *_CODE, *_INLINE, *_HEADERS]
 _LINK = ["--no-entry", "--gc-sections", "--strip-all"]
 
-# pip as a library, in a process of its own: `pip download` would run the build of a package that is only to be read.
+# pip._internal has to be: index, credentials, proxies and certificates are configured for pip alone, and the public
+# `pip download` would build the package instead of only storing its sources.
 _FETCH = """
 import sys
 from pip._internal.commands import create_command
@@ -54,8 +55,8 @@ open(sys.argv[2], "wb").write(answer.content)
 """
 
 
-def build(cache: Path, core: Path = CORE, source: str = "search.cpp") -> bytes:
-    """The compiled module, from `cache` when these sources and this compiler have been built before.
+def build_search_core(cache: Path, core: Path = CORE, source: str = "search.cpp") -> bytes:
+    """Return the compiled module, from `cache` if these sources have been built with this compiler before.
 
     Raises StarvecError when USearch's sources cannot be had, are not the pinned ones, or do not compile.
     """
@@ -67,47 +68,49 @@ def build(cache: Path, core: Path = CORE, source: str = "search.cpp") -> bytes:
 
 
 def sdist(cache: Path) -> bytes:
-    """USearch's source archive: the file $STARVEC_USEARCH_SDIST, else from `cache`, else as pip would get it.
+    """Return USearch's source archive: the file $STARVEC_USEARCH_SDIST, else from `cache`, else downloaded by pip.
 
-    Raises StarvecError when it cannot be had or is another than the pinned one.
+    Raises StarvecError when it cannot be downloaded or is not the pinned one.
     """
-    given, kept = os.environ.get(GIVEN), cache / SDIST
+    given, cached = os.environ.get(SDIST_ENV), cache / SDIST
     if given:
-        return _checked(Path(given).expanduser())
-    if not kept.exists():
+        return _read_checked(Path(given).expanduser())
+    if not cached.exists():
         with tempfile.TemporaryDirectory(dir=cache) as folder:
-            fetched = Path(folder) / SDIST
-            command = [sys.executable, "-c", _FETCH, USEARCH, str(fetched)]
+            downloaded = Path(folder) / SDIST
+            command = [sys.executable, "-c", _FETCH, USEARCH, str(downloaded)]
             try:
-                done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-                trouble = _reason(done.stderr) if done.returncode else ""
+                run = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
+                failure = _first_error(run.stderr) if run.returncode else ""
             except subprocess.TimeoutExpired:
-                trouble = f"no answer within {PATIENCE} s"
-            if trouble:
+                failure = f"no answer within {DOWNLOAD_TIMEOUT_S} s"
+            if failure:
                 raise StarvecError(
-                    f"{SDIST} could not be downloaded by pip ({trouble}). It is needed once, to build "
-                    f"the page's search core: run again with a network, or set {GIVEN} to a copy of that file"
+                    f"{SDIST} could not be downloaded by pip ({failure}). It is needed once, to build "
+                    f"the page's search core: run again with a network, or set {SDIST_ENV} to a copy of that file"
                 )
-            _checked(fetched)
-            fetched.replace(kept)
-    return _checked(kept)
+            _read_checked(downloaded)
+            downloaded.replace(cached)
+    return _read_checked(cached)
 
 
-def _checked(path: Path) -> bytes:
+def _read_checked(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise StarvecError(f"{path} cannot be read ({error.strerror}): {GIVEN} must name a copy of {SDIST}") from error
+        raise StarvecError(
+            f"{path} cannot be read ({error.strerror}): {SDIST_ENV} must name a copy of {SDIST}"
+        ) from error
     if (digest := hashlib.sha256(content).hexdigest()) != SHA256:
         raise StarvecError(
             f"{path} is not the pinned {SDIST}: its SHA-256 is {digest}, expected {SHA256}. Delete it, or set "
-            f"{GIVEN} to the right file"
+            f"{SDIST_ENV} to the right file"
         )
     return content
 
 
 def _headers(archive: bytes) -> dict[PurePosixPath, bytes]:
-    """USearch's headers by path below include/; nothing is unpacked but these."""
+    """Return USearch's headers by path below include/; nothing else is unpacked."""
     headers = {}
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as files:
         for member in files:
@@ -135,16 +138,16 @@ def _compile(headers: dict[PurePosixPath, bytes], core: Path, source: str) -> by
 def _zig(folder: Path, *arguments: str) -> None:
     caches = {f"ZIG_{kind}_CACHE_DIR": str(folder / "zig") for kind in ("GLOBAL", "LOCAL")}
     command = [sys.executable, "-m", "ziglang", *arguments]
-    done = subprocess.run(command, cwd=folder, env=os.environ | caches, capture_output=True, text=True, check=False)
-    if done.returncode:
+    run = subprocess.run(command, cwd=folder, env=os.environ | caches, capture_output=True, text=True, check=False)
+    if run.returncode:
         raise StarvecError(
-            f"the search core does not build ({_reason(done.stderr)}); ziglang {_compiler()} is installed: "
+            f"the search core does not build ({_first_error(run.stderr)}); ziglang {_compiler()} is installed: "
             "`pip install -c constraints.txt ziglang` gives the version that it is known to build with"
         )
 
 
 def _key(core: Path) -> str:
-    """Of everything that the result depends on."""
+    """Return a digest of everything that the result depends on."""
     sources = [f"{p.name} {hashlib.sha256(p.read_bytes()).hexdigest()}" for p in sorted(core.iterdir())]
     return hashlib.sha256("\n".join([SHA256, _compiler(), *_COMPILE, *_LINK, *sources]).encode()).hexdigest()
 
@@ -156,7 +159,7 @@ def _compiler() -> str:
         raise StarvecError("ziglang, which compiles the search core, is not installed: pip install ziglang") from error
 
 
-def _reason(text: str) -> str:
-    """The first line that says what is wrong, else the last one."""
+def _first_error(text: str) -> str:
+    """Return the first line with "error:", else the last line."""
     lines = text.strip().splitlines() or ["no reason given"]
     return next((line for line in lines if "error:" in line.lower()), lines[-1]).strip()[:300]

@@ -1,4 +1,4 @@
-"""A publication is whole, and replaces nothing but an earlier one."""
+"""publish: a complete copy, which replaces nothing but an earlier one."""
 
 from pathlib import Path
 
@@ -22,13 +22,13 @@ def names(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_all_files_but_the_stores_own_are_published(bundle: Path, tmp_path: Path):
+def test_all_files_but_the_manifest_are_published(bundle: Path, tmp_path: Path):
     assert publish(bundle, tmp_path / "site") == len("page") + len('{"format": 1}')
     assert names(tmp_path / "site") == {"index.html", "data/model.json", ".nojekyll"}
     assert {p.name for p in tmp_path.iterdir()} == {"bundle", "site"}
 
 
-def test_an_earlier_publication_is_replaced_whole_in_its_checkout(bundle: Path, tmp_path: Path):
+def test_earlier_publication_is_replaced_inside_its_checkout(bundle: Path, tmp_path: Path):
     site = tmp_path / "site"
     (site / ".git").mkdir(parents=True)
     (site / ".git/HEAD").write_text("ref")
@@ -39,7 +39,7 @@ def test_an_earlier_publication_is_replaced_whole_in_its_checkout(bundle: Path, 
     assert names(site) == {"index.html", "data/model.json", ".nojekyll", ".git/HEAD", "CNAME"}
 
 
-def test_something_else_is_never_overwritten(bundle: Path, tmp_path: Path):
+def test_other_files_are_never_overwritten(bundle: Path, tmp_path: Path):
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "chapter.txt").write_text("years of work")
@@ -49,14 +49,12 @@ def test_something_else_is_never_overwritten(bundle: Path, tmp_path: Path):
     assert (other / "chapter.txt").read_text() == "years of work"
 
 
-def test_a_folder_that_is_not_there_is_made_but_not_its_parents(bundle: Path, tmp_path: Path):
-    with pytest.raises(StarvecError, match="is no folder: make it first"):
+def test_missing_parent_folder_is_an_error(bundle: Path, tmp_path: Path):
+    with pytest.raises(StarvecError, match="is no folder: create it first"):
         publish(bundle, tmp_path / "a" / "b")
 
 
-def test_what_stood_there_is_never_deleted_by_a_publication_that_fails(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_failed_publication_deletes_nothing(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     site = tmp_path / "site"
     (site / ".git").mkdir(parents=True)
     (site / ".git/HEAD").write_text("ref")
@@ -68,13 +66,15 @@ def test_what_stood_there_is_never_deleted_by_a_publication_that_fails(
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", refused)
-    with pytest.raises(StarvecError, match=r"site cannot be written \(not yours\); what stood there is in .*/old"):
+    with pytest.raises(
+        StarvecError, match=r"site cannot be written \(not yours\); the earlier publication is in .*/old"
+    ):
         publish(bundle, site)
     [left] = tmp_path.rglob(".git/HEAD")
     assert left.read_text() == "ref"
 
 
-def test_everybody_may_read_what_a_folder_of_the_store_becomes(bundle: Path, tmp_path: Path):
+def test_published_folder_is_readable_by_everybody(bundle: Path, tmp_path: Path):
     bundle.chmod(0o700)
     publish(bundle, tmp_path / "site")
     assert (tmp_path / "site").stat().st_mode & 0o777 == 0o755

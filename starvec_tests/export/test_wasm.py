@@ -1,4 +1,4 @@
-"""The search core is built from pinned sources, the same everywhere, and asks the network once at most."""
+"""The search core: reproducible, from pinned sources, downloaded once at most."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ def cache(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache in which one build was made."""
     cache = tmp_path_factory.mktemp("cache")
     shutil.copy(archive, cache)
-    wasm.build(cache)
+    wasm.build_search_core(cache)
     return cache
 
 
@@ -38,15 +38,15 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_two_builds_give_the_same_bytes(cache: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(wasm.GIVEN, str(archive))
-    one, two = wasm.build(cache), wasm.build(tmp_path)
+    monkeypatch.setenv(wasm.SDIST_ENV, str(archive))
+    one, two = wasm.build_search_core(cache), wasm.build_search_core(tmp_path)
     assert one == two
     assert one.startswith(b"\0asm")
     assert len(one) < 20_000
 
 
-def test_the_module_imports_nothing(cache: Path):
-    module = io.BytesIO(wasm.build(cache)[8:])
+def test_module_imports_nothing(cache: Path):
+    module = io.BytesIO(wasm.build_search_core(cache)[8:])
     sections = []
     while head := module.read(1):
         size = shift = 0
@@ -60,54 +60,54 @@ def test_the_module_imports_nothing(cache: Path):
 
 
 @pytest.mark.usefixtures("offline")
-def test_a_build_that_was_made_needs_neither_network_nor_compiler(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_cached_build_needs_neither_network_nor_compiler(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     kept = next(cache.glob("*.wasm"))
     shutil.copy(kept, tmp_path)
     monkeypatch.setattr(wasm, "_zig", None)
-    assert wasm.build(tmp_path) == kept.read_bytes()
+    assert wasm.build_search_core(tmp_path) == kept.read_bytes()
 
 
 @pytest.mark.usefixtures("offline")
-def test_without_a_network_the_way_out_is_named(tmp_path: Path):
-    with pytest.raises(StarvecError, match=rf"could not be downloaded by pip.*or set {wasm.GIVEN} to a copy"):
-        wasm.build(tmp_path)
+def test_failed_download_names_the_alternative(tmp_path: Path):
+    with pytest.raises(StarvecError, match=rf"could not be downloaded by pip.*or set {wasm.SDIST_ENV} to a copy"):
+        wasm.build_search_core(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_an_index_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv(wasm.GIVEN, raising=False)
+def test_download_ends_at_its_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(wasm.SDIST_ENV, raising=False)
     monkeypatch.setattr(wasm, "_FETCH", "import time; time.sleep(60)")
-    monkeypatch.setattr(wasm, "PATIENCE", 0.1)
-    with pytest.raises(StarvecError, match=rf"no answer within 0.1 s.*or set {wasm.GIVEN} to a copy"):
-        wasm.build(tmp_path)
+    monkeypatch.setattr(wasm, "DOWNLOAD_TIMEOUT_S", 0.1)
+    with pytest.raises(StarvecError, match=rf"no answer within 0.1 s.*or set {wasm.SDIST_ENV} to a copy"):
+        wasm.build_search_core(tmp_path)
 
 
-def test_another_archive_than_the_pinned_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_archive_other_than_the_pinned_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / wasm.SDIST).write_bytes(b"something else")
     digest = hashlib.sha256(b"something else").hexdigest()
     with pytest.raises(StarvecError, match=rf"not the pinned .*{digest}.*Delete it"):
-        wasm.build(tmp_path)
-    monkeypatch.setenv(wasm.GIVEN, str(tmp_path / "nowhere"))
+        wasm.build_search_core(tmp_path)
+    monkeypatch.setenv(wasm.SDIST_ENV, str(tmp_path / "nowhere"))
     with pytest.raises(StarvecError, match=r"nowhere cannot be read.*must name a copy of"):
-        wasm.build(tmp_path)
+        wasm.build_search_core(tmp_path)
 
 
-def test_changed_sources_are_built_again(cache: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(wasm.GIVEN, str(archive))
+def test_changed_sources_are_compiled_again(
+    cache: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(wasm.SDIST_ENV, str(archive))
     core = tmp_path / "core"
     shutil.copytree(wasm.CORE, core)
-    before = wasm.build(cache)
-    assert wasm.build(cache, core) == before
+    before = wasm.build_search_core(cache)
+    assert wasm.build_search_core(cache, core) == before
     (core / "search.cpp").write_text((core / "search.cpp").read_text().replace("double scale", "float scale"))
-    assert wasm.build(cache, core) != before
+    assert wasm.build_search_core(cache, core) != before
     (core / "search.cpp").write_text("#error of our own")
     with pytest.raises(StarvecError, match=r"does not build \(.*of our own.*constraints\.txt"):
-        wasm.build(cache, core)
+        wasm.build_search_core(cache, core)
 
 
-def test_nothing_but_headers_is_taken_from_an_archive():
+def test_only_headers_are_unpacked():
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as files:
         for name in ("p/include/a/b.hpp", "p/include/../../evil.hpp", "p/setup.py", "/etc/include/c.hpp", "p/d.hpp"):
