@@ -33,7 +33,7 @@ from pydantic.dataclasses import dataclass
 
 from starvec_assets.config_base import format_validation_error
 from starvec_assets.errors import StarvecError
-from starvec_assets.github_names import check_login, check_repository, is_login, is_repository
+from starvec_assets.github_names import LOGIN, REPOSITORY, check_login, check_repository
 from starvec_assets.http import NOT_FOUND_CODES, HttpClient, HttpError, HttpLimits, Response, Retry, parse_retry_after
 
 LIMITS = HttpLimits()
@@ -82,15 +82,6 @@ class Token(SecretStr):
         return Token(value) if value else None
 
 
-def _known(is_valid: Callable[[str], bool]) -> AfterValidator:
-    def check(name: str) -> str:
-        if not is_valid(name):
-            raise ValueError("not a name as GitHub has them")
-        return name
-
-    return AfterValidator(check)
-
-
 def _text(max_length: int) -> BeforeValidator:
     return BeforeValidator(lambda value: value[:max_length] if isinstance(value, str) else None)
 
@@ -117,7 +108,8 @@ def _cursor(value: Any) -> Any:
 
 _Id = Annotated[int, Field(strict=True, ge=1, lt=10**18)]
 _Count = Annotated[int, Field(strict=True, ge=0, lt=10**18)]
-_RepositoryName = Annotated[str, _known(is_repository)]
+_Login = Annotated[str, StringConstraints(pattern=f"^{LOGIN}$")]
+_RepositoryName = Annotated[str, StringConstraints(pattern=f"^{REPOSITORY}$")]
 _Cursor = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,500}$")]
 _API = ConfigDict(extra="ignore", populate_by_name=True)
 
@@ -151,7 +143,7 @@ class Stargazer:
     """Who starred a repository, and when (UTC)."""
 
     user_id: Annotated[_Id, Field(validation_alias=AliasPath("node", "databaseId"))]
-    login: Annotated[str, _known(is_login), Field(validation_alias=AliasPath("node", "login"))]
+    login: Annotated[_Login, Field(validation_alias=AliasPath("node", "login"))]
     starred_at: Annotated[
         AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC)), Field(validation_alias="starredAt")
     ]

@@ -1,7 +1,7 @@
 """HTTP client of the whole package: retries, bounds on bytes and time, checked redirects, an ETag cache, downloads.
 
 httpx runs on an event loop in a thread of its own, so that a deadline or a cancellation interrupts any wait for the
-network: a name being resolved, headers that arrive byte by byte. The methods of `HttpClient` are ordinary functions.
+network, even for headers that arrive byte by byte. The methods of `HttpClient` are ordinary functions.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
 import orjson
@@ -34,10 +34,9 @@ NOT_FOUND_CODES = {404, 410}
 RETRYABLE_CODES = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 MAX_RETRY_AFTER = 86_400.0  # seconds; a longer Retry-After is cut to this
 MAX_ERROR_BYTES = 1 << 16  # of the body of an answer other than 200
-ENVIRONMENT = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+PROXY_AND_CERTIFICATE_VARIABLES = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
 
 _ETAG = re.compile(r'(?:W/)?"[!#-~]{0,200}"')
-_T = TypeVar("_T")
 
 
 class HttpError(StarvecError):
@@ -65,9 +64,8 @@ class HttpLimits:
     """Bounds of a request.
 
     Seconds: `timeout` without a byte; `deadline` for all attempts together, waits between them excluded; `backoff`
-    before the second attempt, doubled for each further one up to `max_backoff`; `max_wait` that a Retry-After header is
-    obeyed for. `jitter`: share of a backoff that is random. `concurrency` above 1 makes all threads obey a Retry-After
-    that one of them received.
+    before the second attempt, then doubled; `max_wait` for any wait between attempts, a Retry-After included. `jitter`:
+    share of a backoff that is random. `concurrency` above 1 makes all threads obey a Retry-After that one received.
     """
 
     tries: int = 6
@@ -76,7 +74,6 @@ class HttpLimits:
     max_bytes: int = 16 << 20
     max_redirects: int = 5
     backoff: float = 1.0
-    max_backoff: float = 30.0
     max_wait: float = 120.0
     jitter: float = 0.0
     concurrency: int = 1
@@ -115,6 +112,10 @@ class Retry:
 
     reason: str
     wait: float | None = None
+
+
+RetryRule = Callable[[Response], Retry | None]
+"""Decides whether a request is sent again; None accepts the answer, an exception gives up."""
 
 
 def retry_transient(response: Response) -> Retry | None:
@@ -159,7 +160,7 @@ class HttpClient:
         headers: sent with each request.
         secrets: strings replaced by *** in every error message.
         cache: folder of answers with an ETag; one that has not changed is read from there.
-        retry: what to send again, and when; raises to give up.
+        retry: which answers lead to another attempt, and when.
         check_redirect: called with the current URL and the next, of the same scheme or https; raises to refuse.
         sleep: called with seconds between attempts, unless the request can be cancelled.
         transport: in place of the network, for tests.
@@ -174,8 +175,8 @@ class HttpClient:
         *,
         secrets: Sequence[str] = (),
         cache: Path | None = None,
-        retry: Callable[[Response], Retry | None] = retry_transient,
-        check_redirect: Callable[[httpx.URL, httpx.URL], None] = require_public_host,
+        retry: RetryRule = retry_transient,
+        check_redirect: Callable[[httpx.URL, httpx.URL], object] = require_public_host,
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -193,7 +194,9 @@ class HttpClient:
             )
         except (ValueError, TypeError, ImportError, OSError, httpx.InvalidURL) as error:
             reason = self.mask(f"{type(error).__name__}: {error}")
-            raise StarvecError(f"no HTTP client can be made ({reason}): check {ENVIRONMENT}") from None
+            raise StarvecError(
+                f"no HTTP client can be made ({reason}): check {PROXY_AND_CERTIFICATE_VARIABLES}"
+            ) from None
 
     def __enter__(self) -> Self:
         return self
@@ -225,9 +228,7 @@ class HttpClient:
         entry = self._cache_entry(url, headers or {})
         return _read_cache(entry, self.limits.max_bytes) if entry else None
 
-    def post(
-        self, url: str, content: bytes, headers: Mapping[str, str], retry: Callable[[Response], Retry | None]
-    ) -> Response:
+    def post(self, url: str, content: bytes, headers: Mapping[str, str], retry: RetryRule) -> Response:
         """Return the answer to POST `url`; raises as `get` does."""
         return self._attempts(lambda: self._fetch("POST", url, headers, content), retry)
 
@@ -250,7 +251,7 @@ class HttpClient:
     def _attempts(
         self,
         send: Callable[[], Coroutine[Any, Any, Response]],
-        retry: Callable[[Response], Retry | None],
+        retry: RetryRule,
         cancelled: Event | None = None,
     ) -> Response:
         """Return the first answer of `send` that `retry` accepts."""
@@ -269,31 +270,26 @@ class HttpClient:
                 raise HttpError(self.mask(f"{type(error).__name__}: {error}")) from None
             remaining -= time.monotonic() - started
             if again.wait is None:
-                wait = min(limits.max_backoff, limits.backoff * 2**attempt)
-                wait *= 1 - limits.jitter * random.random()
+                backoff = min(limits.max_wait, limits.backoff * 2**attempt)
+                wait = backoff * (1 - limits.jitter * random.random())
             else:
                 wait = min(limits.max_wait, again.wait)
                 if limits.concurrency > 1:
                     self._resume_at = max(self._resume_at, time.monotonic() + wait)
         raise RetriesExhausted(self.mask(f"{again.reason} ({limits.tries} tries)"))
 
-    def _run(self, send: Coroutine[Any, Any, _T], deadline: float, cancelled: Event | None) -> _T:
+    def _run(self, send: Coroutine[Any, Any, Response], deadline: float, cancelled: Event | None) -> Response:
         """Run a coroutine on the event loop; raises HttpError after `deadline` seconds, Cancelled once it is set."""
-        future = asyncio.run_coroutine_threadsafe(self._before(send, deadline), _event_loop())
+        future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(send, deadline), _event_loop())
         try:
             while cancelled and not concurrent.futures.wait([future], timeout=0.1).done:
                 if cancelled.is_set():
                     raise Cancelled
             return future.result()
-        finally:
-            future.cancel()
-
-    async def _before(self, send: Awaitable[_T], deadline: float) -> _T:
-        try:
-            async with asyncio.timeout(deadline):
-                return await send
         except TimeoutError:
             raise HttpError(f"not done after {self.limits.deadline:g} s (deadline)") from None
+        finally:
+            future.cancel()
 
     def _pause(self, seconds: float, cancelled: Event | None) -> None:
         if cancelled is not None and cancelled.wait(max(0.0, seconds)):

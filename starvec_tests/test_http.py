@@ -70,7 +70,7 @@ class Server:
 
 def test_transient_failures_are_retried_with_growing_bounded_waits() -> None:
     server = Server(httpx.ConnectError("no route"), *[reply(503) for _ in range(3)], reply(200, b"hello"))
-    assert server.client(HttpLimits(max_backoff=3)).get(URL).body == b"hello"
+    assert server.client(HttpLimits(max_wait=3)).get(URL).body == b"hello"
     assert server.waits == [1, 2, 3, 3]
 
 

@@ -114,7 +114,6 @@ class HttpSettings:
             deadline=self.deadline,
             max_bytes=self.largest_file,
             backoff=self.backoff,
-            max_backoff=self.longest_wait,
             max_wait=self.longest_wait,
             jitter=0.5,
             concurrency=self.concurrency,
