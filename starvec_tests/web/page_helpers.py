@@ -1,4 +1,4 @@
-"""What the tests of the page share: GitHub's API as it answers a browser, a visit, and what Python says of a person."""
+"""Helpers for the tests of the page: a simulated GitHub API, actions on the page, and expected numbers."""
 
 import base64
 import json
@@ -25,7 +25,8 @@ _STARRED = re.compile(re.escape(API) + r"users/([^/?]+)/starred\?per_page=100&pa
 class StarsApi:
     """Answers GET /users/LOGIN/starred as api.github.com does: pages of 100, Link, limits and their headers.
 
-    `stars`: (number, owner/name) by login. `allowed`: requests until 403, but with the token. `requests`: (login, page, token) received.
+    `stars`: (id, owner/name) by login. `allowed`: requests without the token until 403. `requests`: login, page and
+    token of each request.
     """
 
     stars: dict[str, Sequence[tuple[int, str]]]
@@ -58,7 +59,7 @@ class StarsApi:
 
 
 def respond(route: Any, status: int, body: object, headers: dict[str, str] | None = None) -> None:
-    """One answer of the API, readable across origins as GitHub's are."""
+    """Answer a request with CORS headers as GitHub sends them."""
     common = {"access-control-allow-origin": "*", "access-control-expose-headers": EXPOSED}
     common["content-type"] = "application/json; charset=utf-8"
     text = body if isinstance(body, str) else json.dumps(body)
@@ -66,20 +67,20 @@ def respond(route: Any, status: int, body: object, headers: dict[str, str] | Non
 
 
 def open_page(visitor: Any, site: str, fragment: str = "", stars: Any = None) -> Any:
-    """A page of the site, open; `page.errors` collects what it should never say: errors, blocked content."""
+    """Open the site and wait for its view; `page.errors` collects errors and blocked content from the console."""
     if stars is not None:
         visitor.handlers[API] = stars
     page = visitor.context.new_page()
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
     page.goto(site + fragment)
     page.wait_for_selector("main h1:not([data-shell])")
     return page
 
 
 def wait_until(page: Any, expression: str) -> None:
-    """Wait until `expression` is true; Playwright's own way evaluates a string, which the page's policy forbids."""
+    """Wait until `expression` is true. (Playwright's wait_for_function uses eval, which the page's policy forbids.)"""
     for _ in range(500):
         if page.evaluate(f"() => Boolean({expression})"):
             return
@@ -88,7 +89,7 @@ def wait_until(page: Any, expression: str) -> None:
 
 
 def wait_for_requests(page: Any, held: list[Any], number: int = 1) -> None:
-    """Wait until a test holds so many requests."""
+    """Wait until `held` has at least `number` requests, which a route handler appends to it."""
     for _ in range(500):
         if len(held) >= number:
             return
@@ -103,7 +104,7 @@ def submit_login(page: Any, login: str) -> None:
 
 
 def read_results(page: Any, kind: str = "li.result") -> list[dict[str, Any]]:
-    """The repositories of the list on the page, once it is complete: every vector there and the search done."""
+    """Repositories of the list on the page, once all vectors are loaded and the search is done."""
     if page.wait_for_selector(f"{kind}, .download-prompt button").inner_text() == "Show the repositories":
         page.click(".download-prompt button")
     page.wait_for_selector(kind)
@@ -121,7 +122,7 @@ def read_results(page: Any, kind: str = "li.result") -> list[dict[str, Any]]:
 
 
 def radar_scores(page: Any) -> dict[str, list[str]]:
-    """The radar's table: numbers by field."""
+    """Columns of the radar's table, by field."""
     return dict(
         page.eval_on_selector_all(
             ".axes tbody tr",
@@ -133,7 +134,7 @@ def radar_scores(page: Any) -> dict[str, list[str]]:
 
 @dataclass
 class Reference:
-    """The bundle as Python reads it: what the page must show."""
+    """The bundle as Python reads it, and what the page must show of it."""
 
     names: list[str]
     ids: list[int]

@@ -1,9 +1,10 @@
-"""The bundle: everything the page needs, described by model.json, the same bytes for the same artifacts."""
+"""The bundle's files: what model.json says of them, and the same bytes for the same artifacts."""
 
 import base64
 import gzip
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.bundle import BundleInputs, build_bundle
+from starvec_assets.export.bundle import WEB, BundleInputs, build_bundle
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.vectors import USER_VECTOR_RULE
 
@@ -36,8 +37,8 @@ def test_equal_artifacts_give_equal_bytes(inputs: BundleInputs, search_wasm: byt
 
 
 def test_model_json_lists_every_data_file(bundle: Path, model: dict[str, Any]):
-    there = {p.name for p in (bundle / "data").iterdir()} - {"model.json"}
-    assert set(model["files"]) == there
+    names = {p.name for p in (bundle / "data").iterdir()} - {"model.json"}
+    assert set(model["files"]) == names
     for name, file in model["files"].items():
         content = (bundle / "data" / name).read_bytes()
         assert file == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -81,6 +82,37 @@ def test_build_sources_are_not_served(bundle: Path):
     kinds = {p.suffix for p in bundle.rglob("*") if p.is_file() and p.parent.name != "data"}
     assert kinds <= {".html", ".css", ".js", ".svg", ".png", ".wasm", ".webmanifest"}
     assert (bundle / "engine/search.wasm").read_bytes().startswith(b"\0asm")
+
+
+def shell_files(bundle: Path) -> list[str]:
+    """Files that the service worker stores at its installation."""
+    match = re.search(r"const SHELL_FILES = (\[.*\]);", (bundle / "service-worker.js").read_text())
+    assert match
+    listed: list[str] = json.loads(match[1])
+    return listed
+
+
+def test_service_worker_lists_every_file_of_the_page(
+    inputs: BundleInputs, search_wasm: bytes, bundle: Path, tmp_path: Path
+):
+    files = {p.relative_to(bundle).as_posix() for p in bundle.rglob("*") if p.is_file()}
+    expected = {name for name in files if not name.startswith("data/")} - {"index.html", "service-worker.js"} | {"./"}
+    assert sorted(shell_files(bundle)) == sorted(expected)
+
+    web = Path(shutil.copytree(WEB, tmp_path / "web"))
+    (web / "views/new_view.js").write_text("export {};\n")
+    (web / "icon.svg").unlink()
+    (tmp_path / "out").mkdir()
+    build_bundle(inputs, search_wasm, BUILD_INFO, tmp_path / "out", web)
+    assert set(shell_files(tmp_path / "out")) == expected - {"icon.svg"} | {"views/new_view.js"}
+
+
+def test_service_worker_without_a_list_to_fill_in_is_rejected(inputs: BundleInputs, search_wasm: bytes, tmp_path: Path):
+    web = Path(shutil.copytree(WEB, tmp_path / "web"))
+    (web / "service-worker.js").write_text("")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(StarvecError, match="SHELL_FILES"):
+        build_bundle(inputs, search_wasm, BUILD_INFO, tmp_path / "out", web)
 
 
 def test_probes_of_other_dimensions_are_rejected(inputs: BundleInputs, search_wasm: bytes, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""The search in a real browser: the same rows and cosines as numpy on the decoded planes, with SIMD and without."""
+"""The search engine in Chromium: results equal to numpy's, with and without SIMD; downloads and storage."""
 
 import gzip
 import json
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from page_helpers import wait_for_requests
 
 from starvec_assets.export.bundle import BundleInputs
 from starvec_assets.export.quantization import decode, read_planes, write_planes
@@ -62,7 +63,7 @@ CATALOGUE = """async ({ base }) => {
     ],
   };
 }"""
-KEPT = """async () => {
+STORED_PLANES = """async () => {
   const names = [];
   const walk = async (folder) => {
     for await (const [name, entry] of folder.entries()) entry.kind === "file" ? names.push(name) : await walk(entry);
@@ -79,17 +80,17 @@ KEPT = """async () => {
 
 
 def without_simd(visitor: Visitor) -> None:
-    """As where SIMD is missing: the module does not validate."""
+    """Simulate a browser without SIMD: search.wasm does not validate."""
     visitor.context.route("**/search.wasm", lambda route: route.fulfill(body="no module"))
 
 
 def without_files(visitor: Visitor) -> None:
-    """As where the origin private file system cannot be read synchronously."""
+    """Simulate a browser without synchronous access to the origin private file system."""
 
     def answer(route: Any) -> None:
         source = route.fetch().text()
-        forget = "delete FileSystemFileHandle.prototype.createSyncAccessHandle;"
-        route.fulfill(body=source + forget, content_type="text/javascript")
+        remove = "delete FileSystemFileHandle.prototype.createSyncAccessHandle;"
+        route.fulfill(body=source + remove, content_type="text/javascript")
 
     visitor.context.route("**/worker.js", answer)
 
@@ -100,7 +101,7 @@ def change_model(folder: Path, **fields: Any) -> None:
 
 
 def open_engine(context: Any, site: str) -> tuple[Any, bool]:
-    """A page of the site with `model` and `engine`, and whether the planes were on the device."""
+    """Open a page with globals `model` and `engine`; return it and whether the planes were stored."""
     page = context.new_page()
     page.goto(site + "data/model.json")
     return page, page.evaluate(OPEN, {"base": site})
@@ -114,7 +115,7 @@ def decoded(bundle: Path) -> Matrix:
 
 @pytest.fixture(scope="session")
 def queries(decoded: Matrix) -> Matrix:
-    """Rows, and people: means of a few rows."""
+    """Three rows, and six means of five rows."""
     rng = np.random.default_rng(0)
     people = unit_rows(np.stack([decoded[rng.choice(len(decoded), 5)].mean(axis=0) for _ in range(6)]))
     return np.concatenate([decoded[[0, 17, len(decoded) - 1]], people])
@@ -187,7 +188,7 @@ def test_first_plane_answers_before_the_second_is_loaded(
     rough = decode(read_planes(bundle / "data/vectors.hi", bundle / "data/vectors.lo", len(decoded))[0])
     cosines = rough.astype(np.float64) @ queries[5]
     assert found["indices"] == np.argsort(-cosines, kind="stable")[:50].tolist()
-    page.wait_for_timeout(50)
+    wait_for_requests(page, held)
     held[0].continue_()
     page.evaluate("() => engine.exact")
     (found,) = page.evaluate(SEARCH, {"queries": [queries[5].tolist()], "k": 50})
@@ -203,7 +204,7 @@ def test_vectors_are_decoded_from_the_planes(visitor: Visitor, site: str, decode
 
 
 @pytest.mark.parametrize(
-    ("question", "answer"),
+    ("request_js", "error"),
     [
         ("engine.search(new Float32Array(model.d - 1))", "A query is 128 finite numbers."),
         ("engine.search(new Float32Array(model.d).fill(NaN))", "A query is 128 finite numbers."),
@@ -211,11 +212,11 @@ def test_vectors_are_decoded_from_the_planes(visitor: Visitor, site: str, decode
         ("engine.vectors([model.n])", r"A row is below \d+."),
     ],
 )
-def test_invalid_request_is_rejected(question: str, answer: str, visitor: Visitor, site: str):
+def test_invalid_request_is_rejected(request_js: str, error: str, visitor: Visitor, site: str):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
-    with pytest.raises(Exception, match=answer):
-        page.evaluate(f"() => {question}")
+    with pytest.raises(Exception, match=error):
+        page.evaluate(f"() => {request_js}")
 
 
 def test_zero_query_has_zero_cosines(visitor: Visitor, site: str):
@@ -230,9 +231,9 @@ def test_progress_of_each_plane_ends_at_its_size(visitor: Visitor, site: str):
     page.evaluate(DOWNLOAD)
     progress = page.evaluate("progress")
     for plane in ("hi", "lo"):
-        told = [p for p in progress if p["plane"] == plane]
-        assert told[-1]["loaded"] == told[-1]["total"] > 0
-        assert {p["source"] for p in told} == {"network"}
+        events = [p for p in progress if p["plane"] == plane]
+        assert events[-1]["loaded"] == events[-1]["total"] > 0
+        assert {p["source"] for p in events} == {"network"}
 
 
 @pytest.mark.parametrize("store", ["files", "database"])
@@ -245,14 +246,14 @@ def test_a_second_visit_needs_no_download(store: str, visitor: Visitor, site: st
     first = page.evaluate(SEARCH, {"queries": queries.tolist(), "k": 50})
     assert page.evaluate("engine.stored") is True
     page.close()
-    asked: list[str] = []
-    visitor.context.route("**/data/vectors.*", lambda route: (asked.append(route.request.url), route.abort()))
+    requests: list[str] = []
+    visitor.context.route("**/data/vectors.*", lambda route: (requests.append(route.request.url), route.abort()))
     page, cached = open_engine(visitor.context, site)
     assert cached is True
     page.evaluate("() => engine.exact")
     assert page.evaluate(SEARCH, {"queries": queries.tolist(), "k": 50}) == first
     assert {p["source"] for p in page.evaluate("progress")} == {"cache"}
-    assert asked == []
+    assert requests == []
 
 
 def test_two_tabs_open_at_once_both_read_the_stored_planes(visitor: Visitor, site: str):
@@ -277,14 +278,14 @@ def test_damaged_stored_plane_is_not_used(visitor: Visitor, site: str):
     page.evaluate("engine.stored")
     page.evaluate(
         """async () => {
-          for await (const [name, file] of kept(await navigator.storage.getDirectory())) {
+          for await (const [name, file] of files(await navigator.storage.getDirectory())) {
             const writing = await file.createWritable({ keepExistingData: true });
             await writing.write({ type: "write", position: 100, data: new Uint8Array([1, 2, 3]) });
             await writing.close();
           }
-          async function* kept(folder) {
+          async function* files(folder) {
             for await (const [name, entry] of folder.entries())
-              if (entry.kind === "directory") yield* kept(entry);
+              if (entry.kind === "directory") yield* files(entry);
               else yield [name, entry];
           }
         }"""
@@ -297,10 +298,10 @@ def test_damaged_stored_plane_is_not_used(visitor: Visitor, site: str):
 
 def test_plane_without_room_is_reported_as_not_stored(visitor: Visitor, site: str, bundle: Path):
     source = (bundle / "engine/plane_storage.js").read_text()
-    full = source.replace("handle.write(bytes,", "handle.write(bytes.subarray(9),")
-    assert full != source
+    short_write = source.replace("handle.write(bytes,", "handle.write(bytes.subarray(9),")
+    assert short_write != source
     visitor.context.route(
-        "**/engine/plane_storage.js", lambda route: route.fulfill(body=full, content_type="text/javascript")
+        "**/engine/plane_storage.js", lambda route: route.fulfill(body=short_write, content_type="text/javascript")
     )
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
@@ -319,14 +320,14 @@ def test_planes_of_an_older_model_are_deleted(store: str, visitor: Visitor, bund
     page.evaluate(DOWNLOAD)
     page.evaluate("engine.stored")
     old = json.loads((bundle_copy / "data/model.json").read_text())["model"]
-    assert sorted(page.evaluate(KEPT)) == [f"{old}.hi", f"{old}.lo"]
+    assert sorted(page.evaluate(STORED_PLANES)) == [f"{old}.hi", f"{old}.lo"]
     page.close()
     change_model(bundle_copy, model="0123456789abcdef")
     page, cached = open_engine(visitor.context, site)
     assert cached is False
     page.evaluate(DOWNLOAD)
     page.evaluate("engine.stored")
-    assert sorted(page.evaluate(KEPT)) == ["0123456789abcdef.hi", "0123456789abcdef.lo"]
+    assert sorted(page.evaluate(STORED_PLANES)) == ["0123456789abcdef.hi", "0123456789abcdef.lo"]
 
 
 @pytest.mark.parametrize(
@@ -357,15 +358,15 @@ def test_failed_download_gives_one_message_and_can_be_retried(
     page, _ = open_engine(visitor.context, site)
     page.evaluate("() => { engine.download(); engine.download(); }")
     page.wait_for_function("() => failed.length")
-    page.wait_for_timeout(100)
-    (said,) = page.evaluate("failed")
-    assert re.search(message, said), said
+    page.wait_for_timeout(100)  # a second message must not come, so there is nothing to wait for
+    (failure,) = page.evaluate("failed")
+    assert re.search(message, failure), failure
     visitor.context.unroute("**/vectors.hi?*", answer)
     page.evaluate(DOWNLOAD)
     page.evaluate("engine.stored")
     page.close()
     page, cached = open_engine(visitor.context, site)
-    assert cached is True, "nothing damaged was kept, what came whole was"
+    assert cached is True, "only intact planes are stored"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Everybody can use it: accessibility rules, a keyboard alone, a phone, light and dark."""
+"""Accessibility: axe rules, keyboard, small screens, colour schemes and announcements."""
 
 from pathlib import Path
 from typing import Any
@@ -7,15 +7,10 @@ import pytest
 from page_helpers import Reference, StarsApi, open_page, read_results, submit_login, wait_until
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
-VIEWS = (  # in this order: who is looked up stays known
+VIEWS = (  # in this order: a login that was looked up stays the current user
     *("start", "profile form", "developer", "profile", "compared", "near", "basket"),
     *("typing", "missing", "made", "limit", "broken link"),
 )
-
-
-@pytest.fixture(scope="module")
-def reference(bundle: Path, inputs: Any) -> Reference:
-    return Reference.of(bundle, inputs.fp16_export)
 
 
 @pytest.fixture
@@ -23,8 +18,8 @@ def api(reference: Reference) -> StarsApi:
     return StarsApi({"octocat": reference.starred(range(40, 140))})
 
 
-def show(page: Any, site: str, view: str, reference: Reference, api: StarsApi) -> None:
-    """Bring a page that is already open to a view, complete."""
+def go_to_view(page: Any, site: str, view: str, reference: Reference, api: StarsApi) -> None:
+    """Navigate an open page to a view, and wait until it is complete."""
     developer = reference.people["developers"][0]["login"]
     fragments = {
         "profile form": "#/user",
@@ -59,7 +54,7 @@ def show(page: Any, site: str, view: str, reference: Reference, api: StarsApi) -
 def test_every_view_is_accessible_and_fits_a_phone(visitor: Any, site: str, reference: Reference, api: StarsApi):
     page = open_page(visitor, site, "", api)
     for view in VIEWS:
-        show(page, site, view, reference, api)
+        go_to_view(page, site, view, reference, api)
         page.set_viewport_size({"width": 360, "height": 740})
         assert page.evaluate("() => document.scrollingElement.scrollWidth") <= 360, view
         cut = page.eval_on_selector_all(
@@ -156,22 +151,22 @@ def test_page_is_usable_by_keyboard_alone(visitor: Any, site: str, reference: Re
     assert "neovim/neovim" in page.inner_text(".basket")
 
 
-SAID = "[...document.querySelectorAll('#announcer p')]"
+ANNOUNCEMENTS = "[...document.querySelectorAll('#announcer p')]"
 
 
 def test_changes_are_announced_to_screen_readers(visitor: Any, site: str, api: StarsApi):
     page = open_page(visitor, site, "", api)
     submit_login(page, "octocat")
-    wait_until(page, f"{SAID}.some(said => said.textContent === 'Profile of octocat is ready')")
+    wait_until(page, f"{ANNOUNCEMENTS}.some(item => item.textContent === 'Profile of octocat is ready')")
     page.select_option("#recommended-language", "Rust")
-    wait_until(page, f"{SAID}.some(said => /^\\d+ repositor/.test(said.textContent))")
+    wait_until(page, f"{ANNOUNCEMENTS}.some(said => /^\\d+ repositor/.test(item.textContent))")
     page.goto(site + "#/similar")
     page.fill("#repository", "neovim")
-    wait_until(page, f"/names?, arrow keys choose/.test({SAID}.at(-1).textContent)")
+    wait_until(page, f"/names?, arrow keys choose/.test({ANNOUNCEMENTS}.at(-1).textContent)")
     assert page.title() == "Repositories · starvec"
 
 
-OVERTAKEN = """async () => {
+REPLACED_SEARCH = """async () => {
     const { repoList } = await import("./repo_list.js");
     const searches = [], ready = Promise.resolve();
     const exact = Promise.withResolvers();
@@ -203,5 +198,5 @@ OVERTAKEN = """async () => {
 
 def test_filter_is_announced_even_if_a_newer_search_replaces_its_own(visitor: Any, site: str):
     page = open_page(visitor, site)
-    page.evaluate(OVERTAKEN)
-    wait_until(page, f"{SAID}.some(said => said.textContent === '0 repositories')")
+    page.evaluate(REPLACED_SEARCH)
+    wait_until(page, f"{ANNOUNCEMENTS}.some(item => item.textContent === '0 repositories')")

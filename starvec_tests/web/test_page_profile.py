@@ -1,4 +1,4 @@
-"""From a login to a profile: what is asked of GitHub, what is shown, and what is said when there is nothing to show."""
+"""From a login to a profile: the requests to GitHub, the numbers shown, and the errors."""
 
 import json
 import time
@@ -17,44 +17,40 @@ from page_helpers import (
     read_results,
     respond,
     submit_login,
+    wait_for_requests,
     wait_until,
 )
 
 from starvec_assets.profiles.probes import ProbeSettings
 
-ROWS = [*range(3, 300, 2), *range(900, 1100)]
-MORE = [(900_000_000 + i, f"nobody/knows-{i}") for i in range(20)]
+STARRED = [*range(3, 300, 2), *range(900, 1100)]
+UNKNOWN = [(900_000_000 + i, f"nobody/knows-{i}") for i in range(20)]
 
 
-EVERYTHING_KEPT = """async () => JSON.stringify([
+EVERYTHING_STORED = """async () => JSON.stringify([
     {...localStorage}, {...sessionStorage}, document.cookie, location.href, await indexedDB.databases(),
     await Promise.all((await caches.keys()).map(async name =>
         (await (await caches.open(name)).keys()).map(request => request.url))),
 ])"""
 
 
-@pytest.fixture(scope="module")
-def reference(bundle: Path, inputs: Any) -> Reference:
-    return Reference.of(bundle, inputs.fp16_export)
-
-
 @pytest.fixture
 def api(reference: Reference) -> StarsApi:
-    stars = [*reference.starred(ROWS), *MORE]
-    known = {"octocat": stars, "new-here": [], "elsewhere": MORE}
-    return StarsApi(known, reset=int(time.time()) + 1800, token="github_pat_0123456789")
+    stars = [*reference.starred(STARRED), *UNKNOWN]
+    stars_by_login = {"octocat": stars, "new-here": [], "unknown-only": UNKNOWN}
+    return StarsApi(stars_by_login, reset=int(time.time()) + 1800, token="github_pat_0123456789")
 
 
 def test_profile_numbers_match_python(visitor: Any, site: str, reference: Reference, api: StarsApi):
     page = open_page(visitor, site, "", api)
     submit_login(page, "@octocat")
     results = read_results(page)
-    vector = reference.person(ROWS)
+    vector = reference.person(STARRED)
     assert sorted(number for _, number, _ in api.requests) == [1, 2, 3, 4]
     assert page.url.endswith("#/user/octocat")
-    assert f"Made of {len(ROWS)} of {len(ROWS) + len(MORE)} stars" in page.inner_text(".profile .lead")
+    assert f"Made of {len(STARRED)} of {len(STARRED) + len(UNKNOWN)} stars" in page.inner_text(".profile .lead")
     assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(vector)
-    expected = reference.nearest(vector, 50, without=ROWS)
+    expected = reference.nearest(vector, 50, without=STARRED)
     assert [result["name"] for result in results] == [reference.names[row] for row in expected[:15]]
     assert [result["cosine"] for result in results] == [reference.cosine(row, vector) for row in expected[:15]]
     page.click("text=Show all 50")
@@ -93,10 +89,10 @@ def test_explanation_names_the_stars_that_contribute_most(visitor: Any, site: st
     submit_login(page, "octocat")
     for result in read_results(page):
         row = reference.names.index(result["name"])
-        pull = (reference.vectors[ROWS] @ reference.vectors[row]) * np.maximum(
-            reference.stars[ROWS], 1
+        pull = (reference.vectors[STARRED] @ reference.vectors[row]) * np.maximum(
+            reference.stars[STARRED], 1
         ) ** -reference.model["user_rule"]["fame_power"]
-        assert result["why"] == [reference.names[ROWS[i]] for i in np.argsort(-pull, kind="stable")[:3]]
+        assert result["why"] == [reference.names[STARRED[i]] for i in np.argsort(-pull, kind="stable")[:3]]
 
 
 def test_renamed_repository_is_found_by_id(visitor: Any, site: str, reference: Reference):
@@ -136,24 +132,24 @@ def test_rate_limit_shows_its_end_and_accepts_a_token(visitor: Any, site: str, a
     api.allowed = 0
     page = open_page(visitor, site, "", api)
     submit_login(page, "octocat")
-    said = page.inner_text("[role=alert]")
+    message = page.inner_text("[role=alert]")
     local = page.evaluate(
         "t => new Date(t * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })", api.reset
     )
-    assert f"spent until {local}" in said
+    assert f"spent until {local}" in message
     assert datetime.fromtimestamp(api.reset).strftime("%M") in local
     page.fill("#login-token", "not-the-token-at-all")
     page.press("#login-token", "Enter")
     page.wait_for_selector("text=GitHub refuses this token")
     submit_login(page, "octocat")
     page.wait_for_selector("text=GitHub allows 60 requests an hour")
-    assert api.requests[-1][2] == "", "a token that was refused is forgotten"
+    assert api.requests[-1][2] == "", "a refused token is dropped"
     page.fill("#login-token", api.token)
     page.press("#login-token", "Enter")
     read_results(page)
     assert {given for _, _, given in api.requests[-4:]} == {api.token}
-    kept = page.evaluate(EVERYTHING_KEPT)
-    assert api.token not in kept
+    stored = page.evaluate(EVERYTHING_STORED)
+    assert api.token not in stored
     page.reload()
     submit_login(page, "octocat")
     page.wait_for_selector("text=GitHub allows 60 requests an hour")
@@ -169,7 +165,7 @@ def test_finished_lookup_does_not_leave_another_view(visitor: Any, site: str, ap
     page.click("text=How it was made")
     page.wait_for_selector("h1:has-text('How it was made')")
     held[0].continue_()
-    page.wait_for_timeout(300)
+    page.wait_for_selector("text=the page opens without network")  # later than the profile
     assert page.url.endswith("#/about")
     assert page.inner_text("h1") == "How it was made"
 
@@ -177,14 +173,14 @@ def test_finished_lookup_does_not_leave_another_view(visitor: Any, site: str, ap
 def test_second_login_replaces_a_running_lookup(visitor: Any, site: str, reference: Reference, api: StarsApi):
     held: list[Any] = []
 
-    def answers(route: Any) -> None:
+    def handler(route: Any) -> None:
         if "/users/slow/" in route.request.url:
             held.append(route)
         else:
             api(route)
 
     api.stars = {**api.stars, "slow": reference.starred(range(700, 760))}
-    page = open_page(visitor, site, "#/user", answers)
+    page = open_page(visitor, site, "#/user", handler)
     submit_login(page, "slow")
     page.wait_for_selector("text=Asking api.github.com")
     page.dblclick("text=Make my profile")
@@ -194,7 +190,7 @@ def test_second_login_replaces_a_running_lookup(visitor: Any, site: str, referen
     page.wait_for_selector("text=Asking api.github.com")
     submit_login(page, "octocat")
     page.wait_for_selector("h1:has-text('octocat')")
-    assert len(held) <= 2, "the same login is not asked for twice at a time"
+    assert len(held) <= 2, "a login is not fetched twice at a time"
     read_results(page)
     assert page.inner_text("h1") == "octocat"
     assert page.url.endswith("#/user/octocat")
@@ -210,8 +206,8 @@ def test_lookup_counts_as_consent_to_the_download(visitor: Any, site: str, refer
     assert page.query_selector(".download-prompt button") is None
 
 
-def newest_stars_alone(visitor: Any, site: str, api: StarsApi) -> Any:
-    """The page of a profile that GitHub's limit left at the newest 100 stars."""
+def open_partial_profile(visitor: Any, site: str, api: StarsApi) -> Any:
+    """Open a profile of the newest 100 stars, those that arrived before GitHub's rate limit."""
     api.allowed = 1
     page = open_page(visitor, site, "", api)
     submit_login(page, "octocat")
@@ -221,36 +217,38 @@ def newest_stars_alone(visitor: Any, site: str, api: StarsApi) -> Any:
 
 
 def test_login_entered_again_is_fetched_again(visitor: Any, site: str, api: StarsApi):
-    page = newest_stars_alone(visitor, site, api)
+    page = open_partial_profile(visitor, site, api)
     api.allowed = 60
     page.click("text=Another login")
     submit_login(page, "octocat")
-    page.wait_for_selector(f".profile .lead:has-text('of {len(ROWS) + len(MORE)} stars')")
+    page.wait_for_selector(f".profile .lead:has-text('of {len(STARRED) + len(UNKNOWN)} stars')")
 
 
 def test_profile_can_be_made_of_stars_before_the_limit(visitor: Any, site: str, api: StarsApi):
-    page = newest_stars_alone(visitor, site, api)
+    page = open_partial_profile(visitor, site, api)
     assert "Only the newest 100 stars arrived, 1 of 4 pages." in page.inner_text(".profile .lead")
 
 
 def test_logins_without_a_profile_get_an_explanation(visitor: Any, site: str, api: StarsApi):
-    large: list[str] = []
-    visitor.context.on("request", lambda request: large.append(request.url) if "/vectors.hi" in request.url else None)
+    plane_requests: list[str] = []
+    visitor.context.on(
+        "request", lambda request: plane_requests.append(request.url) if "/vectors.hi" in request.url else None
+    )
     page = open_page(visitor, site, "#/user", api)
     for login, words in (
         ("nobody-at-all", "GitHub knows nobody with the login nobody-at-all."),
         ("not a login", "That is no GitHub login"),
         ("new-here", "new-here has starred nothing in public"),
-        ("elsewhere", "none of the 2,014 known here"),
+        ("unknown-only", "none of the 2,014 known here"),
         ("  ", "Type a GitHub login first."),
         ("-dash", "That is no GitHub login"),
     ):
         submit_login(page, login)
         page.wait_for_selector(f"[role=alert]:has-text('{words}')")
-        assert not large or login not in ("nobody-at-all", "not a login", "new-here"), (
-            "nothing large is fetched for nobody"
+        assert not plane_requests or login not in ("nobody-at-all", "not a login", "new-here"), (
+            "without stars no vectors are downloaded"
         )
-    assert {login for login, _, _ in api.requests} == {"nobody-at-all", "new-here", "elsewhere"}
+    assert {login for login, _, _ in api.requests} == {"nobody-at-all", "new-here", "unknown-only"}
     assert visitor.blocked_requests == []
 
 
@@ -285,14 +283,12 @@ def test_star_pages_are_fetched_four_at_a_time(visitor: Any, site: str, referenc
     submit_login(page, "octocat")
     page.wait_for_selector("text=100 stars, page 1 of 10")
     wait_until(page, "document.querySelector('.login-form progress').max === 10")
-    for _ in range(50):
-        if len(waiting) == 4:
-            break
-        page.wait_for_timeout(20)
-    assert len(waiting) == 4, "four at a time, no more"
-    while waiting:
+    wait_for_requests(page, waiting, 4)
+    page.wait_for_timeout(50)  # a fifth request must not come, so there is nothing to wait for
+    assert len(waiting) == 4
+    while len(pages.requests) < 10:
+        wait_for_requests(page, waiting)
         pages(waiting.pop())
-        page.wait_for_timeout(20)
     read_results(page)
     assert sorted(number for _, number, _ in pages.requests) == list(range(1, 11))
 
@@ -306,18 +302,18 @@ def test_comparison_with_a_developer_matches_python(visitor: Any, site: str, ref
     submit_login(page, "octocat")
     page.wait_for_selector(f"h1:has-text('You and {developer['name']}')")
     results = read_results(page)
-    me, them = reference.person(ROWS), reference.developer(developer["login"])
+    me, them = reference.person(STARRED), reference.developer(developer["login"])
     mine, theirs = reference.skills(me), reference.skills(them)
     for title, (a, b, apart) in radar_scores(page).items():
         assert (a, b) == (mine[title], theirs[title])
         assert int(apart.replace("−", "-")) == int(a) - int(b)
     assert f"{reference.match(me, them)} match" in page.inner_text(".profile")
-    assert not {result["name"] for result in results} & {reference.names[row] for row in ROWS}
+    assert not {result["name"] for result in results} & {reference.names[row] for row in STARRED}
     least = [
         min(float(reference.vectors[r].astype(np.float64) @ v) for v in (me, them)) for r in range(len(reference.names))
     ]
     for result in results:
         assert result["cosine"] == f"{least[reference.names.index(result['name'])]:.3f}"
     assert [result["cosine"] for result in results] == sorted((r["cosine"] for r in results), reverse=True)
-    best = max(value for row, value in enumerate(least) if row not in set(ROWS))
+    best = max(value for row, value in enumerate(least) if row not in set(STARRED))
     assert results[0]["cosine"] == f"{best:.3f}"

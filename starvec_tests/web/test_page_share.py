@@ -1,9 +1,8 @@
-"""A profile in a link: what is in it, who can read it, and what is said of links that are none."""
+"""Profiles in links: their format, comparing by a link, and the errors for invalid links."""
 
 import base64
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,18 +14,13 @@ from starvec_assets.vectors import unit_rows
 MINE, THEIRS = range(10, 60), range(400, 460)
 
 
-@pytest.fixture(scope="module")
-def reference(bundle: Path, inputs: Any) -> Reference:
-    return Reference.of(bundle, inputs.fp16_export)
-
-
 @pytest.fixture
 def api(reference: Reference) -> StarsApi:
     return StarsApi({"ann": reference.starred(MINE), "bob": reference.starred(THEIRS)})
 
 
 def packed(vector: Any, login: bytes = b"ann") -> bytes:
-    """The payload as docs/page.md describes it."""
+    """Payload as docs/page.md describes it."""
     whole = np.rint(np.asarray(vector) * (32767 / np.abs(vector).max())).astype("<i2")
     body = struct.pack("<H", len(whole)) + whole.tobytes() + bytes([len(login)]) + login
     return body + struct.pack("<I", zlib.crc32(body))
@@ -36,7 +30,8 @@ def link(model: str, payload: bytes, version: int = 1) -> str:
     return f"#/compare/{version}.{model}.{base64.urlsafe_b64encode(payload).decode().rstrip('=')}"
 
 
-def share(visitor: Any, site: str, api: StarsApi, login: str) -> str:
+def shared_fragment(visitor: Any, site: str, api: StarsApi, login: str) -> str:
+    """Look up `login` and return the fragment of the link to its profile."""
     page = open_page(visitor, site, "", api)
     submit_login(page, login)
     read_results(page)
@@ -45,9 +40,9 @@ def share(visitor: Any, site: str, api: StarsApi, login: str) -> str:
 
 
 def test_two_people_compare_by_a_link(browser: Any, visitor: Any, site: str, reference: Reference, api: StarsApi):
-    fragment = share(visitor, site, api, "ann")
+    fragment = shared_fragment(visitor, site, api, "ann")
     assert fragment == link(reference.model["model"], packed(reference.person(MINE)))
-    asked = len(api.requests)
+    requests = len(api.requests)
     other = type(visitor)(browser.new_context())
     other.context.route("**/*", other.route)
     try:
@@ -56,7 +51,7 @@ def test_two_people_compare_by_a_link(browser: Any, visitor: Any, site: str, ref
         assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
             reference.person(MINE)
         )
-        assert len(api.requests) == asked, "what a link holds is asked of nobody"
+        assert len(api.requests) == requests, "a shared profile needs no request to GitHub"
         submit_login(page, "bob")
         page.wait_for_selector("h1:has-text('You and ann')")
         read_results(page)
@@ -89,8 +84,8 @@ def test_link_of_another_model_is_rejected(visitor: Any, site: str, reference: R
     assert page.query_selector(".radar") is None
 
 
-def hostile(reference: Reference) -> dict[str, tuple[str, str]]:
-    """Fragment and words of the sentence, by what is wrong."""
+def invalid_links(reference: Reference) -> dict[str, tuple[str, str]]:
+    """Fragment and part of the error message, by what is wrong."""
     model, good = reference.model["model"], packed(reference.person(MINE))
     text = link(model, good)
     spoiled = bytearray(good)
@@ -103,12 +98,15 @@ def hostile(reference: Reference) -> dict[str, tuple[str, str]]:
         "a letter changed": (link(model, bytes(spoiled)), "checksum is wrong"),
         "another dimension": (link(model, packed(np.arange(1, 65))), "has 64 dimensions, this model 128"),
         "many dimensions": (link(model, packed(np.arange(1, 2000))), "has 1999 dimensions"),
-        "all zero": (link(model, _sealed(struct.pack("<H", 128) + bytes(256) + b"\0")), "every number in it is zero"),
-        "lengths that lie": (
-            link(model, _sealed(struct.pack("<H", 128) + good[2:258] + b"\xff")),
+        "all zero": (
+            link(model, _with_checksum(struct.pack("<H", 128) + bytes(256) + b"\0")),
+            "every number in it is zero",
+        ),
+        "wrong length of the login": (
+            link(model, _with_checksum(struct.pack("<H", 128) + good[2:258] + b"\xff")),
             "do not have the lengths",
         ),
-        "a login that is none": (
+        "an invalid login": (
             link(model, packed(reference.person(MINE), b"<img src=x>")),
             "could have a GitHub login",
         ),
@@ -116,25 +114,25 @@ def hostile(reference: Reference) -> dict[str, tuple[str, str]]:
         "no version": (text.replace("1.", "x.", 1), "is no profile"),
         "no model": (text.replace(model, "../../../../etc"), "This link"),
         "one part more": (text + ".AAAA", "is no profile"),
-        "nothing": ("#/compare/", "is no profile"),
-        "NaN without a seal": (link(model, nan + b"\0\0\0\0"), "checksum is wrong"),
+        "an empty payload": ("#/compare/", "is no profile"),
+        "NaN without a checksum": (link(model, nan + b"\0\0\0\0"), "checksum is wrong"),
         "not a view": ("#/<script>hacked=1</script>", "names nothing that this page has"),
-        "a developer who is none": ("#/dev/%E0%A4%A", "No developer of that login"),
+        "an unknown developer": ("#/dev/%E0%A4%A", "No developer of that login"),
     }
 
 
-def _sealed(body: bytes) -> bytes:
+def _with_checksum(body: bytes) -> bytes:
     return body + struct.pack("<I", zlib.crc32(body))
 
 
 def test_invalid_links_get_one_sentence(visitor: Any, site: str, reference: Reference):
     page = open_page(visitor, site, "#/about")
-    for what, (fragment, words) in hostile(reference).items():
+    for what, (fragment, words) in invalid_links(reference).items():
         page.evaluate("fragment => { location.hash = '#/about'; location.hash = fragment; }", fragment)
         page.wait_for_selector("main [role=alert]")
-        said = page.inner_text("main [role=alert]")
-        assert words in said, what
-        assert len(said) < 300, what
+        message = page.inner_text("main [role=alert]")
+        assert words in message, what
+        assert len(message) < 300, what
         assert page.query_selector(".radar, main img, main script") is None, what
         assert page.evaluate("() => typeof hacked") == "undefined", what
         page.evaluate("() => { location.hash = '#/about' }")
@@ -145,7 +143,9 @@ def test_invalid_links_get_one_sentence(visitor: Any, site: str, reference: Refe
 
 def test_bytes_of_float_nan_are_ordinary_int16(visitor: Any, site: str, reference: Reference):
     spelled = struct.pack("<f", float("nan")) * 64
-    page = open_page(visitor, site, link(reference.model["model"], _sealed(struct.pack("<H", 128) + spelled + b"\0")))
+    page = open_page(
+        visitor, site, link(reference.model["model"], _with_checksum(struct.pack("<H", 128) + spelled + b"\0"))
+    )
     whole = np.frombuffer(spelled, "<i2").astype(np.float32)
     assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
         unit_rows(whole[None])[0]

@@ -1,17 +1,14 @@
-"""Search by name, neighbours, and the basket."""
+"""Search by name, nearest neighbours, and the basket."""
 
 import gzip
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from page_helpers import Reference, open_page, read_results, wait_for_requests, wait_until
-
-
-@pytest.fixture(scope="module")
-def reference(bundle: Path, inputs: Any) -> Reference:
-    return Reference.of(bundle, inputs.fp16_export)
 
 
 def options(page: Any) -> list[str]:
@@ -123,17 +120,13 @@ def test_names_are_searchable_before_the_download_whose_size_is_shown(visitor: A
     assert f"The first answer downloads {first:.1f} MB" in page.inner_text(".size-note")
     page.fill("#repository", "neovim")
     assert options(page)[0] == "neovim/neovim"
-    assert held == [], "nothing is fetched before it is asked for"
+    assert held == [], "nothing is downloaded before the visitor asks for it"
     page.keyboard.press("Enter")
     page.wait_for_selector("h1:has-text('neovim/neovim')")
     page.wait_for_selector(".similar .facts")
-    page.wait_for_timeout(100)
     assert page.query_selector("li.result") is None
-    for _ in range(3):
-        for _ in range(200):
-            if held:
-                break
-            page.wait_for_timeout(10)
+    for _ in ("vectors.hi", "vectors.lo", "descriptions.gz"):
+        wait_for_requests(page, held)
         held.pop().continue_()
     assert read_results(page)
     page.wait_for_selector(".similar .lead:not(:empty)")
@@ -164,15 +157,15 @@ def test_back_restores_the_scroll_position(visitor: Any, site: str):
     page.click("text=Show all 50")
     page.wait_for_selector("li.result >> nth=49")
     page.locator("li.result >> nth=40").scroll_into_view_if_needed()
-    left = page.evaluate("() => scrollY")
-    assert left > 500
+    position = page.evaluate("() => scrollY")
+    assert position > 500
     page.click("li.result >> nth=40 >> h3 a")
     page.wait_for_selector("h1:not(:has-text('rust-lang/rust'))")
-    assert page.evaluate("() => scrollY") == 0, "a view that is new begins at its top"
+    assert page.evaluate("() => scrollY") == 0, "a new view begins at its top"
     read_results(page)
     page.go_back()
     page.wait_for_selector("h1:has-text('rust-lang/rust')")
-    wait_until(page, f"Math.abs(scrollY - {left}) < 2")
+    wait_until(page, f"Math.abs(scrollY - {position}) < 2")
     assert len(page.query_selector_all("li.result")) == 50
     page.go_forward()
     page.wait_for_selector("h1:not(:has-text('rust-lang/rust'))")
@@ -210,13 +203,13 @@ def test_failed_descriptions_are_fetched_again(visitor: Any, site: str):
 
 
 def test_visitor_by_a_link_sees_the_download_size_first(visitor: Any, site: str, reference: Reference):
-    asked: list[str] = []
-    visitor.context.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    visitor.context.on("request", lambda request: requests.append(request.url))
     for fragment in ("#/similar?plus=rust-lang/rust", f"#/dev/{reference.people['developers'][0]['login']}"):
         page = open_page(visitor, site, fragment)
         page.wait_for_selector(".download-prompt .size-note")
-        page.wait_for_timeout(100)
-        assert not [url for url in asked if "/vectors.hi" in url or "/descriptions" in url]
+        page.wait_for_timeout(100)  # nothing must happen, so there is nothing to wait for
+        assert not [url for url in requests if "/vectors.hi" in url or "/descriptions" in url]
         page.close()
     page = open_page(visitor, site, fragment)
     assert read_results(page)
@@ -235,8 +228,9 @@ def test_no_empty_result_is_shown_before_the_search(visitor: Any, site: str):
     page.evaluate(
         """() => {
             globalThis.notes = [];
-            const seen = () => document.querySelectorAll('.similar .hint').forEach(note => notes.push(note.textContent));
-            new MutationObserver(seen).observe(document.body, { childList: true, subtree: true, characterData: true });
+            const hints = () => [...document.querySelectorAll('.similar .hint')].map(hint => hint.textContent);
+            const observer = new MutationObserver(() => notes.push(...hints()));
+            observer.observe(document.body, { childList: true, subtree: true, characterData: true });
         }"""
     )
     page.click(".result h3 a")
@@ -246,15 +240,12 @@ def test_no_empty_result_is_shown_before_the_search(visitor: Any, site: str):
 
 
 def test_hostile_vocabulary_is_shown_as_text(visitor: Any, bundle_copy: Path, serve_folder: Any, reference: Reference):
-    import hashlib
-    import json
-
     evil = '<img src=x onerror="hacked=1">/<b>x</b>,?&#'
     data = bundle_copy / "data"
-    packed = gzip.compress("\n".join([evil, *reference.names[1:]]).encode(), mtime=0)
-    (data / "names.gz").write_bytes(packed)
+    names = gzip.compress("\n".join([evil, *reference.names[1:]]).encode(), mtime=0)
+    (data / "names.gz").write_bytes(names)
     model = json.loads((data / "model.json").read_text())
-    model["files"]["names.gz"] = {"bytes": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
+    model["files"]["names.gz"] = {"bytes": len(names), "sha256": hashlib.sha256(names).hexdigest()}
     (data / "model.json").write_text(json.dumps(model))
     page = open_page(visitor, serve_folder(bundle_copy), "#/similar")
     page.fill("#repository", "onerror")

@@ -1,4 +1,4 @@
-"""The evaluation's report in a real browser: whole, readable on a phone and in the dark, nothing asked of anybody."""
+"""The evaluation's report in a browser: complete, readable on a phone and in dark mode, without any request."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,8 @@ from page_helpers import wait_until
 
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GateResult
-from starvec_assets.evaluation.report import CHARTS, report
+from starvec_assets.evaluation.metric_titles import CHARTED
+from starvec_assets.evaluation.report import render_report
 from starvec_assets.export.bundle import BundleInputs
 
 CUT = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {
@@ -25,7 +26,7 @@ GROUND = "() => getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g)
 
 def test_report_renders_completely(visitor: Any, serve_folder: Any, inputs: BundleInputs, tmp_path: Path):
     gates = [GateResult(**gate) for gate in json.loads((inputs.evaluation / "gates.json").read_text())]
-    (tmp_path / "report.html").write_text(report(inputs.evaluation, gates, "Of a test."), encoding="utf-8")
+    (tmp_path / "report.html").write_text(render_report(inputs.evaluation, gates, "Of a test."), encoding="utf-8")
     page, errors = visitor.context.new_page(), []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda said: errors.append(said.text))
@@ -36,14 +37,14 @@ def test_report_renders_completely(visitor: Any, serve_folder: Any, inputs: Bund
     charts = page.eval_on_selector_all(
         "figure", "all => all.map(f => [...f.querySelectorAll('text')].map(t => t.textContent))"
     )
-    for metric, words in zip(CHARTS, charts, strict=False):
+    for metric, words in zip(CHARTED, charts, strict=False):
         expected = {system: f"{values[metric]:.4f}" for system, values in scores.metrics.items() if metric in values}
         assert dict(zip(words[::2], words[1::2], strict=True)) == expected, metric
     painted = page.evaluate(PAINTED)
     assert len(charts) == len(painted) == 10
     assert min(painted) >= 2, "every chart has bars or lines that can be seen"
 
-    met = page.locator("details", has_text="conditions that are met")
+    met = page.locator("details", has_text="conditions that passed")
     assert not met.locator("table").is_visible()
     met.locator("summary").click()
     assert met.locator("tbody tr").count() == sum(gate.passed for gate in gates)
