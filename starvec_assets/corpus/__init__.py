@@ -1,1 +1,1 @@
-"""Users and vocabulary: who counts, what is trained on, in packed arrays."""
+"""The training corpus: selection of users and repositories, held-out split, packed star lists."""

@@ -221,7 +221,8 @@ def _write_eligible_stars(
     cuts = [i / count for i in range(1, count)]
     bounds: list[int] = sorted(set(_scalar(db, f"SELECT approx_quantile(user_id, {cuts}) FROM {log}"))) if cuts else []
     ranges = list(zip([-(1 << 63), *bounds], [*bounds, 1 << 63], strict=True))
-    outcomes, files = dict(NO_OUTCOMES), []
+    outcomes = dict(NO_OUTCOMES)
+    files: list[Path] = []
     with bar(len(ranges), "users and stars", "chunk") as progress:
         for low, high in ranges:
             db.execute(f"CREATE OR REPLACE TEMP VIEW stars AS FROM {log} WHERE user_id BETWEEN {low} AND {high - 1}")

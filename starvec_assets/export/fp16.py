@@ -74,8 +74,13 @@ def build_export(
 
     from usearch.index import Index
 
-    graph = {"connectivity": settings.connectivity, "expansion_add": settings.expansion_add}
-    index = Index(ndim=half.shape[1], metric="cos", dtype="f16", **graph)
+    index = Index(
+        ndim=half.shape[1],
+        metric="cos",
+        dtype="f16",
+        connectivity=settings.connectivity,
+        expansion_add=settings.expansion_add,
+    )
     index.add(np.arange(len(half), dtype=np.uint64), half, threads=1)
     index.save(str(out / "index.usearch"))
     cosines = np.einsum("ij,ij->i", exact, unit_rows(half.astype(np.float32)))
