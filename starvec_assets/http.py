@@ -141,15 +141,17 @@ def parse_retry_after(value: str | None) -> float | None:
 
 
 def require_public_host(current: httpx.URL, target: httpx.URL) -> None:
-    """Raise HttpError for a redirect to another host that has a private address."""
-    if current.host == target.host:
-        return
+    """Raise HttpError for a redirect to a private address, unless the current host has one, too."""
+    if _is_private(target.host) and not _is_private(current.host):
+        raise HttpError(f"redirect from {current.host} to {target.host}, a private address: not followed")
+
+
+def _is_private(host: str) -> bool:
     try:
-        addresses = [str(info[4][0]) for info in socket.getaddrinfo(target.host, target.port or 443)]
+        addresses = [str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(host, None)]
     except (OSError, UnicodeError):
-        return  # the request itself fails, or a proxy knows the name
-    if not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses):
-        raise HttpError(f"{current.host} redirects to {target.host}, a private address: not followed")
+        return False  # the request itself fails, or a proxy knows the name
+    return not all(ipaddress.ip_address(address).is_global for address in addresses)
 
 
 class HttpClient:
@@ -184,6 +186,7 @@ class HttpClient:
         self.answered = False  # whether any server answered anything
         self._secrets, self._cache = secrets, cache
         self._retry, self._check_redirect, self._sleep = retry, check_redirect, sleep
+        self._loop = _event_loop()
         self._resume_at = 0.0  # time.monotonic() before which a server asked all threads not to come back
         try:
             self._client = httpx.AsyncClient(
@@ -202,7 +205,7 @@ class HttpClient:
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._client.aclose(), _event_loop())
+        asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """Return the answer to GET `url`, from the cache if the server says that it has not changed.
@@ -249,10 +252,7 @@ class HttpClient:
         return self._attempts(attempt, self._retry, cancelled)
 
     def _attempts(
-        self,
-        send: Callable[[], Coroutine[Any, Any, Response]],
-        retry: RetryRule,
-        cancelled: Event | None = None,
+        self, send: Callable[[], Coroutine[Any, Any, Response]], retry: RetryRule, cancelled: Event | None = None
     ) -> Response:
         """Return the first answer of `send` that `retry` accepts."""
         limits, remaining, again, wait = self.limits, self.limits.deadline, Retry(""), 0.0
@@ -280,7 +280,7 @@ class HttpClient:
 
     def _run(self, send: Coroutine[Any, Any, Response], deadline: float, cancelled: Event | None) -> Response:
         """Run a coroutine on the event loop; raises HttpError after `deadline` seconds, Cancelled once it is set."""
-        future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(send, deadline), _event_loop())
+        future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(send, deadline), self._loop)
         try:
             while cancelled and not concurrent.futures.wait([future], timeout=0.1).done:
                 if cancelled.is_set():
@@ -381,22 +381,23 @@ async def _read_body(response: httpx.Response, limit: int) -> bytes:
     Raises BodyTooLarge, WrongAnswer for an encoding that was not asked for or a body that is cut off.
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip", "x-gzip"):
+    complete = response.status_code == 200
+    if complete and encoding not in ("identity", "gzip", "x-gzip"):
         raise WrongAnswer(f"Content-Encoding {encoding[:50]!r}")
-    decoder = None if encoding == "identity" else zlib.decompressobj(wbits=31)
+    decoder = zlib.decompressobj(wbits=31) if encoding in ("gzip", "x-gzip") else None
     body = bytearray()
     try:
         async for block in response.aiter_raw():
             body += decoder.decompress(block, limit + 1 - len(body)) if decoder else block
-            if len(body) > limit:
-                if response.status_code != 200:
-                    return bytes(body[:limit])
-                raise BodyTooLarge(f"larger than {limit:,} bytes")
+            if len(body) > limit or (decoder and decoder.eof):
+                break
     except zlib.error as error:
         raise WrongAnswer(f"damaged gzip body ({error})") from error
-    if decoder and not decoder.eof:
+    if complete and len(body) > limit:
+        raise BodyTooLarge(f"larger than {limit:,} bytes")
+    if complete and decoder and not decoder.eof:
         raise WrongAnswer("gzip body cut off")
-    return bytes(body)
+    return bytes(body[:limit])
 
 
 @functools.cache

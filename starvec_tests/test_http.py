@@ -129,6 +129,11 @@ def test_redirects_elsewhere_are_refused(location: str) -> None:
     assert "pw" not in str(error.value)
 
 
+def test_redirects_between_private_hosts_are_followed() -> None:
+    server = Server(reply(302, headers={"location": "http://127.0.0.2/b"}), reply(200, b"hello"))
+    assert server.client().get("http://127.0.0.1/a").body == b"hello"
+
+
 def test_redirects_end_after_a_few_and_their_bodies_are_not_read() -> None:
     body = Breaking(b"x", endless=True)
     server = Server(*[reply(302, body, {"location": "/b"}) for _ in range(9)])
@@ -171,6 +176,17 @@ def test_bodies_of_errors_are_read_in_part() -> None:
 def test_undecodable_bodies_are_requested_again(body: bytes, encoding: str) -> None:
     server = Server(reply(200, body, {"content-encoding": encoding}), reply(200, b"hello"))
     assert server.client().get(URL).body == b"hello"
+
+
+def test_unchanged_answer_may_have_an_encoding_and_no_body(tmp_path: Path) -> None:
+    server = Server(reply(200, b"hello", {"etag": '"1"'}), reply(304, b"", {"content-encoding": "gzip"}))
+    client = server.client(cache=tmp_path)
+    assert [client.get(URL).body for _ in range(2)] == [b"hello", b"hello"]
+
+
+def test_bytes_after_the_end_of_a_gzip_body_are_not_read() -> None:
+    body = Breaking(gzip.compress(b"hello"), endless=True)
+    assert Server(reply(200, body, {"content-encoding": "gzip"})).client().get(URL).body == b"hello"
 
 
 def serve_once(answer: Callable[[socket.socket], None]) -> tuple[str, socket.socket]:
