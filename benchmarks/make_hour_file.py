@@ -1,7 +1,7 @@
-"""Make an hour file as GH Archive had them in 2022 to 2025: 150,000 events of the usual mix, payloads in full.
+"""Make an hour file like those of GH Archive from 2022 to 2025: 150,000 events of the usual mix, with full payloads.
 
-The shares of the types and the layout of the payloads (every URL template of a user and of a repository, both sides of
-a pull request) are GitHub's; names, texts and hashes are random. The file has the usual 60 to 150 MB.
+The shares of the event types and the layout of the payloads are GitHub's; names, texts and hashes are random. The file
+has the usual 60 to 150 MB.
 """
 
 import base64
@@ -10,11 +10,10 @@ import random
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-Json = dict[str, Any]
+from starvec_assets.sample.archive_events import API, Json, actor, event, repo_reference, repository, user
+
 Repo = tuple[int, str, str | None, str | None]  # id, owner/name, description, language
-API = "https://api.github.com"
 SHARES = {
     "PushEvent": 0.53,
     "CreateEvent": 0.135,
@@ -28,23 +27,10 @@ SHARES = {
     "PullRequestReviewCommentEvent": 0.012,
     "ReleaseEvent": 0.01,
 }
-USER_URLS = [
-    *("followers", "following{/other_user}", "gists{/gist_id}", "starred{/owner}{/repo}", "subscriptions", "orgs"),
-    *("repos", "events{/privacy}", "received_events"),
-]
-REPO_URLS = [
-    *("forks", "keys{/key_id}", "collaborators{/collaborator}", "teams", "hooks", "issues/events{/number}", "events"),
-    *("assignees{/user}", "branches{/branch}", "tags", "git/blobs{/sha}", "git/tags{/sha}", "git/refs{/sha}"),
-    *("git/trees{/sha}", "statuses/{sha}", "languages", "stargazers", "contributors", "subscribers", "subscription"),
-    *("commits{/sha}", "git/commits{/sha}", "comments{/number}", "issues/comments{/number}", "contents/{+path}"),
-    *("compare/{base}...{head}", "merges", "{archive_format}{/ref}", "downloads", "issues{/number}", "pulls{/number}"),
-    *("milestones{/number}", "notifications{?since,all,participating}", "labels{/name}", "releases{/id}"),
-    "deployments",
-]
 LANGUAGES = ["Python", "JavaScript", "TypeScript", "Go", "Rust", "Java", "C++", "C", "Ruby", None]
 
 
-class Hour:
+class HourGenerator:
     """A deterministic stream of events; equal seeds give equal files."""
 
     def __init__(self, seed: int = 1) -> None:
@@ -68,9 +54,9 @@ class Hour:
     def text(self, words: int) -> str:
         return " ".join(self.random.choices(self.words, k=words))
 
-    def body(self, usual: int) -> str:
-        """Markdown of `usual` words on average; most are short, some very long."""
-        words = min(int(self.random.expovariate(1 / usual)), 5000)
+    def body(self, mean_words: int) -> str:
+        """Return Markdown of `mean_words` words on average; most texts are short, some very long."""
+        words = min(int(self.random.expovariate(1 / mean_words)), 5000)
         return "\r\n".join(self.text(min(12, words - i)) for i in range(0, words, 12))
 
     def sha(self) -> str:
@@ -83,76 +69,23 @@ class Hour:
         return f"2024-01-10T12:{self.random.randrange(60):02}:{self.random.randrange(60):02}Z"
 
     def user(self, login: str, uid: int) -> Json:
-        return {
-            "login": login,
-            "id": uid,
-            "node_id": self.node(),
-            "avatar_url": f"https://avatars.githubusercontent.com/u/{uid}?v=4",
-            "gravatar_id": "",
-            "url": f"{API}/users/{login}",
-            "html_url": f"https://github.com/{login}",
-            **{f"{u.split('{')[0]}_url": f"{API}/users/{login}/{u}" for u in USER_URLS},
-            "type": "User",
-            "site_admin": False,
-        }
+        return user(uid, login, self.node())
 
     def full_repo(self, repo: Repo, fork: bool = False) -> Json:
-        rid, name, description, language = repo
-        owner, short = name.split("/")
-        url = f"{API}/repos/{name}"
-        stars = self.random.randrange(5000)
-        return {
-            "id": rid,
-            "node_id": self.node(),
-            "name": short,
-            "full_name": name,
-            "private": False,
-            "owner": self.user(owner, rid // 3),
-            "html_url": f"https://github.com/{name}",
-            "description": description,
-            "fork": fork,
-            "url": url,
-            **{f"{u.split('{')[0].replace('/', '_')}_url": f"{url}/{u}" for u in REPO_URLS},
-            "created_at": "2019-05-03T07:11:22Z",
-            "updated_at": "2024-01-10T11:02:03Z",
-            "pushed_at": self.when(),
-            "git_url": f"git://github.com/{name}.git",
-            "ssh_url": f"git@github.com:{name}.git",
-            "clone_url": f"https://github.com/{name}.git",
-            "svn_url": f"https://github.com/{name}",
-            "homepage": None,
-            "size": self.random.randrange(90_000),
-            "stargazers_count": stars,
-            "watchers_count": stars,
-            "language": language,
-            "has_issues": True,
-            "has_projects": True,
-            "has_downloads": True,
-            "has_wiki": True,
-            "has_pages": False,
-            "has_discussions": False,
-            "forks_count": stars // 9,
-            "mirror_url": None,
-            "archived": False,
-            "disabled": False,
-            "open_issues_count": stars // 50,
-            "license": {
-                "key": "mit",
-                "name": "MIT License",
-                "spdx_id": "MIT",
-                "url": f"{API}/licenses/mit",
-                "node_id": "MDc6TGljZW5zZTEz",
-            },
-            "allow_forking": True,
-            "is_template": False,
-            "web_commit_signoff_required": False,
-            "topics": self.random.choices(self.words, k=self.random.randrange(6)),
-            "visibility": "public",
-            "forks": stars // 9,
-            "open_issues": stars // 50,
-            "watchers": stars,
-            "default_branch": "main",
-        }
+        repo_id, name, description, language = repo
+        return repository(
+            repo_id,
+            name,
+            description,
+            language,
+            self.random.randrange(5000),
+            node_id=self.node(),
+            owner=self.user(name.split("/")[0], repo_id // 3),
+            fork=fork,
+            pushed_at=self.when(),
+            size=self.random.randrange(90_000),
+            topics=self.random.choices(self.words, k=self.random.randrange(6)),
+        )
 
     def pull_request(self, repo: Repo) -> Json:
         rid, name, description, _ = repo
@@ -356,39 +289,26 @@ class Hour:
             repo = self.repos[min(int(self.random.expovariate(1 / 12_000)), len(self.repos) - 1)]
             uid = self.random.randrange(1, 150_000_000)
             login = f"{self.words[uid % len(self.words)]}{uid % 100}"
-            event = {
-                "id": str(self.event_id),
-                "type": kind,
-                "actor": {
-                    "id": uid,
-                    "login": login,
-                    "display_login": login,
-                    "gravatar_id": "",
-                    "url": f"{API}/users/{login}",
-                    "avatar_url": f"https://avatars.githubusercontent.com/u/{uid}?",
-                },
-                "repo": {"id": repo[0], "name": repo[1], "url": f"{API}/repos/{repo[1]}"},
-                "payload": self.payload(kind, repo, login, uid),
-                "public": True,
-                "created_at": self.when(),
-            }
+            repo_id, name = repo[:2]
+            created = self.payload(kind, repo, login, uid), self.when()
+            record = event(self.event_id, kind, actor(uid, login), repo_reference(repo_id, name), *created)
             if self.random.random() < 0.3:
-                owner = repo[1].split("/")[0]
-                event["org"] = {
-                    "id": repo[0] // 3,
+                owner = name.split("/")[0]
+                record["org"] = {
+                    "id": repo_id // 3,
                     "login": owner,
                     "gravatar_id": "",
                     "url": f"{API}/orgs/{owner}",
-                    "avatar_url": f"https://avatars.githubusercontent.com/u/{repo[0] // 3}?",
+                    "avatar_url": f"https://avatars.githubusercontent.com/u/{repo_id // 3}?",
                 }
-            yield json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+            yield json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
 def make_hour(path: Path, events: int = 150_000, seed: int = 1) -> tuple[int, int]:
-    """Write the hour file at `path`; returns its compressed and its decompressed size in bytes."""
+    """Write the hour file at `path`; return its compressed and its decompressed size in bytes."""
     packer, size = zlib.compressobj(6, wbits=31), 0
     with path.open("wb") as out:
-        for line in Hour(seed).lines(events):
+        for line in HourGenerator(seed).lines(events):
             size += len(line)
             out.write(packer.compress(line))
         out.write(packer.flush())

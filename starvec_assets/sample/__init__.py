@@ -1,4 +1,4 @@
 """The embedded sample: simulated stargazers over real repositories."""
 
 SIMULATED = "simulated stargazers over real repositories"
-"""What everything made of the sample says of itself."""
+"""Provenance of every artifact that was made from the sample."""

@@ -1,4 +1,4 @@
-"""The repositories of the sample: real ones, chosen and described by hand."""
+"""The sample's catalogue of real repositories, chosen and described by hand."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ RELATED = (
     ("learning material", "web back end", "front end", "machine learning"),
     ("web3", "security"),
 )
-"""Fields that the same people tend to follow; those of one line are related to each other."""
+"""Groups of fields that the same people tend to follow."""
 
 _COLUMNS = ("name", "language", "field", "topic", "stars", "description")
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRepo:
-    """One line of repositories.tsv. `language` None: GitHub shows none; `stars`: one of MAGNITUDES."""
+    """A line of repositories.tsv. `language` is None where GitHub shows none; `stars` is one of MAGNITUDES."""
 
     name: str
     language: str | None
@@ -45,22 +45,22 @@ class SampleRepo:
 
 
 def load_catalogue() -> list[SampleRepo]:
-    """The catalogue of this package, in the order of the file. Raises StarvecError as `parse_catalogue` does."""
+    """Return the catalogue of this package, in the order of the file; raises StarvecError as `parse_catalogue`."""
     return parse_catalogue(files(__package__).joinpath(FILE).read_text(encoding="utf-8"))
 
 
 def parse_catalogue(text: str) -> list[SampleRepo]:
-    """Repositories of a table as repositories.tsv explains it.
+    """Parse a table in the format that repositories.tsv explains.
 
-    Raises StarvecError, with the line, for a line of another shape, an impossible value, one that stands twice, a topic
-    of too few or too many repositories, or a field that RELATED does not know.
+    Raises StarvecError, with the line, for a malformed line, an invalid value or a duplicate; and for a topic with too
+    few or too many repositories or a field that is missing from RELATED.
     """
     repos: dict[str, SampleRepo] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             repo = _parse(line, number)
             if repo.name.lower() in repos:
-                raise _error(number, f"{repo.name} stands twice: delete one of the lines")
+                raise _error(number, f"{repo.name} is listed twice: delete one of the lines")
             repos[repo.name.lower()] = repo
     sizes = Counter((repo.field, repo.topic) for repo in repos.values())
     for (field, topic), size in sizes.items():
@@ -77,7 +77,7 @@ def parse_catalogue(text: str) -> list[SampleRepo]:
 def _parse(line: str, number: int) -> SampleRepo:
     parts = line.split("\t")
     if len(parts) != len(_COLUMNS):
-        raise _error(number, f"{line[:80]!r} has {len(parts)} columns, not {', '.join(_COLUMNS)} parted by tabs")
+        raise _error(number, f"{line[:80]!r} has {len(parts)} columns, not {', '.join(_COLUMNS)} separated by tabs")
     for column, value in zip(_COLUMNS, parts, strict=True):
         if not value or value != value.strip() or len(value) > 200:
             raise _error(number, f"{column} {value[:80]!r} is empty, longer than 200 characters or padded with blanks")
@@ -85,7 +85,7 @@ def _parse(line: str, number: int) -> SampleRepo:
     if not is_repository(name):
         raise _error(number, f"name {name!r} is not owner/name as GitHub writes it")
     if not stars.isdecimal() or int(stars) not in MAGNITUDES:
-        raise _error(number, f"stars {stars!r} is none of {', '.join(map(str, MAGNITUDES))}")
+        raise _error(number, f"stars {stars!r} is not one of {', '.join(map(str, MAGNITUDES))}")
     return SampleRepo(name, None if language == "-" else language, field, topic, int(stars), description)
 
 

@@ -1,9 +1,9 @@
-"""Simulated people and what they star: the model behind the sample.
+"""The model of simulated people and their stars.
 
-A person has a few interests, each anchored at a repository drawn by popularity; a later interest often lies near the
-first. From an anchor a star goes to a neighbour: mostly one of the same topic or field, less often of a related field,
-in the same language, or something famous from anywhere. Co-starred repositories thus share topics, fields and
-languages, as real ones do, and no person's list is pure.
+A person has a few interests, each anchored at a repository drawn by popularity; a later interest is often a neighbour
+of the first anchor. A star goes to a neighbour of an anchor: mostly one of the same topic or field, less often one of a
+related field, of the same language, or a popular one from any field. So co-starred repositories share topics, fields
+and languages, as real ones do, and every list has exceptions.
 """
 
 from collections.abc import Sequence
@@ -16,114 +16,116 @@ from starvec_assets.sample.catalogue import RELATED, SampleRepo
 
 Ints = npt.NDArray[np.int64]
 
-SHORTEST, LONGEST = 10, 120
-_TYPICAL, _SPREAD = 29, 0.6  # stars a person: log-normal of this median and sigma of the logarithm
-_INTERESTS, _MOST = 1.4, 6  # interests beyond the first: Poisson of this mean; nobody has more than that many
-_NEAR_FIRST = 0.5  # chance that a later interest is a neighbour of the first
-_STEPS = {"topic": 0.30, "field": 0.25, "related": 0.12, "language": 0.12, "famous": 0.15, "any": 0.06}
-_SKEW = 0.6  # a repository is drawn by its stars to this power, as a famous one by its stars
+MIN_STARS, MAX_STARS = 10, 120
+_MEDIAN_STARS, _SIGMA = 29, 0.6  # stars per person are log-normal: median, standard deviation of the logarithm
+_MEAN_EXTRA_INTERESTS, _MAX_INTERESTS = 1.4, 6  # interests beyond the first are Poisson
+_NEAR_FIRST = 0.5  # probability that a later interest is a neighbour of the first
+_STEPS = {"topic": 0.30, "field": 0.25, "related": 0.12, "language": 0.12, "popular": 0.15, "any": 0.06}
+_POPULARITY_POWER = 0.6  # of the stars, in the weight of a repository; 1 for the step "popular"
 
 
 @dataclass(frozen=True)
-class Stars:
-    """Person `user` [n], ascending, starred row `repo` [n] of the catalogue; each person's in the order starred."""
+class SimulatedStars:
+    """Stars, int64 [n] each: indices of the `user`, ascending, and of the `repo`; a user's in the order starred."""
 
     user: Ints
     repo: Ints
 
 
-def simulate_stars(repos: Sequence[SampleRepo], users: int, rng: np.random.Generator) -> Stars:
-    """Draw 10 to 120 different repositories for each of `users` people."""
-    world = _World(repos)
-    length = np.exp(rng.normal(np.log(_TYPICAL), _SPREAD, users)).clip(SHORTEST, LONGEST).astype(np.int64)
-    interests = 1 + rng.poisson(_INTERESTS, users).clip(0, _MOST - 1)
-    anchors = world.anywhere(rng, users * _MOST)
-    first = np.repeat(anchors[::_MOST], _MOST)
-    anchors = np.where(rng.random(len(anchors)) < _NEAR_FIRST, world.neighbours(rng, first), anchors)
+def simulate_stars(repos: Sequence[SampleRepo], users: int, rng: np.random.Generator) -> SimulatedStars:
+    """Draw MIN_STARS to MAX_STARS different repositories for each of `users` people."""
+    sampler = _NeighbourSampler(repos)
+    length = np.exp(rng.normal(np.log(_MEDIAN_STARS), _SIGMA, users)).clip(MIN_STARS, MAX_STARS).astype(np.int64)
+    interests = 1 + rng.poisson(_MEAN_EXTRA_INTERESTS, users).clip(0, _MAX_INTERESTS - 1)
+    anchors = sampler.popular(rng, users * _MAX_INTERESTS)
+    first = np.repeat(anchors[::_MAX_INTERESTS], _MAX_INTERESTS)
+    anchors = np.where(rng.random(len(anchors)) < _NEAR_FIRST, sampler.neighbours(rng, first), anchors)
 
     user, repo = np.empty(0, np.int64), np.empty(0, np.int64)
     while (missing := length - np.bincount(user, minlength=users)).any():
-        who = np.repeat(np.arange(users), missing + missing // 2)
-        interest = (rng.random(len(who)) ** 1.5 * interests[who]).astype(np.int64)  # the first ones count most
-        found = world.neighbours(rng, anchors[who * _MOST + interest])
-        user, repo = np.concatenate([user, who]), np.concatenate([repo, found])
-        _, new = np.unique(user * len(repos) + repo, return_index=True)
-        new.sort()
-        new = new[np.argsort(user[new], kind="stable")]
-        user, repo = user[new], repo[new]
-        within = np.arange(len(user)) - np.searchsorted(user, user) < length[user]
-        user, repo = user[within], repo[within]
-    return Stars(user, repo)
+        drawn_user = np.repeat(np.arange(users), missing + missing // 2)
+        # The power makes the first interests the commonest.
+        interest = (rng.random(len(drawn_user)) ** 1.5 * interests[drawn_user]).astype(np.int64)
+        drawn_repo = sampler.neighbours(rng, anchors[drawn_user * _MAX_INTERESTS + interest])
+        user, repo = np.concatenate([user, drawn_user]), np.concatenate([repo, drawn_repo])
+        _, distinct = np.unique(user * len(repos) + repo, return_index=True)
+        distinct.sort()
+        distinct = distinct[np.argsort(user[distinct], kind="stable")]
+        user, repo = user[distinct], repo[distinct]
+        kept = np.arange(len(user)) - np.searchsorted(user, user) < length[user]
+        user, repo = user[kept], repo[kept]
+    return SimulatedStars(user, repo)
 
 
-def specialists(user: Ints, repo: Ints, repos: Sequence[SampleRepo], least: int = 20) -> list[tuple[str, int]]:
-    """Field and person: in every field who, of those with `least` stars or more, gave the largest share of them there.
+def specialists(user: Ints, repo: Ints, repos: Sequence[SampleRepo], min_stars: int = 20) -> list[tuple[str, int]]:
+    """Return for each field the person whose stars are most concentrated in it, at most one field per person.
 
-    `user` and `repo` [n]: who starred which row of the catalogue. A person stands for one field at most.
+    `user` and `repo`, int64 [n], are stars as in SimulatedStars; people with fewer than `min_stars` are ignored.
     """
     fields = list(dict.fromkeys(r.field for r in repos))
-    of_repo = np.array([fields.index(r.field) for r in repos])
+    field_of_repo = np.array([fields.index(r.field) for r in repos])
     counts = np.zeros((int(user.max()) + 1, len(fields)), np.int64)
-    np.add.at(counts, (user, of_repo[repo]), 1)
+    np.add.at(counts, (user, field_of_repo[repo]), 1)
     total = counts.sum(axis=1)
-    share = np.where(total >= least, 1, 0)[:, None] * counts / np.maximum(total, 1)[:, None]
+    share = np.where(total >= min_stars, 1, 0)[:, None] * counts / np.maximum(total, 1)[:, None]
     best: dict[int, str] = {}
     for i in np.argsort(-share.max(axis=0), kind="stable"):
         best.setdefault(int(share[:, i].argmax()), fields[i])
     return [(field, person) for person, field in best.items()]
 
 
-class _World:
-    """Who is whose neighbour."""
+class _NeighbourSampler:
+    """Draws neighbours of repositories by the steps of _STEPS."""
 
     def __init__(self, repos: Sequence[SampleRepo]) -> None:
         stars = np.array([repo.stars for repo in repos], np.float64)
         fields = [repo.field for repo in repos]
-        everything = [""] * len(repos)
+        one_group = [""] * len(repos)
         self._groups = {
-            "topic": _Group([f"{repo.field}/{repo.topic}" for repo in repos], stars**_SKEW),
-            "field": _Group(fields, stars**_SKEW),
-            "language": _Group([repo.language or "" for repo in repos], stars**_SKEW),
-            "any": _Group(everything, stars**_SKEW),
-            "famous": _Group(everything, stars),
+            "topic": _Group([f"{repo.field}/{repo.topic}" for repo in repos], stars**_POPULARITY_POWER),
+            "field": _Group(fields, stars**_POPULARITY_POWER),
+            "language": _Group([repo.language or "" for repo in repos], stars**_POPULARITY_POWER),
+            "any": _Group(one_group, stars**_POPULARITY_POWER),
+            "popular": _Group(one_group, stars),
         }
         self._groups["related"] = self._groups["field"]
-        of_field = {field: row for row, field in enumerate(fields)}
-        related = {f: [of_field[x] for line in RELATED if f in line for x in line if x != f] for f in of_field}
-        self._count = np.array([len(related[field]) for field in fields])
-        self._related = np.array([related[f] + [0] * (self._count.max() - len(related[f])) for f in fields])
+        row_of_field = {field: row for row, field in enumerate(fields)}
+        related = {f: [row_of_field[x] for line in RELATED if f in line for x in line if x != f] for f in row_of_field}
+        # For each repository, one repository of each related field, padded with zeros.
+        self._n_related = np.array([len(related[field]) for field in fields])
+        self._related = np.array([related[f] + [0] * (self._n_related.max() - len(related[f])) for f in fields])
 
-    def anywhere(self, rng: np.random.Generator, count: int) -> Ints:
-        """`count` rows of the catalogue by popularity."""
+    def popular(self, rng: np.random.Generator, count: int) -> Ints:
+        """Draw `count` repositories by popularity."""
         return self._groups["any"].draw(rng, np.zeros(count, np.int64))
 
     def neighbours(self, rng: np.random.Generator, anchor: Ints) -> Ints:
-        """A neighbour of each anchor."""
+        """Draw a neighbour of each anchor."""
         step = rng.choice(len(_STEPS), len(anchor), p=list(_STEPS.values()))
-        found = np.empty_like(anchor)
-        for kind, name in enumerate(_STEPS):
-            at = step == kind
-            start = anchor[at]
+        drawn = np.empty_like(anchor)
+        for number, name in enumerate(_STEPS):
+            selected = step == number
+            rows = anchor[selected]
             if name == "related":
-                start = self._related[start, (rng.random(len(start)) * self._count[start]).astype(np.int64)]
-            found[at] = self._groups[name].draw(rng, start)
-        return found
+                rows = self._related[rows, (rng.random(len(rows)) * self._n_related[rows]).astype(np.int64)]
+            drawn[selected] = self._groups[name].draw(rng, rows)
+        return drawn
 
 
 class _Group:
-    """Rows with equal keys belong together."""
+    """Rows in groups of equal keys, drawn by weight."""
 
     def __init__(self, keys: Sequence[str], weights: npt.NDArray[np.float64]) -> None:
         key = np.unique(keys, return_inverse=True)[1]
         self._order = np.argsort(key, kind="stable")
-        self._before = np.concatenate([[0], np.cumsum(weights[self._order])])
+        self._cumulative = np.concatenate([[0], np.cumsum(weights[self._order])])
         stop = np.cumsum(np.bincount(key))
         self._start, self._stop = (stop - np.bincount(key))[key], stop[key]
 
     def draw(self, rng: np.random.Generator, rows: Ints) -> Ints:
-        """One of the same group as each of `rows`, by weight."""
+        """Draw a row from the group of each of `rows`."""
         start, stop = self._start[rows], self._stop[rows]
-        low, high = self._before[start], self._before[stop]
-        at = np.searchsorted(self._before, low + rng.random(len(rows)) * (high - low), side="right") - 1
+        low, high = self._cumulative[start], self._cumulative[stop]
+        at = np.searchsorted(self._cumulative, low + rng.random(len(rows)) * (high - low), side="right") - 1
         drawn: Ints = self._order[at.clip(start, stop - 1)]
         return drawn

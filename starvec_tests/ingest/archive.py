@@ -1,4 +1,4 @@
-"""Hour files as the archive writes them, and what they should give, read the plainest way there is."""
+"""Hour files as the archive writes them, and a simple reader of the stars that they contain."""
 
 import gzip
 import json
@@ -8,33 +8,19 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
 
-Json = dict[str, Any]
+from starvec_assets.sample import archive_events
+from starvec_assets.sample.archive_events import Json
+
 MONTH = "2024-01"
 START = datetime(2024, 1, 1, tzinfo=UTC)
-API = "https://api.github.com"
 event_ids = count(20_000_000_000)
 
 
 def event(kind: str, payload: Json, *, user: int = 7, repo: int = 70, name: str = "a/b", at: datetime = START) -> Json:
-    login = f"user{user}"
-    return {
-        "id": str(next(event_ids)),
-        "type": kind,
-        "actor": {
-            "id": user,
-            "login": login,
-            "display_login": login,
-            "gravatar_id": "",
-            "url": f"{API}/users/{login}",
-            "avatar_url": f"https://avatars.githubusercontent.com/u/{user}?",
-        },
-        "repo": {"id": repo, "name": name, "url": f"{API}/repos/{name}"},
-        "payload": payload,
-        "public": True,
-        "created_at": f"{at:%Y-%m-%dT%H:%M:%SZ}",
-    }
+    actor = archive_events.actor(user, f"user{user}")
+    reference = archive_events.repo_reference(repo, name)
+    return archive_events.event(next(event_ids), kind, actor, reference, payload, f"{at:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def star(user: int = 7, repo: int = 70, name: str = "a/b", at: datetime = START) -> Json:
@@ -46,40 +32,19 @@ def push(at: datetime = START) -> Json:
 
 
 def repository(repo: int, name: str, description: str | None, language: str | None, stars: int, fork: bool) -> Json:
-    """A repository object with GitHub's keys in GitHub's order."""
-    owner, short = name.split("/")
-    url = f"{API}/repos/{name}"
-    urls = ["forks", "keys{/key_id}", "collaborators{/collaborator}", "teams", "branches{/branch}", "languages"]
-    return {
-        "id": repo,
-        "node_id": "R_kgDO",
-        "name": short,
-        "full_name": name,
-        "private": False,
-        "owner": {"login": owner, "id": 3, "url": f"{API}/users/{owner}", "type": "User", "site_admin": False},
-        "html_url": f"https://github.com/{name}",
-        "description": description,
-        "fork": fork,
-        "url": url,
-        **{f"{u.split('{')[0]}_url": f"{url}/{u}" for u in urls},
-        "created_at": "2019-05-03T07:11:22Z",
-        "updated_at": "2024-01-01T00:00:03Z",
-        "pushed_at": "2023-12-31T23:59:58Z",
-        "git_url": f"git://github.com/{name}.git",
-        "ssh_url": f"git@github.com:{name}.git",
-        "clone_url": f"https://github.com/{name}.git",
-        "svn_url": f"https://github.com/{name}",
-        "homepage": f"https://{owner}.example/@{short}",
-        "size": 12,
-        "stargazers_count": stars,
-        "watchers_count": stars,
-        "language": language,
-        "has_issues": True,
-        "license": None,
-        "topics": ["data", "vectors"],
-        "visibility": "public",
-        "default_branch": "main",
-    }
+    owner, short_name = name.split("/")
+    return archive_events.repository(
+        repo,
+        name,
+        description,
+        language,
+        stars,
+        owner=archive_events.user(3, owner),
+        fork=fork,
+        pushed_at="2023-12-31T23:59:58Z",
+        homepage=f"https://{owner}.example/@{short_name}",
+        topics=["data", "vectors"],
+    )
 
 
 def pull_request(repo: int, name: str, description: str | None, language: str | None, stars: int = 9) -> Json:
@@ -106,13 +71,13 @@ def creation(repo: int, name: str, description: str | None) -> Json:
     return event("CreateEvent", payload | {"pusher_type": "user"}, repo=repo, name=name)
 
 
-def json_line(what: Json | str | bytes, spaced: bool = False) -> bytes:
-    if isinstance(what, bytes):
-        return what
-    if isinstance(what, str):
-        return what.encode()
+def json_line(event: Json | str | bytes, spaced: bool = False) -> bytes:
+    if isinstance(event, bytes):
+        return event
+    if isinstance(event, str):
+        return event.encode()
     separators = (", ", ": ") if spaced else (",", ":")
-    return json.dumps(what, separators=separators, ensure_ascii=False).encode()
+    return json.dumps(event, separators=separators, ensure_ascii=False).encode()
 
 
 def hour_file(folder: Path, hour: datetime) -> Path:
@@ -124,7 +89,7 @@ def gzip_lines(lines: Iterable[Json | str | bytes]) -> bytes:
 
 
 def write_hour_files(folder: Path, hours: int, lines: int = 30, seed: int = 0) -> None:
-    """Ordinary hours: stars of 40 people and 25 repositories, pushes, pull requests, forks, a rename in the middle."""
+    """Write hours with stars of 40 users and 25 repositories, pushes, pull requests, forks, and a rename midway."""
     folder.mkdir(exist_ok=True)
     for h in range(hours):
         at = START + timedelta(hours=h)
@@ -141,7 +106,7 @@ def write_hour_files(folder: Path, hours: int, lines: int = 30, seed: int = 0) -
 
 
 def gunzip_text(path: Path) -> bytes:
-    """What gunzip gives of a file, as far as it goes."""
+    """Return the decompressed content of a file up to its first damage."""
     data, out = path.read_bytes(), b""
     while data:
         member = zlib.decompressobj(wbits=31)
@@ -154,7 +119,7 @@ def gunzip_text(path: Path) -> bytes:
 
 
 def parse_stars(text: bytes, whole: bool = True) -> list[tuple[int, str, int, str, str]]:
-    """The stars of an hour's text: user_id, login, repo_id, name, created_at."""
+    """Return the stars of an hour's text: user_id, login, repo_id, name, created_at."""
     found = []
     for row in text.split(b"\n") if whole else text.split(b"\n")[:-1]:
         try:
@@ -171,7 +136,7 @@ def parse_stars(text: bytes, whole: bool = True) -> list[tuple[int, str, int, st
 
 
 def expected_stars(folder: Path) -> list[tuple[int, str, int, str, str]]:
-    """The stars a folder of hour files should give, of each user and repository the first, in the order of the file."""
+    """Return the first star of each user and repository in a folder of hour files, in the order of stars.parquet."""
     first: dict[tuple[int, int], tuple[int, str, int, str, str]] = {}
     for path in folder.glob("*.json.gz"):
         text = gunzip_text(path)

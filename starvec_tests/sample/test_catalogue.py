@@ -73,7 +73,7 @@ def test_comments_blank_lines_and_a_missing_language_are_read() -> None:
     [
         ({"name": "no-owner"}, r"line 3: name 'no-owner'"),
         ({"name": "-a/b"}, r"line 3: name '-a/b'"),
-        ({"name": "OWNER/R0"}, r"line 3: OWNER/R0 stands twice"),
+        ({"name": "OWNER/R0"}, r"line 3: OWNER/R0 is listed twice"),
         ({"stars": "2000"}, r"line 3: stars '2000'"),
         ({"stars": "many"}, r"line 3: stars 'many'"),
         ({"text": ""}, r"line 3: description ''"),
