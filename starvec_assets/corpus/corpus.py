@@ -14,7 +14,7 @@ from starvec_assets.ragged import RaggedArray
 
 @dataclass(frozen=True)
 class Corpus:
-    """The files of user_buckets, each read on first use and then kept; star lists are memory-mapped.
+    """The files of user_buckets, each read on first use and cached; star lists are memory-mapped.
 
     Row i of the vocabulary is row i of every matrix that is trained on it, 0 being the most starred.
     """

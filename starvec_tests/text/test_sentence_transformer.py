@@ -171,9 +171,9 @@ def test_cache_drops_damaged_files_only(tmp_path: Path) -> None:
     damaged = sorted(tmp_path.glob("*.npy"))[0]
     damaged.write_bytes(damaged.read_bytes()[:-1])
     again = EmbeddingCache(tmp_path, 2)
-    kept = [key for key in keys if key in again]
-    assert kept in (keys[:2], keys[2:])
+    intact = [key for key in keys if key in again]
+    assert intact in (keys[:2], keys[2:])
     again.merge()
     assert len(list(tmp_path.iterdir())) == 1
     merged = EmbeddingCache(tmp_path, 2)
-    assert [merged[key].tolist() for key in kept] == [vectors[keys.index(key)].tolist() for key in kept]
+    assert [merged[key].tolist() for key in intact] == [vectors[keys.index(key)].tolist() for key in intact]
