@@ -5,15 +5,13 @@ from difflib import get_close_matches
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.decorators.op_decorator import DecoratedOpFunction
 
 from starvec_assets.cli.parameters import Assignment
 from starvec_assets.config_base import parse_value
 from starvec_assets.definitions import defs
+from starvec_assets.defs.artifact_asset import CONFIG_CLASSES
+from starvec_assets.defs.ingest import RAW_OP
 from starvec_assets.errors import StarvecError
-
-RAW_OP = "raw_stars__raw_repos"
-"""The one op that materializes two assets."""
 
 
 def op_config(assignments: Sequence[Assignment], job: str) -> dict[str, Any]:
@@ -22,10 +20,10 @@ def op_config(assignments: Sequence[Assignment], job: str) -> dict[str, Any]:
     A value is parsed as JSON if possible, else taken as text. Raises StarvecError for an asset that the job does not
     materialize, a field that the asset does not have, and a value that its config refuses.
     """
-    configs = _config_classes(job)
+    configs = {op.name: CONFIG_CLASSES[op.name] for op in defs().resolve_job_def(job).nodes}
     values: dict[str, dict[str, Any]] = {}
     for text, asset, field, value in assignments:
-        op = RAW_OP if asset in RAW_OP.split("__") else asset
+        op = RAW_OP if asset in RAW_OP.split("__") else asset  # the one op that materializes two assets
         if op not in configs:
             raise StarvecError(f"--set {text!r}: {job} makes no asset {asset!r}. {_suggestion(asset, configs)}")
         fields = configs[op].model_fields
@@ -40,16 +38,6 @@ def op_config(assignments: Sequence[Assignment], job: str) -> dict[str, Any]:
             raise StarvecError(f"--set {op}: {failure.description}") from failure
         ops[op] = {"config": {field: getattr(config, field) for field in fields_set}}
     return ops
-
-
-def _config_classes(job: str) -> dict[str, type[dg.Config]]:
-    """Return the config class of every op of a job, by op name."""
-    functions = {node.name: node.definition.compute_fn for node in defs().resolve_job_def(job).nodes}  # type: ignore[attr-defined]
-    return {
-        name: function.get_config_arg().annotation
-        for name, function in functions.items()
-        if isinstance(function, DecoratedOpFunction) and function.has_config_arg()
-    }
 
 
 def _suggestion(name: str, names: Collection[str]) -> str:

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starvec_assets.cli.environment import prepare_home, set_sources
-from starvec_assets.cli.parameters import Assignment, Login, Months, count_option, run_options
+from starvec_assets.cli.parameters import Assignment, count_option, parse_login, parse_whole_months, run_options
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
 from starvec_assets.ingest.calendar import last_whole_month
 from starvec_assets.paths import PACKAGE, home
 from starvec_assets.sample import SIMULATED
-from starvec_assets.store import Artifact, ArtifactStore
+from starvec_assets.store import Artifact, ArtifactStore, MonthlyArtifacts
 
 if TYPE_CHECKING:
-    from starvec_assets.export.fp16 import Export
+    from starvec_assets.export.fp16 import ExportIndex
 
 
 class StarvecGroup(click.Group):
@@ -70,7 +70,9 @@ def demo() -> None:
 
 @main.command()
 @click.option("--source", required=True, help="A folder of hour files, a base URL of them, bigquery, or sample.")
-@click.option("--months", required=True, type=Months(), help="2024-01, or a range such as 2024-01..2024-02.")
+@click.option(
+    "--months", required=True, callback=parse_whole_months, help="2024-01, or a range such as 2024-01..2024-02."
+)
 @run_options
 def run(source: str, months: Sequence[str], **options: Any) -> None:
     """Ingest months and materialize everything below."""
@@ -122,7 +124,7 @@ def similar(repository: str, count: int) -> None:
 
 
 @main.command()
-@click.argument("login", type=Login())
+@click.argument("login", callback=parse_login)
 @click.option("--github", is_flag=True, help="Read the stars from the GitHub API, not from the star log.")
 @count_option
 def user(login: str, github: bool, count: int) -> None:
@@ -141,7 +143,7 @@ def user(login: str, github: bool, count: int) -> None:
             "export: materialize more months, or a larger vocabulary in user_buckets"
         )
     print(f"{login}: {len(rows):,} of {len(stars):,} starred repositories are in the vocabulary")
-    print_neighbours(export.nearest(export.person(rows), count, without=set(rows)), "would like")
+    print_neighbours(export.nearest(export.user_vector(rows), count, exclude=rows), "would like")
 
 
 def _stars_from_github(login: str) -> list[tuple[int, str]]:
@@ -154,14 +156,14 @@ def _stars_from_github(login: str) -> list[tuple[int, str]]:
 
 def _stars_from_log(login: str) -> list[tuple[int, str]]:
     """Return repo_id and "" for every repository that `login` starred in the star log, which has no names."""
-    from starvec_assets.defs.log import star_files
+    from starvec_assets.defs.ingest import star_files
     from starvec_assets.defs.resources import DuckDBWithSpill
     from starvec_assets.ingest.user_lookup import starred_repos
 
     artifacts = _store()
-    log = artifacts.latest("star_log")
+    log, months = artifacts.latest("star_log"), MonthlyArtifacts("raw_stars", artifacts)
     with DuckDBWithSpill().connect() as connection:
-        stars = starred_repos(connection, star_files(log, artifacts)[0], [login])
+        stars = starred_repos(connection, star_files(log, months, artifacts.find("stargazer_topup")), [login])
     if not stars:
         raise StarvecError(
             f"{login} starred nothing in the {log.manifest.rows['months']} months of the star log; with --github "
@@ -174,9 +176,9 @@ def _stars_from_log(login: str) -> list[tuple[int, str]]:
 @click.option("--port", type=int, default=8000, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 def serve(port: int) -> None:
     """Serve the page at http://127.0.0.1:8000."""
-    from starvec_assets.serve import server
+    from starvec_assets.serve import create_server
 
-    with server(_latest("web_bundle").path, port) as http:
+    with create_server(_latest("web_bundle").path, port) as http:
         print(f"http://127.0.0.1:{http.server_port}/    (Ctrl-C ends it)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             http.serve_forever()
@@ -204,7 +206,7 @@ def build_wasm(out: Path | None) -> None:
     """Compile the page's search core, as web_bundle does."""
     from starvec_assets.export import wasm
 
-    core = wasm.build(home() / "cache" / "wasm")
+    core = wasm.build_search_core(home() / "cache" / "wasm")
     print(f"search.wasm: {len(core):,} bytes, SHA-256 {hashlib.sha256(core).hexdigest()}")
     if out:
         try:
@@ -237,10 +239,10 @@ def _require_free_port(port: int) -> None:
             ) from error
 
 
-def _open_export() -> "Export":
-    from starvec_assets.export.fp16 import Export
+def _open_export() -> "ExportIndex":
+    from starvec_assets.export.fp16 import ExportIndex
 
-    return Export(_latest("fp16_export").path)
+    return ExportIndex(_latest("fp16_export").path)
 
 
 def _latest(asset: str) -> Artifact:

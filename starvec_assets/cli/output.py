@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.scoreboard import scoreboard, text_table
-from starvec_assets.export.catalogue_columns import plain
+from starvec_assets.export.catalogue_columns import sanitize_line
 from starvec_assets.export.fp16 import Neighbour
 from starvec_assets.store import ArtifactStore
 
@@ -18,7 +18,7 @@ def print_neighbours(neighbours: Sequence[Neighbour], title: str) -> None:
     width = max((len(neighbour.name) for neighbour in neighbours), default=0)
     for neighbour in neighbours:
         # A description may contain control characters that a terminal acts on.
-        about = plain(f"{neighbour.language} {neighbour.description}")
+        about = sanitize_line(f"{neighbour.language} {neighbour.description}")
         name = neighbour.name.ljust(width)
         print(f"  {neighbour.cosine:.3f}  {name}  {neighbour.stars:>7,}  {about[:80]}".rstrip())
     print()

@@ -1,6 +1,6 @@
-"""Option and argument types of the commands, checked before Dagster or torch is imported."""
+"""Options and arguments that several commands share, checked before Dagster or torch is imported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import click
@@ -29,53 +29,41 @@ class Count(click.IntRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Parse an integer; click passes `-k=5` on as "=5"."""
-        number: int = super().convert(value.removeprefix("=") if isinstance(value, str) else value, param, ctx)
-        return number
+        digits: Any = value.removeprefix("=") if isinstance(value, str) else value
+        return super().convert(digits, param, ctx)
 
 
-class Login(click.ParamType):
-    """GitHub login."""
-
-    name = "login"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return `value`; fail unless it can be a login."""
-        try:
-            return check_login(value)
-        except StarvecError as error:
-            self.fail(str(error), param, ctx)
+def parse_login(_ctx: click.Context, _param: click.Parameter, login: str) -> str:
+    """Return a GitHub login; raise click.BadParameter for a text that cannot be one."""
+    try:
+        return check_login(login)
+    except StarvecError as error:
+        raise click.BadParameter(str(error)) from error
 
 
-class Months(click.ParamType):
-    """Months that can be ingested: "2024-01", or a range "2024-01..2024-03"."""
+def parse_whole_months(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]:
+    """Return the months of "2024-01", or of a range "2024-01..2024-03", in order.
 
-    name = "months"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
-        """Return the months in order.
-
-        Raises StarvecError for text that is no month or range, and for a month that is not over.
-        """
-        months, last = parse_months(value), last_whole_month()
-        if months[-1] > last:
-            raise StarvecError(
-                f"{months[-1]} cannot be ingested: months go from {FIRST_MONTH} to {last}, the last whole one"
-            )
-        return months
+    Raises StarvecError for text that is no month or range, and for a month that is not over.
+    """
+    months, last = parse_months(text), last_whole_month()
+    if months[-1] > last:
+        raise StarvecError(
+            f"{months[-1]} cannot be ingested: months go from {FIRST_MONTH} to {last}, the last whole one"
+        )
+    return months
 
 
-class AssignmentType(click.ParamType):
-    """`ASSET.FIELD=VALUE`."""
-
-    name = "assignment"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Assignment:
-        """Split at the first "=" and the first "."; raise StarvecError when a part is missing."""
-        name, _, text = value.partition("=")
+def parse_assignments(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -> list[Assignment]:
+    """Split every "ASSET.FIELD=VALUE" at its first "=" and first "."; raise StarvecError when a part is missing."""
+    assignments = []
+    for text in texts:
+        name, equals, value = text.partition("=")
         asset, _, field = name.partition(".")
-        if not (asset and field and "=" in value):
-            raise StarvecError(f"--set {value!r}: write ASSET.FIELD=VALUE, for example trained_embeddings.epochs=3")
-        return Assignment(value, asset, field, text)
+        if not (asset and field and equals):
+            raise StarvecError(f"--set {text!r}: write ASSET.FIELD=VALUE, for example trained_embeddings.epochs=3")
+        assignments.append(Assignment(text, asset, field, value))
+    return assignments
 
 
 def run_options(command: Command) -> Command:
@@ -85,7 +73,7 @@ def run_options(command: Command) -> Command:
             "--set",
             "assignments",
             multiple=True,
-            type=AssignmentType(),
+            callback=parse_assignments,
             metavar="ASSET.FIELD=VALUE",
             help="Config field of an asset, for example trained_embeddings.epochs=3; may be repeated.",
         ),

@@ -10,9 +10,10 @@ from typing import Any
 import dagster as dg
 
 from starvec_assets import progress
-from starvec_assets.cli.config_overrides import RAW_OP, op_config
+from starvec_assets.cli.config_overrides import op_config
 from starvec_assets.cli.parameters import Assignment
 from starvec_assets.definitions import defs
+from starvec_assets.defs.ingest import RAW_OP
 from starvec_assets.defs.resources import from_bigquery
 from starvec_assets.defs.terminal_logger import failed_check_message
 from starvec_assets.errors import StarvecError
