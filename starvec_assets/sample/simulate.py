@@ -1,12 +1,11 @@
-"""The sample as a folder: hour files in the form of GH Archive, and awesome lists of the same repositories.
+"""Write the sample: hour files in the format of GH Archive, and awesome lists of the same repositories.
 
     <out>/2024-01-01-0.json.gz ...   <out>/awesome/<field>.md   <out>/README.txt   <out>/sample.json
 
-The repositories are real, the people are not. No simulated star can be taken for a real person's: logins read
-sim-000123, and the ids of people and repositories lie far above any that GitHub gives.
+The repositories are real, the people are simulated and cannot be mistaken for real ones: logins read sim-000123, and
+the ids of people and repositories are far above those of GitHub.
 """
 
-import fcntl
 import gzip
 import hashlib
 import json
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from pydantic import Field
 
 from starvec_assets.config_base import Settings
@@ -33,7 +33,7 @@ MARKER = "sample.json"
 AWESOME = "awesome"
 PEOPLE = "people.tsv"
 
-_VERSION = 3  # raise when the same settings come to other bytes
+_VERSION = 3  # increase it when the same settings give other bytes
 _README = f"""{SIMULATED}
 
 The repositories are real, chosen and described by hand. The people, their stars and everything else that happens here
@@ -43,23 +43,23 @@ file an hour, one event a line. {AWESOME}/ holds an awesome list a field, {PEOPL
 
 
 class SampleSettings(Settings):
-    """How much is simulated."""
+    """Size and seed of the simulation."""
 
     users: int = Field(default=4_000, ge=20, le=1_000_000, description="simulated people")
     months: tuple[str, ...] = Field(
-        default=("2024-01", "2024-02"), min_length=1, description="when they star, as 2024-01"
+        default=("2024-01", "2024-02"), min_length=1, description="months of their stars, as 2024-01"
     )
     seed: int = Field(
-        default=1, ge=0, lt=1 << 32, description="draws people, stars and noise: equal seeds, equal bytes"
+        default=1, ge=0, lt=1 << 32, description="seed of people, stars and noise: equal seeds give equal bytes"
     )
     noise: float = Field(
-        default=0.5, ge=0, le=20, description="other events a star, besides a pull request a repository and month"
+        default=0.5, ge=0, le=20, description="other events per star, besides a pull request per repository and month"
     )
 
 
 @dataclass(frozen=True)
 class SampleSummary:
-    """What lies in the folder: `events` are stars and others, `bytes` those of the hour files."""
+    """Counts of a sample; `events` include the stars, `bytes` is the size of the hour files."""
 
     users: int
     repositories: int
@@ -70,10 +70,10 @@ class SampleSummary:
 
 
 def write_archive(out: Path, settings: SampleSettings | None = None) -> SampleSummary:
-    """Write the sample into the folder `out`, or leave it when it holds this very sample already.
+    """Write the sample into the folder `out`, unless it already contains this very sample.
 
-    It is written aside and renamed, so that what stands at `out` is whole; equal settings give equal bytes. Raises
-    StarvecError for an impossible month, or when `out` is something else than a sample: that is never overwritten.
+    It is written to another folder that then replaces `out`; equal settings give equal bytes. Raises StarvecError for
+    an impossible month, and when `out` exists and is no sample: other folders are never overwritten.
     """
     settings = settings or SampleSettings()
     hours = _hours(settings.months)
@@ -84,22 +84,21 @@ def write_archive(out: Path, settings: SampleSettings | None = None) -> SampleSu
         "catalogue": hashlib.sha256(repr(repos).encode()).hexdigest(),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
-    with (out.parent / f".{out.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a second process waits, then finds the sample done
-        if done := _done(out, identity):
-            return done
+    with FileLock(out.parent / f".{out.name}.lock"):  # a second process waits, then finds the sample complete
+        if existing := _read_summary(out, identity):
+            return existing
         if out.exists() and not (out / MARKER).is_file() and not _is_empty(out):
-            raise StarvecError(f"{out} is there and is no sample: name another folder, or move it away")
-        aside, before = (out.with_name(f".{out.name}.{part}") for part in ("partial", "before"))
-        for left_over in (aside, before):
+            raise StarvecError(f"{out} exists and is no sample: name another folder, or move it away")
+        partial, previous = (out.with_name(f".{out.name}.{suffix}") for suffix in ("partial", "before"))
+        for left_over in (partial, previous):
             shutil.rmtree(left_over, ignore_errors=True)
-        aside.mkdir()
-        summary = _write(aside, settings, hours, repos)
-        (aside / MARKER).write_text(json.dumps({"identity": identity, "summary": asdict(summary)}, indent=1) + "\n")
+        partial.mkdir()
+        summary = _write(partial, settings, hours, repos)
+        (partial / MARKER).write_text(json.dumps({"identity": identity, "summary": asdict(summary)}, indent=1) + "\n")
         if out.exists():
-            out.rename(before)
-        aside.rename(out)
-        shutil.rmtree(before, ignore_errors=True)
+            out.rename(previous)
+        partial.rename(out)
+        shutil.rmtree(previous, ignore_errors=True)
         return summary
 
 
@@ -107,16 +106,16 @@ def _is_empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
 
 
-def _done(out: Path, identity: dict[str, Any]) -> SampleSummary | None:
-    """The summary of the sample in `out` if it is the one asked for and its hours are all there, and whole."""
+def _read_summary(out: Path, identity: dict[str, Any]) -> SampleSummary | None:
+    """Return the summary of the sample in `out`, None when it is another sample or an hour file is missing or torn."""
     try:
         marker = json.loads((out / MARKER).read_text())
         summary = SampleSummary(**marker["summary"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     sizes = [path.stat().st_size for path in out.glob("*.json.gz")]
-    whole = (len(sizes), sum(sizes)) == (summary.hours, summary.bytes)
-    return summary if whole and marker.get("identity") == identity else None
+    complete = (len(sizes), sum(sizes)) == (summary.hours, summary.bytes)
+    return summary if complete and marker.get("identity") == identity else None
 
 
 def _write(
@@ -140,7 +139,7 @@ def _write(
 
 
 def _write_awesome_lists(folder: Path, repos: Sequence[SampleRepo]) -> None:
-    """A list a field, a section a topic, an item a repository."""
+    """Write a list per field, with a section per topic and an item per repository."""
     folder.mkdir()
     fields: dict[str, dict[str, list[SampleRepo]]] = {}
     for repo in repos:
@@ -154,6 +153,6 @@ def _write_awesome_lists(folder: Path, repos: Sequence[SampleRepo]) -> None:
 
 
 def _hours(months: Sequence[str]) -> list[datetime]:
-    """Every hour of the months, ascending, UTC, those that are still to come as well."""
-    end_of_time = datetime.max.replace(tzinfo=UTC)
-    return [hour for month in sorted(set(months)) for hour in month_hours(month, end_of_time)]
+    """Return every hour of the months, ascending, UTC; months may lie in the future."""
+    now = datetime.max.replace(tzinfo=UTC)
+    return [hour for month in sorted(set(months)) for hour in month_hours(month, now)]

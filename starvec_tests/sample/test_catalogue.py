@@ -10,7 +10,7 @@ from starvec_assets.sample.catalogue import RELATED, load_catalogue, parse_catal
 
 
 def lines(count: int = 3, **change: str) -> list[str]:
-    """A table that passes, but for what `change` puts into the columns of its last line."""
+    """Return a valid table, with the columns of its last line replaced by `change`."""
     rows = [
         {
             "name": f"owner/r{i}",
@@ -82,7 +82,7 @@ def test_comments_blank_lines_and_a_missing_language_are_read() -> None:
         ({"topic": "wallets"}, r"topic 'bitcoin' of 'web3' has 2 repositories"),
     ],
 )
-def test_a_wrong_line_is_named(change: dict[str, str], message: str) -> None:
+def test_an_invalid_line_is_named(change: dict[str, str], message: str) -> None:
     with pytest.raises(StarvecError, match=message):
         parse_catalogue("\n".join(lines(**change)))
 

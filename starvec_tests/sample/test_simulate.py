@@ -18,14 +18,14 @@ from starvec_assets.sample.catalogue import load_catalogue
 from starvec_assets.sample.people import simulate_stars
 from starvec_assets.sample.simulate import MARKER, PEOPLE, SampleSettings, SampleSummary, write_archive
 
-SMALL = SampleSettings(users=300, months=("2024-02",), noise=0.5, seed=3)
-TINY = SampleSettings(users=20, months=("2023-02",), noise=0)
+SMALL_SAMPLE = SampleSettings(users=300, months=("2024-02",), noise=0.5, seed=3)
+TINY_SAMPLE = SampleSettings(users=20, months=("2023-02",), noise=0)
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("sample") / "archive"
-    write_archive(out, SMALL)
+    write_archive(out, SMALL_SAMPLE)
     return out
 
 
@@ -42,7 +42,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_every_hour_of_the_month_has_a_file_of_events_of_that_hour(archive: Path) -> None:
+def test_every_hour_of_the_month_has_a_file_with_events_of_that_hour(archive: Path) -> None:
     assert {f.name for f in archive.glob("*.json.gz")} == {
         f"2024-02-{day:02}-{hour}.json.gz" for day in range(1, 30) for hour in range(24)
     }
@@ -66,29 +66,29 @@ def test_events_have_the_shape_of_the_archive(events: list[dict[str, Any]]) -> N
     assert {event["type"] for event in events} == kinds
 
 
-def test_people_cannot_be_taken_for_real_ones(events: list[dict[str, Any]]) -> None:
+def test_people_cannot_be_mistaken_for_real_ones(events: list[dict[str, Any]]) -> None:
     for event in events:
         assert re.fullmatch(r"sim-\d{6}", event["actor"]["login"])
         assert min(event["actor"]["id"], event["repo"]["id"]) >= 10**12
 
 
-def test_everybody_gives_10_to_120_different_stars(events: list[dict[str, Any]]) -> None:
+def test_every_user_gives_10_to_120_different_stars(events: list[dict[str, Any]]) -> None:
     stars = [(e["actor"]["id"], e["repo"]["id"]) for e in events if e["type"] == "WatchEvent"]
     assert len(set(stars)) == len(stars)
     counts = Counter(person for person, _ in stars)
-    assert len(counts) == SMALL.users
+    assert len(counts) == SMALL_SAMPLE.users
     assert min(counts.values()) >= 10
     assert max(counts.values()) <= 120
     assert 20 < np.median(list(counts.values())) < 40
 
 
-def test_the_summary_counts_what_was_written(archive: Path, events: list[dict[str, Any]]) -> None:
-    summary = write_archive(archive, SMALL)
+def test_the_summary_counts_the_written_events(archive: Path, events: list[dict[str, Any]]) -> None:
+    summary = write_archive(archive, SMALL_SAMPLE)
     stars = sum(event["type"] == "WatchEvent" for event in events)
     size = sum(file.stat().st_size for file in archive.glob("*.json.gz"))
     repos = len(load_catalogue())
-    assert summary == SampleSummary(SMALL.users, repos, stars, len(events), 29 * 24, size)
-    assert len(events) == stars + round(SMALL.noise * stars) + repos
+    assert summary == SampleSummary(SMALL_SAMPLE.users, repos, stars, len(events), 29 * 24, size)
+    assert len(events) == stars + round(SMALL_SAMPLE.noise * stars) + repos
 
 
 def test_every_repository_is_described_by_an_event_of_the_month(events: list[dict[str, Any]]) -> None:
@@ -96,25 +96,25 @@ def test_every_repository_is_described_by_an_event_of_the_month(events: list[dic
     for event in events:
         assert ids.setdefault(event["repo"]["name"], event["repo"]["id"]) == event["repo"]["id"]
     assert len(set(ids.values())) == len(ids)
-    told = {
+    facts = {
         base["full_name"]: (base["description"], base["language"], base["stargazers_count"], base["id"])
         for event in events
         if event["type"] == "PullRequestEvent"
         for base in [event["payload"]["pull_request"]["base"]["repo"]]
     }
-    assert told == {r.name: (r.description, r.language, r.stars, ids[r.name]) for r in load_catalogue()}
+    assert facts == {r.name: (r.description, r.language, r.stars, ids[r.name]) for r in load_catalogue()}
 
 
 def test_forks_and_creations_carry_the_description_too(events: list[dict[str, Any]]) -> None:
-    of = {repo.name: repo for repo in load_catalogue()}
-    forks = [(of[e["repo"]["name"]], e["payload"]["forkee"]) for e in events if e["type"] == "ForkEvent"]
+    repos = {repo.name: repo for repo in load_catalogue()}
+    forks = [(repos[e["repo"]["name"]], e["payload"]["forkee"]) for e in events if e["type"] == "ForkEvent"]
     assert forks
-    for repo, copy in forks:
-        assert (copy["description"], copy["language"], copy["fork"]) == (repo.description, repo.language, True)
-        assert copy["owner"]["login"].startswith("sim-")
+    for repo, fork in forks:
+        assert (fork["description"], fork["language"], fork["fork"]) == (repo.description, repo.language, True)
+        assert fork["owner"]["login"].startswith("sim-")
     creations = [e for e in events if e["type"] == "CreateEvent"]
     assert creations
-    assert all(e["payload"]["description"] == of[e["repo"]["name"]].description for e in creations)
+    assert all(e["payload"]["description"] == repos[e["repo"]["name"]].description for e in creations)
 
 
 def test_awesome_lists_hold_every_repository_once_in_its_field_and_topic(archive: Path) -> None:
@@ -129,45 +129,45 @@ def test_awesome_lists_hold_every_repository_once_in_its_field_and_topic(archive
     assert listed == {r.name: (r.field.replace(" ", "-"), r.topic) for r in load_catalogue()}
 
 
-def test_the_folder_says_that_it_is_simulated(archive: Path) -> None:
+def test_the_readme_names_the_simulation(archive: Path) -> None:
     assert SIMULATED == "simulated stargazers over real repositories"
     assert (archive / "README.txt").read_text().startswith(SIMULATED)
 
 
 def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path: Path) -> None:
-    write_archive(tmp_path / "one", TINY)
-    write_archive(tmp_path / "two", TINY)
+    write_archive(tmp_path / "one", TINY_SAMPLE)
+    write_archive(tmp_path / "two", TINY_SAMPLE)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
-    write_archive(tmp_path / "two", TINY.model_copy(update={"seed": 2}))
+    write_archive(tmp_path / "two", TINY_SAMPLE.model_copy(update={"seed": 2}))
     assert contents(tmp_path / "one").keys() == contents(tmp_path / "two").keys()
     assert contents(tmp_path / "one") != contents(tmp_path / "two")
 
 
-def test_the_same_sample_is_not_written_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = write_archive(tmp_path / "out", TINY)
-    before = contents(tmp_path / "out")
+def test_an_existing_sample_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = write_archive(tmp_path / "out", TINY_SAMPLE)
+    expected = contents(tmp_path / "out")
     monkeypatch.setattr(simulate, "simulate_events", lambda *_: pytest.fail("simulated again"))
-    assert write_archive(tmp_path / "out", TINY) == first
-    assert contents(tmp_path / "out") == before
+    assert write_archive(tmp_path / "out", TINY_SAMPLE) == first
+    assert contents(tmp_path / "out") == expected
 
 
-def test_a_sample_that_lost_an_hour_or_a_part_of_one_is_written_again(tmp_path: Path) -> None:
-    write_archive(tmp_path / "out", TINY)
-    before = contents(tmp_path / "out")
+def test_a_sample_with_a_missing_or_torn_hour_is_written_again(tmp_path: Path) -> None:
+    write_archive(tmp_path / "out", TINY_SAMPLE)
+    expected = contents(tmp_path / "out")
     hour = tmp_path / "out/2023-02-03-4.json.gz"
     for damage in (hour.unlink, lambda: hour.write_bytes(b"")):
         damage()
-        write_archive(tmp_path / "out", TINY)
-        assert contents(tmp_path / "out") == before
+        write_archive(tmp_path / "out", TINY_SAMPLE)
+        assert contents(tmp_path / "out") == expected
 
 
-@pytest.mark.parametrize("settings", [TINY, TINY.model_copy(update={"seed": 2})])
-def test_nothing_half_written_can_be_taken_for_a_sample(
+@pytest.mark.parametrize("settings", [TINY_SAMPLE, TINY_SAMPLE.model_copy(update={"seed": 2})])
+def test_a_half_written_sample_is_never_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: SampleSettings
 ) -> None:
-    write_archive(tmp_path / "out", TINY)
+    write_archive(tmp_path / "out", TINY_SAMPLE)
     whole = contents(tmp_path / "out")
-    if settings == TINY:
+    if settings == TINY_SAMPLE:
         shutil.rmtree(tmp_path / "out")
     with monkeypatch.context() as broken:
         broken.setattr(simulate, "_write_awesome_lists", lambda *_: 1 / 0)
@@ -176,19 +176,19 @@ def test_nothing_half_written_can_be_taken_for_a_sample(
     assert not (tmp_path / "out").exists() or contents(tmp_path / "out") == whole
     assert not list(tmp_path.glob(f".out.*/{MARKER}"))
     write_archive(tmp_path / "out", settings)
-    assert (contents(tmp_path / "out") == whole) == (settings == TINY)
+    assert (contents(tmp_path / "out") == whole) == (settings == TINY_SAMPLE)
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["out"]
 
 
-def test_a_folder_of_something_else_is_never_overwritten(tmp_path: Path) -> None:
+def test_a_folder_of_other_files_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(StarvecError, match="is no sample"):
-        write_archive(tmp_path, TINY)
+        write_archive(tmp_path, TINY_SAMPLE)
     with pytest.raises(StarvecError, match="is no sample"):
-        write_archive(tmp_path / "thesis.tex", TINY)
+        write_archive(tmp_path / "thesis.tex", TINY_SAMPLE)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
     (tmp_path / "empty").mkdir()
-    assert write_archive(tmp_path / "empty", TINY).hours == 28 * 24
+    assert write_archive(tmp_path / "empty", TINY_SAMPLE).hours == 28 * 24
 
 
 @pytest.mark.parametrize("month", ["2024-13", "2024-1", "January", "2014-12", "2024-01-01", ""])
@@ -223,14 +223,14 @@ def test_co_starred_repositories_share_fields_far_more_than_chance_but_not_alway
     assert 8 * chance < shared < 0.95
 
 
-def test_who_was_starred_with_a_persons_stars_tells_more_than_popularity() -> None:
-    repos, users, asked = load_catalogue(), 2_000, 200
+def test_co_starring_predicts_stars_better_than_popularity() -> None:
+    repos, users, heldout = load_catalogue(), 2_000, 200
     stars = simulate_stars(repos, users, np.random.default_rng(2))
     matrix = sp.csr_array((np.ones(len(stars.user)), (stars.user, stars.repo)), shape=(users, len(repos)))
-    known, degree = matrix[asked:], np.asarray(matrix[asked:].sum(axis=0)).ravel()
+    known, degree = matrix[heldout:], np.asarray(matrix[heldout:].sum(axis=0)).ravel()
     cosine = (known.T @ known).toarray() / np.sqrt(np.outer(degree, degree) + 1e-9)
     hits = {"co-starred": 0, "popular": 0}
-    for user in range(asked):
+    for user in range(heldout):
         own = stars.repo[stars.user == user]
         given, hidden = own[::2], own[1::2]
         for name, score in (("co-starred", cosine[given].sum(axis=0)), ("popular", degree.copy())):
@@ -249,7 +249,7 @@ def test_stars_follow_popularity() -> None:
     assert means[-1] > 5 * means[0]
 
 
-def test_people_to_compare_with_starred_mostly_in_their_field(archive: Path, events: list[dict[str, Any]]) -> None:
+def test_specialists_star_mostly_in_their_field(archive: Path, events: list[dict[str, Any]]) -> None:
     field_of = {repo.name: repo.field for repo in load_catalogue()}
     given = defaultdict(list)
     for event in events:
