@@ -1,4 +1,4 @@
-"""The base of every stage's settings, and how a value of one is typed."""
+"""Base class of every stage's settings, and messages for invalid values."""
 
 import json
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Settings(BaseModel):
-    """Immutable, validated, unknown names refused; `defs/` shows the same class as the asset's config in the UI."""
+    """Immutable, validated settings without unknown fields; `defs/` shows the same class as an asset's config."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def parse_value(text: str) -> Any:
-    """What stands behind `field=` as people type it: JSON where it is that, else the text itself."""
+    """Parse the value of `field=value`: JSON if it is valid JSON, the text itself otherwise."""
     try:
         return json.loads(text)
     except ValueError:
@@ -22,9 +22,9 @@ def parse_value(text: str) -> Any:
 
 
 def format_validation_error(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
-    """Every refused field with its value and what it should be: "epochs is -3: it should be greater than ...".
+    """Describe every invalid field, its value and its bounds: "epochs is -3: it should be greater than ...".
 
-    `names` has what a field is called where it was set.
+    `names` maps a field to the name under which it was set, an environment variable for example.
     """
     faults = [(".".join(map(str, fault["loc"])), fault) for fault in error.errors()]
     return "; ".join(

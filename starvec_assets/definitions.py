@@ -1,4 +1,4 @@
-"""What Dagster loads: every asset, check, job, schedule and resource, assembled here and nowhere else."""
+"""Definitions that Dagster loads: all assets, checks, jobs, schedules and resources."""
 
 import os
 from collections.abc import Mapping
@@ -11,20 +11,17 @@ from starvec_assets.defs import (
     export,
     ingest,
     jobs,
-    log,
     profiles,
     resources,
-    structure,
     terminal_logger,
     text,
-    topup,
     training,
 )
 from starvec_assets.errors import StarvecError
 
 
 def _executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition | None:
-    """STARVEC_EXECUTOR: `kubernetes` makes every step a pod of its own; unset, steps are processes of the run's."""
+    """Return the executor named by STARVEC_EXECUTOR: `kubernetes` runs every step in a pod; unset, in a process."""
     choice = environ.get("STARVEC_EXECUTOR", "")
     if choice == "kubernetes":
         try:
@@ -39,8 +36,8 @@ def _executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition | None:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The project; settings of a deployment come from the environment (docs/operation.md)."""
-    modules = [ingest, log, topup, corpus, text, training, evaluation, structure, profiles, export]
+    """Assemble the project; a deployment's settings come from environment variables (docs/operation.md)."""
+    modules = [ingest, corpus, text, training, evaluation, profiles, export]
     return dg.Definitions(
         executor=_executor(os.environ),
         assets=dg.load_assets_from_modules(modules),

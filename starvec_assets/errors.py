@@ -1,5 +1,5 @@
-"""The one base class of errors that an operator is meant to read."""
+"""Base class of expected errors."""
 
 
 class StarvecError(Exception):
-    """Something the operator can mend: the message names the thing, the value and the way out."""
+    """An error that the operator can fix: its message names the thing, the value and the way out."""

@@ -31,7 +31,7 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], max_ch
 
 def parquet_preview(path: Path, columns: Sequence[str], rows: int = 10) -> Markdown:
     """Return the first `rows` rows of a Parquet file as a Markdown table."""
-    head = next(pq.ParquetFile(path).iter_batches(rows, columns=list(columns)), None)
+    head = next(pq.ParquetFile(path).iter_batches(max(rows, 1), columns=list(columns)), None)
     return markdown_table(columns, [list(row.values()) for row in head.to_pylist()] if head else [])
 
 

@@ -1,4 +1,4 @@
-"""Where the project keeps things: one folder, STARVEC_HOME."""
+"""Folders of the project: the package and STARVEC_HOME."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ PACKAGE = Path(__file__).parent
 
 
 def home() -> Path:
-    """The folder that holds Dagster's instance, artifacts, caches and checkpoints.
+    """Return the folder of Dagster's instance, artifacts, caches and checkpoints.
 
     $STARVEC_HOME, else `.starvec/` beside pyproject.toml, else (installed without the repository) `.starvec/` here.
     """

@@ -3,9 +3,13 @@
 Dagster captures stderr while a step runs, so the command line passes its own terminal on before it starts a run.
 """
 
+import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 10
 
 _terminal: TextIO | None = None
 
@@ -26,3 +30,16 @@ def print_line(line: str) -> None:
     """Print a line above the bars of the attached terminal."""
     if _terminal is not None:
         tqdm.write(line, file=_terminal)
+
+
+def throttled(log: Callable[[str], None]) -> Callable[[str], None]:
+    """Rate-limit a log function: a line within ten seconds of the one before, or of this call, is dropped."""
+    last = time.monotonic()
+
+    def throttled_log(line: str) -> None:
+        nonlocal last
+        if time.monotonic() - last > SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            log(line)
+
+    return throttled_log

@@ -244,6 +244,43 @@ class ArtifactStore:
             shutil.rmtree(deleted)
 
 
+class MonthlyArtifacts:
+    """Versions of a monthly asset; those that are opened are recorded as inputs of the asset that reads them."""
+
+    def __init__(self, asset: str, store: ArtifactStore) -> None:
+        self.asset, self._store = asset, store
+        self.opened: list[Artifact] = []
+
+    def months(self) -> list[str]:
+        """List the months that have a version, in order."""
+        return self._store.partitions(self.asset)
+
+    def peek(self, month: str) -> Artifact:
+        """Open the newest version of a month without recording it; raises what `ArtifactStore.latest` raises."""
+        return self._store.latest(f"{self.asset}/{month}")
+
+    def latest(self, month: str) -> Artifact:
+        """Open the newest version of a month; raises what `ArtifactStore.latest` raises."""
+        return self._open(self.peek(month))
+
+    def recorded_in(self, star_log: Artifact) -> list[Artifact]:
+        """Open the versions that `star_log` was made from, oldest month first.
+
+        Raises StarvecError when one of them is no longer there.
+        """
+        inputs = sorted((name, version) for name, (version, _) in star_log.manifest.inputs.items())
+        try:
+            return [self._open(self._store.open(n, v)) for n, v in inputs if n.startswith(f"{self.asset}/")]
+        except CorruptArtifact as error:
+            raise StarvecError(
+                f"star_log lists months that are no longer there; materialize star_log again ({error})"
+            ) from error
+
+    def _open(self, artifact: Artifact) -> Artifact:
+        self.opened.append(artifact)
+        return artifact
+
+
 class _Remote:
     """The same layout on an fsspec file system; manifest.json is uploaded last, LATEST after it."""
 

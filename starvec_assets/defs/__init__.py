@@ -1,1 +1,1 @@
-"""The only room that imports dagster: thin assets, one module a stage, in the order data flows."""
+"""Thin Dagster assets, one module a stage; only this package and cli/runs.py import dagster."""

@@ -20,7 +20,7 @@ from starvec_assets.config_base import format_validation_error
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.calendar import FIRST_MONTH
 from starvec_assets.parquet import comments
-from starvec_assets.store import Artifact, ArtifactStore, Draft
+from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact, Draft
 
 OWNER = "team:starvec"
 SECONDS_BETWEEN_LINES = 10
@@ -217,3 +217,24 @@ def _columns(folder: Path) -> list[dg.TableColumn]:
 def last_whole_month() -> str:
     """The newest partition: the last month that is over, in UTC."""
     return MONTHS.get_partition_keys()[-1]
+
+
+def months_of(log: Artifact, artifacts: ArtifactStore, asset: str) -> list[Artifact]:
+    """The very versions of `asset`'s months that the log was made from, oldest month first."""
+    inputs = sorted((name, version) for name, (version, _) in log.manifest.inputs.items())
+    try:
+        return [artifacts.open(name, version) for name, version in inputs if name.startswith(f"{asset}/")]
+    except CorruptArtifact as error:
+        raise StarvecError(
+            f"star_log is of months that are no longer there; materialize star_log again ({error})"
+        ) from error
+
+
+def star_files(log: Artifact, artifacts: ArtifactStore) -> tuple[list[Path], list[Artifact]]:
+    """stars.parquet of every month of the log and of the top-up, and the top-up itself where it has a star.
+
+    The top-up may repeat stars of the months: whoever reads both takes the first of a user and a repository.
+    """
+    found = artifacts.find("stargazer_topup")
+    topped_up = [found] if found and found.manifest.rows["stars"] else []
+    return [a.path / "stars.parquet" for a in [*months_of(log, artifacts, "raw_stars"), *topped_up]], topped_up

@@ -12,6 +12,7 @@ import dagster as dg
 from duckdb import DuckDBPyConnection
 from pydantic import Field
 
+from starvec_assets.bigquery import bill_metadata
 from starvec_assets.defs.artifact_asset import (
     CONFIG_CLASSES,
     OWNER,
@@ -22,7 +23,7 @@ from starvec_assets.defs.artifact_asset import (
     materialize_result,
 )
 from starvec_assets.defs.artifact_io import StoreResource, errors_as_failures
-from starvec_assets.defs.bigquery_resource import BigQueryResource, MonthIngest, bill_metadata, open_months
+from starvec_assets.defs.bigquery_resource import BigQueryResource, MonthIngest, open_months
 from starvec_assets.defs.resources import (
     BIGQUERY,
     IN_BIGQUERY,
@@ -36,7 +37,6 @@ from starvec_assets.ingest.calendar import FIRST_MONTH, month_hours, previous_12
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_cache import clear_hour_cache
 from starvec_assets.ingest.month_report import (
-    MonthCheck,
     check_event_ids,
     check_hours,
     check_stars,
@@ -255,9 +255,7 @@ def _merge_months(
         ]
         versions = " ".join(result.data_version.value for result in of_asset if result.data_version)
         version = dg.DataVersion(hashlib.sha256(versions.encode()).hexdigest())
-        merged.append(
-            dg.MaterializeResult(asset_key=of_asset[0].asset_key, data_version=version, check_results=checks)
-        )
+        merged.append(dg.MaterializeResult(asset_key=of_asset[0].asset_key, data_version=version, check_results=checks))
     return merged[0], merged[1]
 
 
@@ -396,7 +394,7 @@ def stargazer_topup(
     """
     previous = store.open().find("stargazer_topup")
     months = {month.asset.partition("/")[2]: month.path for month in raw_stars.recorded_in(star_log)}
-    log = throttled(context.log.info)
+    log, progress_dir = throttled(context.log.info), home() / "progress" / "stargazers"
     if config.repositories or config.most_starred or (previous and SOURCE in previous.manifest.provenance):
         draft.provenance.append(SOURCE)
     with (
@@ -416,7 +414,7 @@ def stargazer_topup(
             {month: path / "stars.parquet" for month, path in months.items()},
             previous.path if previous else None,
             client.stargazers,
-            home() / "progress" / "stargazers",
+            progress_dir,
             draft.path,
             config,
             on_repository,
@@ -424,15 +422,17 @@ def stargazer_topup(
     draft.rows = {"stars": summary.stars, "repositories": summary.repositories}
     for warning in summary.warnings():
         context.log.warning(warning)
-    return Output(summary.stars, stargazer_topup_metadata(summary, draft.path))
+    return Output(
+        summary.stars,
+        stargazer_topup_metadata(summary, draft.path),
+        on_published=lambda: clear_progress(progress_dir, summary),
+    )
 
 
-def star_files(
-    star_log: Artifact, raw_stars: MonthlyArtifacts, stargazer_topup: Artifact | None
-) -> tuple[list[Path], bool]:
-    """List stars.parquet of every month of the log and of the top-up, if that has stars; and whether it has.
+def star_files(star_log: Artifact, raw_stars: MonthlyArtifacts, stargazer_topup: Artifact | None) -> list[Path]:
+    """List stars.parquet of every month of the log, and that of the top-up.
 
     The top-up may repeat stars of the months: readers take the first of a user and a repository.
     """
-    topped_up = [stargazer_topup] if stargazer_topup and stargazer_topup.manifest.rows["stars"] else []
-    return [a.path / "stars.parquet" for a in [*raw_stars.recorded_in(star_log), *topped_up]], bool(topped_up)
+    artifacts = [*raw_stars.recorded_in(star_log), *([stargazer_topup] if stargazer_topup else [])]
+    return [artifact.path / "stars.parquet" for artifact in artifacts]

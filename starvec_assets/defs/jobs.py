@@ -1,4 +1,4 @@
-"""The jobs and the monthly schedule."""
+"""Jobs and the monthly schedule."""
 
 import dagster as dg
 
@@ -6,29 +6,30 @@ from starvec_assets.defs.ingest import raw_stars_and_repos
 
 _RAW = dg.AssetSelection.assets(raw_stars_and_repos)
 
-ingest_month = dg.define_asset_job(
-    "ingest_month", selection=_RAW, description="One month of hour files to raw_stars and raw_repos."
-)
+# The leaderboard is an experiment that is run by hand.
+_ALL = _RAW.downstream() - dg.AssetSelection.assets("training_leaderboard")
 
-_ALL = _RAW.downstream() - dg.AssetSelection.assets("training_leaderboard")  # an experiment, by hand
+ingest_month = dg.define_asset_job(
+    "ingest_month", selection=_RAW, description="Ingest one month of hour files into raw_stars and raw_repos."
+)
 
 rebuild = dg.define_asset_job(
     "rebuild",
     selection=_ALL - _RAW,
-    description="Everything below the months that are there, without ingest: after a backfill, or a changed setting.",
+    description="Make everything below the ingested months: after a backfill, or a changed setting.",
 )
 
 monthly_refresh = dg.define_asset_job(
     "monthly_refresh",
     selection=_ALL,
-    description="One month of hour files, then everything below: log, corpus, vectors, evaluation, profiles, export.",
+    description="Ingest one month, then make everything below: log, corpus, vectors, evaluation, profiles, export.",
 )
 
-# The last hour file of a month lands an hour late; the 2nd at 06:00 UTC leaves thirty hours.
+# The last hour file of a month appears an hour late; the 2nd at 06:00 UTC leaves thirty hours.
 monthly_schedule = dg.build_schedule_from_partitioned_job(
     monthly_refresh,
     name="monthly_refresh_schedule",
-    description="The last month, on the 2nd at 06:00 UTC, and everything below it in one run. Off until switched on.",
+    description="Ingest the last month on the 2nd at 06:00 UTC, and make everything below it. Off until switched on.",
     day_of_month=2,
     hour_of_day=6,
     default_status=dg.DefaultScheduleStatus.STOPPED,

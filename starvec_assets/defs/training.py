@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -11,16 +10,18 @@ from pydantic import Field
 
 from starvec_assets.defs.common import AssetConfig, asset, materialization, require_same_corpus, table, writing
 from starvec_assets.defs.resources import GpuResource, StoreResource
+from starvec_assets.markdown import embed_png
 from starvec_assets.paths import home
-from starvec_assets.plots import labelled_scatter, line_chart, picture, sparkline
+from starvec_assets.plots import labelled_scatter, line_chart, sparkline
 from starvec_assets.store import ArtifactStore, CorruptArtifact
 from starvec_assets.training.device import Device
-from starvec_assets.training.epoch_metrics import Epoch, TrainResult
+from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
 from starvec_assets.training.job import TrainJob
 from starvec_assets.training.launch import launch, torchrun_arguments
+from starvec_assets.training.report import write_epochs, write_steps
 from starvec_assets.training.settings import TrainSettings
-from starvec_assets.training.sweep import Bench, LeaderboardSettings, Result, Score, parse_rows, run_rows, write_rows
-from starvec_assets.training.training_log import write_epochs, write_steps
+from starvec_assets.training.sweep import LeaderboardSettings, TrialResult, parse_trials, run_trials, write_trials
+from starvec_assets.training.trial import SweepContext, TrialScore
 from starvec_assets.vectors import USER_VECTOR_RULE
 
 HELD_OUT = ("held-out recall@50", "held-out NDCG@50", "held-out MRR")
@@ -64,7 +65,7 @@ def trained_embeddings(
     corpus, text = artifacts.latest("user_buckets"), artifacts.latest("readme_init_vectors")
     require_same_corpus(corpus, text)
 
-    def on_epoch(epoch: Epoch) -> None:
+    def on_epoch(epoch: EpochMetrics) -> None:
         facts = {name: value for name, value in asdict(epoch).items() if value is not None}
         context.log_event(dg.AssetObservation(context.asset_key, metadata=facts))
         loss = "the start" if epoch.loss is None else f"loss {epoch.loss:.4f}"
@@ -77,13 +78,12 @@ def trained_embeddings(
     with writing(context, artifacts, "trained_embeddings", config, [corpus, text]) as draft:
         settings = TrainSettings(**config.model_dump(exclude={"processes", "nodes", "meeting"}))
         job = TrainJob(
-            corpus=str(corpus.path),
-            n=corpus.manifest.rows["repositories"],
-            settings=settings.model_dump(),
-            text=str(text.path / "vectors.npy"),
-            checkpoint=str(home() / "checkpoints" / "trained_embeddings"),
+            corpus=corpus.path,
+            settings=settings,
+            text=text.path,
+            checkpoint=home() / "checkpoints" / "trained_embeddings",
             input_key=f"{corpus.content_hash} {text.content_hash}",
-            out=str(home() / "checkpoints" / "ranks"),
+            out=home() / "checkpoints" / "ranks",
             device=gpu.device,
             require_gpu=gpu.require_gpu,
             precision=gpu.precision,
@@ -94,7 +94,7 @@ def trained_embeddings(
             result = _train_here(job, gpu.pick(context.log), on_epoch)
         epochs, best = result.epochs, result.best
         np.save(draft.path / "vectors.npy", result.vectors)
-        write_epochs([asdict(epoch) for epoch in epochs], draft.path / "epochs.parquet")
+        write_epochs(epochs, draft.path / "epochs.parquet")
         write_steps(result.losses, draft.path / "steps.parquet")
         draft.rows = {"repositories": len(result.vectors), "epochs": len(epochs)}
         draft.facts = {"best_epoch": best, "epochs": [asdict(epoch) for epoch in epochs]}
@@ -112,7 +112,7 @@ def trained_embeddings(
             "best epoch": best,
             "loss, step by step": dg.MetadataValue.md(sparkline(result.losses.ravel().tolist())),
             "curves": dg.MetadataValue.md(
-                picture(line_chart(curves, "Held-out people, epoch by epoch", "epoch", "score"), "training curves")
+                embed_png(line_chart(curves, "Held-out people, epoch by epoch", "epoch", "score"), "training curves")
             ),
             "peak memory (MB)": max(epoch.peak_memory_mb for epoch in epochs),
             "users/s": epochs[best].users_per_second,
@@ -120,7 +120,7 @@ def trained_embeddings(
     )
 
 
-def _train_here(job: TrainJob, device: Device, on_epoch: Callable[[Epoch], None]) -> TrainResult:
+def _train_here(job: TrainJob, device: Device, on_epoch: Callable[[EpochMetrics], None]) -> TrainResult:
     """Train in this process."""
     from starvec_assets.training.worker import train_job
 
@@ -128,12 +128,15 @@ def _train_here(job: TrainJob, device: Device, on_epoch: Callable[[Epoch], None]
 
 
 def _train_on_ranks(
-    context: dg.AssetExecutionContext, job: TrainJob, config: TrainedEmbeddingsConfig, on_epoch: Callable[[Epoch], None]
+    context: dg.AssetExecutionContext,
+    job: TrainJob,
+    config: TrainedEmbeddingsConfig,
+    on_epoch: Callable[[EpochMetrics], None],
 ) -> TrainResult:
     """The same under torchrun, through Dagster Pipes; every rank ends with this step, cancelled or done."""
     processes = max(1, config.processes)
     if config.nodes > 1:
-        others = torchrun_arguments(Path(job.out) / "job.json", processes, config.nodes, "NODE", config.meeting)
+        others = torchrun_arguments(job.out / "job.json", processes, config.nodes, "NODE", config.meeting)
         context.log.info(
             f"on the other nodes, NODE being 1 to {config.nodes - 1}, run now: python -m {' '.join(others)}"
         )
@@ -145,7 +148,7 @@ def _train_on_ranks(
             on_epoch,
             env=session.get_bootstrap_env_vars(),
             nodes=config.nodes,
-            meeting=config.meeting,
+            master_address=config.meeting,
         )
 
 
@@ -174,12 +177,12 @@ def training_leaderboard(
         artifacts.latest(name) for name in ("user_buckets", "readme_init_vectors", "awesome_lists")
     ]
     require_same_corpus(corpus, text)
-    rows = parse_rows(config.rows, config.common)
+    rows = parse_trials(config.rows, config.common)
     device = gpu.pick(context.log)
-    bench = Bench(
-        corpus=str(corpus.path),
-        text=str(text.path / "vectors.npy"),
-        groups=str(lists.path / "groups.parquet"),
+    sweep = SweepContext(
+        corpus=corpus.path,
+        text=text.path,
+        groups=lists.path / "groups.parquet",
         input_key=" ".join(artifact.content_hash for artifact in inputs),
         users=min(config.users, corpus.manifest.rows["users"]),
         device=gpu.device,
@@ -188,22 +191,22 @@ def training_leaderboard(
         device_name=f"{device.name}, {device.precision}",
     )
 
-    def on_row(result: Result) -> None:
+    def on_row(result: TrialResult) -> None:
         if result.score is None:
-            context.log.warning(f"{result.row.name}: {result.error}")
+            context.log.warning(f"{result.trial.name}: {result.error}")
             return
         scores = {name: value for name, value in asdict(result.score).items() if value is not None}
-        context.log_event(dg.AssetObservation(context.asset_key, metadata={"row": result.row.name, **scores}))
-        context.log.info(f"{result.row.name}{'' if result.trained else ' (known)'}: {scores}")
+        context.log_event(dg.AssetObservation(context.asset_key, metadata={"row": result.trial.name, **scores}))
+        context.log.info(f"{result.trial.name}{'' if result.trained else ' (known)'}: {scores}")
 
     with writing(context, artifacts, "training_leaderboard", config, inputs) as draft:
-        results = run_rows(rows, bench, _known_rows(artifacts), home() / "leaderboard", on_row)
-        write_rows(results, draft.path / "rows.parquet")
+        results = run_trials(rows, sweep, _known_rows(artifacts), home() / "leaderboard", on_row)
+        write_trials(results, draft.path / "rows.parquet")
         scored = [(result, result.score) for result in results if result.score is not None]
         draft.rows = {"rows": len(results), "failed": len(results) - len(scored)}
         draft.facts = {"scores": {result.key: asdict(score) for result, score in scored}}
-    quality = {"held-out recall@50": {r.row.name: (s.seconds, s.heldout_recall_50) for r, s in scored}}
-    listed = {r.row.name: (s.seconds, s.awesome_ndcg_10) for r, s in scored if s.awesome_ndcg_10 is not None}
+    quality = {"held-out recall@50": {r.trial.name: (s.seconds, s.heldout_recall_50) for r, s in scored}}
+    listed = {r.trial.name: (s.seconds, s.awesome_ndcg_10) for r, s in scored if s.awesome_ndcg_10 is not None}
     if listed:
         quality = {"awesome NDCG@10": listed, **quality}
     return materialization(
@@ -212,29 +215,31 @@ def training_leaderboard(
         metadata={
             "rows": table(
                 ["row", "awesome NDCG@10", *HELD_OUT, "best epoch", "epochs", "seconds", "users/s", "peak MB"],
-                [[result.row.name, *asdict(score).values()] for result, score in scored],
+                [[result.trial.name, *asdict(score).values()] for result, score in scored],
             ),
             "failed": table(
-                ["row", "reason"], [[r.row.name, r.error] for r in results if r.score is None], most_characters=400
+                ["row", "reason"], [[r.trial.name, r.error] for r in results if r.score is None], most_characters=400
             ),
             **{
                 f"{name} against seconds": dg.MetadataValue.md(
-                    picture(labelled_scatter(points, f"{name} against seconds, start included", "seconds", name), name)
+                    embed_png(
+                        labelled_scatter(points, f"{name} against seconds, start included", "seconds", name), name
+                    )
                 )
                 for name, points in quality.items()
             },
             "trained now": sum(result.trained for result in results),
-            "users": bench.users,
+            "users": sweep.users,
         },
     )
 
 
-def _known_rows(artifacts: ArtifactStore) -> dict[str, Score]:
+def _known_rows(artifacts: ArtifactStore) -> dict[str, TrialScore]:
     """The scores of every version that is still there and of this form; another one's rows are trained again."""
-    known: dict[str, Score] = {}
+    known: dict[str, TrialScore] = {}
     artifacts.find("training_leaderboard")  # fetches the newest where the store is a bucket
     for version in artifacts.versions("training_leaderboard"):
         with suppress(CorruptArtifact, TypeError):
             facts = artifacts.open("training_leaderboard", version).manifest.facts
-            known |= {key: Score(**score) for key, score in facts["scores"].items()}
+            known |= {key: TrialScore(**score) for key, score in facts["scores"].items()}
     return known

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from starvec_assets.ingest.build_month import MonthSummary
 from starvec_assets.ingest.coverage import OK, HourCoverage, fault_ranges, missing_id_share, month_ratios
-from starvec_assets.markdown import Markdown, Metadata, markdown_table, parquet_preview
+from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.plots import sparkline
 
 MAX_RANGES = 24  # of faulty hours in a check's text
@@ -67,7 +67,7 @@ def month_metadata(summary: MonthSummary, comparison: MonthComparison, folder: P
             ["hour", "status", "events", "stars", "why"],
             [[f"{h.hour:%Y-%m-%d %H}h", h.status, h.events, h.stars, _fault(h)] for h in summary.faulty],
         ),
-        "stars an hour": Markdown(sparkline(hours["stars"].to_pylist())),
+        "stars an hour": sparkline(hours["stars"].to_pylist()),
         "hours not whole": _count_faulty(hours),
         "stars to the twelve months before": comparison.stars_ratio,
         "share of event ids unseen": summary.missing_id_share,

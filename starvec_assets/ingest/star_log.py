@@ -66,8 +66,8 @@ def select_months(simulated: Mapping[str, bool], first: str = "", last: str = ""
     if not selected:
         raise StarvecError(
             f"no month of raw_stars from {first or 'the beginning'} to {last or 'the end'}; "
-            f"there are: {', '.join(sorted(simulated)) or 'none'}. Materialize raw_stars for one, or change first_month, "
-            "last_month"
+            f"there are: {', '.join(sorted(simulated)) or 'none'}. Materialize raw_stars for one, or change "
+            "first_month, last_month"
         )
     real = [month for month in selected if not simulated[month]]
     return (real, [month for month in selected if simulated[month]]) if real else (selected, [])

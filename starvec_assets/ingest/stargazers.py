@@ -175,11 +175,6 @@ def clear_progress(progress: Path, summary: TopUpSummary) -> None:
 def stargazer_topup_metadata(summary: TopUpSummary, folder: Path) -> Metadata:
     """Return what the UI shows of a run and of its files in `folder`."""
     capture = pq.read_table(folder / "capture.parquet").to_pylist()
-    chart = month_chart(
-        [row["month"] for row in capture],
-        {"% in the archive": {"": [100 * row["share"] for row in capture]}},
-        "What the archive has of the stars that GitHub lists",
-    )
     return {
         "stars": summary.stars,
         "repositories": summary.repositories,
@@ -190,9 +185,17 @@ def stargazer_topup_metadata(summary: TopUpSummary, folder: Path) -> Metadata:
         "capture": markdown_table(
             ["month", "GitHub lists", "in the archive", "share"], [list(row.values()) for row in capture]
         ),
-        "capture over the months": embed_png(chart, "share by month") if capture else None,
+        "capture over the months": embed_png(_capture_chart(capture), "share by month") if capture else None,
         "preview": parquet_preview(folder / "repos.parquet", ["name", "since", "newest", "stargazers"]),
     }
+
+
+def _capture_chart(capture: list[dict[str, Any]]) -> bytes:
+    return month_chart(
+        [row["month"] for row in capture],
+        {"% in the archive": {"": [100 * row["share"] for row in capture]}},
+        "What the archive has of the stars that GitHub lists",
+    )
 
 
 class _Pages:

@@ -10,20 +10,28 @@ from types import SimpleNamespace
 
 import dagster as dg
 import pytest
+from graph import materialize
 
-from starvec_assets.defs import common
-from starvec_assets.defs.bigquery_resource import BigQueryResource
+from starvec_assets import progress
 from starvec_assets.defs.corpus import user_buckets
-from starvec_assets.defs.ingest import SEEN, USUAL, WHOLE, Watch, _months_before, raw_stars_and_repos
-from starvec_assets.defs.log import repo_catalog, star_log
-from starvec_assets.defs.resources import DuckDBWithSpill, GitHubResource, StarSource, StoreResource
-from starvec_assets.defs.topup import stargazer_topup
+from starvec_assets.defs.ingest import (
+    CHECKS,
+    RAW_OP,
+    IngestProgress,
+    _previous_months,
+    raw_stars_and_repos,
+    repo_catalog,
+    star_log,
+    stargazer_topup,
+)
+from starvec_assets.defs.resources import DuckDBWithSpill, StarSource
 from starvec_assets.github import GitHub, Stargazer, StargazerPage
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.stargazers import SOURCE
 from starvec_assets.paths import home
 from starvec_assets.store import ArtifactStore
 
+WHOLE, USUAL, SEEN = CHECKS
 STARS = {"2024-01": 40, "2024-02": 60, "2024-03": 10}
 LOST = 3  # event ids for one event, in the last month
 SECRET = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
@@ -34,7 +42,7 @@ LEAST = {
     "heldout_min_vocabulary_stars": 2,
     "min_users": 1,
 }
-CORPUS = {"config": LEAST | {"heldout_share": 0.3}}
+CORPUS = LEAST | {"heldout_share": 0.3}
 
 
 def write_month(folder: Path, month: str, stars: int, step: int, first_id: int) -> int:
@@ -70,32 +78,21 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dg.Ex
     event_id = 10**10
     for month, stars in STARS.items():
         event_id = write_month(folder, month, stars, LOST if month == "2024-03" else 1, event_id)
-    resources: dict[str, dg.ConfigurableResource] = {
-        "store": StoreResource(),
-        "duckdb": DuckDBWithSpill(threads=1),
-        "star_source": StarSource(location=str(folder)),
-        "bigquery": BigQueryResource(),
-    }
+    resources = {"duckdb": DuckDBWithSpill(threads=1), "star_source": StarSource(location=str(folder))}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STARVEC_HOME", str(folder.parent / "home"))
         results = {
-            month: dg.materialize(
-                [raw_stars_and_repos],
-                partition_key=month,
-                resources=resources,
-                run_config={"ops": {"raw_stars__raw_repos": {"config": {"workers": 1}}}},
+            month: materialize(
+                raw_stars_and_repos, config={RAW_OP: {"workers": 1}}, resources=resources, partition_key=month
             )
             for month in STARS
         }
-        resources["github"] = GitHubResource()
-        results["log"] = dg.materialize([star_log, repo_catalog], resources=resources)
-        results["no top-up"] = dg.materialize([stargazer_topup], resources=resources)
+        results["log"] = materialize(star_log, repo_catalog, resources=resources)
+        results["no top-up"] = materialize(stargazer_topup, resources=resources)
         patch.setenv("GITHUB_TOKEN", SECRET)
         patch.setattr(GitHub, "stargazers", stargazers)
-        config = {"stargazer_topup": {"config": {"most_starred": 7, "since": "2024-01"}}, "user_buckets": CORPUS}
-        results["top-up"] = dg.materialize(
-            [stargazer_topup, user_buckets], resources=resources, run_config={"ops": config}
-        )
+        config = {"stargazer_topup": {"most_starred": 7, "since": "2024-01"}, "user_buckets": CORPUS}
+        results["top-up"] = materialize(stargazer_topup, user_buckets, config=config, resources=resources)
         yield results
 
 
@@ -147,11 +144,11 @@ def test_the_log_shows_the_coverage_of_all_months(months: dict[str, dg.ExecuteIn
 
 def test_the_log_of_a_run_tells_hours_megabytes_and_stars(monkeypatch: pytest.MonkeyPatch):
     lines: list[str] = []
-    context = SimpleNamespace(log=SimpleNamespace(info=lines.append))
-    monkeypatch.setattr(common, "SECONDS_BETWEEN_LINES", 0)
-    with Watch(context, "2024-02") as watch:  # type: ignore[arg-type]
+    log = SimpleNamespace(info=lines.append)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
+    with IngestProgress(log, "2024-02") as on_hour:  # type: ignore[arg-type]
         for hour in range(2):
-            watch(HourCoverage(datetime(2024, 2, 1, hour, tzinfo=UTC), "ok", bytes=3_000_000, stars=5_000))
+            on_hour(HourCoverage(datetime(2024, 2, 1, hour, tzinfo=UTC), "ok", bytes=3_000_000, stars=5_000))
     assert re.fullmatch(r"2024-02: 2 of 696 hours, [\d]+ MB/s, 10,000 stars", lines[-1])
 
 
@@ -183,11 +180,11 @@ def test_a_damaged_month_is_left_out_of_the_comparison(months: dict[str, dg.Exec
     latest = store.root / "raw_stars/2024-01/LATEST"
     whole, lines = latest.read_text(), list[str]()
     latest.write_text("damaged")
-    before = _months_before(SimpleNamespace(warning=lines.append), store, last)  # type: ignore[arg-type]
+    before = _previous_months(SimpleNamespace(warning=lines.append), store, last)  # type: ignore[arg-type]
     latest.write_text(whole)
     assert [month.asset for month in before] == ["raw_stars/2024-02"]
     assert lines[0].startswith("2024-03 is compared without 2024-01: ")
-    assert [month.asset for month in _months_before(None, store, last)] == ["raw_stars/2024-01", "raw_stars/2024-02"]  # type: ignore[arg-type]
+    assert [month.asset for month in _previous_months(None, store, last)] == ["raw_stars/2024-01", "raw_stars/2024-02"]  # type: ignore[arg-type]
 
 
 def test_the_token_is_in_no_event_and_no_file(months: dict[str, dg.ExecuteInProcessResult]):

@@ -9,13 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from graph import failure_message, materialize
 
-from starvec_assets.defs.evaluation import _before
+from starvec_assets.defs.evaluation import _previous_export
 from starvec_assets.defs.export import fp16_export, web_bundle
 from starvec_assets.defs.resources import StoreResource
 from starvec_assets.evaluation.baselines import random_vectors
 from starvec_assets.evaluation.gates import GateResult, write_gates
 from starvec_assets.export.bundle import BundleInputs
+from starvec_assets.export.fp16 import read_export
 from starvec_assets.store import Artifact, ArtifactStore
 
 N = 60
@@ -49,72 +51,62 @@ def evaluated(store: ArtifactStore, vectors: Artifact, **kinds: bool) -> None:
 
 
 def export(**config: bool) -> dg.ExecuteInProcessResult:
-    return dg.materialize(
-        [fp16_export],
-        resources={"store": StoreResource()},
-        run_config={"ops": {"fp16_export": {"config": config}}},
-        raise_on_error=False,
-    )
+    return materialize(fp16_export, config={"fp16_export": config}, raise_on_error=False)
 
 
-def reason(result: dg.ExecuteInProcessResult) -> str:
-    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
-    return str(failure.user_failure_data.description)
-
-
-@pytest.mark.parametrize("kind", ["sound", "better", "kept"])
+@pytest.mark.parametrize("kind", ["validity", "baseline", "regression"])
 def test_a_lone_export_does_not_pass_a_failed_condition(store: ArtifactStore, kind: str):
-    evaluated(store, trained(store, 0), **({"sound": True, "better": True, "kept": True} | {kind: False}))
+    evaluated(store, trained(store, 0), **({"validity": True, "baseline": True, "regression": True} | {kind: False}))
     failed = export()
     assert not failed.success
-    assert f"the gate is closed: the {kind} one: 0.1. Materialize evaluation" in reason(failed)
+    assert f"gate is closed: the {kind} one: 0.1. Materialize evaluation" in failure_message(failed)
     assert store.find("fp16_export") is None
 
 
-def test_the_page_reads_the_gate_too(store: ArtifactStore):
-    evaluated(store, trained(store, 0), sound=False)
+def test_the_page_is_not_made_of_profiles_of_other_vectors_than_the_exported(store: ArtifactStore):
+    exported, trained_later = trained(store, 0), trained(store, 1)
     for name in BundleInputs.__dataclass_fields__:
-        if store.find(name) is None:
-            with store.write(name, code_version="1") as draft:
-                (draft.path / "content").touch()
-    failed = dg.materialize([web_bundle], resources={"store": StoreResource()}, raise_on_error=False)
-    assert "the gate is closed: the sound one: 0.1" in reason(failed)
+        inputs = [trained_later if name == "linear_probes" else exported]
+        with store.write(name, code_version="1", inputs=inputs) as draft:
+            (draft.path / "content").touch()
+    failed = materialize(web_bundle, raise_on_error=False)
+    assert "was made from trained_embeddings" in failure_message(failed)
     assert store.find("web_bundle") is None
 
 
 def test_what_only_warns_is_exported(store: ArtifactStore):
-    evaluated(store, trained(store, 0), sound=True, hoped=False)
+    evaluated(store, trained(store, 0), validity=True, advisory=False)
     assert export().success
     assert store.latest("fp16_export").manifest.facts["passed_despite_gate"] == []
 
 
 def test_vectors_that_were_not_the_ones_evaluated_are_not_exported(store: ArtifactStore):
-    evaluated(store, trained(store, 0), sound=True)
+    evaluated(store, trained(store, 0), validity=True)
     trained(store, 1)
-    assert "is of other vectors than" in reason(export())
+    assert "is of other vectors than" in failure_message(export())
 
 
 def test_an_override_is_on_record_in_the_manifest(store: ArtifactStore):
-    evaluated(store, trained(store, 0), sound=False, kept=False)
+    evaluated(store, trained(store, 0), validity=False, regression=False)
     assert export(export_despite_gate=True).success
     manifest = json.loads((store.latest("fp16_export").path / "manifest.json").read_text())
-    assert manifest["facts"]["passed_despite_gate"] == ["the sound one: 0.1", "the kept one: 0.1"]
+    assert manifest["facts"]["passed_despite_gate"] == ["the validity one: 0.1", "the regression one: 0.1"]
     assert manifest["config"]["export_despite_gate"] is True
 
 
-def test_the_version_before_is_what_was_last_exported_of_other_vectors(store: ArtifactStore):
+def test_the_previous_version_is_the_last_export_of_other_vectors(store: ArtifactStore):
     first = trained(store, 0)
-    assert _before(LOG, store, first) is None
-    evaluated(store, first, sound=True)
+    assert _previous_export(LOG, store, first) is None
+    evaluated(store, first, validity=True)
     assert export().success
-    assert _before(LOG, store, first) is None, "the same vectors are not the version before"
+    assert _previous_export(LOG, store, first) is None, "the same vectors are not a previous version"
     trained(store, 1)  # never exported
-    before = _before(LOG, store, trained(store, 2))
-    assert before is not None
-    vectors, ids = before
+    previous = _previous_export(LOG, store, trained(store, 2))
+    assert previous is not None
+    vectors, repo_ids = read_export(previous.path)
     assert np.abs(vectors - random_vectors(N, 8, 0)).max() < 1e-3
-    assert ids.tolist() == list(range(N))
+    assert repo_ids.tolist() == list(range(N))
     (next((store.root / "fp16_export").glob("2*")) / "embeddings.f16").unlink()
     LOG.warning.reset_mock()
-    assert _before(LOG, store, trained(store, 2)) is None
+    assert _previous_export(LOG, store, trained(store, 2)) is None
     assert "embeddings.f16 is missing" in LOG.warning.call_args.args[0]

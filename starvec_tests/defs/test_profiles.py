@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import graph
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.defs import profiles
-from starvec_assets.defs.resources import DeveloperSource, DuckDBWithSpill, GitHubResource, StoreResource
+from starvec_assets.defs.resources import DeveloperSource, DuckDBWithSpill, GitHubResource
 from starvec_assets.ingest.repo_catalog import CATALOG
 from starvec_assets.profiles.probes import load_categories
 from starvec_assets.ragged import RaggedArray
@@ -92,10 +93,8 @@ def api() -> Iterator[tuple[str, dict[str, bytes]]]:
 def materialize(
     asset: dg.AssetsDefinition, config: Mapping[str, Any] | None = None, **resources: Any
 ) -> dg.ExecuteInProcessResult:
-    standard = {"store": StoreResource(), "duckdb": DuckDBWithSpill(memory_limit_gb=0.5)}
-    wanted = {name: r for name, r in (standard | resources).items() if name in asset.required_resource_keys}
-    ops = {"ops": {asset.op.name: {"config": dict(config or {})}}}
-    return dg.materialize([asset], resources=wanted, run_config=ops)
+    resources = {"duckdb": DuckDBWithSpill(memory_limit_gb=0.5)} | resources
+    return graph.materialize(asset, config={asset.op.name: config or {}}, resources=resources)
 
 
 def shown(result: dg.ExecuteInProcessResult, name: str) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import graph
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,8 +52,8 @@ def home(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def materialize(asset: dg.AssetsDefinition, **config: Any) -> dg.ExecuteInProcessResult:
-    resources = {"store": StoreResource(), "gpu": GpuResource(device="cpu", precision="float32")}
-    return dg.materialize([asset], resources=resources, run_config={"ops": {asset.op.name: {"config": config}}})
+    resources = {"gpu": GpuResource(device="cpu", precision="float32")}
+    return graph.materialize(asset, config={asset.op.name: config}, resources=resources)
 
 
 def observed(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
@@ -68,7 +69,7 @@ def test_ranks_started_by_the_asset_come_to_what_the_step_itself_does(
     expected = np.load(store.latest("trained_embeddings").path / "vectors.npy")
     (home / "checkpoints/trained_embeddings").rename(home / "checkpoints/alone")  # or the ranks find it done
     capfd.readouterr()
-    ranks = materialize(training.trained_embeddings, **SMALL, processes=2)
+    ranks = materialize(training.trained_embeddings, **SMALL, processes_per_node=2)
     vectors = np.load(store.latest("trained_embeddings").path / "vectors.npy")
     assert np.allclose(vectors, expected, atol=1e-4)
     steps = pq.read_table(store.latest("trained_embeddings").path / "steps.parquet")

@@ -1,0 +1,218 @@
+"""Assets that read artifacts and write one: inputs, dependencies and the manifest follow from a function's signature.
+
+    @artifact_asset(group="text", kinds={"numpy"})
+    def readme_init_vectors(context, config: Config, draft: Draft, user_buckets: Artifact, ...) -> Output: ...
+
+The function is given its open inputs and a draft to fill. A parameter annotated `Artifact` is the newest version of the
+asset of that name, `Artifact | None` one that may be missing, `MonthlyArtifacts` a monthly partitioned asset.
+"""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import dagster as dg
+import numpy as np
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from starvec_assets.config_base import format_validation_error
+from starvec_assets.defs.artifact_io import StoreResource, errors_as_failures
+from starvec_assets.errors import StarvecError
+from starvec_assets.markdown import Markdown, Metadata
+from starvec_assets.parquet import comments
+from starvec_assets.store import Artifact, Draft, MonthlyArtifacts
+
+OWNER = "team:starvec"
+
+CONFIG_CLASSES: dict[str, type[dg.Config]] = {}
+"""Config class of every op, by op name."""
+
+ROW_ASSETS = ("user_buckets", "trained_embeddings")
+"""Assets whose rows or vectors others refer to by position: inputs made from another version of them do not fit."""
+
+
+class AssetConfig(dg.Config):
+    """Base of every asset's config: a value out of bounds is reported as a message, like other expected errors.
+
+    Dagster checks names and types when a run is launched; bounds are checked when its step begins.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        """Raise dg.Failure for invalid values."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise dg.Failure(format_validation_error(error), allow_retries=False) from error
+        except StarvecError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+
+
+@dataclass(frozen=True)
+class Output:
+    """What an asset function returns: its row count, what the UI shows of it, and the results of its checks.
+
+    `on_published` is called once the artifact is complete: to remove progress files, for example.
+    """
+
+    rows: int
+    metadata: Metadata = field(default_factory=dict)
+    checks: Sequence[dg.AssetCheckResult] = ()
+    on_published: Callable[[], None] = lambda: None
+
+
+def artifact_asset(
+    *,
+    group: str,
+    kinds: set[str],
+    algorithm: str = "1",
+    rules: Mapping[str, Any] | None = None,
+    may_differ: Sequence[str] = (),
+    pool: str | None = None,
+    op_tags: Mapping[str, Any] | None = None,
+    checks: Sequence[dg.AssetCheckSpec] = (),
+    freshness: dg.FreshnessPolicy | None = None,
+) -> Callable[[Callable[..., Output]], dg.AssetsDefinition]:
+    """Make an asset of a function `(context, config, draft, inputs…, resources…) -> Output`.
+
+    Its code version covers `algorithm`, the defaults of its config, and `rules`: constants shared by several assets.
+    `may_differ` names inputs that the function itself compares with the others (see `require_same_rows`).
+    """
+
+    def decorate(function: Callable[..., Output]) -> dg.AssetsDefinition:
+        name, signature = function.__name__, inspect.signature(function)
+        kinds_of_inputs = {p.name: kind for p in signature.parameters.values() if (kind := _input_kind(p.annotation))}
+        config_class = signature.parameters["config"].annotation
+        version = code_version(algorithm, config_class, rules)
+        CONFIG_CLASSES[name] = config_class
+
+        def materialize(context: dg.AssetExecutionContext, **arguments: Any) -> dg.MaterializeResult[None]:
+            resource: StoreResource = arguments["store"] if "store" in signature.parameters else arguments.pop("store")
+            opened = [arguments[parameter] for parameter in kinds_of_inputs]
+            inputs = [artifact for artifact in opened if isinstance(artifact, Artifact)]
+            require_same_rows([artifact for artifact in inputs if artifact.asset not in may_differ])
+            config = arguments["config"].model_dump()
+            with resource.open().write(name, code_version=version, inputs=inputs, config=config) as draft:
+                output = function(context, draft=draft, **arguments)
+                for months in opened:
+                    if isinstance(months, MonthlyArtifacts):
+                        draft.inputs += months.opened
+            output.on_published()
+            return materialize_result(draft, output)
+
+        # Dagster reads names and types of config, inputs and resources from the signature.
+        parameters = [p for p in signature.parameters.values() if p.name != "draft"]
+        if "store" not in signature.parameters:
+            parameters.append(inspect.Parameter("store", inspect.Parameter.KEYWORD_ONLY, annotation=StoreResource))
+        materialize.__name__, materialize.__doc__ = name, function.__doc__
+        materialize.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        materialize.__annotations__ = {p.name: p.annotation for p in parameters}
+        return dg.asset(
+            ins={parameter: dg.AssetIn(metadata={"kind": kind}) for parameter, kind in kinds_of_inputs.items()},
+            group_name=group,
+            kinds=kinds,
+            owners=[OWNER],
+            code_version=version,
+            pool=pool,
+            op_tags=op_tags,
+            check_specs=list(checks) or None,
+            freshness_policy=freshness,
+        )(errors_as_failures(materialize))
+
+    return decorate
+
+
+def _input_kind(annotation: Any) -> str | None:
+    if annotation is MonthlyArtifacts:
+        return "monthly"
+    if annotation is Artifact:
+        return "required"
+    return "optional" if annotation == Artifact | None else None
+
+
+def code_version(algorithm: str, config: type[dg.Config], rules: Mapping[str, Any] | None = None) -> str:
+    """Return the algorithm's version and a hash of the config's defaults and of `rules`.
+
+    A changed default or rule thus shows the asset as Unsynced.
+    """
+    defaults = json.dumps(config().model_dump() | dict(rules or {}), sort_keys=True)
+    return f"{algorithm}+{hashlib.sha256(defaults.encode()).hexdigest()[:8]}"
+
+
+def require_same_rows(inputs: Sequence[Artifact]) -> None:
+    """Check that inputs whose rows or vectors belong to a common artifact were made from the same version of it.
+
+    Raises StarvecError for one that was made from another corpus or from other vectors: equal numbers of rows prove
+    nothing.
+    """
+    newest_first = sorted(inputs, key=lambda artifact: artifact.manifest.created, reverse=True)
+    for source in ROW_ASSETS:
+        versions = [(a, a.manifest.version, a.content_hash) for a in inputs if a.asset == source]
+        versions += [(a, *a.manifest.inputs[source]) for a in newest_first if source in a.manifest.inputs]
+        for artifact, version, content_hash in versions[1:]:
+            reference, expected_version, expected_hash = versions[0]
+            if content_hash != expected_hash:
+                raise StarvecError(
+                    f"{artifact.asset} was made from {source} {version}, {reference.asset} is of {expected_version}: "
+                    f"their rows do not fit. Materialize {artifact.asset} again"
+                )
+
+
+def materialize_result(draft: Draft, output: Output) -> dg.MaterializeResult[None]:
+    """Describe a finished draft: content hash as data version, row count, column schema, metadata, provenance."""
+    artifact = draft.done()
+    manifest = artifact.manifest
+    return dg.MaterializeResult(
+        asset_key=manifest.asset.split("/")[0],
+        data_version=dg.DataVersion(artifact.content_hash),
+        check_results=list(output.checks),
+        metadata={
+            "dagster/row_count" if "/" not in manifest.asset else "dagster/partition_row_count": output.rows,
+            "dagster/column_schema": dg.TableSchema(columns=_columns(artifact.path)),
+            **_dagster_metadata(output.metadata, draft.path, artifact.path),
+            "stars from": ", ".join(manifest.provenance) or "no stars",
+            "config": dg.MetadataValue.json(manifest.config),
+            "inputs": dg.MetadataValue.json(
+                {name: version for name, (version, _) in list(manifest.inputs.items())[:50]}
+            ),
+            "path": dg.MetadataValue.path(str(artifact.path)),
+            "version": manifest.version,
+            "size (MB)": round(artifact.size / 1e6, 2),
+            "seconds": manifest.seconds,
+        },
+    )
+
+
+def _dagster_metadata(metadata: Metadata, draft: Path, final: Path) -> dict[str, Any]:
+    """Convert plain values to Dagster's; paths inside the draft become those of the finished version."""
+    converted: dict[str, Any] = {}
+    for label, value in metadata.items():
+        if isinstance(value, Markdown):
+            converted[label] = dg.MetadataValue.md(value)
+        elif isinstance(value, Path):
+            moved = final / value.relative_to(draft) if value.is_relative_to(draft) else value
+            converted[label] = dg.MetadataValue.path(str(moved))
+        elif isinstance(value, Mapping):
+            converted[label] = dg.MetadataValue.json(cast(dict[str, Any], value))
+        elif value is not None:
+            converted[label] = value
+    return converted
+
+
+def _columns(folder: Path) -> list[dg.TableColumn]:
+    """Describe every Parquet column with its comment and every array with its dtype and shape."""
+    columns = []
+    for file in sorted(folder.glob("*.parquet")):
+        schema = pq.read_schema(file)
+        columns += [
+            dg.TableColumn(f"{file.stem}.{f.name}", str(f.type), description=comments(schema)[f.name]) for f in schema
+        ]
+    for file in sorted(folder.glob("*.npy")):
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        shape = ", ".join(map(str, array.shape))
+        columns.append(dg.TableColumn(file.stem, f"{array.dtype}[{shape}]", description=f"the array {file.name}"))
+    return columns

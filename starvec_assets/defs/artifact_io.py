@@ -1,0 +1,63 @@
+"""The artifact store as a Dagster resource, and the IO manager that opens an asset's inputs in it."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.paths import home
+from starvec_assets.store import Artifact, ArtifactStore, MonthlyArtifacts
+
+
+def errors_as_failures(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Raise StarvecError as dg.Failure with its message, without retries: the same input fails again."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except StarvecError as error:
+            raise dg.Failure(str(error), metadata={"kind": type(error).__name__}, allow_retries=False) from error
+
+    # Dagster takes a return annotation for that of the only output, and a check is an output too.
+    wrapper.__signature__ = inspect.signature(function).replace(return_annotation=inspect.Signature.empty)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {n: a for n, a in getattr(function, "__annotations__", {}).items() if n != "return"}
+    return wrapper
+
+
+class StoreResource(dg.ConfigurableResource[None]):
+    """The artifact store: a folder, mirrored to a bucket if one is given."""
+
+    bucket: str = Field(
+        default="", description="URL such as gs://bucket/prefix; empty stores everything in STARVEC_HOME"
+    )
+    keep: int = Field(default=3, ge=1, le=100, description="versions of an asset to keep")
+
+    def open(self) -> ArtifactStore:
+        """Return the store of this deployment."""
+        return ArtifactStore(home() / "artifacts", bucket=self.bucket, keep=self.keep)
+
+
+class ArtifactIOManager(dg.ConfigurableIOManager):
+    """Opens the inputs of `artifact_asset`s in the artifact store; outputs are written by the decorator itself."""
+
+    store: StoreResource
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Refuse values: assets return dg.MaterializeResult."""
+        raise NotImplementedError(f"{context.asset_key.to_user_string()} must write its artifact through the store")
+
+    def load_input(self, context: dg.InputContext) -> Artifact | MonthlyArtifacts | None:
+        """Open the newest artifact of the input's asset; raises dg.Failure when it is missing or damaged."""
+        store, asset = self.store.open(), context.asset_key.to_user_string()
+        match context.definition_metadata["kind"]:
+            case "monthly":
+                return MonthlyArtifacts(asset, store)
+            case "optional":
+                return errors_as_failures(store.find)(asset)
+            case _:
+                return errors_as_failures(store.latest)(asset)
