@@ -78,7 +78,7 @@ def test_basket_adds_and_subtracts(visitor: Any, site: str, reference: Reference
     )
     page.click("li.result >> nth=0 >> text=add")
     page.wait_for_selector(".basket li >> nth=3")
-    page.click("[aria-label='Put neovim/neovim back']")
+    page.click("[aria-label='Remove neovim/neovim']")
     wait_until(page, "document.querySelectorAll('.basket li').length === 3")
     page.go_back()
     wait_until(page, "document.querySelectorAll('.basket li').length === 4")

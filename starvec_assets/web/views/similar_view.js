@@ -82,7 +82,7 @@ function renderBasket(app, signal, body, plus, minus) {
     (added.length > 1 || subtracted.length > 0) && basket(added, subtracted),
     !added.length &&
       subtracted.length > 0 &&
-      h("p", { class: "hint", role: "status" }, "Something must be left to look near to: add a repository."),
+      h("p", { class: "hint", role: "status" }, "Add a repository: those taken away have no neighbours by themselves."),
     added.length === 1 && !subtracted.length && repoSummary(app, row(added[0])),
     ...(added.length ? neighbours(app, signal, added, subtracted) : []),
   );
@@ -155,7 +155,7 @@ function basket(added, subtracted) {
       h("span", { class: "name" }, name),
       h(
         "a",
-        { href: similarHref(without(added), without(subtracted)), "aria-label": `Put ${name} back`, title: "put back" },
+        { href: similarHref(without(added), without(subtracted)), "aria-label": `Remove ${name}`, title: "remove" },
         "×",
       ),
     );
