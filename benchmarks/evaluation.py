@@ -11,7 +11,7 @@ import numpy as np
 
 from starvec_assets.evaluation.baselines import random_vectors
 from starvec_assets.ranking import search
-from starvec_assets.ranking.groups import only
+from starvec_assets.ranking.groups import self_exclusion
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     queries = np.sort(np.random.default_rng(1).choice(a.repos, a.queries, replace=False)).astype(np.int32)
     before = _peak()
     start, busy = time.perf_counter(), time.process_time()
-    search.top_k(vectors[queries], vectors, a.k, exclude=only(queries))
+    search.top_k(vectors[queries], vectors, a.k, exclude=self_exclusion(queries))
     seconds, cpu = time.perf_counter() - start, time.process_time() - busy
     print(
         f"{'repositories':>14}{'dim':>6}{'queries':>10}{'k':>6}{'seconds':>10}{'CPU s':>8}{'peak MB':>10}{'before':>10}"

@@ -1,6 +1,6 @@
 """Score any vectors by the written definitions: awesome NDCG@10, real users' P@50 and MRR.
 
-    python benchmarks/score_vectors.py --vectors vectors.npy --repos repos.parquet [--shared ../shared/data] [--splits 5]
+    python benchmarks/score_vectors.py --vectors vectors.npy --repos repos.parquet [--shared DIR] [--splits 5]
 
 `repos.parquet` names the rows of `vectors.npy` in its column `name` (or `repo`).
 """
@@ -25,7 +25,7 @@ def awesome_groups(folder: Path, index_of: dict[str, int]) -> Groups:
     members: list[tuple[str, set[int]]] = []
     for path in sorted(folder.glob("*.md")):
         sections: dict[str, set[int]] = {}
-        for entry in parse_readme(path.read_text(encoding="utf-8", errors="replace")):
+        for entry in parse_readme(path.read_text(encoding="utf-8", errors="replace")).entries:
             if (index := index_of.get(entry.repo_name.lower())) is not None:
                 sections.setdefault(entry.section, set()).add(index)
         members += [(path.stem, rows) for rows in sections.values()]
@@ -49,7 +49,7 @@ def score_vectors(vectors: Matrix, names: list[str], shared: Path = SHARED, spli
     groups = awesome_groups(shared / "awesome", index_of)
     ndcg = group_scores(vectors, groups, ks=(10,))[10]
     stars = real_users(shared / "real_users", index_of)
-    halves = [split_lists(stars, least=20, most=800, seed=seed) for seed in range(splits)]
+    halves = [split_lists(stars, min_items=20, max_items=800, seed=seed) for seed in range(splits)]
     equal = np.ones(len(vectors), np.int64)  # the definition asks for plain means, whatever the project's own rule is
     people = [heldout_scores(vectors, a, b, equal) for a, b in halves]
     return {

@@ -1,4 +1,4 @@
-"""Small pictures for the UI: an inline sparkline, and line, point, bar and histogram charts as PNG."""
+"""Small charts for the UI: an inline SVG sparkline, and line, point, bar and histogram charts as PNG bytes."""
 
 import base64
 import io
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from starvec_assets.markdown import Markdown
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -17,21 +19,21 @@ Numbers = Sequence[float] | npt.NDArray[np.number]
 
 INK, GRID, SERIES = "#24292f", "#d0d7de", ("#0969da", "#bf3989", "#1a7f37", "#9a6700", "#8250df", "#57606a")
 
-# sixteen that stay apart as small dots
-MANY = (
+CATEGORY_COLOURS = (
     *("#2f6fd6", "#e0b400", "#16a8c7", "#0b7a75", "#e8751a", "#c2188b", "#3a4a5e", "#8a4b2a"),
     *("#8b5cf6", "#7fb800", "#1f8f3b", "#ff8f80", "#d62728", "#ef6fc0", "#7a0019", "#8fb7ff"),
 )
+"""Sixteen colours that remain distinguishable as small dots."""
 
 
-def sparkline(values: Numbers, points: int = 40) -> str:
-    """Markdown of an inline SVG of at most `points` points: under 1,000 characters, so the UI shows it in place."""
+def sparkline(values: Numbers, points: int = 40) -> Markdown:
+    """Return an inline SVG of at most `points` points: under 1,000 characters, which the UI shows without a click."""
     data = np.asarray(values, float)
     data = data[np.isfinite(data)]
     if len(data) > points:
         data = np.array([chunk.mean() for chunk in np.array_split(data, points)])
     if len(data) < 2:
-        return f"{data[0]:g}" if len(data) else "no values"
+        return Markdown(f"{data[0]:g}" if len(data) else "no values")
     low, high = data.min(), data.max()
     x = np.linspace(2, 158, len(data))
     y = 28 - 26 * (data - low) / (high - low or 1)
@@ -40,16 +42,12 @@ def sparkline(values: Numbers, points: int = 40) -> str:
         "<svg xmlns='http://www.w3.org/2000/svg' width='160' height='30'>"
         f"<polyline points='{line}' fill='none' stroke='{SERIES[0]}'/></svg>"
     )
-    return f"![{low:.4g} to {high:.4g}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
-
-
-def picture(png: bytes, alt: str) -> str:
-    """Markdown of a PNG as a data URI."""
-    return f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    encoded = base64.b64encode(svg.encode()).decode()
+    return Markdown(f"![{low:.4g} to {high:.4g}](data:image/svg+xml;base64,{encoded})")
 
 
 def line_chart(series: Mapping[str, tuple[Numbers, Numbers]], title: str, x: str, y: str) -> bytes:
-    """Named curves (xs, ys) in one PNG."""
+    """Draw named curves (xs, ys)."""
     figure, axes = _axes(title, x, y)
     for (name, (xs, ys)), colour in zip(series.items(), _colours(len(series)), strict=True):
         axes.plot(xs, ys, label=name, color=colour, linewidth=1.6, marker="o" if len(xs) < 40 else None, markersize=3)
@@ -59,7 +57,7 @@ def line_chart(series: Mapping[str, tuple[Numbers, Numbers]], title: str, x: str
 
 
 def labelled_scatter(points: Mapping[str, tuple[float, float]], title: str, x: str, y: str) -> bytes:
-    """A point (x, y) a name in one PNG, the horizontal axis logarithmic; names in a column, the best on top."""
+    """Draw named points (x, y), the x axis logarithmic, names in a column at the right, highest y on top."""
     from matplotlib.ticker import LogLocator
 
     figure, axes = _axes(title, x, y, height=max(2.8, 0.9 + 0.15 * len(points)))
@@ -73,7 +71,7 @@ def labelled_scatter(points: Mapping[str, tuple[float, float]], title: str, x: s
     ceiling = 1.0 + gap
     places = {}
     for left, (name, (_, value)) in enumerate(sorted(points.items(), key=lambda point: -point[1][1])):
-        # As high as its point, but below the one before, with room for those that follow.
+        # At the height of its point, but below the previous name and with room for the remaining ones.
         ceiling = max(min((value - low) / (high - low), ceiling - gap), 1 - (left + 1) * gap)
         places[name] = ceiling
     for name, place in places.items():
@@ -91,10 +89,10 @@ def labelled_scatter(points: Mapping[str, tuple[float, float]], title: str, x: s
 
 
 def month_chart(months: Sequence[str], panels: Mapping[str, Mapping[str, Sequence[float | None]]], title: str) -> bytes:
-    """Curves over months ("2024-01", in order), one panel above the other in one PNG.
+    """Draw curves over months ("2024-01", in order) in panels below each other.
 
-    None, and a month that is not among `months`, is a gap. `panels`: label of the vertical axis to named curves, each
-    with a value a month.
+    `panels` maps the label of a y axis to named curves, each with one value per month. None, and a month that is not in
+    `months`, leaves a gap.
     """
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -109,7 +107,7 @@ def month_chart(months: Sequence[str], panels: Mapping[str, Mapping[str, Sequenc
             axis.plot(span, ys, label=name, color=colour, linewidth=1.4, marker="o", markersize=2)
         if len(curves) > 1:
             axis.legend(frameon=False, fontsize=7)
-        _dress(axis, "", label)
+        _style_axes(axis, "", label)
         axis.set_ylim(bottom=0)
     axes[0].set_title(title, fontsize=10, color=INK, loc="left")
     axes[-1].xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -120,7 +118,7 @@ def month_chart(months: Sequence[str], panels: Mapping[str, Mapping[str, Sequenc
 def bar_chart(
     values: Mapping[str, float], title: str, x: str, errors: Mapping[str, tuple[float, float]] | None = None
 ) -> bytes:
-    """Horizontal bars, the first on top, in one PNG; `errors` gives an interval (low, high) for a bar."""
+    """Draw horizontal bars, the first on top; `errors` gives the interval (low, high) of a bar."""
     figure, axes = _axes(title, x, "", height=0.9 + 0.3 * len(values))
     names = list(values)
     axes.barh(names, [values[n] for n in names], color=SERIES[0], height=0.65)
@@ -132,7 +130,7 @@ def bar_chart(
 
 
 def histogram(values: Numbers, title: str, x: str, bins: int = 50, log: bool = False) -> bytes:
-    """A histogram in one PNG, its horizontal axis logarithmic where asked."""
+    """Draw a histogram, with a logarithmic x axis if `log`."""
     data = np.asarray(values, float)
     figure, axes = _axes(title, x, "count")
     edges: list[float] | int = bins
@@ -146,18 +144,18 @@ def histogram(values: Numbers, title: str, x: str, bins: int = 50, log: bool = F
 def scatter_map(
     points: npt.NDArray[np.floating], groups: Sequence[str], names: Sequence[str], title: str, labels: int = 150
 ) -> bytes:
-    """Points [n, 2] in one PNG, the commonest groups in colours, the first names that find room written above theirs.
+    """Draw points [n, 2], the commonest groups in colours, and at most `labels` names that do not overlap.
 
-    `groups` and `names` have n entries; those in group "" are grey. Names come most important first.
+    `groups` and `names` have n entries; group "" is grey. Names are in order of importance.
     """
     from matplotlib.lines import Line2D
 
     figure, axes = _axes(title, "", "", height=9.6, width=10.4)
     axes.axis("off")
     axes.margins(0.01)
-    common = [group for group, _ in Counter(group for group in groups if group).most_common(len(MANY))]
-    colour = dict(zip(common, MANY, strict=False))
-    # grey at the bottom, the others in the order given, so that no group covers the rest
+    common = [group for group, _ in Counter(group for group in groups if group).most_common(len(CATEGORY_COLOURS))]
+    colour = dict(zip(common, CATEGORY_COLOURS, strict=False))
+    # grey below, the others in the given order, so that no group hides the rest
     order = np.argsort([group in colour for group in groups], kind="stable")
     shades = [colour.get(groups[i], GRID) for i in order]
     axes.scatter(points[order, 0], points[order, 1], s=max(2, min(14, 50_000 / len(points))), c=shades, linewidths=0)
@@ -165,18 +163,18 @@ def scatter_map(
         Line2D([], [], marker="o", linestyle="", color=colour.get(key, GRID), label=key) for key in [*common, "other"]
     ]
     axes.legend(handles=keys, frameon=False, fontsize=8, ncols=9, loc="upper center", bbox_to_anchor=(0.5, 0.01))
-    _write_names(figure, axes, points, names, labels)
-    return _png(figure, dpi=100, few=True)
+    _label_points(figure, axes, points, names, labels)
+    return _png(figure, dpi=100, palette=True)
 
 
-def _write_names(
+def _label_points(
     figure: "Figure", axes: "Axes", points: npt.NDArray[np.floating], names: Sequence[str], labels: int
 ) -> None:
-    """Above their points, with a halo, the first names that cross no other: at most `labels`."""
+    """Write the first names that overlap no earlier one above their points, with a halo: at most `labels`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.patheffects import withStroke
 
-    figure.draw_without_rendering()  # settles the layout, so that boxes are where they will be
+    figure.draw_without_rendering()  # fixes the layout, hence the positions of text boxes
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     halo = [withStroke(linewidth=2.2, foreground="white")]
     taken: list[Any] = []
@@ -200,20 +198,20 @@ def _axes(title: str, x: str, y: str, height: float = 2.8, width: float = 6.4) -
     figure = _figure(width, height)
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10, color=INK, loc="left")
-    _dress(axes, x, y)
+    _style_axes(axes, x, y)
     return figure, axes
 
 
 def _figure(width: float, height: float) -> "Figure":
-    # Figure without pyplot: no display needed, safe in any thread.
+    # Figure without pyplot needs no display and is thread-safe.
     import matplotlib
     from matplotlib.figure import Figure
 
-    matplotlib.rcParams["text.parse_math"] = False  # two dollars in an outside name are no formula
+    matplotlib.rcParams["text.parse_math"] = False  # names may contain dollar signs
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _dress(axes: "Axes", x: str, y: str) -> None:
+def _style_axes(axes: "Axes", x: str, y: str) -> None:
     axes.set_xlabel(x, fontsize=8, color=INK)
     axes.set_ylabel(y, fontsize=8, color=INK)
     axes.tick_params(labelsize=8, colors=INK)
@@ -223,15 +221,15 @@ def _dress(axes: "Axes", x: str, y: str) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _png(figure: "Figure", dpi: int = 110, few: bool = False) -> bytes:
-    """The PNG's bytes; with few colours, 255 of them, a quarter as many."""
+def _png(figure: "Figure", dpi: int = 110, palette: bool = False) -> bytes:
+    """Return the PNG's bytes; with a palette of 255 colours, a quarter of the size."""
     from PIL import Image
 
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    if not few:
+    if not palette:
         return buffer.getvalue()
-    small = io.BytesIO()
-    palette = Image.open(buffer).convert("RGB").quantize(255, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    palette.save(small, "PNG", optimize=True)
-    return small.getvalue()
+    quantized = io.BytesIO()
+    image = Image.open(buffer).convert("RGB").quantize(255, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    image.save(quantized, "PNG", optimize=True)
+    return quantized.getvalue()

@@ -1,9 +1,8 @@
-"""Is a to b as c is to d? What vector arithmetic knows of relations that people know.
+"""Analogy questions a : b = c : d, answered by vector arithmetic.
 
-A question asks for d among all repositories but a, b and c. 3CosAdd takes the one nearest to b - a + c (Mikolov, Yih,
-Zweig 2013), 3CosMul the one of the largest cos(b) cos(c) / cos(a), cosines moved to 0..1 (Levy, Goldberg 2014). Plain
-nearness answers many a question; so b + c, b alone and c alone, which know nothing of the difference, stand beside them
-(Linzen 2016).
+A question asks for d among all repositories except a, b and c. 3CosAdd takes the one nearest to b - a + c (Mikolov,
+Yih, Zweig 2013), 3CosMul the one with the largest cos(b) cos(c) / cos(a), cosines shifted to 0..1 (Levy, Goldberg
+2014). Similarity alone answers many questions, so b + c, b alone and c alone are baselines (Linzen 2016).
 """
 
 import tomllib
@@ -25,9 +24,9 @@ Relations = dict[str, list[tuple[str, str]]]
 RELATIONS = Path(__file__).with_name("analogies.toml")
 ALL = "all relations"
 _EPSILON = 1e-3  # of 3CosMul, as published
-_COLUMNS = 256  # at a time: what is computed of them stays in the cache
+_BLOCK_COLUMNS = 256  # keeps intermediate scores in the CPU cache
 
-# By method: the score of every repository, from its cosines to a, b and c.
+# By method: the score of every repository from its cosines to a, b and c.
 METHODS: dict[str, Callable[[Matrix, Matrix, Matrix], Matrix]] = {
     "3cosadd": lambda a, b, c: b - a + c,
     "3cosmul": lambda a, b, c: (1 + b) * (1 + c) / (1 + a + np.float32(2 * _EPSILON)),
@@ -37,11 +36,11 @@ METHODS: dict[str, Callable[[Matrix, Matrix, Matrix], Matrix]] = {
 }
 SCORES = pa.schema(
     [
-        column("relation", pa.string(), "what joins a to b and c to d"),
-        column("questions", pa.int32(), "asked: any two pairs of the relation, in both orders"),
-        column("method", pa.string(), "what was ranked by"),
-        column("at_1", pa.float64(), "share of questions whose d came first"),
-        column("at_10", pa.float64(), "share whose d came among the first ten"),
+        column("relation", pa.string(), "what relates a to b and c to d"),
+        column("questions", pa.int32(), "number of questions: any two pairs of the relation, in both orders"),
+        column("method", pa.string(), "how repositories were ranked"),
+        column("at_1", pa.float64(), "share of questions with d ranked first"),
+        column("at_10", pa.float64(), "share of questions with d among the first ten"),
         column("mrr", pa.float64(), "mean of 1 / rank of d"),
     ]
 )
@@ -49,21 +48,22 @@ SCORES = pa.schema(
 
 @dataclass(frozen=True)
 class Questions:
-    """`rows`: a, b, c, d as rows of the vocabulary, int64 [q, 4]; `relation`: the number in `names` of each, [q].
-
-    `missing`: by relation, repositories that are not in the vocabulary.
-    """
+    """Analogy questions over a vocabulary."""
 
     names: list[str]
+    """The relations that have questions."""
     relation: npt.NDArray[np.int64]
+    """Index into `names` of each question, [q]."""
     rows: npt.NDArray[np.int64]
+    """Vocabulary rows of a, b, c and d, [q, 4]."""
     missing: dict[str, list[str]]
+    """Repositories that are not in the vocabulary, by relation."""
 
 
 def read_relations(path: Path = RELATIONS) -> Relations:
-    """Pairs by relation, from a TOML file of tables `"owner/name" = "owner/name"`.
+    """Read pairs by relation from a TOML file of tables `"owner/name" = "owner/name"`.
 
-    Raises StarvecError for a file that is none, a name that is no owner/name, a relation of one pair.
+    Raises StarvecError for invalid TOML, a name that is not owner/name, or a relation with fewer than two pairs.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -72,7 +72,7 @@ def read_relations(path: Path = RELATIONS) -> Relations:
     relations: Relations = {}
     for relation, pairs in tables.items():
         if not isinstance(pairs, dict) or len(pairs) < 2:
-            raise StarvecError(f"{path.name}: {relation!r} needs two pairs or more to ask a question")
+            raise StarvecError(f"{path.name}: {relation!r} needs at least two pairs")
         for name in (name for pair in pairs.items() for name in pair):
             if not isinstance(name, str) or name.count("/") != 1 or not all(name.split("/")):
                 raise StarvecError(f"{path.name}: {relation!r} has {name!r}, which is not owner/name")
@@ -80,67 +80,72 @@ def read_relations(path: Path = RELATIONS) -> Relations:
     return relations
 
 
-def ask(relations: Relations, row_of: Mapping[str, int]) -> Questions:
-    """Every question over the vocabulary that `row_of` gives by lower-case name; four different repositories each."""
+def build_questions(relations: Relations, row_of: Mapping[str, int]) -> Questions:
+    """Combine any two pairs of a relation into a question, if their four repositories differ and are all known.
+
+    `row_of` gives the vocabulary row by lower-case name.
+    """
     names: list[str] = []
     numbers: list[int] = []
     rows: list[tuple[int, ...]] = []
     missing: dict[str, list[str]] = {}
     for relation, pairs in relations.items():
-        if lost := sorted({name for pair in pairs for name in pair if name.lower() not in row_of}, key=str.lower):
-            missing[relation] = lost
+        if absent := sorted({name for pair in pairs for name in pair if name.lower() not in row_of}, key=str.lower):
+            missing[relation] = absent
         known = [(row_of[a.lower()], row_of[b.lower()]) for a, b in pairs if {a.lower(), b.lower()} <= row_of.keys()]
-        asked = [(*one, *other) for one in known for other in known if len({*one, *other}) == 4]
-        if asked:
-            numbers += [len(names)] * len(asked)
+        questions = [(*one, *other) for one in known for other in known if len({*one, *other}) == 4]
+        if questions:
+            numbers += [len(names)] * len(questions)
             names.append(relation)
-            rows += asked
+            rows += questions
     return Questions(names, np.array(numbers, np.int64), np.array(rows, np.int64).reshape(-1, 4), missing)
 
 
-def ranks(vectors: Matrix, questions: Questions) -> dict[str, Floats]:
-    """By method, the rank of each question's d from 1, equals sharing the middle one: float64 [q]; {} without any."""
+def answer_ranks(vectors: Matrix, questions: Questions) -> dict[str, Floats]:
+    """Return the rank of each question's d by method, from 1, ties sharing the mean rank: float64 [q]; {} for none."""
     if not len(questions.rows):
         return {}
     unit = unit_rows(vectors)
-    used, at = np.unique(questions.rows, return_inverse=True)
-    at = at.reshape(questions.rows.shape)
-    a, b, c, d = at.T
-    among = unit[used] @ unit[used].T
-    own = {name: score(among[a, d], among[b, d], among[c, d])[:, None] for name, score in METHODS.items()}
-    ahead = {name: np.zeros(len(at)) for name in METHODS}
-    for start in range(0, len(unit), _COLUMNS):
-        cosines = unit[used] @ unit[start : start + _COLUMNS].T
-        # columns of a, b, c and d themselves never count
-        question, which = np.nonzero((questions.rows >= start) & (questions.rows < start + _COLUMNS))
-        inside = (question, questions.rows[question, which] - start)
+    used, columns = np.unique(questions.rows, return_inverse=True)
+    a, b, c, d = columns.reshape(questions.rows.shape).T
+    cosines = unit[used] @ unit[used].T
+    answers = {name: score(cosines[a, d], cosines[b, d], cosines[c, d])[:, None] for name, score in METHODS.items()}
+    better = {name: np.zeros(len(questions.rows)) for name in METHODS}
+    for start in range(0, len(unit), _BLOCK_COLUMNS):
+        cosines = unit[used] @ unit[start : start + _BLOCK_COLUMNS].T
+        # a, b, c and d are never counted
+        question, place = np.nonzero((questions.rows >= start) & (questions.rows < start + _BLOCK_COLUMNS))
+        excluded = (question, questions.rows[question, place] - start)
         for name, score in METHODS.items():
             scores = score(cosines[a], cosines[b], cosines[c])
-            scores[inside] = -np.inf
-            ahead[name] += (scores > own[name]).sum(axis=1) + 0.5 * (scores == own[name]).sum(axis=1)
-    return {name: 1 + count for name, count in ahead.items()}
+            scores[excluded] = -np.inf
+            better[name] += (scores > answers[name]).sum(axis=1) + 0.5 * (scores == answers[name]).sum(axis=1)
+    return {name: 1 + count for name, count in better.items()}
 
 
-def score_table(ranked: Mapping[str, Floats], questions: Questions, n: int) -> pa.Table:
-    """SCORES of what `ranks` found among `n` vectors: each relation by each method and by chance, then all of them.
+def score_table(ranks: Mapping[str, Floats], questions: Questions, n: int) -> pa.Table:
+    """Return scores, schema SCORES, of `answer_ranks` over `n` vectors: by relation and method, chance included.
 
-    In the whole every relation counts the same.
+    The relation ALL is the mean over relations, each counting the same.
     """
     others = n - 3
-    chance = [1 / others, min(1.0, 10 / others), float(np.mean(1 / np.arange(1, others + 1)))] if ranked else []
-    rows: list[tuple[str, int, str, float, float, float]] = []
-    for method in (*ranked, "chance") if ranked else ():
+    chance = [1 / others, min(1.0, 10 / others), float(np.mean(1 / np.arange(1, others + 1)))] if ranks else []
+    counts = np.bincount(questions.relation, minlength=len(questions.names)).tolist()
+    rows: list[dict[str, str | int | float]] = []
+    for method in (*ranks, "chance") if ranks else ():
         values = np.array(
             [
-                _score(ranked[method][questions.relation == number]) if method in ranked else chance
+                _score(ranks[method][questions.relation == number]) if method in ranks else chance
                 for number in range(len(questions.names))
             ]
         )
-        asked = np.bincount(questions.relation, minlength=len(questions.names)).tolist()
-        named = zip((*questions.names, ALL), (*asked, len(questions.rows)), (*values, values.mean(axis=0)), strict=True)
-        rows += [(name, count, method, *map(float, three)) for name, count, three in named]
-    return pa.Table.from_pylist([dict(zip(SCORES.names, row, strict=True)) for row in rows], schema=SCORES)
+        for name, count, scores in zip(
+            (*questions.names, ALL), (*counts, len(questions.rows)), (*values, values.mean(axis=0)), strict=True
+        ):
+            rows.append(dict(zip(SCORES.names, (name, count, method, *map(float, scores)), strict=True)))
+    return pa.Table.from_pylist(rows, schema=SCORES)
 
 
 def _score(rank: Floats) -> list[float]:
+    """Return at_1, at_10 and mrr."""
     return [float((rank <= 1).mean()), float((rank <= 10).mean()), float((1 / rank).mean())]

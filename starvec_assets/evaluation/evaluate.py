@@ -1,4 +1,4 @@
-"""All metrics of all systems on the same queries and users, with intervals, and where the average hides differences."""
+"""All metrics of all systems on the same queries and held-out users, with bootstrap intervals and breakdowns."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,53 +6,77 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+import scipy.sparse as sp
 from pydantic import Field
 
 from starvec_assets.config_base import Settings
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
+from starvec_assets.evaluation import breakdowns
 from starvec_assets.evaluation.baselines import Popularity, System
-from starvec_assets.parquet import column, write_table
+from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.parquet import write_table
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking import search
-from starvec_assets.ranking.groups import Groups, only
-from starvec_assets.ranking.heldout import list_scores
-from starvec_assets.ranking.metrics import gains_at, ndcg
+from starvec_assets.ranking.groups import Groups, load_groups, self_exclusion
+from starvec_assets.ranking.heldout import recommendation_scores
+from starvec_assets.ranking.metrics import ndcg
 from starvec_assets.ranking.search import Floats, Indices
 from starvec_assets.vectors import Counts, Matrix, unit_rows, user_vectors
+
+MOST_STARRED = 1_000
+K = 50  # recommendations to a held-out user
+NEIGHBOURS = 100  # ranked for a repository of an awesome list
 
 Metrics = dict[str, dict[str, float]]
 Intervals = dict[str, dict[str, tuple[float, float]]]
 
-MOST_STARRED = 1_000
-K = 50  # recommendations to a held-out user
-DECILES = 10
-
 
 class EvaluationSettings(Settings):
-    """How much is measured."""
+    """Sizes of the evaluation's samples."""
 
-    queries: int = Field(
-        20_000, ge=1, description="repositories of awesome lists asked for, drawn at random where more"
-    )
-    users: int = Field(2_000, ge=2, description="held-out users asked for, the first ones")
+    queries: int = Field(20_000, ge=1, description="repositories of awesome lists used as queries, a random sample")
+    users: int = Field(2_000, ge=2, description="held-out users, the first ones")
     resamples: int = Field(1_000, ge=100, le=100_000, description="bootstrap resamples behind each 95 % interval")
-    seed: int = Field(0, ge=0, lt=1 << 63, description="draws queries and resamples")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="seed of the query sample and of the bootstrap")
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """What systems are scored against, over a vocabulary of n repositories, most starred first."""
+
+    groups: Groups
+    heldout_a: RaggedArray
+    heldout_b: RaggedArray
+    languages: Sequence[str | None]
+    """Main language of each repository, None where it is not known."""
+    stars: Counts
+
+    @staticmethod
+    def load(corpus: Corpus, groups: Path, catalog: RepoCatalog) -> "GroundTruth":
+        """Read the held-out users of `corpus`, and groups.parquet and languages for its vocabulary."""
+        return GroundTruth(
+            load_groups(groups, corpus.repo_ids),
+            corpus.heldout_a,
+            corpus.heldout_b,
+            catalog.languages(corpus.repo_ids.tolist()),
+            corpus.stars,
+        )
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`metrics`: system to metric to value; `intervals`: the 95 % bootstrap interval of those that are means."""
+    """Metrics by system and metric key, and the 95 % bootstrap intervals of those that are means."""
 
     metrics: Metrics
     intervals: Intervals
     data: dict[str, int]
-    """groups, queries, users, vocabulary, and most_starred: how many repositories count as such."""
+    """Counts: groups, queries, users, vocabulary, and most_starred, the repositories that popularity_bias counts."""
 
     @staticmethod
     def load(folder: Path) -> "Evaluation":
-        """What `evaluate` wrote to metrics.json and intervals.json."""
+        """Read metrics.json, intervals.json and data.json, as `evaluate` writes them."""
         intervals = json.loads((folder / "intervals.json").read_bytes())
         return Evaluation(
             metrics=json.loads((folder / "metrics.json").read_bytes()),
@@ -61,113 +85,68 @@ class Evaluation:
         )
 
 
-_SYSTEM = column("system", pa.string(), "whose vectors")
-_QUERIES = column("queries", pa.int32(), "repositories asked for")
-_NDCG = column("ndcg_10", pa.float64(), "mean awesome NDCG@10 over them")
-BY_LIST = pa.schema([_SYSTEM, column("list", pa.string(), "awesome list"), _QUERIES, _NDCG])
-BY_LANGUAGE = pa.schema([_SYSTEM, column("language", pa.string(), "main language, '' = unknown"), _QUERIES, _NDCG])
-BY_DECILE = pa.schema(
-    [
-        _SYSTEM,
-        column("decile", pa.int32(), "of the vocabulary by stars, 1 = most starred"),
-        _QUERIES,
-        _NDCG,
-        column("held_out", pa.int32(), "stars of held-out users, bucket B, in this decile"),
-        column("recall_50", pa.float64(), "share of them among the 50 recommended"),
-        column("recommended", pa.float64(), "share of all recommendations to held-out users"),
-    ]
-)
+@dataclass(frozen=True)
+class _Sample:
+    """Queries and held-out users that every system is scored on."""
+
+    queries: Indices
+    gains: sp.csr_array
+    heldout_a: RaggedArray
+    heldout_b: RaggedArray
+    most_starred: int
 
 
-def evaluate(
-    systems: Mapping[str, System],
-    groups: Groups,
-    heldout_a: RaggedArray,
-    heldout_b: RaggedArray,
-    languages: Sequence[str | None],
-    stars: Counts,
-    out: Path,
-    settings: EvaluationSettings,
-) -> Evaluation:
+@dataclass(frozen=True)
+class _Scores:
+    """One system's scores: of each query, of each user, and over all of them."""
+
+    queries: dict[str, Floats]
+    users: dict[str, Floats]
+    totals: dict[str, float]
+    ndcg_10: Floats
+    recommended: Indices
+
+
+def evaluate(systems: Mapping[str, System], truth: GroundTruth, out: Path, settings: EvaluationSettings) -> Evaluation:
     """Write metrics.json, intervals.json, data.json, by_list, by_decile and by_language.parquet into `out`.
 
-    Every matrix of `systems` is [n, d] in vocabulary order, most starred first; `languages` and `stars` have n
-    entries. Rows that are not finite are ranked as zero rows and counted in the metric `finite`. A system's metrics:
+    Every matrix of `systems` is [n, d] in vocabulary order. Rows that are not finite are ranked as zero rows and
+    counted in the metric `finite`. A system's metrics:
 
-    awesome_ndcg_10, awesome_ndcg_100: see `groups`; absent where no list has a group in the vocabulary.
-    heldout_recall_50, heldout_precision_50, heldout_ndcg_50, heldout_mrr: see `heldout`. coverage: share of the
-    vocabulary recommended to at least one held-out user. popularity_bias: share of recommendations to held-out
-    users that go to the most starred: the first 1,000, or 1 % of a vocabulary under 100,000. finite, distinct,
-    with_vector: share of rows that are finite, that no earlier row equals, that are not zero. mean_cosine: of two
-    random rows. Popularity has no vectors, so only what its ranking gives.
+    awesome_ndcg_10, awesome_ndcg_100: see ranking.groups; absent if no list has a group in the vocabulary.
+    heldout_recall_50, heldout_precision_50, heldout_ndcg_50, heldout_mrr: see ranking.heldout. coverage: share of the
+    vocabulary recommended to at least one held-out user. popularity_bias: share of recommendations that are among the
+    1,000 most starred, or the first 1 % of a vocabulary under 100,000. finite, distinct, with_vector: share of rows
+    that are finite, equal no earlier row, are not zero. mean_cosine: of two random rows. Popularity has no vectors,
+    hence only the metrics of its ranking.
 
     Raises StarvecError when nobody is held out or a matrix has another number of rows.
     """
-    n = groups.n
-    _check(systems, groups, heldout_a, heldout_b, languages)
-    rng = np.random.default_rng(settings.seed)
-    queries = groups.queries
-    if len(queries) > settings.queries:
-        queries = np.sort(rng.choice(queries, settings.queries, replace=False))
-    gains = groups.gains(queries)
-    users = min(settings.users, len(heldout_a))
-    a, b = heldout_a.first(users), heldout_b.first(users)
-    top = min(MOST_STARRED, max(1, n // 100))
-    decile = np.arange(n) * DECILES // n
-
-    metrics: Metrics = {}
-    asked: dict[tuple[str, str], Floats] = {}  # by system and metric: the score of every query
-    known: dict[tuple[str, str], Floats] = {}  # of every user
-    tables: dict[str, list[pa.Table]] = {"by_list": [], "by_decile": [], "by_language": []}
-    for name, system in systems.items():
-        vectors, health = _health(system)
-        near = _nearest(vectors, None if vectors is None else vectors[queries], min(100, n), only(queries), n)
-        people = None if vectors is None else user_vectors(vectors, a, stars)
-        recommended = _nearest(vectors, people, min(K, n), a, n)
-        ndcg_10 = ndcg(near, gains, 10)
-        if len(queries):
-            asked |= {(name, "awesome_ndcg_10"): ndcg_10, (name, "awesome_ndcg_100"): ndcg(near, gains, 100)}
-        recall, precision, ndcg_50 = list_scores(recommended, b, n, K)
-        known |= {
-            (name, "heldout_recall_50"): recall,
-            (name, "heldout_precision_50"): precision,
-            (name, "heldout_ndcg_50"): ndcg_50,
-        }
-        if vectors is not None and people is not None:
-            known[name, "heldout_mrr"] = 1 / search.self_retrieval_rank(people, user_vectors(vectors, b, stars))
-        given = recommended[recommended >= 0]
-        metrics[name] = {metric: float(v.mean()) for (of, metric), v in (asked | known).items() if of == name}
-        metrics[name] |= {
-            "coverage": len(np.unique(given)) / n,
-            "popularity_bias": float((given < top).mean()),
-            **health,
-        }
-        tables["by_list"].append(_by_list(name, groups, queries, ndcg_10))
-        tables["by_language"].append(_by_language(name, [languages[q] or "" for q in queries], ndcg_10))
-        tables["by_decile"].append(_by_decile(name, decile, queries, ndcg_10, recommended, b))
-    intervals: Intervals = {name: {} for name in systems}
-    for scores in (asked, known):
-        if scores:
-            ends = bootstrap(np.stack(list(scores.values()), axis=1), settings.resamples, settings.seed)
-            for (name, metric), (low, high) in zip(scores, ends.tolist(), strict=True):
-                intervals[name][metric] = (low, high)
-
-    data = {
-        "groups": len(groups.members),
-        "queries": len(queries),
-        "users": users,
-        "vocabulary": n,
-        "most_starred": top,
-    }
-    for file, content in {"metrics": metrics, "intervals": intervals, "data": data}.items():
-        (out / f"{file}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    for (file, parts), schema in zip(tables.items(), (BY_LIST, BY_DECILE, BY_LANGUAGE), strict=True):
-        write_table(pa.concat_tables(parts), schema, out / f"{file}.parquet")
-    return Evaluation(metrics, intervals, data)
+    _check_sizes(systems, truth)
+    sample = _draw_sample(truth, settings)
+    scores = {name: _score(system, truth, sample) for name, system in systems.items()}
+    evaluation = Evaluation(
+        metrics={
+            name: {key: float(v.mean()) for key, v in (own.queries | own.users).items()} | own.totals
+            for name, own in scores.items()
+        },
+        intervals=_intervals(scores, settings),
+        data={
+            "groups": len(truth.groups.members),
+            "queries": len(sample.queries),
+            "users": len(sample.heldout_a),
+            "vocabulary": truth.groups.n,
+            "most_starred": sample.most_starred,
+        },
+    )
+    for name, content in vars(evaluation).items():
+        (out / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    _write_breakdowns(scores, truth, sample, out)
+    return evaluation
 
 
 def bootstrap(values: Floats, resamples: int, seed: int) -> Floats:
-    """95 % percentile intervals (Efron 1979) of the means of the columns of `values` [q, m]: float64 [m, 2].
+    """Return 95 % percentile intervals (Efron 1979) of the means of the columns of `values` [q, m]: float64 [m, 2].
 
     Rows are drawn with replacement, the same ones for every column.
     """
@@ -177,29 +156,70 @@ def bootstrap(values: Floats, resamples: int, seed: int) -> Floats:
     return np.asarray(np.quantile(means, [0.025, 0.975], axis=0).T)
 
 
-def _check(
-    systems: Mapping[str, System], groups: Groups, a: RaggedArray, b: RaggedArray, languages: Sequence[str | None]
-) -> None:
-    if len(a) < 2 or len(a) != len(b):
-        raise StarvecError(f"held-out users: {len(a)} buckets A and {len(b)} buckets B: materialize user_buckets again")
+def _check_sizes(systems: Mapping[str, System], truth: GroundTruth) -> None:
+    n, a, b = truth.groups.n, len(truth.heldout_a), len(truth.heldout_b)
+    if a < 2 or a != b:
+        raise StarvecError(f"held-out users: {a} buckets A and {b} buckets B: materialize user_buckets again")
     for name, system in systems.items():
-        if not isinstance(system, Popularity) and (system.ndim != 2 or len(system) != groups.n):
+        if not isinstance(system, Popularity) and (system.ndim != 2 or len(system) != n):
             raise StarvecError(
-                f"the vectors {name!r} have shape {system.shape}, the vocabulary {groups.n:,} repositories: "
+                f"the vectors {name!r} have shape {system.shape}, the vocabulary {n:,} repositories: "
                 "materialize them again from the same user_buckets"
             )
-    if len(languages) != groups.n:
-        raise StarvecError(f"{len(languages):,} languages for a vocabulary of {groups.n:,} repositories")
+    if len(truth.languages) != n:
+        raise StarvecError(f"{len(truth.languages):,} languages for a vocabulary of {n:,} repositories")
 
 
-def _health(system: System) -> tuple[Matrix | None, dict[str, float]]:
-    """Unit rows (zero where not finite) and how sound they are; nothing for Popularity."""
+def _draw_sample(truth: GroundTruth, settings: EvaluationSettings) -> _Sample:
+    queries = truth.groups.queries
+    if len(queries) > settings.queries:
+        queries = np.sort(np.random.default_rng(settings.seed).choice(queries, settings.queries, replace=False))
+    return _Sample(
+        queries,
+        truth.groups.gains(queries),
+        truth.heldout_a.first(settings.users),
+        truth.heldout_b.first(settings.users),
+        most_starred=min(MOST_STARRED, max(1, truth.groups.n // 100)),
+    )
+
+
+def _score(system: System, truth: GroundTruth, sample: _Sample) -> _Scores:
+    """Rank repositories for every query and user of the sample, and score the rankings."""
+    n, queries, a, b = truth.groups.n, sample.queries, sample.heldout_a, sample.heldout_b
+    k_neighbours, k = min(NEIGHBOURS, n), min(K, n)
+    health, mrr = {}, {}
     if isinstance(system, Popularity):
-        return None, {}
-    finite = np.asarray(np.isfinite(system).all(axis=1))
-    # the scale keeps huge rows from overflowing their norm
-    scale = np.abs(np.where(finite[:, None], system, 0)).max(axis=1, keepdims=True)
-    unit = unit_rows(np.where(finite[:, None], system, 0) / np.where(scale > 0, scale, 1))
+        order = np.arange(n, dtype=np.int32)
+        neighbours = search.popularity_top_k(order, k_neighbours, self_exclusion(queries))
+        recommended = search.popularity_top_k(order, k, a)
+    else:
+        vectors, health = _normalize(system)
+        users = user_vectors(vectors, a, truth.stars)
+        neighbours = search.top_k(vectors[queries], vectors, k_neighbours, self_exclusion(queries))
+        recommended = search.top_k(users, vectors, k, a)
+        mrr = {"heldout_mrr": 1 / search.self_retrieval_rank(users, user_vectors(vectors, b, truth.stars))}
+    recall, precision, ndcg_50 = recommendation_scores(recommended, b, n, K)
+    ndcg_10, ndcg_100 = (ndcg(neighbours, sample.gains, at) for at in (10, 100))
+    valid = recommended[recommended >= 0]
+    return _Scores(
+        queries={"awesome_ndcg_10": ndcg_10, "awesome_ndcg_100": ndcg_100} if len(queries) else {},
+        users={"heldout_recall_50": recall, "heldout_precision_50": precision, "heldout_ndcg_50": ndcg_50, **mrr},
+        totals={
+            "coverage": len(np.unique(valid)) / n,
+            "popularity_bias": float((valid < sample.most_starred).mean()),
+            **health,
+        },
+        ndcg_10=ndcg_10,
+        recommended=recommended,
+    )
+
+
+def _normalize(vectors: Matrix) -> tuple[Matrix, dict[str, float]]:
+    """Return unit rows, zero where not finite, and the metrics finite, distinct, with_vector and mean_cosine."""
+    finite = np.asarray(np.isfinite(vectors).all(axis=1))
+    rows = np.where(finite[:, None], vectors, 0)
+    scale = np.abs(rows).max(axis=1, keepdims=True)  # keeps the norm of huge rows from overflowing
+    unit = unit_rows(rows / np.where(scale > 0, scale, 1))
     mean = unit.mean(axis=0, dtype=np.float64)
     return unit, {
         "finite": float(finite.mean()),
@@ -209,54 +229,32 @@ def _health(system: System) -> tuple[Matrix | None, dict[str, float]]:
     }
 
 
-def _nearest(vectors: Matrix | None, queries: Matrix | None, k: int, exclude: RaggedArray, n: int) -> Indices:
-    if vectors is None or queries is None:
-        return search.popularity_top_k(np.arange(n, dtype=np.int32), k, exclude)
-    return search.top_k(queries, vectors, k, exclude)
+def _intervals(scores: Mapping[str, _Scores], settings: EvaluationSettings) -> Intervals:
+    """Return the bootstrap interval of every per-query and per-user metric, the same resamples for every system."""
+    intervals: Intervals = {name: {} for name in scores}
+    for columns in (
+        {(name, metric): values for name, own in scores.items() for metric, values in own.queries.items()},
+        {(name, metric): values for name, own in scores.items() for metric, values in own.users.items()},
+    ):
+        if columns:
+            bounds = bootstrap(np.stack(list(columns.values()), axis=1), settings.resamples, settings.seed)
+            for (name, metric), (low, high) in zip(columns, bounds.tolist(), strict=True):
+                intervals[name][metric] = (low, high)
+    return intervals
 
 
-def _by_list(system: str, groups: Groups, queries: Indices, ndcg: Floats) -> pa.Table:
-    names = sorted(set(groups.lists))
-    number = {name: i for i, name in enumerate(names)}
-    owners = np.array([number[name] for name in groups.lists], np.intp)[groups.members.owners]
-    pairs = np.unique(np.stack([owners, groups.members.items]), axis=1)
-    owners, rows = pairs[0], pairs[1]
-    at = np.searchsorted(queries, rows).clip(max=len(queries) - 1)
-    asked = np.flatnonzero(queries[at] == rows)
-    return _averages(system, BY_LIST, names, owners[asked], ndcg[at[asked]])
-
-
-def _by_language(system: str, languages: list[str], ndcg: Floats) -> pa.Table:
-    names, number = np.unique(np.array(languages, dtype=object).astype(str), return_inverse=True)
-    return _averages(system, BY_LANGUAGE, names.tolist(), number, ndcg)
-
-
-def _averages(
-    system: str, schema: pa.Schema, names: list[str], number: npt.NDArray[np.intp], values: Floats
-) -> pa.Table:
-    counts = np.bincount(number, minlength=len(names))
-    means = np.bincount(number, values, minlength=len(names)) / np.maximum(counts, 1)
-    kept = np.flatnonzero(counts)
-    columns = [[system] * len(kept), [names[i] for i in kept], counts[kept].astype(np.int32), means[kept]]
-    return pa.table(columns, schema=schema)
-
-
-def _by_decile(
-    system: str, decile: npt.NDArray[np.intp], queries: Indices, ndcg: Floats, recommended: Indices, b: RaggedArray
-) -> pa.Table:
-    asked = np.bincount(decile[queries], minlength=DECILES)
-    score = np.bincount(decile[queries], ndcg, minlength=DECILES)
-    wanted = np.bincount(decile[b.items], minlength=DECILES)
-    hit = gains_at(recommended, b.matrix(len(decile))) > 0
-    found = np.bincount(decile[recommended[hit]], minlength=DECILES)
-    given = np.bincount(decile[recommended[recommended >= 0]], minlength=DECILES)
-    columns = [
-        [system] * DECILES,
-        np.arange(1, DECILES + 1, dtype=np.int32),
-        asked.astype(np.int32),
-        score / np.maximum(asked, 1),
-        wanted.astype(np.int32),
-        found / np.maximum(wanted, 1),
-        given / max(1, given.sum()),
-    ]
-    return pa.table(columns, schema=BY_DECILE)
+def _write_breakdowns(scores: Mapping[str, _Scores], truth: GroundTruth, sample: _Sample, out: Path) -> None:
+    groups, queries, n = truth.groups, sample.queries, truth.groups.n
+    languages = [truth.languages[q] or "" for q in queries]
+    rows = [(name, own.ndcg_10, own.recommended) for name, own in scores.items()]
+    tables = {
+        "by_list": [breakdowns.scores_by_list(name, groups, queries, ndcg_10) for name, ndcg_10, _ in rows],
+        "by_language": [breakdowns.scores_by_language(name, languages, ndcg_10) for name, ndcg_10, _ in rows],
+        "by_decile": [
+            breakdowns.scores_by_decile(name, n, queries, ndcg_10, recommended, sample.heldout_b)
+            for name, ndcg_10, recommended in rows
+        ],
+    }
+    for name, parts in tables.items():
+        table = pa.concat_tables(parts)
+        write_table(table, table.schema, out / f"{name}.parquet")

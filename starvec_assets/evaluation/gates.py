@@ -1,7 +1,7 @@
 """Conditions that vectors must meet before they may be exported."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,97 +9,166 @@ from typing import Literal
 from pydantic import Field
 
 from starvec_assets.config_base import Settings
+from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.evaluate import Evaluation
+from starvec_assets.evaluation.metric_titles import METRICS
+from starvec_assets.store import Artifact
 
-Kind = Literal["sound", "better", "kept", "hoped"]
-
-BLOCKING: frozenset[Kind] = frozenset({"sound", "better", "kept"})
-"""What closes the export's gate; the rest only warns."""
-
+Kind = Literal["validity", "baseline", "regression", "advisory"]
 GATES = "gates.json"
 
 
-class GateSettings(Settings):
-    """Thresholds."""
+@dataclass(frozen=True)
+class GateCheck:
+    """The asset check that shows all conditions of one kind; a failed one that is not `blocking` only warns."""
 
-    distinct: float = Field(0.99, ge=0, le=1, description="share of rows that no other row equals, at least")
-    mean_cosine: float = Field(0.9, ge=0, le=1, description="mean cosine of two random repositories, at most")
-    over_popularity: float = Field(
-        1.0, ge=0, description="times the baseline's score that popularity must be beaten by"
+    name: str
+    description: str
+    blocking: bool = True
+
+
+CHECKS: dict[Kind, GateCheck] = {
+    "validity": GateCheck("validity", "Vectors are finite, distinct and spread out."),
+    "baseline": GateCheck(
+        "beats_baselines",
+        "Vectors score above random and popularity on lists and held-out users, above text on held-out users.",
+    ),
+    "regression": GateCheck(
+        "no_regression", "No metric is below the confidence interval of the previously exported vectors."
+    ),
+    "advisory": GateCheck(
+        "advisory_baselines",
+        "Vectors also score above text on awesome lists, and above the spectral baseline. Warns only.",
+        blocking=False,
+    ),
+}
+
+
+class GateSettings(Settings):
+    """Thresholds of the export gate."""
+
+    min_distinct: float = Field(0.99, ge=0, le=1, description="least share of rows that equal no other row")
+    max_mean_cosine: float = Field(0.9, ge=0, le=1, description="largest mean cosine of two random repositories")
+    popularity_factor: float = Field(
+        1.0, ge=0, description="the vectors must score above this multiple of the popularity baseline"
     )
-    over_text: float = Field(1.0, ge=0, description="times the baseline's score that text alone must be beaten by")
-    drop: float = Field(
-        0.02, ge=0, le=1, description="share a metric may fall below the interval of the vectors exported before"
+    text_factor: float = Field(1.0, ge=0, description="the vectors must score above this multiple of the text baseline")
+    max_drop: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="share of its previous value that a metric may fall below the previous confidence interval",
     )
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """One condition; `detail` gives the values, in words, whether it passed or not."""
+    """One condition on the vectors; `detail` states the values compared, whether it passed or not."""
 
     name: str
     passed: bool
     detail: str
     kind: Kind
-    """sound: the vectors are usable at all; better: than the baselines; kept: no worse than those exported before.
-    hoped: better where a good model need not be, so it only warns."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether a failure prevents the export."""
+        return CHECKS[self.kind].blocking
 
 
-_OVER: dict[str, dict[str, Kind]] = {
-    "random": {"awesome_ndcg_10": "better", "heldout_recall_50": "better", "heldout_mrr": "better"},
-    "popularity": {"awesome_ndcg_10": "better", "heldout_recall_50": "better"},
-    # A list's section is a subject, which text may state outright: stars alone need not beat it there.
-    "text": {"awesome_ndcg_10": "hoped", "heldout_recall_50": "better", "heldout_mrr": "better"},
-    # Of few people training learns little beyond its start.
-    "spectral": {"awesome_ndcg_10": "hoped", "heldout_recall_50": "hoped", "heldout_mrr": "hoped"},
+_BASELINE_KINDS: dict[str, dict[str, Kind]] = {
+    "random": {"awesome_ndcg_10": "baseline", "heldout_recall_50": "baseline", "heldout_mrr": "baseline"},
+    "popularity": {"awesome_ndcg_10": "baseline", "heldout_recall_50": "baseline"},
+    # A list section is a topic, which text may name outright: stars alone need not do better there.
+    "text": {"awesome_ndcg_10": "advisory", "heldout_recall_50": "baseline", "heldout_mrr": "baseline"},
+    # Trained on few users, vectors improve little on their spectral initialization.
+    "spectral": {"awesome_ndcg_10": "advisory", "heldout_recall_50": "advisory", "heldout_mrr": "advisory"},
 }
 
 
-def gate(evaluation: Evaluation, settings: GateSettings, system: str = "trained") -> list[GateResult]:
-    """Every condition on `system`, in a fixed order; those without a counterpart (no such baseline, no previous) left
-    out. The version before is the system "previous", scored on the same queries and people.
+def check_gates(evaluation: Evaluation, settings: GateSettings, system: str = "trained") -> list[GateResult]:
+    """Check every condition on `system`, in a fixed order.
+
+    Conditions without a counterpart (a baseline that was not evaluated, no previous version) are left out. The
+    previous version is the system "previous", scored on the same queries and users.
     """
-    own = evaluation.metrics[system]
-    results = [
-        GateResult(
-            "finite", own["finite"] == 1, f"{1 - own['finite']:.4%} of the rows are not finite, none may be", "sound"
-        ),
-        GateResult(
-            "distinct",
-            own["distinct"] >= settings.distinct,
-            f"{own['distinct']:.2%} of the rows are distinct, at least {settings.distinct:.2%} must be",
-            "sound",
-        ),
-        GateResult(
-            "spread",
-            own["mean_cosine"] <= settings.mean_cosine and own["with_vector"] > 0,
-            f"two random repositories have cosine {own['mean_cosine']:.3f} on average, at most "
-            f"{settings.mean_cosine:.3f} is allowed; {own['with_vector']:.2%} have a vector",
-            "sound",
-        ),
+    return [
+        *_validity(evaluation.metrics[system], settings),
+        *_baselines(evaluation, settings, system),
+        *_regressions(evaluation, settings, system),
     ]
-    for baseline, metrics in _OVER.items():
-        factor = {"text": settings.over_text, "popularity": settings.over_popularity}.get(baseline, 1)
-        for metric, kind in metrics.items():
-            if (theirs := evaluation.metrics.get(baseline, {}).get(metric)) is not None:
-                times = f"{factor:g} x " if factor != 1 else ""
-                detail = f"{metric} is {own[metric]:.4f}, wanted above {times}{theirs:.4f} ({baseline})"
-                results.append(GateResult(f"beats {baseline}: {metric}", own[metric] > factor * theirs, detail, kind))
+
+
+def _validity(metrics: dict[str, float], settings: GateSettings) -> Iterator[GateResult]:
+    finite, distinct, mean_cosine = metrics["finite"], metrics["distinct"], metrics["mean_cosine"]
+    yield GateResult("finite", finite == 1, f"{1 - finite:.4%} of the rows are not finite, none may be", "validity")
+    yield GateResult(
+        "distinct",
+        distinct >= settings.min_distinct,
+        f"{distinct:.2%} of the rows are distinct, at least {settings.min_distinct:.2%} must be",
+        "validity",
+    )
+    yield GateResult(
+        "spread",
+        mean_cosine <= settings.max_mean_cosine and metrics["with_vector"] > 0,
+        f"two random repositories have cosine {mean_cosine:.3f} on average, at most {settings.max_mean_cosine:.3f} "
+        f"is allowed; {metrics['with_vector']:.2%} have a vector",
+        "validity",
+    )
+
+
+def _baselines(evaluation: Evaluation, settings: GateSettings, system: str) -> Iterator[GateResult]:
+    factors = {"text": settings.text_factor, "popularity": settings.popularity_factor}
+    for baseline, kinds in _BASELINE_KINDS.items():
+        factor = factors.get(baseline, 1)
+        for metric, kind in kinds.items():
+            if (reference := evaluation.metrics.get(baseline, {}).get(metric)) is None:
+                continue
+            value = evaluation.metrics[system][metric]
+            multiple = f"{factor:g} x " if factor != 1 else ""
+            detail = f"{METRICS[metric].title} is {value:.4f}, must exceed {multiple}{reference:.4f} ({baseline})"
+            yield GateResult(f"beats {baseline}: {metric}", value > factor * reference, detail, kind)
+
+
+def _regressions(evaluation: Evaluation, settings: GateSettings, system: str) -> Iterator[GateResult]:
     for metric, (low, _) in evaluation.intervals.get("previous", {}).items():
-        if metric in own:
-            was = evaluation.metrics["previous"][metric]
-            least = low - settings.drop * was
-            detail = f"{metric} is {own[metric]:.4f}, was {was:.4f} (95 % interval from {low:.4f}), least {least:.4f}"
-            results.append(GateResult(f"keeps {metric}", own[metric] >= least, detail, "kept"))
-    return results
+        if (value := evaluation.metrics[system].get(metric)) is None:
+            continue
+        previous = evaluation.metrics["previous"][metric]
+        minimum = low - settings.max_drop * previous
+        detail = (
+            f"{METRICS[metric].title} is {value:.4f}, must reach {minimum:.4f} "
+            f"(previously {previous:.4f}, 95 % interval from {low:.4f})"
+        )
+        yield GateResult(f"no regression: {metric}", value >= minimum, detail, "regression")
 
 
-def failures(evaluation: Path) -> list[str]:
-    """Conditions that vectors failed and must not fail, name and values, from the gates.json of an evaluation."""
-    gates = json.loads((evaluation / GATES).read_text(encoding="utf-8"))
-    return [f"{g['name']}: {g['detail']}" for g in gates if g["kind"] in BLOCKING and not g["passed"]]
+def write_gates(results: Sequence[GateResult], folder: Path) -> None:
+    """Write gates.json into the evaluation's folder."""
+    (folder / GATES).write_text(json.dumps([vars(result) for result in results], indent=1) + "\n", encoding="utf-8")
 
 
-def write_gates(results: Sequence[GateResult], evaluation: Path) -> None:
-    """What `failures` reads."""
-    (evaluation / GATES).write_text(json.dumps([vars(result) for result in results], indent=1) + "\n", encoding="utf-8")
+def gate_failures(evaluation: Artifact, trained: Artifact) -> list[str]:
+    """Return why the vectors `trained` may not be exported, one reason each; empty if they may.
+
+    Reasons are an evaluation of other vectors, or blocking conditions that failed, as gates.json records them.
+    """
+    if evaluation.manifest.inputs.get("trained_embeddings", ["", ""])[1] != trained.content_hash:
+        return [f"evaluation {evaluation.manifest.version} is of other vectors than {trained.manifest.version}"]
+    gates = json.loads((evaluation.path / GATES).read_text(encoding="utf-8"))
+    # A kind that an earlier version wrote blocks: only re-evaluation can show that it may be ignored.
+    return [f"{g['name']}: {g['detail']}" for g in gates if g["kind"] != "advisory" and not g["passed"]]
+
+
+def enforce_gate(evaluation: Artifact, trained: Artifact, override: bool = False) -> list[str]:
+    """Raise StarvecError if the vectors `trained` may not be exported, unless `override`.
+
+    Returns the reasons that were overridden, empty if the gate is open.
+    """
+    reasons = gate_failures(evaluation, trained)
+    if reasons and not override:
+        raise StarvecError(
+            f"the export gate is closed: {'; '.join(reasons)}. Materialize evaluation, or change the inputs or config "
+            "of trained_embeddings, or set export_despite_gate, which the manifest records"
+        )
+    return reasons

@@ -1,4 +1,4 @@
-"""What was hoped for beyond neighbours: vector arithmetic and clusters, measured, and a map to look at."""
+"""Diagnostics beyond ranking: analogies, cluster structure and a 2-D map of the most starred repositories."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,165 +12,263 @@ import pyarrow as pa
 from pydantic import Field
 
 from starvec_assets.config_base import Settings
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation import analogies, clusters
-from starvec_assets.evaluation.analogies import Questions
+from starvec_assets.evaluation.analogies import ALL, Questions
+from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.markdown import Metadata, embed_png, markdown_table
 from starvec_assets.parquet import column, write_table
 from starvec_assets.plots import scatter_map
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking import search
+from starvec_assets.ranking.search import Floats
 from starvec_assets.vectors import Matrix, unit_rows
 
-LEAST = 50  # repositories with a vector, below which there is nothing to look at
+MIN_REPOSITORIES = 50
 MAP = pa.schema(
     [
         column("index", pa.int32(), "row of the vocabulary, most starred first"),
-        column("x", pa.float32(), "place on the map; only who is near whom means anything"),
-        column("y", pa.float32(), "place on the map"),
+        column("x", pa.float32(), "position on the map; only nearness has a meaning"),
+        column("y", pa.float32(), "position on the map"),
     ]
 )
+METHOD_TITLES = {
+    "3cosadd": "b - a + c (3CosAdd)",
+    "3cosmul": "b * c / a (3CosMul)",
+    "b_plus_c": "b + c, without subtracting a",
+    "b_alone": "nearest to b",
+    "c_alone": "nearest to c",
+    "chance": "chance",
+}
 
 
-class StructureSettings(Settings):
-    """How much is looked at."""
+class AnalysisSettings(Settings):
+    """Sizes of the samples and parameters of the map."""
 
     repositories: int = Field(
-        20_000, ge=LEAST, le=200_000, description="most starred ones on the map and in clusters; time grows with them"
+        20_000,
+        ge=MIN_REPOSITORIES,
+        le=200_000,
+        description="most starred repositories in the map and in the cluster measures; run time grows with them",
     )
     clusters: list[Annotated[int, Field(ge=2)]] = Field(
-        [10, 30, 100], description="numbers of clusters that k-means is asked for; at most half of the sample"
+        [10, 30, 100], description="numbers of k-means clusters; those above half the sample are left out"
     )
-    sample: int = Field(5_000, ge=10, le=50_000, description="repositories that silhouette, Hopkins and purity rest on")
-    perplexity: float = Field(30.0, ge=2, le=200, description="about how many neighbours t-SNE keeps together")
-    iterations: int = Field(500, ge=250, le=5_000, description="steps of t-SNE; the first 250 exaggerate")
-    seed: int = Field(0, ge=0, lt=1 << 31, description="draws samples, the twin, the start of k-means")
+    sample: int = Field(5_000, ge=10, le=50_000, description="repositories sampled for silhouette, Hopkins and purity")
+    perplexity: float = Field(30.0, ge=2, le=200, description="t-SNE's effective number of neighbours")
+    iterations: int = Field(500, ge=250, le=5_000, description="t-SNE steps; the first 250 are early exaggeration")
+    seed: int = Field(0, ge=0, lt=1 << 31, description="seed of samples, Gaussian reference and k-means initialization")
 
 
 @dataclass(frozen=True)
-class Structure:
-    """`metrics`: name to value, see docs/evaluation.md; `examples`: a question in words and what came first."""
+class AnalogyExample:
+    """One question in words, the three repositories ranked first, and the rank of the expected answer."""
+
+    relation: str
+    question: str
+    nearest: str
+    rank: int
+
+
+@dataclass(frozen=True)
+class VectorAnalysis:
+    """Results of `analyze_vectors`; docs/evaluation.md describes the metrics."""
 
     metrics: dict[str, float]
     silhouettes: list[tuple[int, float, float]]
-    """Clusters, silhouette, silhouette of the twin."""
-    examples: list[tuple[str, str, str, int]]
-    """Relation, the question, the three nearest, the rank of what was asked for."""
+    """Number of clusters, silhouette, silhouette of the Gaussian reference."""
+    examples: list[AnalogyExample]
     analogies: pa.Table
+    """Schema analogies.SCORES."""
     missing: dict[str, list[str]]
-    on_map: int
+    """Repositories of the analogies that are not in the vocabulary, by relation."""
+    questions: int
+    mapped: int
+    """Repositories on the map."""
+
+    def lines(self) -> list[str]:
+        """Return the headline figures as log lines."""
+        lines = []
+        if self.missing:
+            names = {name for names in self.missing.values() for name in names}
+            lines.append(f"{len(names)} repositories of the analogies are not in the vocabulary")
+        if self.questions:
+            difference, total = (self.metrics[f"analogies_at_10_{method}"] for method in ("3cosadd", "b_plus_c"))
+            lines.append(f"analogies: b - a + c ranks the answer among ten in {difference:.1%}, b + c in {total:.1%}")
+        return lines + [
+            f"{k} clusters: silhouette {own:.3f}, Gaussian reference {reference:.3f}"
+            for k, own, reference in self.silhouettes
+        ]
 
 
-def build_structure(
+def analyze_vectors(
     vectors: Matrix,
-    names: Sequence[str],
-    languages: Sequence[str | None],
-    questions: Questions,
+    corpus: Corpus,
+    catalog: RepoCatalog,
     out: Path,
-    settings: StructureSettings,
-) -> Structure:
+    settings: AnalysisSettings,
+    relations: Path = analogies.RELATIONS,
+) -> VectorAnalysis:
     """Write analogies.parquet, map.parquet, map.png and structure.json into `out`.
 
-    `vectors` [n, d], `names` and `languages` are in vocabulary order, most starred first.
+    `vectors` is [n, d] in the vocabulary order of `corpus`, most starred first; `relations`: see `read_relations`.
 
-    Raises StarvecError when fewer than 50 of the most starred have a finite vector, or all of them the same.
+    Raises StarvecError when fewer than 50 of the most starred have a finite non-zero vector, or all vectors are equal.
     """
-    if not len(vectors) == len(names) == len(languages):
+    if len(vectors) != corpus.n:
         raise StarvecError(
-            f"{len(vectors):,} vectors, {len(names):,} names and {len(languages):,} languages: "
-            "materialize trained_embeddings again from the same user_buckets"
+            f"{len(vectors):,} vectors for {corpus.n:,} repositories: materialize trained_embeddings again from the "
+            "same user_buckets"
         )
-    sound = np.where(np.isfinite(vectors).all(axis=1, keepdims=True), vectors, np.float32(0))
-    kept = np.flatnonzero(sound[: settings.repositories].any(axis=1)).tolist()
-    if len(kept) < LEAST:
-        raise StarvecError(
-            f"{len(kept):,} of the {settings.repositories:,} most starred repositories have a vector, "
-            f"at least {LEAST} are needed: materialize more months, or trained_embeddings again"
-        )
-    points = unit_rows(sound[kept])
-    if np.ptp(points, axis=0).max() < 1e-6:  # t-SNE would divide by their spread, and crash on what that gives
-        raise StarvecError(
-            f"the vectors of all {len(kept):,} repositories are the same: there is no structure to look for; "
-            "materialize trained_embeddings again"
-        )
-    spoken = [languages[i] or "" for i in kept]
+    finite = np.where(np.isfinite(vectors).all(axis=1, keepdims=True), vectors, np.float32(0))
+    rows = np.flatnonzero(finite[: settings.repositories].any(axis=1))
+    points = _points(finite, rows, settings)
+    languages = [language or "" for language in catalog.languages(corpus.repo_ids[rows].tolist())]
+    questions = _load_questions(relations, corpus, catalog)
 
-    ranked = analogies.ranks(sound, questions)
-    table = analogies.score_table(ranked, questions, len(sound))
-    write_table(table, analogies.SCORES, out / "analogies.parquet")
-    cloud = clusters.twin(points, settings.seed)
-    silhouettes = [
-        (k, _silhouette(points, k, settings), _silhouette(cloud, k, settings))
-        for k in sorted(set(settings.clusters))
-        if k <= min(len(points), settings.sample) // 2
-    ]
-    purity, chance = clusters.language_purity(points, spoken, settings.sample, settings.seed)
+    ranks = analogies.answer_ranks(finite, questions)
+    table = analogies.score_table(ranks, questions, len(finite))
+    silhouettes, cluster_metrics = _measure_clusters(points, languages, settings)
     metrics = {
         **{
             f"analogies_{score}_{row['method']}": float(row[score])
             for row in table.to_pylist()
-            if row["relation"] == analogies.ALL
+            if row["relation"] == ALL
             for score in ("at_1", "at_10", "mrr")
         },
         "analogies_questions": len(questions.rows),
-        **{f"silhouette_{k}": value for k, value, _ in silhouettes},
-        **{f"silhouette_{k}_twin": value for k, _, value in silhouettes},
-        "hopkins": clusters.hopkins(points, cloud, settings.sample, settings.seed),
-        "language_purity": purity,
-        "language_purity_chance": chance,
+        **cluster_metrics,
     }
-    places = lay_out(points, settings)
-    write_table(pa.table([np.array(kept, np.int32), *places.T], schema=MAP), MAP, out / "map.parquet")
-    title = f"The {len(kept):,} most starred repositories: t-SNE by cosine, coloured by main language"
-    (out / "map.png").write_bytes(scatter_map(places, spoken, [names[i].rpartition("/")[2] for i in kept], title))
+    positions = project_2d(points, settings)
+    short_names = [name.rpartition("/")[2] for name in corpus.names]
+    title = f"The {len(rows):,} most starred repositories: t-SNE by cosine, coloured by main language"
+    write_table(table, analogies.SCORES, out / "analogies.parquet")
+    write_table(pa.table([rows.astype(np.int32), *positions.T], schema=MAP), MAP, out / "map.parquet")
+    (out / "map.png").write_bytes(scatter_map(positions, languages, [short_names[row] for row in rows], title))
     (out / "structure.json").write_text(
         json.dumps({"metrics": metrics, "missing": questions.missing}, indent=1) + "\n", encoding="utf-8"
     )
-    return Structure(
-        metrics, silhouettes, _examples(sound, names, questions, ranked), table, questions.missing, on_map=len(kept)
+    examples = _examples(finite, short_names, questions, ranks)
+    return VectorAnalysis(
+        metrics, silhouettes, examples, table, questions.missing, questions=len(questions.rows), mapped=len(rows)
     )
 
 
-def lay_out(points: Matrix, settings: StructureSettings) -> npt.NDArray[np.float32]:
-    """Unit rows [n, d] on a plane, near ones near: t-SNE (van der Maaten 2014, Barnes-Hut), float32 [n, 2]."""
+def vector_analysis_metadata(analysis: VectorAnalysis, folder: Path) -> Metadata:
+    """Return what the UI shows of the analysis in `folder`: the map, metrics, tables of analogies and clusters."""
+    scores = analysis.analogies.to_pylist()
+    at_10 = {(row["relation"], row["method"]): row["at_10"] for row in scores}
+    return {
+        "map": embed_png((folder / "map.png").read_bytes(), "map of repositories"),
+        **{
+            name: value
+            for name, value in analysis.metrics.items()
+            if not name.startswith("analogies") or name.endswith(("_3cosadd", "_b_plus_c", "_questions"))
+        },
+        "analogies": markdown_table(
+            ["ranked by", "first", "among ten", "MRR"],
+            [[METHOD_TITLES[r["method"]], r["at_1"], r["at_10"], r["mrr"]] for r in scores if r["relation"] == ALL],
+        ),
+        "analogies by relation": markdown_table(
+            ["relation", "questions", "among ten, by b - a + c", "by b + c", "nearest to c"],
+            [
+                [name, row["questions"], row["at_10"], at_10[name, "b_plus_c"], at_10[name, "c_alone"]]
+                for row in scores
+                if row["method"] == "3cosadd" and (name := row["relation"]) != ALL
+            ],
+        ),
+        "analogy examples": markdown_table(
+            ["relation", "question", "nearest", "rank of the answer"],
+            [[e.relation, e.question, e.nearest, e.rank] for e in analysis.examples],
+        ),
+        "clusters": markdown_table(["clusters", "silhouette", "of the Gaussian reference"], analysis.silhouettes),
+        "not in the vocabulary": markdown_table(
+            ["relation", "repositories"], [[name, ", ".join(names)] for name, names in analysis.missing.items()]
+        ),
+    }
+
+
+def project_2d(points: Matrix, settings: AnalysisSettings) -> npt.NDArray[np.float32]:
+    """Project unit rows [n, d] onto a plane by t-SNE (van der Maaten 2014, Barnes-Hut): float32 [n, 2]."""
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    # Of unit rows the squared Euclidean distance is twice the cosine distance. Several threads would add in another
-    # order, to other bits, in every run.
+    # Of unit rows the squared Euclidean distance is twice the cosine distance. One thread: several would sum in another
+    # order in every run, with other bits.
     with threadpool_limits(1):
-        places = TSNE(
+        positions = TSNE(
             perplexity=min(settings.perplexity, (len(points) - 1) / 3),
             max_iter=settings.iterations,
-            angle=0.8,  # half the time of 0.5, no difference to the eye
+            angle=0.8,  # half the time of 0.5 without a visible difference
             init="pca",
             random_state=settings.seed,
         ).fit_transform(points)
-    return np.asarray(places, np.float32)
+    return np.asarray(positions, np.float32)
 
 
-def _silhouette(points: Matrix, k: int, settings: StructureSettings) -> float:
-    return clusters.silhouette(points, k, settings.sample, settings.seed)
+def _points(finite: Matrix, rows: npt.NDArray[np.intp], settings: AnalysisSettings) -> Matrix:
+    """Return the given rows as unit rows, float32 [rows, d]."""
+    if len(rows) < MIN_REPOSITORIES:
+        raise StarvecError(
+            f"{len(rows):,} of the {settings.repositories:,} most starred repositories have a vector, at least "
+            f"{MIN_REPOSITORIES} are needed: materialize more months, or trained_embeddings again"
+        )
+    points = unit_rows(finite[rows])
+    if np.ptp(points, axis=0).max() < 1e-6:  # t-SNE divides by the spread and would crash
+        raise StarvecError(
+            f"the vectors of all {len(rows):,} repositories are equal, so they have no structure: "
+            "materialize trained_embeddings again"
+        )
+    return points
+
+
+def _load_questions(path: Path, corpus: Corpus, catalog: RepoCatalog) -> Questions:
+    """Return the questions of a file of relations over the vocabulary, renamed repositories resolved."""
+    relations = analogies.read_relations(path)
+    ids = catalog.repo_ids({name for pairs in relations.values() for pair in pairs for name in pair})
+    row_of = {name: corpus.row_of[repo_id] for name, repo_id in ids.items() if repo_id in corpus.row_of}
+    return analogies.build_questions(relations, row_of)
+
+
+def _measure_clusters(
+    points: Matrix, languages: Sequence[str], settings: AnalysisSettings
+) -> tuple[list[tuple[int, float, float]], dict[str, float]]:
+    """Return `VectorAnalysis.silhouettes`, and the metrics of clusters and languages."""
+    sample, seed = settings.sample, settings.seed
+    reference = clusters.gaussian_reference(points, seed)
+    silhouettes = [
+        (k, clusters.silhouette(points, k, sample, seed), clusters.silhouette(reference, k, sample, seed))
+        for k in sorted(set(settings.clusters))
+        if k <= min(len(points), sample) // 2
+    ]
+    purity, chance = clusters.language_purity(points, languages, sample, seed)
+    return silhouettes, {
+        **{f"silhouette_{k}": own for k, own, _ in silhouettes},
+        **{f"silhouette_{k}_twin": of_reference for k, _, of_reference in silhouettes},
+        "hopkins": clusters.hopkins(points, reference, sample, seed),
+        "language_purity": purity,
+        "language_purity_chance": chance,
+    }
 
 
 def _examples(
-    vectors: Matrix, names: Sequence[str], questions: Questions, ranked: Mapping[str, search.Floats]
-) -> list[tuple[str, str, str, int]]:
-    """The first question of every relation, as b - a + c answers it."""
+    vectors: Matrix, short_names: Sequence[str], questions: Questions, ranks: Mapping[str, Floats]
+) -> list[AnalogyExample]:
+    """Return the first question of every relation with what is nearest to b - a + c."""
     _, first = np.unique(questions.relation, return_index=True)
     if not len(first):
         return []
     a, b, c, d = questions.rows[first].T
     unit = unit_rows(vectors)
-    ranks = ranked["3cosadd"][first]
-    without = RaggedArray.of([np.unique(row[:3]).astype(np.int32) for row in questions.rows[first]])
-    near = search.top_k(unit[b] - unit[a] + unit[c], unit, 3, without)
-    short = [name.rpartition("/")[2] for name in names]
+    exclude = RaggedArray.of([np.unique(row[:3]).astype(np.int32) for row in questions.rows[first]])
+    nearest = search.top_k(unit[b] - unit[a] + unit[c], unit, 3, exclude)
     return [
-        (
-            questions.names[questions.relation[q]],
-            f"{short[b[i]]} - {short[a[i]]} + {short[c[i]]} = {short[d[i]]}?",
-            ", ".join(short[row] for row in near[i] if row >= 0),
-            int(ranks[i]),
+        AnalogyExample(
+            questions.names[questions.relation[question]],
+            f"{short_names[b[i]]} - {short_names[a[i]]} + {short_names[c[i]]} = {short_names[d[i]]}?",
+            ", ".join(short_names[row] for row in nearest[i] if row >= 0),
+            int(ranks["3cosadd"][question]),
         )
-        for i, q in enumerate(first)
+        for i, question in enumerate(first)
     ]

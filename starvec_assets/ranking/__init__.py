@@ -1,1 +1,1 @@
-"""Exact ranking and its metrics: cosine search, nDCG, held-out people, groups of repositories."""
+"""Exact cosine search and ranking metrics: NDCG, held-out users, groups of repositories."""

@@ -1,7 +1,7 @@
-"""Groups of repositories that belong together, and how well vectors bring a group's members near each other.
+"""Groups of related repositories, and how well vectors place the members of a group near each other.
 
-A group is one section of one list, 3 to 60 repositories of the vocabulary. Every repository in a group is a query.
-The gain of another repository is the sum over shared groups of 1 / log2(1 + group size).
+A group is one section of one awesome list, 3 to 60 repositories of the vocabulary. Every repository in a group is a
+query. The gain of another repository is the sum over shared groups of 1 / log2(1 + group size).
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Groups:
     members: RaggedArray
     """Distinct vocabulary rows of each group."""
     lists: list[str]
-    """The list that each group is from."""
+    """The awesome list of each group."""
     n: int
 
     @property
@@ -38,36 +38,36 @@ class Groups:
         return np.unique(self.members.items)
 
     def gains(self, queries: Indices) -> sp.csr_array:
-        """What every row is worth to each query, float64 [queries, n]; nothing to itself."""
+        """Return the gain of every row for each query, float64 [queries, n]; a query has no gain for itself."""
         membership = sp.csr_array(self.members.matrix(self.n).astype(np.float64).T)
         weights = sp.diags_array(1 / np.log2(1 + self.members.lengths))
         gains = sp.csr_array(membership[queries] @ weights @ membership.T).tocoo()
         other = gains.col != queries[gains.row]
-        kept = (gains.data[other], (gains.row[other], gains.col[other]))
-        return sp.csr_array(kept, shape=gains.shape)
+        entries = (gains.data[other], (gains.row[other], gains.col[other]))
+        return sp.csr_array(entries, shape=gains.shape)
 
 
-def in_vocabulary(groups: Path, repo_ids: npt.NDArray[np.int64]) -> Groups:
-    """Groups of groups.parquet cut to the vocabulary `repo_ids` [n]; those that then have 3 to 60 members."""
-    table = pq.read_table(groups, columns=["group", "list", "repo_id"])
+def load_groups(path: Path, repo_ids: npt.NDArray[np.int64]) -> Groups:
+    """Read groups.parquet, cut groups to the vocabulary `repo_ids` [n] and drop those outside 3 to 60 members then."""
+    table = pq.read_table(path, columns=["group", "list", "repo_id"])
     index = pc.index_in(table["repo_id"], value_set=pa.array(repo_ids))
     known = table.append_column("index", index).filter(pc.is_valid(index)).sort_by([("group", "ascending")])
     group, rows = known["group"].to_numpy(), known["index"].to_numpy()
     starts = np.flatnonzero(np.diff(group, prepend=-1))
-    names = known["list"].take(pa.array(starts)).to_pylist()
-    members = np.split(rows, starts[1:])
-    kept = [i for i, rows in enumerate(members) if SIZE_MIN <= len(rows) <= SIZE_MAX and len(starts)]
-    return Groups(RaggedArray.of([np.sort(members[i]) for i in kept]), [names[i] for i in kept], len(repo_ids))
+    lists = known["list"].take(pa.array(starts)).to_pylist()
+    members = np.split(rows, starts[1:]) if len(starts) else []
+    chosen = [i for i, rows in enumerate(members) if SIZE_MIN <= len(rows) <= SIZE_MAX]
+    return Groups(RaggedArray.of([np.sort(members[i]) for i in chosen]), [lists[i] for i in chosen], len(repo_ids))
 
 
 def group_scores(vectors: Matrix, groups: Groups, ks: tuple[int, ...] = (10, 100)) -> dict[int, Floats]:
-    """NDCG at each k of every query, float64 [queries]: ranking by cosine over the vocabulary, the query left out."""
+    """Return NDCG at each k of every query, float64 [queries], ranking the vocabulary without the query by cosine."""
     queries = groups.queries
-    ranked = search.top_k(vectors[queries], vectors, max(ks), exclude=only(queries))
+    ranked = search.top_k(vectors[queries], vectors, max(ks), exclude=self_exclusion(queries))
     gains = groups.gains(queries)
     return {k: metrics.ndcg(ranked, gains, k) for k in ks}
 
 
-def only(rows: Indices) -> RaggedArray:
-    """A list of one for each row: the query itself, to be left out."""
+def self_exclusion(rows: Indices) -> RaggedArray:
+    """Return the `exclude` argument of `top_k` that leaves each query out of its own ranking."""
     return RaggedArray(rows.astype(np.int32), np.arange(len(rows) + 1, dtype=np.int64))

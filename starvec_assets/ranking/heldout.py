@@ -1,4 +1,4 @@
-"""What held-out people say: bucket A of each one's stars must find bucket B."""
+"""Held-out users: how well the vector of one half of a user's stars, bucket A, finds the other half, bucket B."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking import metrics, search
-from starvec_assets.ranking.search import Floats
+from starvec_assets.ranking.search import Floats, Indices
 from starvec_assets.vectors import Counts, Matrix, user_vectors
 
 
-def split_lists(lists: RaggedArray, least: int, most: int, seed: int) -> tuple[RaggedArray, RaggedArray]:
-    """Shuffle each list of `least` items or more, keep at most `most`, cut in half: buckets A and B of those users."""
+def split_lists(lists: RaggedArray, min_items: int, max_items: int, seed: int) -> tuple[RaggedArray, RaggedArray]:
+    """Return buckets A and B: random halves of each list with at least `min_items`, cut to `max_items` first."""
     rng = np.random.default_rng(seed)
-    shuffled = [rng.permutation(lists[i])[:most] for i in range(len(lists)) if len(lists[i]) >= least]
+    shuffled = [rng.permutation(lists[i])[:max_items] for i in range(len(lists)) if len(lists[i]) >= min_items]
     return RaggedArray.of([x[: len(x) // 2] for x in shuffled]), RaggedArray.of([x[len(x) // 2 :] for x in shuffled])
 
 
@@ -28,24 +28,23 @@ class HeldoutScores:
 
 
 def heldout_scores(vectors: Matrix, a: RaggedArray, b: RaggedArray, stars: Counts, k: int = 50) -> HeldoutScores:
-    """Rank all repositories that are not in A by cosine to A's vector, and all users' B vectors likewise.
+    """Score rankings of all repositories outside A, by cosine to A's vector, against B.
 
-    `stars` [n]: how many people starred each repository, for the people's vectors (see `user_vectors`).
-
-    `precision` counts the first k that are in B, divided by min(k, |B|); `reciprocal_rank` is that of the user's own B.
+    `reciprocal_rank` is that of the user's own B among the B vectors of all users, by cosine to A's vector. `stars` [n]
+    weights the users' vectors, see `user_vectors`.
     """
-    people = user_vectors(vectors, a, stars)
-    ranked = search.top_k(people, vectors, k, exclude=a)
+    users = user_vectors(vectors, a, stars)
+    recommended = search.top_k(users, vectors, k, exclude=a)
     return HeldoutScores(
-        *list_scores(ranked, b, len(vectors), k),
-        reciprocal_rank=1 / search.self_retrieval_rank(people, user_vectors(vectors, b, stars)),
+        *recommendation_scores(recommended, b, len(vectors), k),
+        reciprocal_rank=1 / search.self_retrieval_rank(users, user_vectors(vectors, b, stars)),
     )
 
 
-def list_scores(ranked: search.Indices, b: RaggedArray, n: int, k: int) -> tuple[Floats, Floats, Floats]:
-    """Recall, precision and NDCG at k of recommendations against bucket B, each float64 [users]."""
+def recommendation_scores(recommended: Indices, b: RaggedArray, n: int, k: int) -> tuple[Floats, Floats, Floats]:
+    """Return recall, precision and NDCG at k of recommendations [users, k] against bucket B, each float64 [users]."""
     return (
-        metrics.recall(ranked, b, n, k),
-        metrics.precision(ranked, b, n, k),
-        metrics.ndcg(ranked, b.matrix(n), k),
+        metrics.recall(recommended, b, n, k),
+        metrics.precision(recommended, b, n, k),
+        metrics.ndcg(recommended, b.matrix(n), k),
     )

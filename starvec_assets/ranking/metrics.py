@@ -1,4 +1,4 @@
-"""Metrics of ranked lists: gain, nDCG, hits, recall and precision at k."""
+"""Metrics of ranked lists: gain, NDCG, recall and precision at k."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,42 +9,42 @@ from starvec_assets.ranking.search import Floats, Indices
 
 
 def gains_at(ranked: Indices, gains: sp.csr_array) -> Floats:
-    """The gain of every recommendation, float64 [q, k]; row i of `gains` [q, n] is what counts for query i."""
+    """Return the gain at every rank, float64 [q, k]; row i of `gains` [q, n] belongs to query i, rank -1 gains 0."""
     n = gains.shape[1]
     gains = gains.sorted_indices()
     keys = np.repeat(np.arange(gains.shape[0], dtype=np.int64), np.diff(gains.indptr)) * n + gains.indices
     wanted = np.arange(len(ranked), dtype=np.int64)[:, None] * n + ranked
     if len(keys) == 0:
         return np.zeros(ranked.shape)
-    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where((keys[at] == wanted) & (ranked >= 0), gains.data[at], 0.0)
+    positions = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where((keys[positions] == wanted) & (ranked >= 0), gains.data[positions], 0.0)
 
 
 def ndcg(ranked: Indices, gains: sp.csr_array, k: int) -> Floats:
-    """Normalised discounted cumulative gain of the first k, linear gains, discount 1 / log2(1 + rank): float64 [q].
+    """Return the normalised discounted cumulative gain at k, float64 [q]: linear gains, discount 1 / log2(1 + rank).
 
-    The ideal is the query's own gains sorted; a query without any gain scores 0.
+    The ideal ranking is by the query's own gains; a query without any gain scores 0.
     """
     discount = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.zeros((gains.shape[0], k))
     for i in range(gains.shape[0]):
-        own = -np.sort(-gains.data[gains.indptr[i] : gains.indptr[i + 1]])[:k]
-        ideal[i, : len(own)] = own
-    best = ideal @ discount
-    got = gains_at(ranked[:, :k], gains) @ discount[: min(k, ranked.shape[1])]
-    return np.asarray(np.divide(got, best, out=np.zeros_like(got), where=best > 0))
+        best = -np.sort(-gains.data[gains.indptr[i] : gains.indptr[i + 1]])[:k]
+        ideal[i, : len(best)] = best
+    ideal_dcg = ideal @ discount
+    dcg = gains_at(ranked[:, :k], gains) @ discount[: min(k, ranked.shape[1])]
+    return np.asarray(np.divide(dcg, ideal_dcg, out=np.zeros_like(dcg), where=ideal_dcg > 0))
 
 
-def hits(ranked: Indices, wanted: RaggedArray, n: int, k: int) -> npt.NDArray[np.int64]:
-    """How many of the first k recommendations are in the query's list of `wanted`, int64 [q]."""
-    return np.asarray((gains_at(ranked[:, :k], wanted.matrix(n)) > 0).sum(axis=1), dtype=np.int64)
+def hits(ranked: Indices, relevant: RaggedArray, n: int, k: int) -> npt.NDArray[np.int64]:
+    """Count the first k of each query's ranking that are in its list of `relevant`, int64 [q]."""
+    return np.asarray((gains_at(ranked[:, :k], relevant.matrix(n)) > 0).sum(axis=1), dtype=np.int64)
 
 
-def recall(ranked: Indices, wanted: RaggedArray, n: int, k: int) -> Floats:
-    """Share of the wanted that is among the first k, float64 [q]; 0 where nothing is wanted."""
-    return np.asarray(hits(ranked, wanted, n, k) / np.maximum(wanted.lengths, 1))
+def recall(ranked: Indices, relevant: RaggedArray, n: int, k: int) -> Floats:
+    """Return the share of the relevant that is among the first k, float64 [q]; 0 for an empty list."""
+    return np.asarray(hits(ranked, relevant, n, k) / np.maximum(relevant.lengths, 1))
 
 
-def precision(ranked: Indices, wanted: RaggedArray, n: int, k: int) -> Floats:
-    """Hits among the first k divided by the most there could be, min(k, wanted): float64 [q]."""
-    return np.asarray(hits(ranked, wanted, n, k) / np.clip(wanted.lengths, 1, k))
+def precision(ranked: Indices, relevant: RaggedArray, n: int, k: int) -> Floats:
+    """Return hits among the first k divided by the largest possible number, min(k, relevant): float64 [q]."""
+    return np.asarray(hits(ranked, relevant, n, k) / np.clip(relevant.lengths, 1, k))

@@ -1,8 +1,7 @@
 """Exact ranking by cosine over the whole vocabulary.
 
-Blocks of queries are multiplied with all vectors in float32, a block a core; the few best of each are ordered again by
-their cosines in float64, so that the result does not depend on how the blocks fell. Among equals the lower index comes
-first.
+Blocks of queries are multiplied with all vectors in float32, one block per core; the best candidates of each query are
+sorted again by their cosines in float64, so that the result does not depend on the blocks. Ties go to the lower index.
 """
 
 import math
@@ -21,60 +20,60 @@ from starvec_assets.vectors import Matrix, unit_rows
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
 
-BLOCK_BYTES = 1 << 26  # of scores, a core
-_CORES = 16  # used at most: beyond, memory bandwidth is what is short
-_MARGIN = 8  # how many more than asked float32 proposes to float64
+BLOCK_BYTES = 1 << 26  # scores held by one core
+_MAX_CORES = 16  # beyond these, memory bandwidth is the limit
+_EXTRA_CANDIDATES = 8  # beyond k, taken from float32 to float64
 
 
 def top_k(queries: Matrix, vectors: Matrix, k: int, exclude: RaggedArray | None = None) -> Indices:
-    """The k rows of `vectors` [n, d] nearest by cosine to each of `queries` [q, d], best first: int32 [q, k].
+    """Return the k rows of `vectors` [n, d] nearest by cosine to each of `queries` [q, d], best first: int32 [q, k].
 
-    List i of `exclude` holds the rows that may not be recommended to query i. Where fewer than k remain the rest is -1.
+    List i of `exclude` holds the rows left out for query i. Where fewer than k rows remain, -1 fills up.
     """
-    targets, asked = unit_rows(vectors), unit_rows(queries)
-    ranked = np.full((len(asked), k), -1, np.int32)
+    unit_vectors, unit_queries = unit_rows(vectors), unit_rows(queries)
+    ranked = np.full((len(unit_queries), k), -1, np.int32)
 
     def rank(rows: slice) -> int:
-        scores = asked[rows] @ targets.T
+        scores = unit_queries[rows] @ unit_vectors.T
         if exclude is not None:
             _mask(scores, rows, exclude)
-        proposed = _best(scores, min(k + _MARGIN, len(targets)))
-        allowed = np.isfinite(np.take_along_axis(scores, proposed, axis=1))
-        exact = np.einsum("qkd,qd->qk", targets[proposed], asked[rows], dtype=np.float64)
-        order = np.lexsort((proposed, np.where(allowed, -exact, np.inf)))[:, :k]
-        best = np.where(np.take_along_axis(allowed, order, axis=1), np.take_along_axis(proposed, order, axis=1), -1)
+        candidates = _top_columns(scores, min(k + _EXTRA_CANDIDATES, len(unit_vectors)))
+        allowed = np.isfinite(np.take_along_axis(scores, candidates, axis=1))
+        exact = np.einsum("qkd,qd->qk", unit_vectors[candidates], unit_queries[rows], dtype=np.float64)
+        order = np.lexsort((candidates, np.where(allowed, -exact, np.inf)))[:, :k]
+        best = np.where(np.take_along_axis(allowed, order, axis=1), np.take_along_axis(candidates, order, axis=1), -1)
         ranked[rows, : best.shape[1]] = best
         return len(scores)
 
-    # numpy lets go of the interpreter in each of these steps: cores that take whole blocks never wait for each other
-    cores = min(os.cpu_count() or 1, _CORES)
+    # numpy releases the interpreter lock in each of these steps, so threads on whole blocks run in parallel
+    cores = min(os.cpu_count() or 1, _MAX_CORES)
     with (
-        progress.bar(len(asked), "ranking", "query") as bar,
+        progress.bar(len(unit_queries), "ranking", "query") as bar,
         threadpool_limits(1, user_api="blas"),
         ThreadPoolExecutor(cores) as pool,
     ):
-        for done in pool.map(rank, _blocks(len(asked), 4 * len(targets))):
-            bar.update(done)
+        for count in pool.map(rank, _blocks(len(unit_queries), 4 * len(unit_vectors))):
+            bar.update(count)
     return ranked
 
 
 def popularity_top_k(order: Indices, k: int, exclude: RaggedArray) -> Indices:
-    """The first k of `order` for everybody, but for what each query excludes: int32 [q, k], -1 where fewer remain."""
+    """Return the first k of `order` without what each query excludes: int32 [q, k], -1 where fewer remain."""
     longest = int(exclude.lengths.max(initial=0))
     first = order[: k + longest]
     ranked = np.full((len(exclude), k), -1, np.int32)
     for i in range(len(exclude)):
-        kept = first[~np.isin(first, exclude[i])][:k]
-        ranked[i, : len(kept)] = kept
+        allowed = first[~np.isin(first, exclude[i])][:k]
+        ranked[i, : len(allowed)] = allowed
     return ranked
 
 
 def self_retrieval_rank(queries: Matrix, candidates: Matrix) -> Floats:
-    """The rank, from 1, of candidate i among all by cosine to query i; equals share the middle rank: float64 [q]."""
-    asked, targets = unit_rows(queries).astype(np.float64), unit_rows(candidates).astype(np.float64)
-    ranks = np.empty(len(asked))
-    for rows in _blocks(len(asked), 8 * len(targets)):
-        scores = asked[rows] @ targets.T
+    """Return the rank, from 1, of candidate i among all by cosine to query i: float64 [q]; ties share the mean rank."""
+    unit_queries, unit_vectors = unit_rows(queries).astype(np.float64), unit_rows(candidates).astype(np.float64)
+    ranks = np.empty(len(unit_queries))
+    for rows in _blocks(len(unit_queries), 8 * len(unit_vectors)):
+        scores = unit_queries[rows] @ unit_vectors.T
         own = scores[:, rows].diagonal()[:, None]
         ranks[rows] = 0.5 + (scores > own).sum(axis=1) + 0.5 * (scores == own).sum(axis=1)
     return ranks
@@ -90,20 +89,20 @@ def _mask(scores: Matrix, rows: slice, exclude: RaggedArray) -> None:
     scores[np.repeat(np.arange(len(scores)), np.diff(offsets)), exclude.items[offsets[0] : offsets[-1]]] = -np.inf
 
 
-def _best(scores: Matrix, k: int) -> npt.NDArray[np.int64]:
-    """The columns of the k largest of each row, in no order: [q, k].
+def _top_columns(scores: Matrix, k: int) -> npt.NDArray[np.int64]:
+    """Return the columns of the k largest values of each row, unordered: [q, k].
 
-    The columns are dealt into sets and only each set's maximum is looked at first: the k largest lie in the k sets with
-    the largest maxima. With sets of sqrt(n / k) columns, both looks are about as long.
+    Columns are divided into sets, and only the maxima of the sets are compared first: the k largest values lie in the k
+    sets with the largest maxima. With sqrt(n / k) columns a set, both passes take about as long.
     """
     q, n = scores.shape
     size = max(1, math.isqrt(n // k))
     sets = n // size
-    dealt = sets * size
-    maxima = scores[:, :dealt].reshape(q, size, sets).max(axis=1)
+    covered = sets * size
+    maxima = scores[:, :covered].reshape(q, size, sets).max(axis=1)
     chosen = np.argpartition(maxima, sets - k, axis=1)[:, sets - k :]
     columns = (chosen[:, :, None] + sets * np.arange(size)).reshape(q, -1)
-    columns = np.hstack([columns, np.broadcast_to(np.arange(dealt, n), (q, n - dealt))])
+    columns = np.hstack([columns, np.broadcast_to(np.arange(covered, n), (q, n - covered))])
     values = np.take_along_axis(scores, columns, axis=1)
     inner = np.argpartition(values, values.shape[1] - k, axis=1)[:, values.shape[1] - k :]
     return np.take_along_axis(columns, inner, axis=1)

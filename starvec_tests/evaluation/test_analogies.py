@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluation.analogies import ALL, METHODS, Questions, ask, ranks, read_relations, score_table
+from starvec_assets.evaluation.analogies import (
+    ALL,
+    METHODS,
+    Questions,
+    answer_ranks,
+    build_questions,
+    read_relations,
+    score_table,
+)
 from starvec_assets.evaluation.baselines import random_vectors
 from starvec_assets.vectors import unit_rows
 
@@ -19,26 +27,26 @@ def brute_force(vectors, rows, score):
 
 
 @pytest.mark.parametrize("columns", [7, 256])
-def test_ranks_equal_brute_force_whatever_the_block(monkeypatch, columns):
-    monkeypatch.setattr("starvec_assets.evaluation.analogies._COLUMNS", columns)
+def test_ranks_equal_brute_force_for_any_block_size(monkeypatch, columns):
+    monkeypatch.setattr("starvec_assets.evaluation.analogies._BLOCK_COLUMNS", columns)
     vectors = random_vectors(60, 5, seed=0)
     rows = np.stack([np.random.default_rng(i).permutation(60)[:4] for i in range(40)])
-    ranked = ranks(vectors, Questions(["r"], np.zeros(40, np.int64), rows, {}))
+    ranked = answer_ranks(vectors, Questions(["r"], np.zeros(40, np.int64), rows, {}))
     for method, score in METHODS.items():
         assert ranked[method].tolist() == brute_force(vectors, rows, score), method
 
 
 def scores_of(vectors, questions):
-    return score_table(ranks(vectors, questions), questions, len(vectors))
+    return score_table(answer_ranks(vectors, questions), questions, len(vectors))
 
 
-def test_arithmetic_that_holds_is_found_and_nearness_alone_does_not_find_it():
+def test_additive_structure_is_found_by_arithmetic_but_not_by_similarity():
     # a subject and a role add up to a repository: ten subjects, twelve roles
     rng = np.random.default_rng(0)
     subjects, roles = rng.standard_normal((10, 64)), rng.standard_normal((12, 64))
     vectors = unit_rows((subjects[:, None] + roles[None]).reshape(120, 64))
     pairs = [(f"o/{s}-0", f"o/{s}-1") for s in range(10)]
-    questions = ask({"role": pairs}, {f"o/{i // 12}-{i % 12}": i for i in range(120)})
+    questions = build_questions({"role": pairs}, {f"o/{i // 12}-{i % 12}": i for i in range(120)})
     assert len(questions.rows) == 10 * 9
     scores = {row["method"]: row for row in scores_of(vectors, questions).to_pylist() if row["relation"] == ALL}
     assert scores["3cosadd"]["at_1"] > 0.95
@@ -49,12 +57,12 @@ def test_arithmetic_that_holds_is_found_and_nearness_alone_does_not_find_it():
     assert scores["chance"]["at_10"] == pytest.approx(10 / 117)
 
 
-def test_equals_share_the_middle_rank():
+def test_ties_share_the_mean_rank():
     questions = Questions(["r"], np.zeros(1, np.int64), np.array([[0, 1, 2, 3]]), {})
-    assert ranks(np.ones((23, 2), np.float32), questions)["3cosadd"].tolist() == [1 + 19 / 2]
+    assert answer_ranks(np.ones((23, 2), np.float32), questions)["3cosadd"].tolist() == [1 + 19 / 2]
 
 
-def test_every_relation_counts_the_same_in_the_whole():
+def test_overall_score_weights_relations_equally():
     rng = np.random.default_rng(1)
     rows = np.stack([rng.permutation(50)[:4] for _ in range(30)])
     questions = Questions(["few", "many"], np.array([0] * 5 + [1] * 25), rows, {})
@@ -64,24 +72,26 @@ def test_every_relation_counts_the_same_in_the_whole():
     assert whole["mrr"] == pytest.approx((few["mrr"] + many["mrr"]) / 2)
 
 
-def test_what_is_not_in_the_vocabulary_is_named_and_a_question_has_four_repositories():
+def test_missing_repositories_are_reported_and_questions_have_four_different_ones():
     relations = {"r": [("o/A", "o/b"), ("o/c", "o/d"), ("o/e", "o/b"), ("o/gone", "o/f")], "s": [("x/1", "x/2")] * 2}
-    questions = ask(relations, {"o/a": 0, "o/b": 1, "o/c": 2, "o/d": 3, "o/e": 4, "o/f": 5})
+    questions = build_questions(relations, {"o/a": 0, "o/b": 1, "o/c": 2, "o/d": 3, "o/e": 4, "o/f": 5})
     assert questions.names == ["r"]
     assert questions.missing == {"r": ["o/gone"], "s": ["x/1", "x/2"]}
     # A : b and e : b share their answer: no question
     assert questions.rows.tolist() == [[0, 1, 2, 3], [2, 3, 0, 1], [2, 3, 4, 1], [4, 1, 2, 3]]
 
 
-def test_no_question_gives_an_empty_table():
-    assert scores_of(random_vectors(9, 3, 0), ask({"r": [("a/b", "c/d"), ("e/f", "g/h")]}, {})).num_rows == 0
+def test_no_questions_give_an_empty_table():
+    assert (
+        scores_of(random_vectors(9, 3, 0), build_questions({"r": [("a/b", "c/d"), ("e/f", "g/h")]}, {})).num_rows == 0
+    )
 
 
-def test_the_shipped_relations_ask_at_least_sixty_questions_of_four_different_repositories():
+def test_shipped_relations_give_at_least_sixty_questions():
     relations = read_relations()
     names = {name for pairs in relations.values() for pair in pairs for name in pair}
     assert len({name.lower() for name in names}) == len(names), "one spelling each"
-    questions = ask(relations, {name.lower(): row for row, name in enumerate(sorted(names))})
+    questions = build_questions(relations, {name.lower(): row for row, name in enumerate(sorted(names))})
     assert len(relations) >= 10
     assert len(questions.rows) >= 60
     assert questions.missing == {}
@@ -91,14 +101,14 @@ def test_the_shipped_relations_ask_at_least_sixty_questions_of_four_different_re
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('["r"]\n"a/b" = "c/d"\n', "'r' needs two pairs"),
-        ('r = 3\n', "'r' needs two pairs"),
+        ('["r"]\n"a/b" = "c/d"\n', "'r' needs at least two pairs"),
+        ('r = 3\n', "'r' needs at least two pairs"),
         ('["r"]\n"a/b" = "c/d"\n"e" = "f/g"\n', "'e', which is not owner/name"),
         ('["r"]\n"a/b" = "c/d"\n"e/f" = 3\n', "3, which is not owner/name"),
         ('["r"]\n"a/b" = "c/d"\n"a/b" = "e/f"\n', "cannot be read as TOML"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_list_of_relations_is_named(tmp_path, text, message):
+def test_invalid_relation_files_are_refused(tmp_path, text, message):
     (tmp_path / "mine.toml").write_text(text)
     with pytest.raises(StarvecError, match=message):
         read_relations(tmp_path / "mine.toml")

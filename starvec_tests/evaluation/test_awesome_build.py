@@ -7,14 +7,14 @@ import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.awesome.build import (
+    DROP_REASONS,
     LISTS,
-    LOSSES,
     build_awesome_lists,
-    catalogue_ids,
-    list_names,
-    read_folder,
+    load_list_names,
+    read_readmes,
 )
-from starvec_assets.ranking.groups import in_vocabulary
+from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.ranking.groups import load_groups
 
 README = """# Awesome
 - [me](https://github.com/x/me)
@@ -37,7 +37,7 @@ README = """# Awesome
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Path:
+def catalog(tmp_path: Path) -> RepoCatalog:
     rows = [
         (1, "x/A", [], 50),
         (2, "x/b", [], 40),
@@ -49,22 +49,13 @@ def catalogue(tmp_path: Path) -> Path:
     ]
     columns = dict(zip(("repo_id", "name", "former_names", "stars"), map(list, zip(*rows, strict=True)), strict=True))
     pq.write_table(pa.table(columns), tmp_path / "repos.parquet")
-    return tmp_path / "repos.parquet"
+    return RepoCatalog(tmp_path / "repos.parquet")
 
 
-def test_names_resolve_in_any_case_and_through_renames(catalogue):
-    ids = catalogue_ids(catalogue, ["x/A", "X/old-c", "x/d", "x/E", "no/where"])
-    assert set(ids) == {"x/a", "x/old-c", "x/d", "x/e"}
-    assert ids["x/a"] == 1
-    assert ids["x/old-c"] == 3
-    assert ids["x/d"] == 4, "a name in use wins over a former one"
-    assert ids["x/e"] == 5, "the more starred of two of one name"
-
-
-def test_groups_and_losses_by_hand(catalogue, tmp_path):
-    summary = build_awesome_lists({"o/awesome": README, "o/gone": "404: Not Found"}, catalogue, tmp_path)
+def test_groups_and_drops_match_a_hand_count(catalog, tmp_path):
+    summary = build_awesome_lists({"o/awesome": README, "o/gone": "404: Not Found"}, catalog, tmp_path)
     assert summary.groups == 1
-    assert summary.empty == ["o/gone"]
+    assert summary.lists_without_group == ["o/gone"]
     groups = pq.read_table(tmp_path / "groups.parquet").to_pylist()
     assert [(g["group"], g["list"], g["section"], g["repo_id"]) for g in groups] == [
         (0, "o/awesome", "Awesome / Tools", repo_id) for repo_id in (1, 2, 3)
@@ -82,62 +73,62 @@ def test_groups_and_losses_by_hand(catalogue, tmp_path):
         "kept": 3,
         "groups": 1,
     }
-    assert row["items"] == row["kept"] + sum(row[loss] for loss in LOSSES)
+    assert row["items"] == row["kept"] + sum(row[reason] for reason in DROP_REASONS)
     entries = pq.read_table(tmp_path / "entries.parquet").to_pylist()
     assert {e["repo_name"]: e["repo_id"] for e in entries}["x/old-c"] == 3
     assert {e["repo_name"]: e["repo_id"] for e in entries}["no/where"] is None
 
 
-def test_same_lists_same_bytes_in_any_order(catalogue, tmp_path):
+def test_output_bytes_do_not_depend_on_list_order(catalog, tmp_path):
     readmes = {"o/a": README, "o/b": README.replace("Tools", "Things")}
     for folder, order in (("one", readmes), ("two", dict(reversed(readmes.items())))):
         (tmp_path / folder).mkdir()
-        build_awesome_lists(order, catalogue, tmp_path / folder)
+        build_awesome_lists(order, catalog, tmp_path / folder)
     for file in (tmp_path / "one").iterdir():
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
 
 
-def test_columns_carry_comments(catalogue, tmp_path):
-    build_awesome_lists({"o/a": README}, catalogue, tmp_path)
+def test_columns_carry_comments(catalog, tmp_path):
+    build_awesome_lists({"o/a": README}, catalog, tmp_path)
     schema = pq.read_schema(tmp_path / "lists.parquet")
     assert all(schema.field(name).metadata[b"comment"] for name in LISTS.names)
 
 
-def test_lists_without_any_group_are_refused(catalogue, tmp_path):
+def test_lists_without_any_group_raise(catalog, tmp_path):
     with pytest.raises(StarvecError, match="none of 1 awesome lists"):
-        build_awesome_lists({"o/a": "404: Not Found"}, catalogue, tmp_path)
+        build_awesome_lists({"o/a": "404: Not Found"}, catalog, tmp_path)
 
 
-def test_no_lists_at_all_give_empty_tables(catalogue, tmp_path):
-    assert build_awesome_lists({}, catalogue, tmp_path).groups == 0
+def test_no_lists_give_empty_tables(catalog, tmp_path):
+    assert build_awesome_lists({}, catalog, tmp_path).groups == 0
     assert all(pq.read_table(tmp_path / f"{name}.parquet").num_rows == 0 for name in ("entries", "groups", "lists"))
-    assert len(in_vocabulary(tmp_path / "groups.parquet", np.arange(5)).members) == 0
+    assert len(load_groups(tmp_path / "groups.parquet", np.arange(5)).members) == 0
 
 
-def test_a_folder_of_readmes(tmp_path):
+def test_readmes_are_read_from_a_folder_by_suffix(tmp_path):
     (tmp_path / "o__awesome-x.md").write_text("- ü", encoding="utf-8")
     (tmp_path / "o__a__b.rst").write_text("*", encoding="utf-8")
     (tmp_path / "SOURCES.csv").write_text("list", encoding="utf-8")
     (tmp_path / "o__folder.md").mkdir()
-    assert read_folder(tmp_path) == {"o/a__b": "*", "o/awesome-x": "- ü"}
+    assert read_readmes(tmp_path) == {"o/a__b": "*", "o/awesome-x": "- ü"}
 
 
-def test_unreadable_readmes_are_named(tmp_path):
+def test_missing_folders_and_files_that_are_not_utf8_raise(tmp_path):
     with pytest.raises(StarvecError, match=r"no README .* in .*absent"):
-        read_folder(tmp_path / "absent")
+        read_readmes(tmp_path / "absent")
     (tmp_path / "o__x.md").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StarvecError, match=r"o__x\.md is not UTF-8"):
-        read_folder(tmp_path)
+        read_readmes(tmp_path)
 
 
-def test_the_shipped_names_are_at_least_150_distinct_lists():
-    names = list_names()
+def test_shipped_names_are_at_least_150_distinct_lists():
+    names = load_list_names()
     assert len({name.lower() for name in names}) == len(names) >= 150
 
 
 @pytest.mark.parametrize("line", ["awesome-x", "https://github.com/o/x", "o/ x", "../x", "o/x/y"])
-def test_a_line_that_is_no_name_is_named(tmp_path, line):
+def test_lines_other_than_owner_slash_name_raise(tmp_path, line):
     file = tmp_path / "lists.txt"
     file.write_text(f"# lists\no/x # fine\n\n{line}\n")
     with pytest.raises(StarvecError, match="is not owner/name"):
-        list_names(file)
+        load_list_names(file)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from starvec_assets.evaluation.baselines import Popularity, random_vectors
-from starvec_assets.evaluation.evaluate import EvaluationSettings, evaluate
-from starvec_assets.evaluation.gates import GateResult, GateSettings, gate
-from starvec_assets.evaluation.report import report
+from starvec_assets.evaluation.evaluate import EvaluationSettings, GroundTruth, evaluate
+from starvec_assets.evaluation.gates import GateResult, GateSettings, check_gates
+from starvec_assets.evaluation.report import render_report
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.groups import Groups
 
@@ -24,16 +24,17 @@ def evaluated(tmp_path_factory):
     lists = RaggedArray.of([rng.choice(200, 10, replace=False).astype(np.int32) for _ in range(20)])
     systems = {"trained": random_vectors(200, 8, 0), HOSTILE: random_vectors(200, 8, 1), "popularity": Popularity()}
     settings = EvaluationSettings(resamples=100)
-    evaluation = evaluate(systems, groups, lists, lists, [HOSTILE] * 200, np.ones(200, int), out, settings)
+    truth = GroundTruth(groups, lists, lists, [HOSTILE] * 200, np.ones(200, int))
+    evaluation = evaluate(systems, truth, out, settings)
     return out, evaluation
 
 
 @pytest.fixture(scope="module")
 def page(evaluated):
     out, evaluation = evaluated
-    gates = gate(evaluation, GateSettings(over_popularity=100))
-    assert report(out, gates, HOSTILE) == report(out, gates, HOSTILE)
-    return report(out, gates, HOSTILE)
+    gates = check_gates(evaluation, GateSettings(popularity_factor=100))
+    assert render_report(out, gates, HOSTILE) == render_report(out, gates, HOSTILE)
+    return render_report(out, gates, HOSTILE)
 
 
 class Tags(HTMLParser):
@@ -64,22 +65,23 @@ def test_page_is_well_formed_and_runs_nothing_from_outside(page):
 
 def test_every_outside_text_is_escaped(page):
     assert "<script" not in page
-    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#x27;") > 20
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&#34;&#39;") > 20
 
 
-def test_page_tells_verdict_and_scores(page):
+def test_page_states_verdict_and_scores(page):
     assert "conditions failed: no export." in page
     assert 'class="failed"' in page
-    assert "Held-out people, MRR" in page
+    assert "held-out MRR" in page
     charts = page.split("</figure>")
     assert len(charts) == 7 + 3 + 1
     assert all("<svg" in chart for chart in charts[:-1])
-    assert "Of their stars in a tenth." in page
+    assert "Share of the hidden stars in a tenth." in page
 
 
-def test_what_only_warns_is_told_apart_from_what_fails(evaluated):
-    hoped = GateResult("beats text", False, "0.1 of 0.2", "hoped")
-    warned = report(evaluated[0], [hoped, GateResult("finite", True, "all", "sound")])
-    assert "Nothing stands against an export. 1 of the hopes that only warn did not come true." in warned
-    assert '<td class="warned">warned</td>' in warned
+def test_failed_advisory_conditions_are_shown_as_warnings(evaluated):
+    advisory = GateResult("beats text", False, "0.1 of 0.2", "advisory")
+    warned = render_report(evaluated[0], [advisory, GateResult("finite", True, "all", "validity")])
+    assert "All blocking conditions passed." in warned
+    assert "1 of the advisory conditions" in warned
+    assert '<td class="warning">warning</td>' in warned
     assert 'class="failed"' not in warned

@@ -2,17 +2,24 @@ import json
 import struct
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation import clusters
-from starvec_assets.evaluation.analogies import ask
-from starvec_assets.evaluation.vector_analysis import StructureSettings, build_structure, lay_out
+from starvec_assets.evaluation.vector_analysis import (
+    AnalysisSettings,
+    analyze_vectors,
+    project_2d,
+    vector_analysis_metadata,
+)
+from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.vectors import unit_rows
 
 N, FIELDS = 300, 6
-SETTINGS = StructureSettings(clusters=[FIELDS, 12], sample=200, perplexity=10, iterations=250)
+SETTINGS = AnalysisSettings(clusters=[FIELDS, 12], sample=200, perplexity=10, iterations=250)
 
 
 @pytest.fixture(scope="module")
@@ -30,25 +37,25 @@ def cloud():
     return unit_rows(rng.standard_normal((N, 16)) * np.linspace(2, 0.2, 16) + 0.5)
 
 
-def test_clusters_stand_out_from_a_cloud_of_the_same_shape(grouped, cloud):
-    twin = clusters.twin(grouped, seed=0)
+def test_clusters_score_above_their_gaussian_reference(grouped, cloud):
+    reference = clusters.gaussian_reference(grouped, seed=0)
     assert clusters.silhouette(grouped, FIELDS, 200, 0) > 0.6
-    assert clusters.silhouette(twin, FIELDS, 200, 0) < 0.4
-    assert clusters.hopkins(grouped, twin, 200, 0) > 0.7
-    assert clusters.hopkins(cloud, clusters.twin(cloud, seed=0), 200, 0) == pytest.approx(0.5, abs=0.06)
+    assert clusters.silhouette(reference, FIELDS, 200, 0) < 0.4
+    assert clusters.hopkins(grouped, reference, 200, 0) > 0.7
+    assert clusters.hopkins(cloud, clusters.gaussian_reference(cloud, seed=0), 200, 0) == pytest.approx(0.5, abs=0.06)
 
 
-def test_the_twin_has_the_shape_of_the_vectors(cloud):
+def test_the_reference_has_the_mean_and_covariance_of_the_vectors(cloud):
     large = np.tile(cloud, (20, 1))
-    twin = clusters.twin(large, seed=3)
-    assert np.linalg.norm(twin, axis=1) == pytest.approx(1, abs=1e-5)
+    reference = clusters.gaussian_reference(large, seed=3)
+    assert np.linalg.norm(reference, axis=1) == pytest.approx(1, abs=1e-5)
     # back on the sphere the covariance is nearly that of the points
-    assert np.abs(np.cov(twin, rowvar=False) - np.cov(large, rowvar=False)).max() < 0.05
-    assert np.abs(twin.mean(axis=0) - large.mean(axis=0)).max() < 0.05
+    assert np.abs(np.cov(reference, rowvar=False) - np.cov(large, rowvar=False)).max() < 0.05
+    assert np.abs(reference.mean(axis=0) - large.mean(axis=0)).max() < 0.05
 
 
-def test_purity_by_hand():
-    # four alike speak A; the rest lie anywhere and speak B; unknown languages are neither asked nor found
+def test_language_purity_matches_a_hand_calculation():
+    # eleven equal rows have language A, eleven B; rows without a language are neither queries nor neighbours
     points = unit_rows(np.vstack([np.eye(3)[[0] * 11], np.eye(3)[[1] * 11], np.eye(3)[[0] * 5]]).astype(np.float32))
     purity, chance = clusters.language_purity(points, ["A"] * 11 + ["B"] * 11 + [""] * 5, 50, 0)
     assert purity == 1
@@ -57,11 +64,21 @@ def test_purity_by_hand():
 
 
 def test_the_map_keeps_neighbours_together(grouped):
-    places = lay_out(grouped, SETTINGS)
+    places = project_2d(grouped, SETTINGS)
     field = np.arange(N) % FIELDS
     distances = np.linalg.norm(places[:, None] - places[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     assert (field[distances.argmin(axis=1)] == field).mean() > 0.95
+
+
+def vocabulary(folder, names, languages=None):
+    """Write repos.parquet of a corpus and of a catalogue."""
+    ids = list(range(1, len(names) + 1))
+    former = pa.nulls(len(names), pa.list_(pa.string()))
+    columns = {"repo_id": ids, "name": names, "former_names": former, "stars": [1] * len(names)}
+    known = pa.array(languages or [None] * len(names), pa.string())
+    pq.write_table(pa.table({**columns, "language": known}), folder / "repos.parquet")
+    return Corpus.load(folder), RepoCatalog(folder / "repos.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +86,13 @@ def built(grouped, tmp_path_factory):
     names = [f"o/{'<b>' if i == 7 else ''}repo{i}" for i in range(N)]
     vectors = grouped.copy()
     vectors[3], vectors[4] = 0, np.nan
-    relations = {"r": [("o/repo0", "o/repo1"), ("o/repo2", "o/repo5"), ("o/repo8", "o/gone")]}
-    questions = ask(relations, {name: row for row, name in enumerate(names)})
-    languages = [None if i == 9 else f"L{i % FIELDS}" for i in range(N)]
+    inputs = tmp_path_factory.mktemp("inputs")
+    relations = inputs / "relations.toml"
+    relations.write_text('[r]\n"o/repo0" = "o/repo1"\n"o/repo2" = "o/repo5"\n"o/repo8" = "o/gone"\n')
+    corpus, catalog = vocabulary(inputs, names, [None if i == 9 else f"L{i % FIELDS}" for i in range(N)])
     folders = [tmp_path_factory.mktemp("structure") for _ in range(2)]
-    found, _ = (build_structure(vectors, names, languages, questions, out, SETTINGS) for out in folders)
-    return folders, found
+    analysis, _ = (analyze_vectors(vectors, corpus, catalog, out, SETTINGS, relations) for out in folders)
+    return folders, analysis
 
 
 def test_a_sample_that_lies_in_one_cluster_has_no_silhouette(grouped):
@@ -83,22 +101,21 @@ def test_a_sample_that_lies_in_one_cluster_has_no_silhouette(grouped):
 
 
 def test_more_clusters_than_half_the_sample_are_not_asked_for(grouped, tmp_path):
-    names = [f"o/{i}" for i in range(N)]
     settings = SETTINGS.model_copy(update={"clusters": [5, 6], "sample": 10})
-    found = build_structure(grouped, names, [None] * N, ask({}, {}), tmp_path, settings)
-    assert [k for k, *_ in found.silhouettes] == [5]
+    analysis = analyze_vectors(grouped, *vocabulary(tmp_path, [f"o/{i}" for i in range(N)]), tmp_path, settings)
+    assert [k for k, *_ in analysis.silhouettes] == [5]
     with pytest.raises(ValueError, match="greater than or equal to 2"):
-        StructureSettings(clusters=[1])
+        AnalysisSettings(clusters=[1])
 
 
-def test_figures_map_and_picture_are_written(built):
-    (out, _), found = built
-    assert found.on_map == N - 2, "rows without a vector are not on the map"
+def test_metrics_map_and_picture_are_written(built):
+    (out, _), analysis = built
+    assert analysis.mapped == N - 2, "rows without a vector are not on the map"
     written = json.loads((out / "structure.json").read_text(), parse_constant=lambda name: pytest.fail(name))
-    assert written == {"metrics": found.metrics, "missing": {"r": ["o/gone"]}}
-    assert found.metrics["silhouette_6"] > found.metrics["silhouette_6_twin"] + 0.3
-    assert found.metrics["language_purity"] > 0.9 > 3 * found.metrics["language_purity_chance"]
-    assert found.metrics["analogies_questions"] == 2
+    assert written == {"metrics": analysis.metrics, "missing": {"r": ["o/gone"]}}
+    assert analysis.metrics["silhouette_6"] > analysis.metrics["silhouette_6_twin"] + 0.3
+    assert analysis.metrics["language_purity"] > 0.9 > 3 * analysis.metrics["language_purity_chance"]
+    assert analysis.metrics["analogies_questions"] == 2
     places = pq.read_table(out / "map.parquet")
     assert 3 not in places["index"].to_pylist()
     assert places.num_rows == N - 2
@@ -107,33 +124,42 @@ def test_figures_map_and_picture_are_written(built):
     assert min(struct.unpack(">II", png[16:24])) > 900
 
 
-def test_examples_say_the_question_the_answer_and_its_rank(built):
+def test_examples_have_question_answer_and_rank(built):
     (example,) = built[1].examples
-    assert example[:2] == ("r", "repo1 - repo0 + repo2 = repo5?")
-    assert len(example[2].split(", ")) == 3
-    assert 1 <= example[3] <= N - 3
+    assert (example.relation, example.question) == ("r", "repo1 - repo0 + repo2 = repo5?")
+    assert len(example.nearest.split(", ")) == 3
+    assert 1 <= example.rank <= N - 3
 
 
-def test_the_same_vectors_give_the_same_bytes(built):
+def test_metadata_and_log_lines_show_the_headline_figures(built):
+    (out, _), analysis = built
+    metadata = vector_analysis_metadata(analysis, out)
+    assert metadata["hopkins"] == analysis.metrics["hopkins"]
+    assert metadata["map"].startswith("![map of repositories](data:image/png")
+    assert "analogies_at_10_3cosadd" in metadata
+    assert "analogies_at_10_c_alone" not in metadata
+    assert metadata["analogies"].count("\n") == 1 + 6
+    assert metadata["analogies by relation"].splitlines()[2].startswith("| r | 2 |")
+    assert "repo1 - repo0 + repo2 = repo5?" in metadata["analogy examples"]
+    assert "o/gone" in metadata["not in the vocabulary"]
+    assert metadata["clusters"].count("\n") == 1 + 2
+    missing, questions, *silhouettes = analysis.lines()
+    assert missing.startswith("1 repositories")
+    assert questions.startswith("analogies: b - a + c")
+    assert [line.split(":")[0] for line in silhouettes] == ["6 clusters", "12 clusters"]
+
+
+def test_output_bytes_are_deterministic(built):
     one, two = built[0]
     for file in one.iterdir():
         assert file.read_bytes() == (two / file.name).read_bytes(), file.name
 
 
-def test_too_little_to_look_at_is_named(grouped, tmp_path):
-    nothing = ask({}, {})
+def test_too_few_or_equal_vectors_raise(grouped, tmp_path):
+    inputs = *vocabulary(tmp_path, ["o/x"] * 99), tmp_path, AnalysisSettings()
     with pytest.raises(StarvecError, match=r"0 of the 20,000 most starred .* at least 50 are needed"):
-        build_structure(
-            np.zeros((99, 4), np.float32), ["o/x"] * 99, [None] * 99, nothing, tmp_path, StructureSettings()
-        )
-    with pytest.raises(StarvecError, match="the vectors of all 99 repositories are the same"):
-        build_structure(
-            np.outer(np.arange(1, 100), np.ones(4)).astype(np.float32),
-            ["o/x"] * 99,
-            [None] * 99,
-            nothing,
-            tmp_path,
-            StructureSettings(),
-        )
-    with pytest.raises(StarvecError, match="300 vectors, 299 names"):
-        build_structure(grouped, ["o/x"] * 299, [None] * N, nothing, tmp_path, SETTINGS)
+        analyze_vectors(np.zeros((99, 4), np.float32), *inputs)
+    with pytest.raises(StarvecError, match="the vectors of all 99 repositories are equal"):
+        analyze_vectors(np.outer(np.arange(1, 100), np.ones(4)).astype(np.float32), *inputs)
+    with pytest.raises(StarvecError, match="300 vectors for 99 repositories"):
+        analyze_vectors(grouped, *inputs)

@@ -8,20 +8,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from starvec_assets.evaluation.awesome.build import build_awesome_lists, read_folder
+from starvec_assets.evaluation.awesome.build import build_awesome_lists, read_readmes
 from starvec_assets.evaluation.awesome.parse import parse_readme
 from starvec_assets.evaluation.baselines import random_vectors
-from starvec_assets.evaluation.evaluate import EvaluationSettings, evaluate
+from starvec_assets.evaluation.evaluate import EvaluationSettings, GroundTruth, evaluate
+from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.ranking.groups import Groups, group_scores, in_vocabulary
-from starvec_assets.training.init_vectors import spectral_start
+from starvec_assets.ranking.groups import Groups, group_scores, load_groups
+from starvec_assets.training.init_vectors import spectral_init
 from starvec_assets.vectors import Matrix
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 
 
 def by_definition(vectors: Matrix, groups: list[list[int]], k: int) -> float:
-    """Mean NDCG@k, written from the definition alone: plain Python but for the cosines."""
+    """Mean NDCG@k by the definition, in plain Python except for the cosines."""
     unit = vectors.astype(float)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     gains: dict[int, dict[int, float]] = {}
@@ -43,7 +44,7 @@ def by_definition(vectors: Matrix, groups: list[list[int]], k: int) -> float:
 
 
 @pytest.mark.parametrize("k", [10, 100])
-def test_score_equals_the_written_definition(k):
+def test_scores_equal_the_definition(k):
     rng = np.random.default_rng(0)
     members = [sorted(rng.choice(400, rng.integers(3, 30), replace=False).tolist()) for _ in range(25)]
     vectors = random_vectors(400, 6, seed=1)
@@ -51,7 +52,7 @@ def test_score_equals_the_written_definition(k):
     assert scores.mean() == pytest.approx(by_definition(vectors, members, k), abs=1e-9)
 
 
-def test_gains_by_hand():
+def test_gains_match_a_hand_calculation():
     groups = Groups(RaggedArray.of([[0, 1, 2], [1, 2, 3, 5]]), ["a", "b"], 7)
     assert groups.queries.tolist() == [0, 1, 2, 3, 5]
     gains = groups.gains(groups.queries).toarray()
@@ -60,23 +61,23 @@ def test_gains_by_hand():
     assert gains[1] == pytest.approx([small, 0, small + large, large, 0, large, 0])
 
 
-def test_groups_are_cut_to_the_vocabulary_and_those_of_another_size_dropped(tmp_path):
+def test_groups_are_cut_to_the_vocabulary_and_dropped_outside_the_size_limits(tmp_path):
     sizes = {0: 3, 1: 2, 2: 61, 3: 60, 4: 5}
     rows = [(g, f"list{g}", "s", 1000 * (g + 1) + i) for g, size in sizes.items() for i in range(size)]
     names = ["group", "list", "section", "repo_id"]
     pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), tmp_path / "groups.parquet")
     unknown = {5002, 5003, 5004}  # leaves two of group 4
     vocabulary = np.array([row[3] for row in reversed(rows) if row[3] not in unknown])
-    groups = in_vocabulary(tmp_path / "groups.parquet", vocabulary)
+    groups = load_groups(tmp_path / "groups.parquet", vocabulary)
     assert groups.lists == ["list0", "list3"]
     assert groups.n == len(vocabulary)
     assert sorted(vocabulary[groups.members[0]]) == [1000, 1001, 1002]
     assert groups.members.lengths.tolist() == [3, 60]
-    assert in_vocabulary(tmp_path / "groups.parquet", np.array([7])).lists == []
+    assert load_groups(tmp_path / "groups.parquet", np.array([7])).lists == []
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the simulator and the real lists of ../shared")
-def test_what_evaluation_says_of_simulated_stars_and_real_lists_is_what_the_definition_says(tmp_path):
+def test_evaluation_of_simulated_stars_on_real_lists_equals_the_definition(tmp_path):
     simulator = [sys.executable, str(SHARED / "../tools/star_sim.py"), "stars", "--repos", "5000", "--users", "1200"]
     subprocess.run([*simulator, "--out", str(tmp_path / "stars.parquet")], check=True, capture_output=True)
     stars = pq.read_table(tmp_path / "stars.parquet")
@@ -89,27 +90,23 @@ def test_what_evaluation_says_of_simulated_stars_and_real_lists_is_what_the_defi
     catalogue = {"repo_id": ids, "name": names, "former_names": former, "stars": count}
     pq.write_table(pa.table(catalogue), tmp_path / "repos.parquet")
     lists = RaggedArray.of([row[user == u].astype(np.int32) for u in range(user.max() + 1)])
-    vectors = spectral_start(lists, n, 64, seed=0)
+    vectors = spectral_init(lists, n, 64, seed=0)
 
-    readmes = read_folder(SHARED / "awesome")
-    build_awesome_lists(readmes, tmp_path / "repos.parquet", tmp_path)
-    people = lists.first(20)
+    readmes = read_readmes(SHARED / "awesome")
+    build_awesome_lists(readmes, RepoCatalog(tmp_path / "repos.parquet"), tmp_path)
+    users = lists.first(20)
     evaluation = evaluate(
         {"spectral": vectors},
-        in_vocabulary(tmp_path / "groups.parquet", ids),
-        people,
-        people,
-        [None] * n,
-        count,
+        GroundTruth(load_groups(tmp_path / "groups.parquet", ids), users, users, [None] * n, count),
         tmp_path,
         EvaluationSettings(resamples=100),
     )
 
-    # from the items of the lists on, by other means: names, sets, plain loops
+    # recomputed from the parsed items with names, sets and plain loops
     known = {name.lower(): i for i, name in enumerate(names)}
     sections: dict[tuple[str, str], set[int]] = {}
     for list_name, text in readmes.items():
-        for entry in parse_readme(text):
+        for entry in parse_readme(text).entries:
             if entry.repo_name.lower() in known:
                 sections.setdefault((list_name, entry.section), set()).add(known[entry.repo_name.lower()])
     groups = [sorted(members) for members in sections.values() if 3 <= len(members) <= 60]

@@ -8,18 +8,18 @@ from starvec_assets.ranking.heldout import heldout_scores, split_lists
 
 def test_split_shuffles_caps_and_halves_without_overlap():
     lists = RaggedArray.of([list(range(50)), list(range(9)), list(range(100, 121))])
-    a, b = split_lists(lists, least=10, most=30, seed=1)
+    a, b = split_lists(lists, min_items=10, max_items=30, seed=1)
     assert a.lengths.tolist() == [15, 10]
     assert b.lengths.tolist() == [15, 11]
     assert not set(a[0]) & set(b[0])
     assert set(a[1]) | set(b[1]) == set(range(100, 121))
     assert a[0].tolist() != sorted(a[0])
-    again, _ = split_lists(lists, least=10, most=30, seed=1)
+    again, _ = split_lists(lists, min_items=10, max_items=30, seed=1)
     assert (again.items == a.items).all()
 
 
-def test_scores_by_hand():
-    # two fields of three repositories; of the second user's B a half lies in the first field
+def test_scores_match_a_hand_calculation():
+    # two topics of three repositories; half of the second user's B is in the first topic
     vectors = np.array([[1, 0], [1, 0.1], [1, 0.2], [0, 1], [0.1, 1], [0.2, 1]], np.float32)
     a, b = RaggedArray.of([[0], [3]]), RaggedArray.of([[1, 2], [2, 4]])
     scores = heldout_scores(vectors, a, b, np.ones(6, int), k=2)
@@ -36,7 +36,7 @@ def test_reciprocal_rank_is_among_all_users():
     assert heldout_scores(vectors, a, b, np.ones(3, int), k=1).reciprocal_rank == pytest.approx([1, 1 / 2.5, 1 / 2])
 
 
-def test_precision_divides_by_the_most_there_could_be():
+def test_precision_divides_by_the_largest_possible_number_of_hits():
     vectors = random_vectors(200, 8, seed=0)
     rng = np.random.default_rng(1)
     lists = RaggedArray.of([rng.choice(200, 40, replace=False).astype(np.int32) for _ in range(30)])

@@ -11,7 +11,7 @@ from starvec_assets.ranking import metrics, search
 
 
 def brute_force(queries, vectors, k, exclude):
-    """The written definition, one query at a time, in float64."""
+    """Ranking by the definition, one query at a time, in float64."""
     q = queries / np.linalg.norm(queries, axis=1, keepdims=True)
     v = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     ranked = []
@@ -24,7 +24,7 @@ def brute_force(queries, vectors, k, exclude):
 
 @pytest.mark.parametrize("block", [1 << 10, 1 << 14, 1 << 28])
 @pytest.mark.parametrize(("n", "k"), [(20, 3), (500, 10), (5_000, 50)])
-def test_top_k_equals_brute_force_whatever_the_block(monkeypatch, block, n, k):
+def test_top_k_equals_brute_force_for_any_block_size(monkeypatch, block, n, k):
     monkeypatch.setattr(search, "BLOCK_BYTES", block)
     vectors, queries = random_vectors(n, 8, seed=1), random_vectors(12, 8, seed=2)
     rng = np.random.default_rng(3)
@@ -33,13 +33,13 @@ def test_top_k_equals_brute_force_whatever_the_block(monkeypatch, block, n, k):
     assert (ranked == brute_force(queries, vectors, k, exclude)).all()
 
 
-def test_what_is_excluded_is_not_recommended_even_when_nothing_else_is_left():
+def test_excluded_rows_are_never_ranked():
     vectors = np.eye(3, dtype=np.float32)
     ranked = search.top_k(vectors[:1], vectors, 3, RaggedArray.of([[0, 2]]))
     assert ranked.tolist() == [[1, -1, -1]]
 
 
-def test_fewer_repositories_than_asked_for():
+def test_missing_ranks_are_minus_one():
     vectors = random_vectors(4, 3, seed=0)
     ranked = search.top_k(vectors[:2], vectors, 10, RaggedArray.of([[0], [1]]))
     assert ranked.shape == (2, 10)
@@ -47,13 +47,13 @@ def test_fewer_repositories_than_asked_for():
     assert (ranked[:, 3:] == -1).all()
 
 
-def test_rows_need_not_be_unit_and_equals_come_in_order():
+def test_rows_of_any_length_are_ranked_by_cosine_and_ties_by_index():
     vectors = np.array([[3, 0], [1, 0], [0, 5], [7, 0]], np.float32)
     ranked = search.top_k(vectors[:1], vectors, 3, RaggedArray.of([[0]]))
     assert ranked.tolist() == [[1, 3, 2]]
 
 
-def test_popular_k_skips_what_each_query_excludes():
+def test_popularity_top_k_skips_excluded_rows():
     ranked = search.popularity_top_k(np.arange(5, dtype=np.int32), 3, RaggedArray.of([[], [0, 2], [0, 1, 2, 3]]))
     assert ranked.tolist() == [[0, 1, 2], [1, 3, 4], [4, -1, -1]]
 
@@ -70,25 +70,25 @@ def test_ndcg_equals_scikit_learn(k):
     assert ours == pytest.approx(theirs, abs=1e-12)
 
 
-def test_ndcg_by_hand():
+def test_ndcg_matches_a_hand_calculation():
     gains = sp.csr_array(np.array([[0, 2.0, 1.0, 0]]))
-    got = 1 / math.log2(2) + 2 / math.log2(4)
-    best = 2 / math.log2(2) + 1 / math.log2(3)
-    assert metrics.ndcg(np.array([[2, 0, 1]], np.int32), gains, 3) == pytest.approx(got / best)
+    dcg = 1 / math.log2(2) + 2 / math.log2(4)
+    ideal = 2 / math.log2(2) + 1 / math.log2(3)
+    assert metrics.ndcg(np.array([[2, 0, 1]], np.int32), gains, 3) == pytest.approx(dcg / ideal)
     assert metrics.ndcg(np.array([[2, 0, 1]], np.int32), gains, 1) == pytest.approx(1 / 2)
     assert metrics.ndcg(np.array([[1, 2, -1]], np.int32), gains, 3) == pytest.approx(1)
 
 
-def test_recall_and_precision_by_hand():
+def test_recall_and_precision_match_a_hand_calculation():
     ranked = np.array([[0, 1, 2, 3], [4, 5, 6, -1]], np.int32)
-    wanted = RaggedArray.of([[1, 3, 9, 8], [4, 5]])
-    assert metrics.recall(ranked, wanted, 10, 2).tolist() == [1 / 4, 1]
-    assert metrics.recall(ranked, wanted, 10, 4).tolist() == [2 / 4, 1]
-    assert metrics.precision(ranked, wanted, 10, 4).tolist() == [2 / 4, 1]  # the second can have two at most
+    relevant = RaggedArray.of([[1, 3, 9, 8], [4, 5]])
+    assert metrics.recall(ranked, relevant, 10, 2).tolist() == [1 / 4, 1]
+    assert metrics.recall(ranked, relevant, 10, 4).tolist() == [2 / 4, 1]
+    assert metrics.precision(ranked, relevant, 10, 4).tolist() == [2 / 4, 1]  # the second can have two at most
     assert metrics.precision(ranked, RaggedArray.of([[1], []]), 10, 4).tolist() == [1, 0]
 
 
-def test_own_rank_counts_those_more_alike_and_shares_ties():
+def test_self_retrieval_rank_counts_closer_candidates_and_shares_ties():
     queries = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
     candidates = np.array([[1, 0.1], [1, 0.2], [1, 1]], np.float32)
     assert search.self_retrieval_rank(queries, candidates).tolist() == [1, 2, 1]

@@ -1,15 +1,15 @@
-"""From READMEs of awesome lists to groups of repositories: names resolved through the catalogue, losses counted."""
+"""Groups of repositories from READMEs of awesome lists: names resolved through the catalogue, drops counted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.evaluation.awesome.parse import MAX_CHARS, Entry, read_readme
+from starvec_assets.evaluation.awesome.parse import MAX_CHARS, Entry, ParsedReadme, parse_readme
+from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
 from starvec_assets.ranking.groups import SIZE_MIN
 
@@ -17,9 +17,11 @@ ENTRIES = pa.schema(
     [
         column("list", pa.string(), "owner/name of the awesome list"),
         column("section", pa.string(), "path of headings, joined by ' / '"),
-        column("position", pa.int32(), "which item of the README, from 0"),
-        column("repo_name", pa.string(), "as the list writes it"),
-        column("repo_id", pa.int64(), "of the repository that has or had this name; null = not in the catalogue", True),
+        column("position", pa.int32(), "index of the item in the README, from 0"),
+        column("repo_name", pa.string(), "name as the list spells it"),
+        column(
+            "repo_id", pa.int64(), "repository that has or had this name; null = unknown", nullable=True
+        ),
     ]
 )
 GROUPS = pa.schema(
@@ -27,7 +29,7 @@ GROUPS = pa.schema(
         column("group", pa.int32(), "number of the group: one section of one list with 3 known repositories or more"),
         column("list", pa.string(), "owner/name of the awesome list"),
         column("section", pa.string(), "path of headings"),
-        column("repo_id", pa.int64(), "a member, once a group"),
+        column("repo_id", pa.int64(), "a member, once per group"),
     ]
 )
 LISTS = pa.schema(
@@ -44,30 +46,29 @@ LISTS = pa.schema(
         column("groups", pa.int32(), "sections that became groups"),
     ]
 )
-LOSSES = ("no_repository", "not_content", "list_of_lists", "duplicate", "unknown", "small_group")
-
-
-@dataclass(frozen=True)
-class AwesomeSummary:
-    """What became of the items of all lists; for each list: items = losses + kept."""
-
-    lists: int
-    items: int
-    kept: int
-    groups: int
-    losses: dict[str, int]
-    """Items dropped, by reason: the columns of lists.parquet."""
-    empty: list[str]
-    """Lists that gave no group."""
+DROP_REASONS = ("no_repository", "not_content", "list_of_lists", "duplicate", "unknown", "small_group")
 
 
 LIST_NAMES = Path(__file__).with_name("list_names.txt")
 
 
-def list_names(path: Path = LIST_NAMES) -> list[str]:
-    """The names owner/name in a text file, one a line, `#` begins a comment.
+@dataclass(frozen=True)
+class AwesomeSummary:
+    """Outcome of the items of all lists; items = kept + sum of dropped."""
 
-    Raises StarvecError for a line that is no such name.
+    lists: int
+    items: int
+    kept: int
+    groups: int
+    dropped: dict[str, int]
+    """Items by reason of DROP_REASONS."""
+    lists_without_group: list[str]
+
+
+def load_list_names(path: Path = LIST_NAMES) -> list[str]:
+    """Read distinct owner/name lines from a text file; `#` begins a comment.
+
+    Raises StarvecError for any other line.
     """
     names = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
     for name in filter(None, names):
@@ -76,13 +77,13 @@ def list_names(path: Path = LIST_NAMES) -> list[str]:
     return list(dict.fromkeys(filter(None, names)))
 
 
-def read_folder(folder: Path) -> dict[str, str]:
-    """READMEs of a folder by list name: `owner__name.md` (or .rst, .markdown, .txt) is the list owner/name.
+def read_readmes(folder: Path) -> dict[str, str]:
+    """Read READMEs by list name: `owner__name.md` (or .rst, .markdown, .txt) is the list owner/name.
 
-    Raises StarvecError when the folder is absent or holds none, or a file is too large or not UTF-8.
+    Raises StarvecError when the folder is missing or has no README, or a file is too large or not UTF-8.
     """
-    kinds = (".md", ".rst", ".markdown", ".txt")
-    files = [f for f in sorted(folder.glob("*")) if f.suffix.lower() in kinds and f.is_file()]
+    suffixes = (".md", ".rst", ".markdown", ".txt")
+    files = [f for f in sorted(folder.glob("*")) if f.suffix.lower() in suffixes and f.is_file()]
     if not files:
         raise StarvecError(f"no README (.md or .rst) in {folder}: put lists there as owner__name.md")
     readmes = {}
@@ -96,29 +97,8 @@ def read_folder(folder: Path) -> dict[str, str]:
     return readmes
 
 
-def catalogue_ids(catalogue: Path, wanted: Iterable[str]) -> dict[str, int]:
-    """Lower-case name to repo_id of those `wanted` that repo_catalog's repos.parquet knows, now or by a former name.
-
-    A name in use wins over a former one; where two repositories claim one name, the more starred.
-    """
-    asked = pa.array(sorted({name.lower() for name in wanted}), pa.string())
-    claims: list[tuple[bool, int, int, str]] = []  # in use, stars, repo_id negated, name
-    for batch in pq.ParquetFile(catalogue).iter_batches(columns=["repo_id", "name", "former_names", "stars"]):
-        rows, former = pa.array(range(len(batch))), batch["former_names"]
-        named = (True, rows, batch["name"]), (False, pc.list_parent_indices(former), pc.list_flatten(former))
-        for in_use, owners, names in named:
-            lower = pc.utf8_lower(names.cast(pa.string()))
-            found = pc.is_in(lower, value_set=asked)
-            owned = batch.select(["stars", "repo_id"]).take(owners.filter(found)).to_pylist()
-            claims += [
-                (in_use, owner["stars"], -owner["repo_id"], name)
-                for owner, name in zip(owned, lower.filter(found).to_pylist(), strict=True)
-            ]
-    return {name: -negated for _, _, negated, name in sorted(claims)}
-
-
 def resolve_groups(entries: Iterable[Entry], ids: Mapping[str, int]) -> dict[str, list[int]]:
-    """Distinct repo_ids of each section, in the list's order; `ids` maps lower-case names, see `catalogue_ids`."""
+    """Return the distinct repo_ids of each section, in list order; `ids` is `RepoCatalog.repo_ids` of their names."""
     sections: dict[str, dict[int, None]] = {}
     for entry in entries:
         if (repo_id := ids.get(entry.repo_name.lower())) is not None:
@@ -126,60 +106,80 @@ def resolve_groups(entries: Iterable[Entry], ids: Mapping[str, int]) -> dict[str
     return {section: list(members) for section, members in sections.items()}
 
 
-def build_awesome_lists(readmes: Mapping[str, str], catalogue: Path, out: Path) -> AwesomeSummary:
-    """Write entries.parquet, groups.parquet and lists.parquet into `out`.
+def build_awesome_lists(readmes: Mapping[str, str], catalog: RepoCatalog, out: Path) -> AwesomeSummary:
+    """Write entries.parquet, groups.parquet and lists.parquet into `out`; `readmes` is text by list name.
 
-    `readmes`: text by list name; `catalogue`: repos.parquet of repo_catalog. Groups are not yet cut to a vocabulary or
-    to at most 60 members: `groups.in_vocabulary` does that. Without any README the tables are
-    empty; raises StarvecError when there are READMEs and none gives a group.
+    Groups are not yet cut to a vocabulary or to at most 60 members: `ranking.groups.load_groups` does that. Without any
+    README the tables are empty. Raises StarvecError when there are READMEs and none has a group.
     """
-    readings = {name: read_readme(readmes[name]) for name in sorted(readmes, key=lambda name: (name.lower(), name))}
-    ids = catalogue_ids(catalogue, (e.repo_name for reading in readings.values() for e in reading.entries))
-    rows: list[tuple[str, str, int, str, int | None]] = []
+    parsed = {name: parse_readme(readmes[name]) for name in sorted(readmes, key=lambda name: (name.lower(), name))}
+    ids = catalog.repo_ids(entry.repo_name for readme in parsed.values() for entry in readme.entries)
+    entries: list[tuple[str, str, int, str, int | None]] = []
     members: list[tuple[int, str, str, int]] = []
     counts: list[dict[str, str | int]] = []
-    groups = 0
-    for name, reading in readings.items():
-        rows += [(name, e.section, e.position, e.repo_name, ids.get(e.repo_name.lower())) for e in reading.entries]
-        sections = resolve_groups(reading.entries, ids)
-        kept = {section: repos for section, repos in sections.items() if len(repos) >= SIZE_MIN}
-        for number, (section, repos) in enumerate(kept.items(), groups):
+    n_groups = 0
+    for name, readme in parsed.items():
+        entries += [(name, e.section, e.position, e.repo_name, ids.get(e.repo_name.lower())) for e in readme.entries]
+        sections = resolve_groups(readme.entries, ids)
+        groups = {section: repos for section, repos in sections.items() if len(repos) >= SIZE_MIN}
+        for number, (section, repos) in enumerate(groups.items(), n_groups):
             members += [(number, name, section, repo_id) for repo_id in repos]
-        groups += len(kept)
-        known = sum(e.repo_name.lower() in ids for e in reading.entries)
-        distinct = sum(map(len, sections.values()))
-        count = {
-            "no_repository": reading.no_repository,
-            "not_content": reading.not_content,
-            "list_of_lists": reading.list_of_lists,
-            "duplicate": reading.duplicate + known - distinct,
-            "unknown": len(reading.entries) - known,
-            "small_group": distinct - sum(map(len, kept.values())),
-            "kept": sum(map(len, kept.values())),
-        }
-        counts.append({"list": name, "items": reading.items, **count, "groups": len(kept)})
-    if readmes and not groups:
+        n_groups += len(groups)
+        counts.append({"list": name, **_count_items(readme, ids, sections, groups)})
+    if readmes and not n_groups:
         raise StarvecError(
             f"none of {len(readmes):,} awesome lists has a section with {SIZE_MIN} repositories of the catalogue "
-            f"({len(rows):,} links were found): check the READMEs, or add months to the star log"
+            f"({len(entries):,} links were found): check the READMEs, or add months to the star log"
         )
-    write_table(_table(rows, ENTRIES), ENTRIES, out / "entries.parquet")
+    write_table(_table(entries, ENTRIES), ENTRIES, out / "entries.parquet")
     write_table(_table(members, GROUPS), GROUPS, out / "groups.parquet")
     lists = pa.Table.from_pylist(counts, schema=LISTS)
     write_table(lists, LISTS, out / "lists.parquet")
-    total = {key: sum(lists[key].to_pylist()) for key in ("items", "kept", *LOSSES)}
     return AwesomeSummary(
         lists=len(readmes),
-        items=total["items"],
-        kept=total["kept"],
-        groups=groups,
-        losses={key: total[key] for key in LOSSES},
-        empty=[str(count["list"]) for count in counts if not count["groups"]],
+        items=sum(lists["items"].to_pylist()),
+        kept=sum(lists["kept"].to_pylist()),
+        groups=n_groups,
+        dropped={reason: sum(lists[reason].to_pylist()) for reason in DROP_REASONS},
+        lists_without_group=[str(count["list"]) for count in counts if not count["groups"]],
     )
 
 
-def _table(
-    rows: list[tuple[str, str, int, str, int | None]] | list[tuple[int, str, str, int]], schema: pa.Schema
-) -> pa.Table:
+def awesome_lists_metadata(summary: AwesomeSummary, folder: Path, notes: Iterable[str] = ()) -> Metadata:
+    """Return what the UI shows of the awesome lists in `folder`; `notes` names lists that were not fetched, and why."""
+    outcomes = [("kept", summary.kept), *sorted(summary.dropped.items(), key=lambda item: -item[1])]
+    return {
+        "lists": summary.lists,
+        "groups": summary.groups,
+        "items": markdown_table(["items", "count"], outcomes),
+        "lists without a group": markdown_table(["list"], [[name] for name in summary.lists_without_group]),
+        "by list": parquet_preview(
+            folder / "lists.parquet", ["list", "items", "kept", "groups", *DROP_REASONS], rows=1_000
+        ),
+        "not fetched": markdown_table(["list"], [[note] for note in notes]),
+    }
+
+
+def _count_items(
+    readme: ParsedReadme, ids: Mapping[str, int], sections: Mapping[str, list[int]], groups: Mapping[str, list[int]]
+) -> dict[str, int]:
+    """Return the columns of lists.parquet for one README: items, drops by reason, kept members and groups."""
+    known = sum(entry.repo_name.lower() in ids for entry in readme.entries)
+    distinct = sum(map(len, sections.values()))
+    kept = sum(map(len, groups.values()))
+    return {
+        "items": readme.items,
+        "no_repository": readme.no_repository,
+        "not_content": readme.not_content,
+        "list_of_lists": readme.list_of_lists,
+        "duplicate": readme.duplicate + known - distinct,
+        "unknown": len(readme.entries) - known,
+        "small_group": distinct - kept,
+        "kept": kept,
+        "groups": len(groups),
+    }
+
+
+def _table(rows: Sequence[tuple[int | str | None, ...]], schema: pa.Schema) -> pa.Table:
     columns = zip(*rows, strict=True) if rows else [[] for _ in schema]
     return pa.table([pa.array(values, f.type) for values, f in zip(columns, schema, strict=True)], schema=schema)
