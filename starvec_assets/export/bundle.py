@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from starvec_assets.files import sha256
 from starvec_assets.markdown import Metadata, markdown_table
 from starvec_assets.paths import PACKAGE
 from starvec_assets.profiles.probes import load_probes
-from starvec_assets.store import Artifact
 from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
 
 FORMAT = 1
@@ -106,17 +105,6 @@ def build_bundle(
     _fill_shell_files(out)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
     return BundleSummary(model, n, d, files, columns.max_description_chars)
-
-
-def require_same_vectors(inputs: Iterable[Artifact], trained: Artifact) -> None:
-    """Raise StarvecError for an input that was made from other vectors than `trained`."""
-    for artifact in inputs:
-        _, content_hash = artifact.manifest.inputs.get("trained_embeddings", ("", trained.content_hash))
-        if content_hash != trained.content_hash:
-            raise StarvecError(
-                f"{artifact.asset} is of other vectors than trained_embeddings {trained.manifest.version}: "
-                "materialize it again"
-            )
 
 
 def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) -> Metadata:
