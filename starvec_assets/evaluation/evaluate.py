@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -86,17 +86,6 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class _Sample:
-    """Queries and held-out users that every system is scored on."""
-
-    queries: Indices
-    gains: sp.csr_array
-    heldout_a: RaggedArray
-    heldout_b: RaggedArray
-    most_starred: int
-
-
-@dataclass(frozen=True)
 class _Scores:
     """One system's scores: of each query, of each user, and over all of them."""
 
@@ -123,8 +112,11 @@ def evaluate(systems: Mapping[str, System], truth: GroundTruth, out: Path, setti
     Raises StarvecError when nobody is held out or a matrix has another number of rows.
     """
     _check_sizes(systems, truth)
-    sample = _draw_sample(truth, settings)
-    scores = {name: _score(system, truth, sample) for name, system in systems.items()}
+    users = settings.users
+    truth = replace(truth, heldout_a=truth.heldout_a.first(users), heldout_b=truth.heldout_b.first(users))
+    queries = _draw_queries(truth.groups, settings)
+    gains = truth.groups.gains(queries)
+    scores = {name: _score(system, truth, queries, gains) for name, system in systems.items()}
     evaluation = Evaluation(
         metrics={
             name: {key: float(v.mean()) for key, v in (own.queries | own.users).items()} | own.totals
@@ -133,15 +125,15 @@ def evaluate(systems: Mapping[str, System], truth: GroundTruth, out: Path, setti
         intervals=_intervals(scores, settings),
         data={
             "groups": len(truth.groups.members),
-            "queries": len(sample.queries),
-            "users": len(sample.heldout_a),
+            "queries": len(queries),
+            "users": len(truth.heldout_a),
             "vocabulary": truth.groups.n,
-            "most_starred": sample.most_starred,
+            "most_starred": _most_starred(truth.groups.n),
         },
     )
     for name, content in vars(evaluation).items():
         (out / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    _write_breakdowns(scores, truth, sample, out)
+    _write_breakdowns(scores, truth, queries, out)
     return evaluation
 
 
@@ -170,22 +162,21 @@ def _check_sizes(systems: Mapping[str, System], truth: GroundTruth) -> None:
         raise StarvecError(f"{len(truth.languages):,} languages for a vocabulary of {n:,} repositories")
 
 
-def _draw_sample(truth: GroundTruth, settings: EvaluationSettings) -> _Sample:
-    queries = truth.groups.queries
-    if len(queries) > settings.queries:
-        queries = np.sort(np.random.default_rng(settings.seed).choice(queries, settings.queries, replace=False))
-    return _Sample(
-        queries,
-        truth.groups.gains(queries),
-        truth.heldout_a.first(settings.users),
-        truth.heldout_b.first(settings.users),
-        most_starred=min(MOST_STARRED, max(1, truth.groups.n // 100)),
-    )
+def _draw_queries(groups: Groups, settings: EvaluationSettings) -> Indices:
+    """Return at most `settings.queries` rows that are in a group, ascending."""
+    queries = groups.queries
+    if len(queries) <= settings.queries:
+        return queries
+    return np.sort(np.random.default_rng(settings.seed).choice(queries, settings.queries, replace=False))
 
 
-def _score(system: System, truth: GroundTruth, sample: _Sample) -> _Scores:
-    """Rank repositories for every query and user of the sample, and score the rankings."""
-    n, queries, a, b = truth.groups.n, sample.queries, sample.heldout_a, sample.heldout_b
+def _most_starred(n: int) -> int:
+    return min(MOST_STARRED, max(1, n // 100))
+
+
+def _score(system: System, truth: GroundTruth, queries: Indices, gains: sp.csr_array) -> _Scores:
+    """Rank repositories for every query and held-out user, and score the rankings."""
+    n, a, b = truth.groups.n, truth.heldout_a, truth.heldout_b
     k_neighbours, k = min(NEIGHBOURS, n), min(K, n)
     health, mrr = {}, {}
     if isinstance(system, Popularity):
@@ -199,14 +190,14 @@ def _score(system: System, truth: GroundTruth, sample: _Sample) -> _Scores:
         recommended = search.top_k(users, vectors, k, a)
         mrr = {"heldout_mrr": 1 / search.self_retrieval_rank(users, user_vectors(vectors, b, truth.stars))}
     recall, precision, ndcg_50 = recommendation_scores(recommended, b, n, K)
-    ndcg_10, ndcg_100 = (ndcg(neighbours, sample.gains, at) for at in (10, 100))
+    ndcg_10, ndcg_100 = (ndcg(neighbours, gains, at) for at in (10, 100))
     valid = recommended[recommended >= 0]
     return _Scores(
         queries={"awesome_ndcg_10": ndcg_10, "awesome_ndcg_100": ndcg_100} if len(queries) else {},
         users={"heldout_recall_50": recall, "heldout_precision_50": precision, "heldout_ndcg_50": ndcg_50, **mrr},
         totals={
             "coverage": len(np.unique(valid)) / n,
-            "popularity_bias": float((valid < sample.most_starred).mean()),
+            "popularity_bias": float((valid < _most_starred(n)).mean()),
             **health,
         },
         ndcg_10=ndcg_10,
@@ -243,18 +234,15 @@ def _intervals(scores: Mapping[str, _Scores], settings: EvaluationSettings) -> I
     return intervals
 
 
-def _write_breakdowns(scores: Mapping[str, _Scores], truth: GroundTruth, sample: _Sample, out: Path) -> None:
-    groups, queries, n = truth.groups, sample.queries, truth.groups.n
+def _write_breakdowns(scores: Mapping[str, _Scores], truth: GroundTruth, queries: Indices, out: Path) -> None:
     languages = [truth.languages[q] or "" for q in queries]
-    rows = [(name, own.ndcg_10, own.recommended) for name, own in scores.items()]
-    tables = {
-        "by_list": [breakdowns.scores_by_list(name, groups, queries, ndcg_10) for name, ndcg_10, _ in rows],
-        "by_language": [breakdowns.scores_by_language(name, languages, ndcg_10) for name, ndcg_10, _ in rows],
-        "by_decile": [
-            breakdowns.scores_by_decile(name, n, queries, ndcg_10, recommended, sample.heldout_b)
-            for name, ndcg_10, recommended in rows
-        ],
-    }
+    tables: dict[str, list[pa.Table]] = {"by_list": [], "by_language": [], "by_decile": []}
+    for name, own in scores.items():
+        tables["by_list"].append(breakdowns.scores_by_list(name, truth.groups, queries, own.ndcg_10))
+        tables["by_language"].append(breakdowns.scores_by_language(name, languages, own.ndcg_10))
+        tables["by_decile"].append(
+            breakdowns.scores_by_decile(name, truth.groups.n, queries, own.ndcg_10, own.recommended, truth.heldout_b)
+        )
     for name, parts in tables.items():
         table = pa.concat_tables(parts)
         write_table(table, table.schema, out / f"{name}.parquet")

@@ -1,7 +1,6 @@
 """The evaluation as one self-contained HTML page: deterministic, loads nothing, escapes every outside text."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import jinja2
 import pyarrow.parquet as pq
 
-from starvec_assets.evaluation.breakdowns import DECILES
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GateResult
 from starvec_assets.evaluation.metric_titles import CHARTED, METRICS
@@ -25,62 +23,7 @@ TABLE_ROWS = 15
 MIN_QUERIES = 10
 """Queries that a list needs to be shown."""
 
-_BARS_LEFT, _BARS_WIDTH, _BAR_STEP = 96, 300, 22
-_LINES_LEFT, _LINES_TOP, _LINES_WIDTH, _LINES_HEIGHT, _LEGEND_STEP = 40, 8, 400, 130, 98
-_DASHES = ("", "", "6 3", "2 3")
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One bar in SVG units, with its interval's ends and the left edge of its label."""
-
-    name: str
-    value: float
-    highlighted: bool
-    y: int
-    width: float
-    interval: tuple[float, float] | None
-    label_x: float
-
-
-@dataclass(frozen=True)
-class BarChart:
-    """Horizontal bars, one a system."""
-
-    title: str
-    question: str
-    bars: list[Bar]
-    width: int = _BARS_LEFT + _BARS_WIDTH + 60
-
-    @property
-    def height(self) -> int:
-        """SVG units."""
-        return len(self.bars) * _BAR_STEP + 4
-
-
-@dataclass(frozen=True)
-class Line:
-    """One curve as an SVG path, and the left edge of its legend entry."""
-
-    name: str
-    path: str
-    highlighted: bool
-    dashes: str
-    legend_x: int
-
-
-@dataclass(frozen=True)
-class LineChart:
-    """Curves over the tenths of the vocabulary."""
-
-    title: str
-    question: str
-    gridlines: list[tuple[float, float]]
-    """Position and value of each horizontal line."""
-    xs: list[float]
-    lines: list[Line]
-    width: int = _LINES_LEFT + _LINES_WIDTH + 12
-    height: int = _LINES_TOP + _LINES_HEIGHT + 48
+Row = dict[str, Any]
 
 
 def render_report(folder: Path, gates: Sequence[GateResult], description: str = "", system: str = "trained") -> str:
@@ -95,13 +38,14 @@ def render_report(folder: Path, gates: Sequence[GateResult], description: str = 
     baselines = [name for name in COMPARED if name in evaluation.metrics]
     return _template().render(
         description=description,
+        system=system,
         data=evaluation.data,
-        n_gates=len(gates),
+        gates=gates,
         failed=[gate for gate in gates if not gate.passed and gate.blocking],
         warnings=[gate for gate in gates if not gate.passed and not gate.blocking],
         passed=[gate for gate in gates if gate.passed],
-        bar_charts=[_bar_chart(evaluation, metric, system) for metric in CHARTED],
-        line_charts=[_decile_chart(by_decile, metric, [system, *baselines]) for metric in DECILE_CHARTS],
+        bar_charts=[_bar_chart(evaluation, metric) for metric in CHARTED],
+        line_charts=[_line_chart(by_decile, metric, [system, *baselines]) for metric in DECILE_CHARTS],
         baselines=baselines,
         languages=_languages(by_language, system, baselines),
         lists=_lists([row for row in by_list if row["system"] == system]),
@@ -120,74 +64,46 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html.jinja")
 
 
-def _bar_chart(evaluation: Evaluation, metric: str, highlighted: str) -> BarChart:
-    """Lay out one metric of all systems that have it."""
-    values = {name: metrics[metric] for name, metrics in evaluation.metrics.items() if metric in metrics}
-    intervals = {name: rows[metric] for name, rows in evaluation.intervals.items() if metric in rows}
-    largest = max([*values.values(), *(high for _, high in intervals.values()), 1e-9])
-    scale = _BARS_WIDTH / largest
-    bars = []
-    for row, (name, value) in enumerate(values.items()):
-        low, high = intervals.get(name, (value, value))
-        ends = (_BARS_LEFT + scale * low, _BARS_LEFT + scale * high) if name in intervals else None
-        label_x = _BARS_LEFT + scale * max(value, high) + 6
-        bars.append(Bar(name, value, name == highlighted, row * _BAR_STEP, scale * value, ends, label_x))
-    return BarChart(METRICS[metric].title, METRICS[metric].question, bars)
+def _bar_chart(evaluation: Evaluation, metric: str) -> Row:
+    """Return the value and interval of one metric for each system that has it, and the largest of them."""
+    intervals = {name: rows.get(metric) for name, rows in evaluation.intervals.items()}
+    bars = [(name, own[metric], intervals.get(name)) for name, own in evaluation.metrics.items() if metric in own]
+    largest = max([1e-9, *(max(value, interval[1] if interval else 0) for _, value, interval in bars)])
+    return {"title": METRICS[metric].title, "question": METRICS[metric].question, "bars": bars, "largest": largest}
 
 
-def _decile_chart(rows: list[dict[str, Any]], metric: str, systems: Sequence[str]) -> LineChart:
-    """Lay out one metric over the tenths, a line a system."""
-    ordered = sorted(rows, key=lambda row: int(row["decile"]))
-    series = {name: [float(row[metric]) for row in ordered if row["system"] == name] for name in systems}
+def _line_chart(rows: list[Row], metric: str, systems: Sequence[str]) -> Row:
+    """Return the values of one metric over the tenths, a line a system, and the largest of them."""
+    title, question = DECILE_CHARTS[metric]
+    rows = sorted(rows, key=lambda row: int(row["decile"]))
+    lines = {name: [float(row[metric]) for row in rows if row["system"] == name] for name in systems}
     if metric == "recommended":
-        series.pop("previous", None)
-        stars = [int(row["held_out"]) for row in ordered if row["system"] == systems[0]]
-        series["users' stars"] = [count / max(1, sum(stars)) for count in stars]
-    return _line_chart(*DECILE_CHARTS[metric], series)
+        lines.pop("previous", None)
+        stars = [int(row["held_out"]) for row in rows if row["system"] == systems[0]]
+        lines["users' stars"] = [count / max(1, sum(stars)) for count in stars]
+    largest = max([1e-9, *(value for values in lines.values() for value in values)])
+    return {"title": title, "question": question, "lines": lines, "largest": largest}
 
 
-def _line_chart(title: str, question: str, series: Mapping[str, Sequence[float]]) -> LineChart:
-    """Lay out curves over 1, 2, 3 …, the first highlighted."""
-    largest = max([1e-9, *(value for values in series.values() for value in values)])
-    xs = [_LINES_LEFT + i * _LINES_WIDTH / (DECILES - 1) for i in range(DECILES)]
-
-    def y(value: float) -> float:
-        return _LINES_TOP + _LINES_HEIGHT * (1 - value / largest)
-
-    lines = [
-        Line(
-            name,
-            "M" + "L".join(f"{x:.1f} {y(value):.1f}" for x, value in zip(xs, values, strict=True)),
-            i == 0,
-            _DASHES[i],
-            _LINES_LEFT + _LEGEND_STEP * i,
-        )
-        for i, (name, values) in enumerate(series.items())
-    ]
-    return LineChart(title, question, [(y(value), value) for value in (0, largest / 2, largest)], xs, lines)
-
-
-def _languages(rows: list[dict[str, Any]], system: str, baselines: Sequence[str]) -> list[dict[str, Any]]:
+def _languages(rows: list[Row], system: str, baselines: Sequence[str]) -> list[Row]:
     """Return the languages with most queries: NDCG@10 of `system` and `baselines`, and its share of the largest."""
-    own = sorted((r for r in rows if r["system"] == system), key=lambda r: (-int(r["queries"]), r["language"]))
-    own = own[:TABLE_ROWS]
-    scores = {(r["system"], r["language"]): float(r["ndcg_10"]) for r in rows}
-    largest = max([1e-9, *(float(r["ndcg_10"]) for r in own)])
+    own = sorted((row for row in rows if row["system"] == system), key=lambda r: (-int(r["queries"]), r["language"]))
+    scores = {(row["system"], row["language"]): float(row["ndcg_10"]) for row in rows}
+    largest = max([1e-9, *(float(row["ndcg_10"]) for row in own[:TABLE_ROWS])])
     return [
         {
-            "language": r["language"] or "unknown",
-            "queries": r["queries"],
-            "share": r["ndcg_10"] / largest,
-            "scores": [scores.get((name, r["language"]), 0.0) for name in (system, *baselines)],
+            "name": row["language"] or "unknown",
+            "queries": row["queries"],
+            "share": row["ndcg_10"] / largest,
+            "scores": [scores.get((name, row["language"]), 0.0) for name in (system, *baselines)],
         }
-        for r in own
+        for row in own[:TABLE_ROWS]
     ]
 
 
-def _lists(rows: list[dict[str, Any]]) -> list[tuple[str, list[tuple[str, int, float]]]]:
-    """Return titled tables of list, queries and NDCG@10: the best and the worst, or all in one where they are few."""
-    shown = [(r["list"], r["queries"], r["ndcg_10"]) for r in rows if r["queries"] >= MIN_QUERIES]
-    shown.sort(key=lambda row: (-row[2], row[0]))
+def _lists(rows: list[Row]) -> list[tuple[str, list[Row]]]:
+    """Return titled tables of lists: the best and the worst by NDCG@10, or all in one where they are few."""
+    shown = sorted((row for row in rows if row["queries"] >= MIN_QUERIES), key=lambda r: (-r["ndcg_10"], r["list"]))
     if len(shown) <= 2 * TABLE_ROWS:
         return [(f"All lists with at least {MIN_QUERIES} queries", shown)]
     return [("Best", shown[:TABLE_ROWS]), ("Worst", shown[: -TABLE_ROWS - 1 : -1])]
