@@ -155,13 +155,18 @@ def top_up_stargazers(
     merged = connection.sql(QUERIES["merge"], params={"parts": parts})
     summary.stars = write_query(merged, TOPPED_UP, out / "stars.parquet")
     summary.repositories = len(repos)
+    _write_capture(connection, archive if summary.stars else {}, out)
+    new.unlink()
+    return summary
+
+
+def _write_capture(connection: duckdb.DuckDBPyConnection, archive: Mapping[str, Path], out: Path) -> None:
+    """Write capture.parquet: how many of the stars of out/stars.parquet the archive's files have, by month."""
     capture = pa.table([pa.array([], f.type) for f in CAPTURE], CAPTURE)
-    if summary.stars and archive:
+    if archive:
         files = {"archive": [str(path) for path in archive.values()], "topped_up": str(out / "stars.parquet")}
         capture = connection.execute(QUERIES["capture"], files | {"months": list(archive)}).to_arrow_table()
     write_table(capture, CAPTURE, out / "capture.parquet")
-    new.unlink()
-    return summary
 
 
 def clear_progress(progress: Path, summary: TopUpSummary) -> None:
