@@ -147,7 +147,7 @@ def literal(corpus: Corpus) -> Made:
             offsets = torch.from_numpy(np.cumsum(sizes) - sizes)
             buckets = bags(torch.cat([batch.a_items, batch.b_items]).long(), offsets)
             optimiser.zero_grad()
-            loss(buckets, torch.cat([batch.people, batch.people])).backward()
+            loss(buckets, torch.cat([batch.labels, batch.labels])).backward()
             optimiser.step()
     speed = LITERAL_EPOCHS * len(corpus.lists) / (time.perf_counter() - began)
     return bags.weight.detach().numpy(), speed
@@ -196,9 +196,9 @@ def svd(corpus: Corpus) -> Made:
 
 
 def ppmi(corpus: Corpus) -> Made:
-    from starvec_assets.training.init_vectors import ppmi_start
+    from starvec_assets.training.init_vectors import ppmi_init
 
-    return ppmi_start(corpus.lists, corpus.n, DIM, seed=1), None
+    return ppmi_init(corpus.lists, corpus.n, DIM, seed=1), None
 
 
 def starspace(corpus: Corpus, binary: str) -> Made:
@@ -272,14 +272,14 @@ def make_lists(users: int, repos: int, stars: int, seed: int = 0) -> RaggedArray
 def scale(share: float, start: str) -> dict[str, float]:
     """One epoch at a share of 4 million users x 300,000 repositories, in this process."""
     from starvec_assets.training.device import pick_device
-    from starvec_assets.training.epoch_metrics import Epoch
+    from starvec_assets.training.epoch_metrics import EpochMetrics
     from starvec_assets.training.trainer import train
 
     users, repos, stars = (int(x * share) for x in (4_000_000, 300_000, 160_000_000))
     began = time.perf_counter()
     lists = make_lists(users, repos, stars)
     made = time.perf_counter()
-    epochs: list[Epoch] = []
+    epochs: list[EpochMetrics] = []
     with tempfile.TemporaryDirectory() as folder:
         train(
             lists,

@@ -1,7 +1,7 @@
 """Processes that read hour files: one task a line on stdin, its coverage a line on stdout.
 
 Not multiprocessing: a reader imports what it needs and no more (never the caller's main module), nothing is pickled,
-and a reader whose parent was killed reads the end of its stdin and goes.
+and a reader ends with its parent.
 """
 
 import subprocess
@@ -14,6 +14,7 @@ from types import ModuleType
 
 import orjson
 
+from starvec_assets.children import lines_from_parent, start_child, terminate
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_cache import cache_hour
@@ -35,11 +36,8 @@ class ReaderProcess:
 
         Raises StarvecError when the process fails or dies of it.
         """
-        process = self._process = self._process or subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(PACKAGES)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # an interrupt from the keyboard is the parent's to handle
+        process = self._process = self._process or start_child(
+            [sys.executable, "-c", PROGRAM, str(PACKAGES)], stdout=subprocess.PIPE
         )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -63,8 +61,7 @@ class ReaderProcess:
     def close(self) -> None:
         """End the process, in the middle of its work if need be."""
         if self._process:
-            self._process.kill()
-            self._process.communicate()
+            terminate(self._process)
 
 
 class BlockPandas(MetaPathFinder):
@@ -77,9 +74,9 @@ class BlockPandas(MetaPathFinder):
 
 
 def serve() -> None:
-    """Read what stdin asks for until it ends."""
+    """Read the hour files that the parent names, until it ends."""
     sys.meta_path.insert(0, BlockPandas())
-    for line in sys.stdin.buffer:
+    for line in lines_from_parent():
         path, hour, folder, max_repo_facts = orjson.loads(line)
         try:
             answer: object = cache_hour(Path(path), datetime.fromisoformat(hour), Path(folder), max_repo_facts)

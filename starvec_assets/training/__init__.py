@@ -1,7 +1,7 @@
-"""Model, losses, sampler, loop, checkpoints."""
+"""Training: sampler, losses, optimizer, loop, checkpoints and sweep."""
 
 import os
 
-# Read by libgomp when torch loads it: a thread that waits for the others sleeps soon instead of spinning for as long as
-# the operating system lets it. On a machine shared with anything else spinning more than doubles the time of a step.
+# Read by libgomp when torch loads it: a thread that waits for the others soon sleeps instead of spinning, which more
+# than doubles the time of a step on a machine that is shared with anything else.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -1,4 +1,4 @@
-"""Where the arithmetic runs: decided inside the step, said aloud."""
+"""Choice of the torch device and of the precision, at run time."""
 
 import os
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class Device:
-    """What was picked. `memory_bytes` is the accelerator's memory, or the machine's on the CPU (0 = unknown)."""
+    """A device; `memory_bytes` is the accelerator's memory, or the machine's on the CPU, 0 if unknown."""
 
     torch: "torch.device"
     name: str
@@ -34,54 +34,64 @@ class Device:
 def pick_device(
     device: DeviceChoice = "auto", require_gpu: bool = False, precision: Precision = "auto", index: int = 0
 ) -> Device:
-    """The device to train on; `auto` takes CUDA, then MPS, then the CPU; `index` is the GPU's number on this machine.
+    """Return the device to train on; `auto` is CUDA, else MPS, else the CPU; `index` numbers this machine's GPUs.
 
-    Precision `auto` is bfloat16 where the hardware multiplies it natively and float32 elsewhere; it concerns the
-    products of the loss only, vectors and their sums stay float32.
-    Raises StarvecError when the wish cannot be met.
+    Precision `auto` is bfloat16 where the hardware multiplies it natively, else float32. It applies to the
+    loss's matrix products only; vectors and sums are float32.
+    Raises StarvecError when the device is not there.
     """
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if device != "auto" and device not in there:
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device != "auto" and device not in available:
         raise StarvecError(f"device is {device!r}: choose auto, cuda, mps or cpu")
     if precision not in ("auto", "float32", "bfloat16"):
         raise StarvecError(f"precision is {precision!r}: choose auto, float32 or bfloat16")
-    kind = device if device != "auto" else next(name for name, found in there.items() if found)
-    if not there[kind]:
+    kind = device if device != "auto" else next(name for name, found in available.items() if found)
+    if not available[kind]:
         raise StarvecError(f"device is {kind!r} but torch {torch.__version__} finds none here: choose auto or cpu")
     if require_gpu and kind == "cpu":
         raise StarvecError(f"require_gpu is set but torch {torch.__version__} finds no GPU here: unset it or add a GPU")
 
     if kind == "cuda":
         if index >= torch.cuda.device_count():
-            raise StarvecError(f"GPU {index} was asked for but this machine has {torch.cuda.device_count()}: use fewer")
+            raise StarvecError(
+                f"rank {index} needs GPU {index} but this machine has {torch.cuda.device_count()}: lower processes_per_node"
+            )
         properties = torch.cuda.get_device_properties(index)
-        half = torch.cuda.is_bf16_supported(including_emulation=False)
-        return Device(torch.device("cuda", index), properties.name, properties.total_memory, _resolve(precision, half))
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return Device(
+            torch.device("cuda", index),
+            properties.name,
+            properties.total_memory,
+            _resolve_precision(precision, bf16),
+        )
     if kind == "mps":
         return Device(
-            torch.device("mps"), "Apple GPU", torch.mps.recommended_max_memory(), _resolve(precision, half=False)
+            torch.device("mps"),
+            "Apple GPU",
+            torch.mps.recommended_max_memory(),
+            _resolve_precision(precision, bf16=False),
         )
     return Device(
         torch.device("cpu"),
         f"CPU, {torch.get_num_threads()} threads",
         _machine_memory(),
-        _resolve(precision, _cpu_multiplies_bfloat16()),
+        _resolve_precision(precision, _cpu_multiplies_bfloat16()),
     )
 
 
-def _resolve(precision: Precision, half: bool) -> Literal["float32", "bfloat16"]:
+def _resolve_precision(precision: Precision, bf16: bool) -> Literal["float32", "bfloat16"]:
     if precision == "auto":
-        return "bfloat16" if half else "float32"
+        return "bfloat16" if bf16 else "float32"
     return precision
 
 
 def _cpu_multiplies_bfloat16() -> bool:
     import torch
 
-    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _machine_memory() -> int:

@@ -1,9 +1,9 @@
-"""One process, or one of several that torchrun started: the same loop runs in both.
+"""Data parallelism over the processes of torchrun; a single process runs the same code.
 
-Every rank holds the table, draws the whole batch (the draw is a hash, so they agree without a word) and looks it up.
+Every rank holds the table, samples the whole batch (a hash, so all ranks agree without communication) and looks it up.
 Only the loss is divided: a rank takes its share of the anchors against the candidates of the whole batch. Then the
-gradients of the looked-up vectors are added up, and every rank makes the same step. So negatives come from the global
-batch, the gradient is exact, and what travels is [bags, d] a step.
+gradients of the looked-up vectors are summed, and every rank makes the same step. So negatives come from the global
+batch, the gradient is exact, and [bags, d] is communicated per step.
 """
 
 import json
@@ -20,49 +20,49 @@ from starvec_assets.training.device import Device
 
 
 @dataclass(frozen=True)
-class Ranks:
-    """This process's number and how many there are; alone, everything below does nothing."""
+class ProcessGroup:
+    """Rank of this process and number of processes; with one process the collectives do nothing."""
 
     rank: int = 0
-    count: int = 1
+    world_size: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this rank evaluates, reports and saves."""
         return self.rank == 0
 
-    def add(self, *tensors: torch.Tensor) -> None:
-        """Replace each by its sum over all ranks."""
-        if self.count > 1:
+    def all_reduce(self, *tensors: torch.Tensor) -> None:
+        """Replace each tensor by its sum over all ranks."""
+        if self.world_size > 1:
             for tensor in tensors:
                 dist.all_reduce(tensor)
 
-    def copy_first(self, *tensors: torch.Tensor) -> None:
-        """Replace each by the first rank's."""
-        if self.count > 1:
+    def broadcast(self, *tensors: torch.Tensor) -> None:
+        """Replace each tensor by the main rank's."""
+        if self.world_size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, src=0)
 
-    def from_first(self, facts: Any, device: torch.device) -> Any:
-        """The first rank's `facts`, as JSON carries them."""
-        if self.count == 1:
-            return facts
-        text = json.dumps(facts).encode() if self.first else b""
+    def broadcast_object(self, value: Any, device: torch.device) -> Any:
+        """Return the main rank's `value`, which has to be JSON."""
+        if self.world_size == 1:
+            return value
+        text = json.dumps(value).encode() if self.is_main else b""
         size = torch.tensor([len(text)], device=device)
         dist.broadcast(size, src=0)
         buffer = torch.zeros(int(size), dtype=torch.uint8, device=device)
-        if self.first:
+        if self.is_main:
             buffer.copy_(torch.frombuffer(bytearray(text), dtype=torch.uint8))
         dist.broadcast(buffer, src=0)
         return json.loads(bytes(buffer.cpu().tolist()))
 
 
 @contextmanager
-def join(device: Device) -> Iterator[Ranks]:
-    """The ranks that torchrun's environment speaks of, joined by NCCL on CUDA and gloo elsewhere; else one rank."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
-        yield Ranks()
+def init_distributed(device: Device) -> Iterator[ProcessGroup]:
+    """Join the process group of torchrun's environment, by NCCL on CUDA and gloo elsewhere; else a group of one."""
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1:
+        yield ProcessGroup()
         return
     if device.type == "cuda":
         torch.cuda.set_device(device.torch)
@@ -70,6 +70,6 @@ def join(device: Device) -> Iterator[Ranks]:
     else:
         dist.init_process_group("gloo")
     try:
-        yield Ranks(dist.get_rank(), count)
+        yield ProcessGroup(dist.get_rank(), world_size)
     finally:
         dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Where the vectors start: random, from text, from the spectrum of stars or of their PPMI, or from stars and text."""
+"""Initial vectors: random, of text, of the spectrum of stars or of their PPMI, or of text and stars combined."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -8,66 +8,73 @@ from starvec_assets.ragged import RaggedArray
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.vectors import Matrix, unit_rows
 
-MOST_PAIRS = 1_000_000_000
+MAX_PAIRS = 1_000_000_000
 ROWS = 1 << 11
 
 
 def make_init_vectors(corpus: RaggedArray, n: int, text: Matrix | None, settings: TrainSettings) -> Matrix:
-    """The start that `settings.init` names: unit rows, float32 [n, dim].
+    """Return the initial vectors that `settings.init` names: unit rows, float32 [n, dim].
 
-    Raises StarvecError for text vectors that are missing or of another shape and for dimensions the data does not have.
+    Raises StarvecError if text vectors are missing or of another shape, or the data has fewer than dim dimensions.
     """
     d, seed = settings.dim, settings.seed
     if settings.init == "random":
-        return unit_rows(random_start(n, d, seed))
+        return unit_rows(random_init(n, d, seed))
     if settings.init == "spectral":
-        return unit_rows(spectral_start(corpus, n, d, seed))
+        return unit_rows(spectral_init(corpus, n, d, seed))
     if settings.init == "ppmi":
-        return unit_rows(ppmi_start(corpus, n, d, seed))
+        return unit_rows(ppmi_init(corpus, n, d, seed))
     if text is None:
-        raise StarvecError(f"start is {settings.init!r} but there are no text vectors: choose spectral or random")
+        raise StarvecError(f"init is {settings.init!r} but there are no text vectors: choose spectral or random")
     if text.shape != (n, d):
         raise StarvecError(
             f"the text vectors are {' x '.join(map(str, text.shape))} but {n} x {d} are needed: materialize "
-            f"readme_init_vectors again on this vocabulary with {d} dimensions, or choose the start spectral"
+            f"readme_init_vectors again on this vocabulary with {d} dimensions, or choose the init spectral"
         )
     if settings.init == "text":
-        return text_start(text, seed)
-    return unit_rows(joint_start(spectral_start(corpus, n, d, seed), text, settings.text_weight))
+        return text_init(text, seed)
+    return unit_rows(combined_init(spectral_init(corpus, n, d, seed), text, settings.text_weight))
 
 
-def random_start(n: int, d: int, seed: int) -> Matrix:
-    """Normal noise of standard deviation 1/sqrt(d), so that rows are about unit; float32 [n, d]."""
+def random_init(n: int, d: int, seed: int) -> Matrix:
+    """Return normal noise of standard deviation 1/sqrt(d), so that rows have about unit length; float32 [n, d]."""
     noise = np.random.default_rng(seed).standard_normal((n, d), dtype=np.float32)
     return np.asarray(noise / np.sqrt(d), np.float32)
 
 
-def text_start(text: Matrix, seed: int) -> Matrix:
-    """Unit rows of the text vectors; a repository without text gets a random unit row."""
-    start = unit_rows(text)
-    empty = ~start.any(axis=1)
-    start[empty] = unit_rows(random_start(int(empty.sum()), text.shape[1], seed))
-    return start
+def text_init(text: Matrix, seed: int) -> Matrix:
+    """Return unit rows of the text vectors; a repository without text gets a random unit row."""
+    vectors = unit_rows(text)
+    empty = ~vectors.any(axis=1)
+    vectors[empty] = unit_rows(random_init(int(empty.sum()), text.shape[1], seed))
+    return vectors
 
 
-def joint_start(spectral: Matrix, text: Matrix, weight: float) -> Matrix:
-    """The best d dimensions, by squared error, of unit spectral rows beside unit text rows; float32 [n, d].
+def combined_init(spectral: Matrix, text: Matrix, weight: float) -> Matrix:
+    """Return the d principal axes of unit spectral rows beside unit text rows; float32 [n, d].
 
     `weight` is the share of the text in the squared length of a row that has both.
     """
     both = np.hstack([np.sqrt(1 - weight) * unit_rows(spectral), np.sqrt(weight) * unit_rows(text)])
     _, axes = np.linalg.eigh((both.T @ both).astype(np.float64))
-    return np.ascontiguousarray(both @ _fixed_signs(axes[:, ::-1][:, : spectral.shape[1]]).astype(np.float32))
+    return np.ascontiguousarray(both @ _fix_signs(axes[:, ::-1][:, : spectral.shape[1]]).astype(np.float32))
 
 
-def spectral_start(
-    lists: RaggedArray, n: int, d: int, seed: int, *, user_power: float = 0.375, power: int = 3, spare: int = 32
+def spectral_init(
+    lists: RaggedArray,
+    n: int,
+    d: int,
+    seed: int,
+    *,
+    user_power: float = 0.375,
+    iterations: int = 3,
+    oversample: int = 32,
 ) -> Matrix:
-    """Right singular vectors of D^-user_power X I^-1/2, columns times S; float32 [n, d].
+    """Return right singular vectors of D^-user_power X I^-1/2, columns times S; float32 [n, d].
 
-    X is users x repositories, D and I the stars of each user and of each repository. `user_power` below 1/2 lets long
-    lists say more. Randomised subspace iteration, `power` times (Halko, Martinsson, Tropp 2011); both products are bags
-    of rows, so they run on every core.
+    X is users x repositories, D and I the stars of each user and of each repository. `user_power` below 1/2 gives
+    long lists more weight. Randomised subspace iteration (Halko, Martinsson, Tropp 2011); both products are embedding
+    bags, so they use all cores.
     Raises StarvecError when d exceeds what n repositories and the users can span.
     """
     import torch
@@ -77,7 +84,7 @@ def spectral_start(
     if d > min(n, users):
         raise StarvecError(
             f"dim is {d} but {n} repositories and {users} users span at most {min(n, users)} dimensions: "
-            f"set dim to {min(n, users)} or less, or choose the start random"
+            f"set dim to {min(n, users)} or less, or choose the init random"
         )
     matrix = lists.matrix(n).tocsc()
     items, user_offsets = torch.from_numpy(np.array(lists.items)), torch.from_numpy(lists.offsets[:-1].astype(np.int32))
@@ -87,40 +94,40 @@ def spectral_start(
     by_item = torch.bincount(items, minlength=n).clamp(min=1).float().rsqrt().unsqueeze(1)
 
     def gram(q: torch.Tensor) -> torch.Tensor:
-        """X'X q with both scalings: [n, k] to [n, k]."""
-        rows = (q * by_item).contiguous()  # qr leaves columns, which go by one core, slowly
+        """Return X'X q with both scalings, [n, k]."""
+        rows = (q * by_item).contiguous()  # qr returns column-major rows, which embedding_bag reads on one core
         u = embedding_bag(items, rows, user_offsets, mode="sum").mul_(by_user)
         return embedding_bag(owners, u, item_offsets.to(owners.dtype), mode="sum").mul_(by_item)
 
-    k = min(d + spare, n, users)
+    k = min(d + oversample, n, users)
     noise = np.random.default_rng(seed).standard_normal((n, k), dtype=np.float32)
     q = torch.linalg.qr(torch.from_numpy(noise))[0]
-    for _ in range(power):
+    for _ in range(iterations):
         q = torch.linalg.qr(gram(q))[0]
     values, axes = torch.linalg.eigh((q.T @ gram(q)).double())
     values, axes = values.flip(0)[:d].clamp(min=0), axes.flip(1)[:, :d]
     vectors = (q @ axes.float()) * values.sqrt()  # the eigenvalues of X'X are S squared
-    return np.ascontiguousarray(_fixed_signs(vectors.numpy()))
+    return np.ascontiguousarray(_fix_signs(vectors.numpy()))
 
 
-def ppmi_start(lists: RaggedArray, n: int, d: int, seed: int) -> Matrix:
-    """Left singular vectors of the positive pointwise mutual information of co-starring; float32 [n, d].
+def ppmi_init(lists: RaggedArray, n: int, d: int, seed: int) -> Matrix:
+    """Return left singular vectors of the positive pointwise mutual information of co-starring; float32 [n, d].
 
-    A list's pairs count 1 / its length, contexts are smoothed by the power 0.75 (Levy, Goldberg, Dagan 2015). One
-    thread, and memory for every pair of repositories starred together: for vocabularies of tens of thousands.
+    A list's pairs count 1 / its length, contexts are smoothed by the power 0.75 (Levy, Goldberg, Dagan 2015). Uses one
+    thread and memory for every pair of repositories starred together: for vocabularies of tens of thousands.
     Raises StarvecError when d is not below n, and beyond a billion pairs.
     """
     from scipy.sparse.linalg import svds
 
     lengths = lists.lengths
     pairs = int((lengths * lengths).sum())
-    if pairs > MOST_PAIRS:
+    if pairs > MAX_PAIRS:
         raise StarvecError(
-            f"start is 'ppmi' but the lists have {pairs:,} pairs of stars, more than {MOST_PAIRS:,}: "
-            f"choose the start spectral, or fewer users"
+            f"init is 'ppmi' but the lists have {pairs:,} pairs of stars, more than {MAX_PAIRS:,}: "
+            f"choose the init spectral, or fewer users"
         )
     if d >= n:
-        raise StarvecError(f"start is 'ppmi' but dim is {d} of {n} repositories: set dim to {n - 1} or less")
+        raise StarvecError(f"init is 'ppmi' but dim is {d} of {n} repositories: set dim to {n - 1} or less")
     users = lists.matrix(n)
     repos = sp.csr_array(users.T)
     weight = (1 / lengths.clip(min=1)).astype(np.float32)
@@ -132,16 +139,16 @@ def ppmi_start(lists: RaggedArray, n: int, d: int, seed: int) -> Matrix:
     for start in range(0, n, ROWS):
         block = sp.coo_array(repos[start : start + ROWS] @ weighted)
         value = np.log(block.data * by_column[block.col] / sums[start + block.row].astype(np.float32))
-        kept = (value > 0) & (block.col != block.row + start)
-        entries = (value[kept].astype(np.float32), (block.row[kept], block.col[kept]))
+        positive = (value > 0) & (block.col != block.row + start)
+        entries = (value[positive].astype(np.float32), (block.row[positive], block.col[positive]))
         blocks.append(sp.csr_array(entries, shape=block.shape))
     counts = sp.csr_array(sp.vstack(blocks, format="csr"))
-    first = np.random.default_rng(seed).standard_normal(n, dtype=np.float32)
-    vectors = svds(counts, d, tol=1e-2, v0=first, return_singular_vectors="u")[0][:, ::-1]
-    return np.ascontiguousarray(_fixed_signs(vectors))
+    initial = np.random.default_rng(seed).standard_normal(n, dtype=np.float32)
+    vectors = svds(counts, d, tol=1e-2, v0=initial, return_singular_vectors="u")[0][:, ::-1]
+    return np.ascontiguousarray(_fix_signs(vectors))
 
 
-def _fixed_signs(columns: np.ndarray) -> np.ndarray:
-    """Each column's largest entry made positive: a singular vector's sign is arbitrary."""
+def _fix_signs(columns: np.ndarray) -> np.ndarray:
+    """Make each column's largest entry positive, as the sign of a singular vector is arbitrary."""
     largest = columns[np.abs(columns).argmax(axis=0), np.arange(columns.shape[1])]
     return np.asarray(columns * np.where(largest < 0, -1, 1), columns.dtype)

@@ -1,7 +1,7 @@
-"""Two random non-overlapping buckets of every user, drawn again each epoch; neighbours of repositories likewise.
+"""Sampling of two disjoint buckets per user, and of neighbours per repository, anew each epoch.
 
-Every star's place is decided by a hash of (seed, epoch, star): no generator, no state to save, the same draw on every
-device and on every rank of a data-parallel run.
+Every star's place is a hash of (seed, epoch, star): there is no generator state to save, and all devices and ranks
+sample the same.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,9 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Batch:
-    """The two buckets of each of `people`, one after the other; sizes are on the host, never asked for.
+    """Buckets A and B of P bags, concatenated; a bag merges `users_per_bag` users. Sizes are on the host."""
 
-    A person is a user, or as many users as the settings pool, under the first one's number.
-    """
-
-    people: torch.Tensor  # int64 [P]
+    labels: torch.Tensor  # int64 [P]: number of the bag's first user
     a_items: torch.Tensor  # int32 [a_sizes.sum()]
     b_items: torch.Tensor  # int32 [b_sizes.sum()]
     a_sizes: Counts  # [P]
@@ -33,7 +30,7 @@ class Batch:
 
 
 class Sampler:
-    """Draws `steps` batches an epoch, of sizes that differ by one at most; every user is in exactly one of them."""
+    """Sampler of `steps` batches an epoch, whose sizes differ by one at most; every user is in exactly one of them."""
 
     def __init__(self, corpus: RaggedArray, settings: TrainSettings, device: torch.device) -> None:
         self.settings, self.device = settings, device
@@ -42,17 +39,17 @@ class Sampler:
         self.bounds = np.arange(self.steps + 1) * self.users // self.steps
         self.lengths = corpus.lengths
         self.items = torch.from_numpy(np.array(corpus.items)).to(device)
-        self.begins = torch.from_numpy(np.array(corpus.offsets[:-1])).to(device)
+        self.offsets = torch.from_numpy(np.array(corpus.offsets[:-1])).to(device)
         self.item_bits = max(int(corpus.items.max()).bit_length(), 1)
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     @property
     def step_users(self) -> Counts:
-        """How many users each step has, int64 [steps]."""
+        """Users in each step, int64 [steps]."""
         return np.diff(self.bounds)
 
     def batch(self, epoch: int, step: int) -> Batch:
-        """Batch `step` of `epoch`: bucket B takes bucket_b of a user's stars, at most half; A takes bucket_a others."""
+        """Sample batch `step` of `epoch`: B gets bucket_b of a user's stars, at most half; A gets bucket_a others."""
         settings, device = self.settings, self.device
         if epoch != self._epoch:
             self._epoch = epoch
@@ -64,23 +61,23 @@ class Sampler:
         b_sizes = np.minimum(settings.bucket_b, lengths // 2)
         a_sizes = np.minimum(settings.bucket_a, lengths - b_sizes)
 
-        begins, pool = self.begins[users], lengths
-        if settings.bucket_sampling == "window":  # only from a run of neighbouring stars, at a random place of each list
-            pool = a_sizes + b_sizes
-            room = to_device(lengths - pool + 1, device)
-            begins = begins + (_hash(begins, ~salt) & 0x7FFFFFFF) % room
-        stars, owner = _ranges(begins, pool, device)
+        begins, sizes = self.offsets[users], lengths
+        if settings.bucket_sampling == "window":  # only from consecutive stars, at a random place of each list
+            sizes = a_sizes + b_sizes
+            places = to_device(lengths - sizes + 1, device)
+            begins = begins + (_hash(begins, ~salt) & 0x7FFFFFFF) % places
+        stars, owner = _concat_ranges(begins, sizes, device)
         items = self._shuffle(stars, owner, salt, len(chosen))
-        places = np.cumsum(pool) - pool
-        a = _ranges(to_device(places + b_sizes, device), a_sizes, device)[0]
-        b = _ranges(to_device(places, device), b_sizes, device)[0]
+        starts = np.cumsum(sizes) - sizes
+        a = _concat_ranges(to_device(starts + b_sizes, device), a_sizes, device)[0]
+        b = _concat_ranges(to_device(starts, device), b_sizes, device)[0]
         first = np.arange(0, len(chosen), settings.users_per_bag)
-        people = users[:: settings.users_per_bag]
+        labels = users[:: settings.users_per_bag]
         a_sizes, b_sizes = np.add.reduceat(a_sizes, first), np.add.reduceat(b_sizes, first)
-        return Batch(people, items[a], items[b], a_sizes, b_sizes, len(chosen))
+        return Batch(labels, items[a], items[b], a_sizes, b_sizes, len(chosen))
 
     def _shuffle(self, stars: torch.Tensor, owner: torch.Tensor, salt: int, users: int) -> torch.Tensor:
-        """Each user's items in random order: user, random bits and item share one int64, and sorting carries all."""
+        """Return each user's items in random order, by sorting int64 keys of user, random bits and item."""
         user_shift = 63 - users.bit_length()
         random = (_hash(stars, salt) & (2**63 - 1)) >> (63 - user_shift + self.item_bits) << self.item_bits
         keys = (owner << user_shift) | random | self.items[stars]
@@ -88,52 +85,54 @@ class Sampler:
 
 
 class NeighbourSampler:
-    """Draws repositories, and of each one some of its neighbours by their weight, with repetition."""
+    """Sampler of anchor repositories, and of neighbours of each by weight, with replacement."""
 
     def __init__(self, items: torch.Tensor, weights: torch.Tensor, settings: TrainSettings) -> None:
-        """Neighbours of each repository, int32 [n, k], and their weights, float32 [n, k], 0 where there are fewer."""
+        """Take each repository's neighbours, int32 [n, k], and weights, float32 [n, k] descending, 0 for padding."""
         self.settings = settings
         self.items = items
         shares = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-30)
         last = (weights > 0).sum(dim=1, keepdim=True).sub(1).clamp(min=0)
-        places = torch.arange(weights.shape[1], device=items.device)
-        self.bounds = shares.cumsum(dim=1).masked_fill_(places >= last, 1.0)  # from the last on: sums may fall short
-        self.known = torch.nonzero(weights[:, 0])[:, 0].cpu().numpy()
-        self.drawn = torch.zeros(len(items), device=items.device).index_add_(0, items.ravel().long(), shares.ravel())
-        self._epoch, self._order = -1, self.known
+        columns = torch.arange(weights.shape[1], device=items.device)
+        # 1 from the last neighbour on: rounded sums may fall short of the largest random number.
+        self.cumulative = shares.cumsum(dim=1).masked_fill_(columns >= last, 1.0)
+        self.anchors = torch.nonzero(weights[:, 0])[:, 0].cpu().numpy()
+        self.expected_draws = torch.zeros(len(items), device=items.device)
+        self.expected_draws.index_add_(0, items.ravel().long(), shares.ravel())
+        self._epoch, self._order = -1, self.anchors
 
     def batch(self, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Distinct repositories, int64 [r], and of each the neighbours drawn, int64 [r, draws]."""
+        """Sample distinct anchors, int64 [r], and neighbours of each, int64 [r, neighbour_draws]."""
         settings, device = self.settings, self.items.device
         if epoch != self._epoch:
             self._epoch = epoch
-            self._order = np.random.default_rng([settings.seed, epoch, 1]).permutation(self.known)
-        count = min(settings.neighbour_batch, len(self.known))
-        rows = to_device(self._order[(step * count + np.arange(count)) % len(self.known)], device)
+            self._order = np.random.default_rng([settings.seed, epoch, 1]).permutation(self.anchors)
+        count = min(settings.neighbour_batch, len(self.anchors))
+        rows = to_device(self._order[(step * count + np.arange(count)) % len(self.anchors)], device)
         draws = torch.arange(settings.neighbour_draws, device=device)
         random = _hash(rows.unsqueeze(1) * settings.neighbour_draws + draws, _salt(settings.seed, epoch, step))
-        chance = (random >> 40 & 0x7FFFFF).float() / (1 << 23)
-        places = torch.searchsorted(self.bounds[rows], chance, right=True)
-        return rows, self.items[rows].long().gather(1, places)
+        uniform = (random >> 40 & 0x7FFFFF).float() / (1 << 23)
+        columns = torch.searchsorted(self.cumulative[rows], uniform, right=True)
+        return rows, self.items[rows].long().gather(1, columns)
 
 
 def sort(keys: torch.Tensor) -> torch.Tensor:
-    """int64, ascending. On the CPU numpy's vectorised sort is 50 times faster than torch's."""
+    """Return int64 keys ascending; on the CPU numpy's vectorised sort is 50 times faster than torch's."""
     return torch.from_numpy(np.sort(keys.numpy())) if keys.device.type == "cpu" else torch.sort(keys)[0]
 
 
-def _ranges(begins: torch.Tensor, sizes: Counts, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """begins[i] .. begins[i] + sizes[i] - 1 for each i, one after another, and the i of each; int64 [sizes.sum()]."""
+def to_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Copy an array to the device without waiting for it."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def _concat_ranges(begins: torch.Tensor, sizes: Counts, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Concatenate begins[i] .. begins[i] + sizes[i] - 1 over i, and the i of each element; int64 [sizes.sum()]."""
     total = int(sizes.sum())
     owner = torch.repeat_interleave(to_device(sizes, device), output_size=total)
     shift = begins - to_device(np.cumsum(sizes) - sizes, device)
     return torch.arange(total, device=device) + shift[owner], owner
-
-
-def to_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
-    """Copy, without waiting for the device."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _salt(*numbers: int) -> int:
@@ -141,7 +140,7 @@ def _salt(*numbers: int) -> int:
 
 
 def _hash(x: torch.Tensor, salt: int) -> torch.Tensor:
-    """Well-mixed int64 of int64: rounds of multiply and xorshift as in splitmix64, where overflow wraps."""
+    """Mix int64 values: rounds of multiply and xorshift as in splitmix64, wrapping on overflow."""
     x = (x + salt) * -7046029254386353131
     x = (x ^ (x >> 30)) * -4658895280553007687
     x = (x ^ (x >> 27)) * -7723592293110705685

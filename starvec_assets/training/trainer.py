@@ -1,4 +1,4 @@
-"""Training, from top to bottom."""
+"""The training loop."""
 
 import logging
 import math
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,21 +22,24 @@ from starvec_assets.training import checkpoint as checkpoints
 from starvec_assets.training.checkpoint import Checkpoint
 from starvec_assets.training.cooccurrence import add_text_neighbours, cooccurrence_neighbours
 from starvec_assets.training.device import Device
-from starvec_assets.training.distributed import Ranks
-from starvec_assets.training.epoch_metrics import Epoch, TrainResult, best_epoch, worth_going_on
+from starvec_assets.training.distributed import ProcessGroup
+from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult, best_epoch, should_continue
+from starvec_assets.training.fingerprint import run_fingerprint
 from starvec_assets.training.init_vectors import make_init_vectors
-from starvec_assets.training.losses import Objective
+from starvec_assets.training.losses import LookupBatch, Objective
 from starvec_assets.training.model import RepoEmbeddingBag
 from starvec_assets.training.optimizer import make_optimizer
 from starvec_assets.training.sampler import NeighbourSampler, Sampler
 from starvec_assets.training.settings import TrainSettings
-from starvec_assets.training.thread_pool import hire
+from starvec_assets.training.thread_pool import ThreadPool, cpu_thread_pool
 from starvec_assets.vectors import Matrix, unit_rows
 
-COLLAPSED = 0.99  # mean cosine of all pairs above which vectors are no use
-ALONE = Ranks()
+MAX_MEAN_COSINE = 0.99  # of all pairs of rows; above, the vectors have collapsed
 WARM_UP = 0.02  # share of the steps over which the learning rate rises
+SINGLE_PROCESS = ProcessGroup()
 log = logging.getLogger("starvec.train")
+
+Heldout = tuple[RaggedArray, RaggedArray]
 
 
 def train(
@@ -46,124 +48,241 @@ def train(
     settings: TrainSettings,
     *,
     text: Matrix | None,
-    heldout: tuple[RaggedArray, RaggedArray],
+    heldout: Heldout,
     device: Device,
     checkpoint: Path,
     input_key: str,
-    on_epoch: Callable[[Epoch], None],
-    ranks: Ranks = ALONE,
+    on_epoch: Callable[[EpochMetrics], None],
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> TrainResult:
-    """Vectors of `n` repositories from the stars of `corpus`, judged by the buckets A and B of the held-out users.
+    """Train vectors of `n` repositories on the star lists of `corpus`, scored on buckets A and B of held-out users.
 
-    `checkpoint` is a folder for this asset; `input_key` names the inputs. A run that was cut short goes on from there
-    and ends, on the CPU with the same number of threads, with the very bits of a run that was not. A finished run
-    returns its result at once. `on_epoch` sees the epochs of this call only, on the first rank.
-    Raises StarvecError for input that cannot be trained on, a loss that is not finite, vectors that are all alike, and
-    a device out of memory.
+    `checkpoint` is a folder for this run alone; `input_key` names the inputs. An interrupted run resumes from there and
+    returns, on the CPU with the same number of threads, the same bits as one that was not interrupted. A finished run
+    returns its result at once. `text` float32 [n, dim] is read on the main rank only, and `on_epoch` is called there,
+    for the epochs of this call.
+    Raises StarvecError for input that cannot be trained on, a loss that is not finite, collapsed vectors, and a device
+    out of memory.
     """
-    _check(corpus, n, settings, heldout)
-    key = checkpoints.run_fingerprint(settings.model_dump(exclude={"checkpoint_minutes"}), input_key)
-    saved = checkpoints.load(checkpoint, key) if ranks.first else None
+    _check_inputs(corpus, n, settings, heldout)
+    with oom_as_error(settings, device), cpu_thread_pool(device.torch) as pool:
+        trainer = Trainer(corpus, n, settings, text, heldout, device, on_epoch, group, pool)
+        trainer.resume(checkpoint, run_fingerprint(settings.model_dump(exclude={"checkpoint_minutes"}), input_key))
+        return trainer.fit()
 
-    with _memory_named(settings, device), hire(device.torch) as crew:
-        # Where we are: a start, or the checkpoint of a run that was cut short. Only the first rank knows; it tells.
-        if saved is not None:
-            start = saved.arrays["vectors"]
+
+class Trainer:
+    """State and steps of one training run; `epochs`, `step` and `elapsed` say how far it is."""
+
+    def __init__(
+        self,
+        corpus: RaggedArray,
+        n: int,
+        settings: TrainSettings,
+        text: Matrix | None,
+        heldout: Heldout,
+        device: Device,
+        on_epoch: Callable[[EpochMetrics], None],
+        group: ProcessGroup,
+        pool: ThreadPool,
+    ) -> None:
+        self.corpus, self.text, self.heldout, self.on_epoch = corpus, text, heldout, on_epoch
+        self.settings, self.device, self.group, self.pool = settings, device, group, pool
+        self.sampler = Sampler(corpus, settings, device.torch)
+        self.popularity = torch.bincount(self.sampler.items, minlength=n)
+        self.epochs: list[EpochMetrics] = []
+        self.step, self.elapsed = 0, 0.0  # steps done and seconds spent in the current epoch
+        self.losses = torch.zeros(settings.epochs, self.sampler.steps, device=device.torch)
+
+    def resume(self, folder: Path, key: str) -> None:
+        """Build model, optimizer and objective, from the checkpoint of the run `key` in `folder` if there is one."""
+        self.folder, self.key = folder, key
+        n, device = len(self.popularity), self.device.torch
+        checkpoint = checkpoints.load(folder, key) if self.group.is_main else None
+        if checkpoint is not None:
+            init = checkpoint.arrays["vectors"]
+        elif self.group.is_main:
+            init = make_init_vectors(self.corpus, n, self.text, self.settings)
         else:
-            start = (
-                make_init_vectors(corpus, n, text, settings) if ranks.first else np.zeros((n, settings.dim), np.float32)
+            init = np.zeros((n, self.settings.dim), np.float32)
+        self.best = init
+        self.model = RepoEmbeddingBag(init, device)
+        self.optimizer = make_optimizer(self.model.weight, self.settings, self.pool)
+        neighbours = self._neighbour_sampler() if self.settings.neighbours else None
+        self.objective = Objective(self.settings, self.sampler, self.popularity, neighbours, self.pool)
+        if checkpoint is not None:
+            self.load_state_dict(checkpoint)
+        self._synchronize()
+        if self.epochs:
+            log.info("resuming at epoch %d, step %d of %d", len(self.epochs), self.step, self.sampler.steps)
+
+    def fit(self) -> TrainResult:
+        """Train to the last epoch, or until patience runs out, and return the vectors of the best."""
+        if not self.epochs:
+            self.evaluate(loss=None, seconds=0.0)
+            self.best = self.vectors()
+            self.save()
+        while len(self.epochs) <= self.settings.epochs and should_continue(self.epochs, self.settings.patience):
+            self.train_epoch()
+        return TrainResult(self.best, self.epochs, self.losses[: len(self.epochs) - 1].cpu().numpy())
+
+    def train_epoch(self) -> None:
+        """Train the steps of the current epoch that are left, evaluate it and save a checkpoint."""
+        epoch, saved_at = len(self.epochs), time.perf_counter()
+        started_at = saved_at - self.elapsed
+        with bar(self.sampler.steps, f"epoch {epoch}", "step", initial=self.step) as progress:
+            steps = range(self.step, self.sampler.steps)
+            for step, batch in self.pool.prefetch(partial(self.objective.sample_batch, epoch), steps):
+                self.train_step(epoch, step, batch)
+                progress.update()
+                if time.perf_counter() - saved_at > 60 * self.settings.checkpoint_minutes:
+                    self.mean_loss(epoch)  # raises if it is not finite
+                    saved_at = time.perf_counter()
+                    self.step, self.elapsed = step + 1, saved_at - started_at
+                    self.save()
+        self.evaluate(self.mean_loss(epoch), time.perf_counter() - started_at)
+        if best_epoch(self.epochs) == epoch:
+            self.best = self.vectors()
+        self.step, self.elapsed = 0, 0.0
+        self.save()
+
+    def train_step(self, epoch: int, step: int, batch: LookupBatch) -> None:
+        """Look up the batch, compute the loss and update the rows that it touches."""
+        offsets = self.model.offsets(batch.sizes)
+        vectors = self.model(batch.items, offsets).requires_grad_()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.precision == "bfloat16"):
+            loss = self.objective(vectors, batch, self.group.rank, self.group.world_size)
+        loss.backward()  # type: ignore[no-untyped-call]
+        loss = loss.detach()
+        self.group.all_reduce(vectors.grad, loss)
+        rows, gradients = self.model.row_gradients(batch.items, offsets, vectors.grad)
+        self.optimizer.step(rows, gradients, learning_rate(self.settings, epoch - 1 + step / self.sampler.steps))
+        self.losses[epoch - 1, step] = loss
+
+    def evaluate(self, loss: float | None, seconds: float) -> None:
+        """Score the vectors on the held-out users and append the metrics of the epoch that took `seconds`."""
+        metrics: dict[str, float] = {}
+        if self.group.is_main:
+            started_at = time.perf_counter()
+            vectors = self.vectors()
+            check_collapse(self.model.weight.cpu().numpy(), self.settings)
+            scores = heldout_scores(vectors, *self.heldout, self.popularity.cpu().numpy())
+            epoch = EpochMetrics(
+                epoch=len(self.epochs),
+                loss=loss,
+                heldout_mrr=float(scores.reciprocal_rank.mean()),
+                heldout_recall_50=float(scores.recall.mean()),
+                users_per_second=0.0 if loss is None else self.sampler.users / seconds,
+                seconds=seconds + time.perf_counter() - started_at,
+                peak_memory_mb=_peak_memory_bytes(self.device) / 1e6,
+                lr=learning_rate(self.settings, len(self.epochs)),
             )
-        sampler = Sampler(corpus, settings, device.torch)
-        model = RepoEmbeddingBag(start, device.torch)
-        optimiser = make_optimizer(model.weight, settings, crew)
-        neighbours = _neighbours(corpus, n, text, settings, device, ranks) if settings.neighbours else None
-        stars = torch.bincount(sampler.items, minlength=n)
-        objective = Objective(settings, sampler, stars, neighbours, crew)
-        losses = torch.zeros(settings.epochs, sampler.steps, device=device.torch)
-        best, facts = start, dict[str, Any](epochs=[], done=0, spent=0.0)
-        if saved is not None:
-            arrays = {name: torch.from_numpy(array).to(device.torch) for name, array in saved.arrays.items()}
-            optimiser.load(_part(arrays, "optimiser_"))
-            objective.load(_part(arrays, "objective_"))
-            losses.copy_(arrays["losses"])
-            best, facts = saved.arrays["best"], dict(saved.facts)
-        memory = objective.state()
-        ranks.copy_first(model.weight, losses, *optimiser.state.values(), *memory.values())
-        objective.load(memory)
-        facts = ranks.from_first(facts, device.torch)
-        epochs = [Epoch(**epoch) for epoch in facts["epochs"]]
-        done, spent = int(facts["done"]), float(facts["spent"])  # steps and seconds of the running epoch
-        if epochs:
-            log.info("going on from epoch %d, step %d of %d", len(epochs), done, sampler.steps)
+            metrics = asdict(epoch)
+            self.on_epoch(epoch)
+        self.epochs.append(EpochMetrics(**self.group.broadcast_object(metrics, self.device.torch)))
 
-        def save() -> None:
-            if ranks.first:
-                arrays = {"vectors": model.weight, "losses": losses}
-                arrays |= {f"optimiser_{name}": rows for name, rows in optimiser.state.items()}
-                arrays |= {f"objective_{name}": rows for name, rows in objective.state().items()}
-                facts = {"epochs": [asdict(epoch) for epoch in epochs], "done": done, "spent": spent}
-                on_host = {name: array.detach().cpu().numpy() for name, array in arrays.items()}
-                checkpoints.save(checkpoint, key, Checkpoint({"best": best, **on_host}, facts))
+    def vectors(self) -> Matrix:
+        """Return the rows minus a fraction of their mean, normalised: float32 [n, d]."""
+        rows = self.model.weight.cpu().numpy()
+        return unit_rows(rows - np.float32(self.settings.center_fraction) * rows.mean(axis=0))
 
-        def finished() -> Matrix:
-            vectors = model.weight.cpu().numpy()
-            return unit_rows(vectors - np.float32(settings.center_fraction) * vectors.mean(axis=0))
+    def mean_loss(self, epoch: int) -> float:
+        """Return the mean over users of an epoch's losses, 0 for steps to come; raises StarvecError if not finite."""
+        losses = self.losses[epoch - 1].cpu().double()
+        mean = float((losses * torch.from_numpy(self.sampler.step_users)).sum()) / self.sampler.users
+        if not math.isfinite(mean):
+            raise StarvecError(
+                f"the loss of epoch {epoch} is {mean}: lower lr (now {self.settings.lr:g}) and run again"
+            )
+        return mean
 
-        def judge(loss: float | None, seconds: float) -> None:
-            """Append the epoch that just ended."""
-            facts: dict[str, Any] = {}
-            if ranks.first:
-                clock, vectors = time.perf_counter(), finished()
-                _spread(model.weight.cpu().numpy(), settings)
-                scores = heldout_scores(vectors, *heldout, stars.cpu().numpy())
-                epoch = Epoch(
-                    epoch=len(epochs),
-                    loss=loss,
-                    heldout_mrr=float(scores.reciprocal_rank.mean()),
-                    heldout_recall_50=float(scores.recall.mean()),
-                    users_per_second=0.0 if loss is None else sampler.users / seconds,
-                    seconds=seconds + time.perf_counter() - clock,
-                    peak_memory_mb=_peak_memory(device) / 1e6,
-                    lr=_lr(settings, len(epochs)),
-                )
-                facts = asdict(epoch)
-                on_epoch(epoch)
-            epochs.append(Epoch(**ranks.from_first(facts, device.torch)))
+    def state_dict(self) -> Checkpoint:
+        """Return the state of the run."""
+        tensors = {"vectors": self.model.weight, "losses": self.losses}
+        tensors |= {f"optimizer_{name}": tensor for name, tensor in self.optimizer.state_dict().items()}
+        tensors |= {f"objective_{name}": tensor for name, tensor in self.objective.state_dict().items()}
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+        progress = {"epochs": [asdict(epoch) for epoch in self.epochs], "step": self.step, "elapsed": self.elapsed}
+        return Checkpoint({"best": self.best, **arrays}, progress)
 
-        if not epochs:
-            judge(None, 0.0)
-            best = finished()
-            save()
-        while len(epochs) <= settings.epochs and worth_going_on(epochs, settings.patience):
-            number, saved_at = len(epochs), time.perf_counter()
-            began = saved_at - spent
-            with bar(sampler.steps, f"epoch {number}", "step", initial=done) as shown:
-                for step, task in crew.ahead(partial(objective.draw, number), range(done, sampler.steps)):
-                    offsets = model.offsets(task.sizes)
-                    vectors = model(task.items, offsets).requires_grad_()
-                    with torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bfloat16"):
-                        loss = objective(vectors, task, ranks.rank, ranks.count)
-                    loss.backward()  # type: ignore[no-untyped-call]
-                    loss = loss.detach()
-                    ranks.add(vectors.grad, loss)
-                    rows, gradients = model.row_gradients(task.items, offsets, vectors.grad)
-                    optimiser.step(rows, gradients, _lr(settings, number - 1 + step / sampler.steps))
-                    losses[number - 1, step] = loss
-                    shown.update()
-                    if time.perf_counter() - saved_at > 60 * settings.checkpoint_minutes:
-                        _mean_loss(losses[number - 1], sampler, number)
-                        done, spent, saved_at = step + 1, time.perf_counter() - began, time.perf_counter()
-                        save()
-            judge(_mean_loss(losses[number - 1], sampler, number), time.perf_counter() - began)
-            if best_epoch(epochs) == number:
-                best = finished()
-            done, spent = 0, 0.0
-            save()
+    def load_state_dict(self, state: Checkpoint) -> None:
+        """Restore what `state_dict` returned, except for the model's rows."""
+        tensors = {name: torch.from_numpy(array).to(self.device.torch) for name, array in state.arrays.items()}
+        self.optimizer.load_state_dict(_with_prefix(tensors, "optimizer_"))
+        self.objective.load_state_dict(_with_prefix(tensors, "objective_"))
+        self.losses.copy_(tensors["losses"])
+        self.best = state.arrays["best"]
+        self.epochs = [EpochMetrics(**epoch) for epoch in state.metadata["epochs"]]
+        self.step, self.elapsed = int(state.metadata["step"]), float(state.metadata["elapsed"])
 
-    return TrainResult(best, epochs, losses[: len(epochs) - 1].cpu().numpy())
+    def save(self) -> None:
+        """Write a checkpoint on the main rank."""
+        if self.group.is_main:
+            checkpoints.save(self.folder, self.key, self.state_dict())
+
+    def _synchronize(self) -> None:
+        """Give all ranks the state of the main rank, the only one that reads the checkpoint."""
+        objective_state = self.objective.state_dict()
+        self.group.broadcast(
+            self.model.weight, self.losses, *self.optimizer.state_dict().values(), *objective_state.values()
+        )
+        self.objective.load_state_dict(objective_state)
+        progress = [asdict(epoch) for epoch in self.epochs], self.step, self.elapsed
+        epochs, self.step, self.elapsed = self.group.broadcast_object(progress, self.device.torch)
+        self.epochs = [EpochMetrics(**epoch) for epoch in epochs]
+
+    def _neighbour_sampler(self) -> NeighbourSampler | None:
+        """Find neighbours on the main rank and return their sampler; None if no repository has any."""
+        settings, n, device = self.settings, len(self.popularity), self.device.torch
+        k = min(settings.neighbours, n - 1)
+        items, weights = np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
+        if self.group.is_main:
+            items, weights = cooccurrence_neighbours(self.corpus, n, k, seed=settings.seed)
+            if self.text is not None and "text" in settings.init and settings.text_neighbour_weight > 0:
+                items, weights = add_text_neighbours(items, weights, self.text, settings.text_neighbour_weight)
+            weights **= settings.neighbour_power
+        tensors = torch.from_numpy(items).to(device), torch.from_numpy(weights).to(device)
+        self.group.broadcast(*tensors)
+        return NeighbourSampler(*tensors, settings) if tensors[1].any() else None
 
 
-def _check(corpus: RaggedArray, n: int, settings: TrainSettings, heldout: tuple[RaggedArray, RaggedArray]) -> None:
+def learning_rate(settings: TrainSettings, epochs_done: float) -> float:
+    """Return the learning rate: a linear warm-up over the first steps, then a linear decay to zero at the last."""
+    share = epochs_done / max(settings.epochs, 1)
+    return settings.lr * min((share + 1e-3) / WARM_UP, 1) * (1 - share)
+
+
+def check_collapse(vectors: Matrix, settings: TrainSettings) -> None:
+    """Raise StarvecError if vectors are not finite or nearly equal.
+
+    The mean cosine of all pairs is the squared length of the mean unit row.
+    """
+    if not np.isfinite(vectors).all():
+        raise StarvecError(f"vectors are not finite: lower lr (now {settings.lr:g}) and run again")
+    cosine = float(np.square(unit_rows(vectors).mean(axis=0, dtype=np.float64)).sum())
+    if cosine > MAX_MEAN_COSINE:
+        raise StarvecError(
+            f"the space collapsed: the mean cosine of two repositories is {cosine:.3f}; "
+            f"lower lr (now {settings.lr:g}) or raise batch (now {settings.batch})"
+        )
+
+
+@contextmanager
+def oom_as_error(settings: TrainSettings, device: Device) -> Iterator[None]:
+    """Raise StarvecError with a smaller batch to try when the block runs out of memory."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+            smallest = max(4, 2 * settings.users_per_bag)  # a step needs two bags
+            way_out = f"batch to {max(settings.batch // 2, smallest)}" if settings.batch > smallest else "dim lower"
+            raise StarvecError(
+                f"{device.name} ran out of memory with batch {settings.batch}, dim {settings.dim}: set {way_out}"
+            ) from error
+        raise
+
+
+def _check_inputs(corpus: RaggedArray, n: int, settings: TrainSettings, heldout: Heldout) -> None:
     users = len(corpus)
     if n < 2:
         raise StarvecError(f"the vocabulary holds {n} repositories: two at least are needed, take more months or users")
@@ -171,10 +290,10 @@ def _check(corpus: RaggedArray, n: int, settings: TrainSettings, heldout: tuple[
         raise StarvecError(f"{users} users to train on, {len(heldout[0])} held out: both are needed, take more months")
     if settings.batch > users:
         raise StarvecError(f"batch is {settings.batch} but there are {users} users: set batch to {users} or less")
-    few = int((corpus.lengths < 2).sum())
-    if few:
+    short = int((corpus.lengths < 2).sum())
+    if short:
         raise StarvecError(
-            f"{few} users have fewer than 2 stars, too few for two buckets: raise min_vocabulary_stars of user_buckets"
+            f"{short} users have fewer than 2 stars, too few for 2 buckets: raise min_vocabulary_stars of user_buckets"
         )
     if settings.dim > n:
         raise StarvecError(f"dim is {settings.dim} but there are {n} repositories: set dim to {n} or less")
@@ -183,70 +302,12 @@ def _check(corpus: RaggedArray, n: int, settings: TrainSettings, heldout: tuple[
             raise StarvecError(f"the {name} lists leave the vocabulary of {n}: materialize user_buckets again")
 
 
-def _neighbours(
-    corpus: RaggedArray, n: int, text: Matrix | None, settings: TrainSettings, device: Device, ranks: Ranks
-) -> NeighbourSampler | None:
-    """The first rank counts who is starred with whom; None where nothing is."""
-    k = min(settings.neighbours, n - 1)
-    items, weights = np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
-    if ranks.first:
-        items, weights = cooccurrence_neighbours(corpus, n, k, seed=settings.seed)
-        if text is not None and "text" in settings.init and settings.text_neighbour_weight > 0:
-            items, weights = add_text_neighbours(items, weights, text, settings.text_neighbour_weight)
-        weights **= settings.neighbour_power
-    tensors = torch.from_numpy(items).to(device.torch), torch.from_numpy(weights).to(device.torch)
-    ranks.copy_first(*tensors)
-    return NeighbourSampler(*tensors, settings) if tensors[1].any() else None
+def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _part(arrays: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def _lr(settings: TrainSettings, epochs_done: float) -> float:
-    """Up in a line over the first steps, then down in a line to zero at the last one."""
-    share = epochs_done / max(settings.epochs, 1)
-    return settings.lr * min((share + 1e-3) / WARM_UP, 1) * (1 - share)
-
-
-def _mean_loss(losses: torch.Tensor, sampler: Sampler, number: int) -> float:
-    """Of an epoch, from those of its steps: each counts as many users as it has; steps to come count as 0."""
-    mean = float((losses.cpu().double() * torch.from_numpy(sampler.step_users)).sum()) / sampler.users
-    if not math.isfinite(mean):
-        lr = sampler.settings.lr
-        raise StarvecError(f"the loss of epoch {number} is {mean}: lower lr (now {lr:g}) and run again")
-    return mean
-
-
-def _spread(vectors: Matrix, settings: TrainSettings) -> None:
-    """Refuse vectors that are not finite or all alike: the squared length of the mean unit row is the mean cosine."""
-    if not np.isfinite(vectors).all():
-        raise StarvecError(f"vectors are not finite: lower lr (now {settings.lr:g}) and run again")
-    cosine = float(np.square(unit_rows(vectors).mean(axis=0, dtype=np.float64)).sum())
-    if cosine > COLLAPSED:
-        raise StarvecError(
-            f"the space collapsed: the mean cosine of two repositories is {cosine:.3f}; "
-            f"lower lr (now {settings.lr:g}) or raise batch (now {settings.batch})"
-        )
-
-
-def _peak_memory(device: Device) -> float:
-    """Bytes."""
+def _peak_memory_bytes(device: Device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device.torch)
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
-
-
-@contextmanager
-def _memory_named(settings: TrainSettings, device: Device) -> Iterator[None]:
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
-            least = max(4, 2 * settings.users_per_bag)  # two people at least must be told apart
-            way_out = f"batch to {max(settings.batch // 2, least)}" if settings.batch > least else "dim lower"
-            raise StarvecError(
-                f"{device.name} ran out of memory with batch {settings.batch}, dim {settings.dim}: set {way_out}"
-            ) from error
-        raise
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,6 +1,6 @@
 """One rank of a training run: `torchrun --nproc-per-node GPUS -m starvec_assets.training.worker JOB.json`.
 
-On several nodes, where every node sees the job's folders under the same names, on each of them (docs/scale.md):
+On several nodes that all see the job's folders at the same paths, on each of them (docs/scale.md):
 
     torchrun --nnodes=2 --node-rank=NODE --master-addr=FIRST_NODE --master-port=29500 --nproc-per-node=8 \\
         -m starvec_assets.training.worker JOB.json
@@ -10,87 +10,72 @@ import json
 import logging
 import os
 import sys
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from starvec_assets.children import exit_with_parent
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
-from starvec_assets.ragged import RaggedArray
 from starvec_assets.training.device import Device, pick_device
-from starvec_assets.training.distributed import Ranks, join
-from starvec_assets.training.epoch_metrics import Epoch, TrainResult
+from starvec_assets.training.distributed import ProcessGroup, init_distributed
+from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
 from starvec_assets.training.job import TrainJob
-from starvec_assets.training.launch import LEASE
-from starvec_assets.training.settings import TrainSettings
-from starvec_assets.training.trainer import ALONE, train
+from starvec_assets.training.trainer import SINGLE_PROCESS, train
+from starvec_assets.vectors import load_vectors
 
 
-def train_job(job: TrainJob, device: Device, on_epoch: Callable[[Epoch], None], ranks: Ranks = ALONE) -> TrainResult:
-    """`loop.train` on what the job's files hold."""
-    corpus = Path(job.corpus)
-    lists = RaggedArray.load(corpus)
+def train_job(
+    job: TrainJob, device: Device, on_epoch: Callable[[EpochMetrics], None], group: ProcessGroup = SINGLE_PROCESS
+) -> TrainResult:
+    """Call `trainer.train` with the contents of the job's files."""
+    corpus = Corpus.load(job.corpus)
     return train(
-        lists if job.users is None else lists.first(job.users),
-        job.n,
-        TrainSettings(**job.settings),
-        text=np.load(job.text, mmap_mode="r", allow_pickle=False) if job.text else None,
-        heldout=(RaggedArray.load(corpus, "heldout_a_"), RaggedArray.load(corpus, "heldout_b_")),
+        corpus.lists if job.users is None else corpus.lists.first(job.users),
+        corpus.n,
+        job.settings,
+        text=load_vectors(job.text) if job.text and group.is_main else None,
+        heldout=(corpus.heldout_a, corpus.heldout_b),
         device=device,
-        checkpoint=Path(job.checkpoint),
+        checkpoint=job.checkpoint,
         input_key=job.input_key,
         on_epoch=on_epoch,
-        ranks=ranks,
+        group=group,
     )
 
 
 def run(job: TrainJob) -> None:
-    """Train, and write what came of it into `job.out`."""
-    out = Path(job.out)
-    device = pick_device(
-        cast(Any, job.device), job.require_gpu, cast(Any, job.precision), index=int(os.environ.get("LOCAL_RANK", "0"))
-    )
+    """Train, and write the result into `job.out`."""
+    device = pick_device(job.device, job.require_gpu, job.precision, index=int(os.environ.get("LOCAL_RANK", "0")))
     with ExitStack() as stack:
-        ranks = stack.enter_context(join(device))
-        report = _reporter(stack, out) if ranks.first else _nobody
-        result = train_job(job, device, report, ranks)
-        if ranks.first:
-            np.save(out / "vectors.npy", result.vectors, allow_pickle=False)
-            np.save(out / "losses.npy", result.losses, allow_pickle=False)
-            (out / "epochs.json").write_text(json.dumps([asdict(epoch) for epoch in result.epochs], indent=1))
+        group = stack.enter_context(init_distributed(device))
+        on_epoch = _reporter(stack, job.out) if group.is_main else lambda epoch: None
+        result = train_job(job, device, on_epoch, group)
+        if group.is_main:
+            np.save(job.out / "vectors.npy", result.vectors, allow_pickle=False)
+            np.save(job.out / "losses.npy", result.losses, allow_pickle=False)
+            (job.out / "epochs.json").write_text(json.dumps([asdict(epoch) for epoch in result.epochs], indent=1))
 
 
 def main() -> None:
-    """Run the job named on the command line; exits with 3 after writing the reason to error.txt."""
+    """Run the job named on the command line; write the reason to error.txt and exit with 3 if it is refused."""
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-    end_with_launcher()
+    exit_with_parent()
     job = TrainJob.load(Path(sys.argv[1]))
     try:
         run(job)
     except StarvecError as error:
-        (Path(job.out) / "error.txt").write_text(str(error))
+        (job.out / "error.txt").write_text(str(error))
         print(error, file=sys.stderr)
         sys.exit(3)
 
 
-def end_with_launcher() -> None:
-    """The launcher holds the other end of standard input: when it is gone, however it went, so is this process."""
-    if os.environ.get(LEASE):
-        threading.Thread(target=_wait_for_its_end, daemon=True).start()
-
-
-def _wait_for_its_end() -> None:
-    while os.read(0, 1 << 10):
-        pass
-    os._exit(4)
-
-
-def _reporter(stack: ExitStack, out: Path) -> Callable[[Epoch], None]:
-    """Append each epoch to live.jsonl; under Dagster Pipes, send it as a custom message as well."""
+def _reporter(stack: ExitStack, out: Path) -> Callable[[EpochMetrics], None]:
+    """Return a function that appends each epoch to live.jsonl, and sends it through Dagster Pipes if there are any."""
     lines = stack.enter_context((out / "live.jsonl").open("a", buffering=1))
     pipes: Any = None
     if "DAGSTER_PIPES_CONTEXT" in os.environ:
@@ -98,16 +83,12 @@ def _reporter(stack: ExitStack, out: Path) -> Callable[[Epoch], None]:
 
         pipes = stack.enter_context(dagster_pipes.open_dagster_pipes())
 
-    def report(epoch: Epoch) -> None:
+    def report(epoch: EpochMetrics) -> None:
         lines.write(json.dumps(asdict(epoch)) + "\n")
         if pipes is not None:
             pipes.report_custom_message(asdict(epoch))
 
     return report
-
-
-def _nobody(epoch: Epoch) -> None:
-    """Only the first rank reports."""
 
 
 if __name__ == "__main__":

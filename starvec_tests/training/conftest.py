@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from planted_corpus import CPU, N, Runner, planted_lists
@@ -37,6 +40,19 @@ def heldout() -> tuple[RaggedArray, RaggedArray]:
 @pytest.fixture(scope="session")
 def small() -> TrainSettings:
     return TrainSettings(dim=16, batch=64, epochs=3, patience=3, init="random", lr=0.1)
+
+
+@pytest.fixture(scope="session")
+def corpus_folder(
+    corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The planted corpus as files of user_buckets."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for lists, prefix in ((corpus, ""), (heldout[0], "heldout_a_"), (heldout[1], "heldout_b_")):
+        lists.save(folder, prefix)
+    repos = {"repo_id": np.arange(N) + 1000, "stars": np.bincount(corpus.items, minlength=N)}
+    pq.write_table(pa.table(repos), folder / "repos.parquet")
+    return folder
 
 
 @pytest.fixture

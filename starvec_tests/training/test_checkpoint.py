@@ -9,8 +9,9 @@ import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import sha256
-from starvec_assets.training import checkpoint
-from starvec_assets.training.checkpoint import Checkpoint, load, run_fingerprint, save
+from starvec_assets.training import checkpoint, fingerprint
+from starvec_assets.training.checkpoint import Checkpoint, load, save
+from starvec_assets.training.fingerprint import run_fingerprint
 
 KEY = run_fingerprint({"lr": 0.1}, "inputs")
 STATE = Checkpoint({"vectors": np.arange(6, dtype=np.float32).reshape(2, 3)}, {"done": 3})
@@ -21,7 +22,7 @@ def test_the_newest_is_loaded_and_the_one_before_is_gone(tmp_path: Path) -> None
     save(tmp_path, KEY, STATE)
     loaded = load(tmp_path, KEY)
     assert loaded is not None
-    assert loaded.facts == {"done": 3}
+    assert loaded.metadata == {"done": 3}
     assert np.array_equal(loaded.arrays["vectors"], STATE.arrays["vectors"])
     assert [path.name for path in tmp_path.iterdir()] == ["00000002"]
 
@@ -37,13 +38,13 @@ def test_half_written_is_no_checkpoint(tmp_path: Path, monkeypatch: pytest.Monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "_seal", killed)
+        patch.setattr(checkpoint, "_fsync_and_hash", killed)
         with pytest.raises(KeyboardInterrupt):
             save(tmp_path, KEY, Checkpoint(STATE.arrays, {"done": 4}))
     assert (tmp_path / "00000002.draft").exists()
     loaded = load(tmp_path, KEY)
     assert loaded is not None
-    assert loaded.facts == {"done": 3}
+    assert loaded.metadata == {"done": 3}
     assert not (tmp_path / "00000002.draft").exists()
 
 
@@ -75,8 +76,8 @@ def other_format(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (damage_array, "vectors.npy is not what was written"),
-        (cut_array, "vectors.npy is not what was written"),
+        (damage_array, "vectors.npy has another hash"),
+        (cut_array, "vectors.npy has another hash"),
         (damage_json, "is damaged"),
         (escape_folder, "is damaged"),
         (other_format, "has format 99"),
@@ -118,7 +119,7 @@ def test_what_other_code_made_is_neither_gone_on_from_nor_taken_as_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(tmp_path, KEY, STATE)
-    monkeypatch.setattr(checkpoint, "code_digest", lambda: "edited")
+    monkeypatch.setattr(fingerprint, "code_digest", lambda: "edited")
     with caplog.at_level(logging.WARNING, "starvec.train"):
         assert load(tmp_path, run_fingerprint({"lr": 0.1}, "inputs")) is None
     assert "belongs to other settings, inputs or code" in caplog.text
@@ -137,7 +138,7 @@ def test_a_full_disk_is_named_and_the_last_one_stays(tmp_path: Path, monkeypatch
         with monkeypatch.context() as patch:
             patch.setattr(np, "save", write)
             with pytest.raises(
-                StarvecError, match=r"cannot be written \((No space left|1000 requested).*\): make room"
+                StarvecError, match=r"cannot be written \((No space left|1000 requested).*\): free disk space"
             ):
                 save(tmp_path, KEY, STATE)
         assert load(tmp_path, KEY) is not None

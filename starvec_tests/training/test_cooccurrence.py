@@ -11,7 +11,7 @@ from starvec_assets.training.cooccurrence import cooccurrence_neighbours
 
 def test_they_are_the_largest_discounted_counts(corpus: RaggedArray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbours, "ROWS", 64)  # several blocks, the last one short
-    items, weights = cooccurrence_neighbours(corpus, 200, 12, discount=0.3, least=2)
+    items, weights = cooccurrence_neighbours(corpus, 200, 12, discount=0.3, min_count=2)
     x = corpus.matrix(200).toarray()
     counts = x.T @ x
     expected = np.where(counts >= 2, counts / np.maximum(x.sum(axis=0), 1) ** 0.3, 0)
@@ -31,8 +31,8 @@ def test_who_is_starred_with_nobody_has_none() -> None:
 
 def test_few_stargazers_stand_for_all(corpus: RaggedArray) -> None:
     whole, _ = cooccurrence_neighbours(corpus, 200, 10)
-    some, _ = cooccurrence_neighbours(corpus, 200, 10, stargazers=12, seed=1)
-    again, _ = cooccurrence_neighbours(corpus, 200, 10, stargazers=12, seed=1)
+    some, _ = cooccurrence_neighbours(corpus, 200, 10, max_stargazers=12, seed=1)
+    again, _ = cooccurrence_neighbours(corpus, 200, 10, max_stargazers=12, seed=1)
     assert np.array_equal(some, again)
     assert not np.array_equal(some, whole)
     interest = np.arange(200)[:, None] // 20

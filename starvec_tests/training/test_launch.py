@@ -15,7 +15,7 @@ import torch
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.training.device import Device
-from starvec_assets.training.epoch_metrics import Epoch, TrainResult
+from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
 from starvec_assets.training.job import TrainJob
 from starvec_assets.training.launch import launch, torchrun_arguments
 from starvec_assets.training.settings import TrainSettings
@@ -25,19 +25,14 @@ N = 200
 
 
 @pytest.fixture
-def job(
-    tmp_path: Path, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], small: TrainSettings
-) -> TrainJob:
-    for lists, prefix in ((corpus, ""), (heldout[0], "heldout_a_"), (heldout[1], "heldout_b_")):
-        lists.save(tmp_path, prefix)
+def job(corpus_folder: Path, small: TrainSettings, tmp_path: Path) -> TrainJob:
     return TrainJob(
-        corpus=str(tmp_path),
-        n=N,
-        settings=small.model_dump(),
+        corpus=corpus_folder,
+        settings=small,
         text=None,
-        checkpoint=str(tmp_path / "checkpoint"),
+        checkpoint=tmp_path / "checkpoint",
         input_key="planted",
-        out=str(tmp_path / "out"),
+        out=tmp_path / "out",
         device="cpu",
         precision="float32",
     )
@@ -65,7 +60,7 @@ def alone(
 
 
 def test_two_ranks_equal_one(job: TrainJob, alone: TrainResult) -> None:
-    seen: list[Epoch] = []
+    seen: list[EpochMetrics] = []
     result = launch(job, 2, seen.append)
     assert np.allclose(result.vectors, alone.vectors, atol=1e-4)
     assert np.allclose(result.losses, alone.losses, rtol=1e-4)
@@ -77,13 +72,18 @@ def test_two_ranks_equal_one(job: TrainJob, alone: TrainResult) -> None:
 def test_two_nodes_equal_one(job: TrainJob, alone: TrainResult, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        meeting = f"127.0.0.1:{free.getsockname()[1]}"
+        master_address = f"127.0.0.1:{free.getsockname()[1]}"
     job.save(tmp_path / "job.json")
-    arguments = torchrun_arguments(tmp_path / "job.json", 1, 2, 1, meeting)
-    assert arguments[1:5] == ["--nnodes=2", "--node-rank=1", "--master-addr=127.0.0.1", f"--master-port={meeting[10:]}"]
+    arguments = torchrun_arguments(tmp_path / "job.json", 1, 2, 1, master_address)
+    assert arguments[1:5] == [
+        "--nnodes=2",
+        "--node-rank=1",
+        "--master-addr=127.0.0.1",
+        f"--master-port={master_address[10:]}",
+    ]
     other = subprocess.Popen([sys.executable, "-m", *arguments])
     try:
-        result = launch(job, 1, lambda epoch: None, nodes=2, meeting=meeting)
+        result = launch(job, 1, lambda epoch: None, nodes=2, master_address=master_address)
         assert other.wait(60) == 0
     finally:
         other.kill()
@@ -92,16 +92,16 @@ def test_two_nodes_equal_one(job: TrainJob, alone: TrainResult, tmp_path: Path) 
     assert (len(result.epochs), result.best) == (len(alone.epochs), alone.best)
 
 
-def test_nodes_that_cannot_meet_are_told_apart(job: TrainJob) -> None:
-    for meeting in ("", "gpu-0", "gpu-0:", ":29500"):
-        with pytest.raises(StarvecError, match="2 nodes have to meet"):
-            launch(job, 1, lambda epoch: None, nodes=2, meeting=meeting)
+def test_nodes_without_an_address_of_the_first_are_refused(job: TrainJob) -> None:
+    for master_address in ("", "gpu-0", "gpu-0:", ":29500"):
+        with pytest.raises(StarvecError, match="nodes=2 needs master_address"):
+            launch(job, 1, lambda epoch: None, nodes=2, master_address=master_address)
 
 
-def test_a_ranks_error_reaches_the_operator(job: TrainJob, tmp_path: Path) -> None:
-    RaggedArray.of([[0, 1], [2]]).save(tmp_path)
-    with pytest.raises(StarvecError, match="batch is 64 but there are 2 users"):
-        launch(job, 1, lambda epoch: None)
+def test_a_ranks_error_reaches_the_operator(job: TrainJob, small: TrainSettings) -> None:
+    too_large = job.model_copy(update={"settings": small.model_copy(update={"batch": 301})})
+    with pytest.raises(StarvecError, match="batch is 301 but there are 300 users"):
+        launch(too_large, 1, lambda epoch: None)
 
 
 LAUNCHER = """
@@ -120,7 +120,7 @@ def test_no_rank_outlives_its_launcher(
 ) -> None:
     endless = small.model_copy(update={"epochs": 1000, "patience": 1000, "checkpoint_minutes": 1000.0})
     path = tmp_path / "job.json"
-    TrainJob(**{**vars(job), "settings": endless.model_dump()}).save(path)
+    job.model_copy(update={"settings": endless}).save(path)
     mark = f"STARVEC_TEST_MARK={tmp_path}"
     name, value = mark.split("=")
     launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(path)], env={**os.environ, name: value})
@@ -141,7 +141,7 @@ def test_ranks_go_on_where_killed_ones_were(
     job: TrainJob, small: TrainSettings, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], tmp_path: Path
 ) -> None:
     settings = small.model_copy(update={"epochs": 12, "patience": 12, "checkpoint_minutes": 1e-9})
-    job = TrainJob(**{**vars(job), "settings": settings.model_dump()})
+    job = job.model_copy(update={"settings": settings})
     job.save(tmp_path / "job.json")
     launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path / "job.json")])
     try:
@@ -149,7 +149,7 @@ def test_ranks_go_on_where_killed_ones_were(
     finally:
         launcher.kill()
         launcher.wait()
-    seen: list[Epoch] = []
+    seen: list[EpochMetrics] = []
     resumed = launch(job, 2, seen.append)
     assert 0 < len(seen) < 12  # it went on, and did not begin again
     assert len(resumed.epochs) == 13

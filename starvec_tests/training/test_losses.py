@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.training import losses
-from starvec_assets.training.losses import Library, Objective, Pairs, Task, pair_loss
+from starvec_assets.training.losses import ContrastivePairs, LabelledLoss, LookupBatch, Objective, pair_loss
 from starvec_assets.training.row_softmax import RowSoftmax
 from starvec_assets.training.sampler import NeighbourSampler, Sampler
 from starvec_assets.training.settings import TrainSettings
@@ -28,14 +28,14 @@ def objective(neighbours: bool = False, **change: Any) -> Objective:
     )
     nearest = torch.cat([NEAREST, torch.zeros(6, 3, dtype=torch.int32)])
     weights = torch.cat([WEIGHTS, torch.zeros(6, 3)])
-    near = NeighbourSampler(nearest, weights, settings) if neighbours else None
-    return Objective(settings, Sampler(CORPUS, settings, CPU), POPULARITY, near)
+    spread = NeighbourSampler(nearest, weights, settings) if neighbours else None
+    return Objective(settings, Sampler(CORPUS, settings, CPU), POPULARITY, spread)
 
 
-def vectors_of(task: Task, near: float = 1.0) -> torch.Tensor:
-    """Random vectors; near = 0.1: all alike, where both losses are steep."""
-    noise = torch.randn(len(task.sizes), 8, generator=torch.Generator().manual_seed(1))
-    return noise[:1] + near * noise
+def vectors_of(batch: LookupBatch, spread: float = 1.0) -> torch.Tensor:
+    """Random vectors; spread = 0.1: all alike, where both losses are steep."""
+    noise = torch.randn(len(batch.sizes), 8, generator=torch.Generator().manual_seed(1))
+    return noise[:1] + spread * noise
 
 
 def reference(settings: TrainSettings) -> Any:
@@ -56,7 +56,7 @@ def blocks_of_three_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(losses, "CHUNK", 30)
 
 
-@pytest.mark.parametrize("near", [1.0, 0.1])
+@pytest.mark.parametrize("spread", [1.0, 0.1])
 @pytest.mark.parametrize(
     "change",
     [
@@ -66,21 +66,21 @@ def blocks_of_three_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         {"loss": "ntxent", "temperature": 0.5, "users_per_bag": 2},
     ],
 )
-def test_direct_masks_equal_labels(change: dict[str, Any], near: float) -> None:
+def test_direct_masks_equal_labels(change: dict[str, Any], spread: float) -> None:
     ours = objective(**change)
-    task = ours.draw(1, 0)
-    a, b = (vectors_of(task, near).requires_grad_() for _ in range(2))
-    expected, gradient = value_and_gradient(reference(ours.settings)(a, torch.cat([task.people, task.people])), a)
-    got, direct = value_and_gradient(ours(b, task), b)
+    batch = ours.sample_batch(1, 0)
+    a, b = (vectors_of(batch, spread).requires_grad_() for _ in range(2))
+    expected, gradient = value_and_gradient(reference(ours.settings)(a, torch.cat([batch.labels, batch.labels])), a)
+    got, direct = value_and_gradient(ours(b, batch), b)
     assert got == pytest.approx(expected, abs=1e-5)
     assert torch.allclose(direct, gradient, atol=1e-5)
 
 
 def by_formula(
-    unit: torch.Tensor, task: Task, pairs: Pairs, prior: torch.Tensor, same: list[int] | None
+    unit: torch.Tensor, batch: LookupBatch, pairs: ContrastivePairs, prior: torch.Tensor, anchor_items: list[int] | None
 ) -> torch.Tensor:
     """Softmax of each positive against every draw of what is not the anchor's own, written down plainly."""
-    bags = np.split(task.items.numpy(), np.cumsum(task.sizes)[:-1])
+    bags = np.split(batch.items.numpy(), np.cumsum(batch.sizes)[:-1])
     star = [int(bags[i][0]) for i in range(pairs.candidates.start, pairs.candidates.stop)]
     place = {item: pairs.candidates.start + i for i, item in enumerate(star)}
     assert len(place) == len(star)  # distinct
@@ -91,10 +91,10 @@ def by_formula(
         def logit(item: int, anchor: int = anchor) -> torch.Tensor:
             return unit[pairs.anchors.start + anchor] @ unit[place[item]] * pairs.scale + prior[item]
 
-        own = drawn[pairs.begins[anchor] : pairs.begins[anchor + 1]]
-        barred = {*own, *([same[anchor]] if same else [])}
-        negatives = [logit(item) for item in drawn if item not in barred]
-        for item, weight in zip(own, pairs.weights[pairs.begins[anchor] :], strict=False):
+        own = drawn[pairs.offsets[anchor] : pairs.offsets[anchor + 1]]
+        excluded = {*own, *([anchor_items[anchor]] if anchor_items else [])}
+        negatives = [logit(item) for item in drawn if item not in excluded]
+        for item, weight in zip(own, pairs.weights[pairs.offsets[anchor] :], strict=False):
             loss = loss + weight * (torch.logsumexp(torch.stack([*negatives, logit(item)]), 0) - logit(item))
     return loss
 
@@ -103,15 +103,15 @@ def by_formula(
 @pytest.mark.parametrize("pooled", [1, 2])
 def test_item_softmax_is_what_its_formula_says(gamma: float, pooled: int) -> None:
     ours = objective(popularity_exponent=gamma, temperature=0.2, users_per_bag=pooled)
-    task = ours.draw(1, 0)
-    a, b = (vectors_of(task).requires_grad_() for _ in range(2))
+    batch = ours.sample_batch(1, 0)
+    a, b = (vectors_of(batch).requires_grad_() for _ in range(2))
     expected, gradient = value_and_gradient(
-        by_formula(normalize(a), task, task.pairs[0], -gamma * POPULARITY.log(), None), a
+        by_formula(normalize(a), batch, batch.pairs[0], -gamma * POPULARITY.log(), None), a
     )
-    got, direct = value_and_gradient(ours(b, task), b)
-    assert float(task.pairs[0].weights.sum()) == pytest.approx(1)
-    assert task.pairs[0].repeats is not None
-    assert task.pairs[0].repeats.any()  # a star drawn twice counts twice
+    got, direct = value_and_gradient(ours(b, batch), b)
+    assert float(batch.pairs[0].weights.sum()) == pytest.approx(1)
+    assert batch.pairs[0].log_multiplicity is not None
+    assert batch.pairs[0].log_multiplicity.any()  # a star drawn twice counts twice
     assert got == pytest.approx(expected, abs=1e-5)
     assert torch.allclose(direct, gradient, atol=1e-5)
 
@@ -119,15 +119,15 @@ def test_item_softmax_is_what_its_formula_says(gamma: float, pooled: int) -> Non
 @pytest.mark.parametrize("gamma", [0.5, 1.0])
 def test_neighbours_are_pulled_as_their_formula_says(gamma: float) -> None:
     ours = objective(neighbours=True, temperature=0.2, neighbour_weight=3.0, popularity_exponent=gamma)
-    task = ours.draw(1, 0)
-    pairs = task.pairs[1]
-    bags = np.split(task.items.numpy(), np.cumsum(task.sizes)[:-1])
+    batch = ours.sample_batch(1, 0)
+    pairs = batch.pairs[1]
+    bags = np.split(batch.items.numpy(), np.cumsum(batch.sizes)[:-1])
     rows = [int(bags[i][0]) for i in range(pairs.anchors.start, pairs.anchors.stop)]
     assert sorted(rows) == [0, 1, 2]
-    a, b = (vectors_of(task).requires_grad_() for _ in range(2))
+    a, b = (vectors_of(batch).requires_grad_() for _ in range(2))
     shares = torch.zeros(9).index_add_(0, NEAREST.ravel().long(), (WEIGHTS / WEIGHTS.sum(1, keepdim=True)).ravel())
     prior = -gamma * shares.clamp(min=1e-3).log()
-    expected, gradient = value_and_gradient(by_formula(normalize(a), task, pairs, prior, rows), a)
+    expected, gradient = value_and_gradient(by_formula(normalize(a), batch, pairs, prior, rows), a)
     got, direct = value_and_gradient(pair_loss(b, [pairs]), b)
     assert float(pairs.weights.sum()) == pytest.approx(3)
     assert got == pytest.approx(expected, abs=1e-5)
@@ -140,10 +140,12 @@ def test_neighbours_are_pulled_as_their_formula_says(gamma: float) -> None:
 )
 def test_the_parts_of_the_ranks_add_up_to_the_loss(change: dict[str, Any]) -> None:
     ours = objective(neighbours=True, **change)
-    task = ours.draw(1, 0)
-    whole, parts = (vectors_of(task).requires_grad_() for _ in range(2))
-    value, gradient = value_and_gradient(ours(whole, task), whole)
-    added, together = value_and_gradient(sum((ours(parts, task, rank, 3) for rank in range(3)), torch.zeros(())), parts)
+    batch = ours.sample_batch(1, 0)
+    whole, parts = (vectors_of(batch).requires_grad_() for _ in range(2))
+    value, gradient = value_and_gradient(ours(whole, batch), whole)
+    added, together = value_and_gradient(
+        sum((ours(parts, batch, rank, 3) for rank in range(3)), torch.zeros(())), parts
+    )
     assert added == pytest.approx(value, abs=1e-6)
     assert torch.allclose(together, gradient, atol=1e-6)
 
@@ -155,7 +157,7 @@ def test_the_softmax_by_rows_is_the_librarys(miner: str) -> None:
     for others in ((), (earlier, earlier_people)):
         pairs = None
         if miner != "none":
-            mine = Library(TrainSettings.model_validate({"loss": "ntxent", "miner": miner}), CPU).miner
+            mine = LabelledLoss(TrainSettings.model_validate({"loss": "ntxent", "miner": miner}), CPU).miner
             pairs = mine(buckets, people, *others)
         a, b = (buckets.clone().requires_grad_() for _ in range(2))
         expected, gradient = value_and_gradient(NTXentLoss(0.1)(a, people, pairs, *others), a)
@@ -165,7 +167,7 @@ def test_the_softmax_by_rows_is_the_librarys(miner: str) -> None:
 
 
 def test_a_batch_in_which_the_miner_finds_nothing_moves_nothing() -> None:
-    library = Library(TrainSettings(loss="multi_similarity", miner="multi_similarity"), CPU)
+    library = LabelledLoss(TrainSettings(loss="multi_similarity", miner="multi_similarity"), CPU)
     apart = torch.cat([torch.eye(4), torch.eye(4)]).requires_grad_()  # people at right angles, their buckets equal
     value, gradient = value_and_gradient(library(apart, torch.arange(4)), apart)
     assert value == 0
@@ -174,19 +176,19 @@ def test_a_batch_in_which_the_miner_finds_nothing_moves_nothing() -> None:
 
 def test_bucket_weight_adds_ntxent_between_buckets_to_item_softmax() -> None:
     alone, both = objective(bucket_weight=0), objective(bucket_weight=0.5)
-    task = both.draw(1, 0)
-    vectors = vectors_of(task)
-    people = len(task.people)
+    batch = both.sample_batch(1, 0)
+    vectors = vectors_of(batch)
+    people = len(batch.labels)
     without_b = torch.cat([vectors[:people], vectors[2 * people :]])  # alone looks up no bucket B
-    expected = alone(without_b, alone.draw(1, 0)) + 0.5 * NTXentLoss(0.1)(
-        vectors[: 2 * people], torch.cat([task.people, task.people])
+    expected = alone(without_b, alone.sample_batch(1, 0)) + 0.5 * NTXentLoss(0.1)(
+        vectors[: 2 * people], torch.cat([batch.labels, batch.labels])
     )
-    assert both(vectors, task).item() == pytest.approx(expected.item(), abs=1e-5)
+    assert both(vectors, batch).item() == pytest.approx(expected.item(), abs=1e-5)
 
 
 def test_the_default_weights_are_in_the_pairs_of_a_step() -> None:
     ours = objective(neighbours=True, bucket_weight=0.3, neighbour_weight=1.5, temperature=0.25)
-    buckets, stars, neighbours = ours.draw(1, 0).pairs
+    buckets, stars, neighbours = ours.sample_batch(1, 0).pairs
     assert [float(pairs.weights.sum()) for pairs in (buckets, stars, neighbours)] == pytest.approx([0.3, 1, 1.5])
     assert [pairs.scale for pairs in (buckets, stars, neighbours)] == [4, 4, 4]
 
@@ -196,8 +198,8 @@ def test_memory_adds_the_buckets_of_earlier_steps_as_the_library_does(miner: str
     settings = TrainSettings.model_validate(
         {"loss": "ntxent", "miner": miner, "memory_size": 16, "dim": 8, "batch": 4, "users_per_bag": 1}
     )
-    ours = Library(settings, CPU)
-    reference = CrossBatchMemory(NTXentLoss(0.1), 8, 16, Library(settings, CPU).miner)
+    ours = LabelledLoss(settings, CPU)
+    reference = CrossBatchMemory(NTXentLoss(0.1), 8, 16, LabelledLoss(settings, CPU).miner)
     generator = torch.Generator().manual_seed(0)
     values = []
     for step in range(4):
@@ -205,6 +207,6 @@ def test_memory_adds_the_buckets_of_earlier_steps_as_the_library_does(miner: str
         buckets = torch.randn(8, 8, generator=generator)
         values.append(ours(buckets, people).item())
         assert values[-1] == pytest.approx(reference(buckets, torch.cat([people, people])).item(), abs=1e-5)
-    again = Library(settings, CPU)
-    again.load(ours.state())
+    again = LabelledLoss(settings, CPU)
+    again.load_state_dict(ours.state_dict())
     assert again(buckets, people).item() == ours(buckets, people).item()

@@ -41,7 +41,7 @@ def test_the_accelerators_gradients_are_the_same_over_all_rows(
 ) -> None:
     _, upstream, expected = reference
     model = RepoEmbeddingBag(TABLE, CPU)
-    model.masked = True
+    model.dense_gradients = True
     touched, gradients = model.row_gradients(ITEMS, model.offsets(SIZES), upstream)
     assert touched.tolist() == [True, True, True, True, True, False, False]
     assert torch.allclose(gradients, expected, atol=1e-6)

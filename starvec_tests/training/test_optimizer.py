@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from starvec_assets.training import optimizer as optimiser
+from starvec_assets.training import optimizer as optimizer
 from starvec_assets.training.optimizer import make_optimizer
 from starvec_assets.training.settings import TrainSettings
 
@@ -49,7 +49,7 @@ def test_adagrad_divides_by_all_gradients_so_far() -> None:
 
 @pytest.mark.parametrize("change", [{"optimizer": "adam"}, {"optimizer": "adagrad"}, {"l2_to_init": 2.0}])
 def test_a_mask_over_all_rows_steps_as_row_numbers_do(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimiser, "BLOCK", 2)
+    monkeypatch.setattr(optimizer, "BLOCK", 2)
     settings = TrainSettings.model_validate(change)
     by_number, by_mask = table(), table()
     sparse, dense = make_optimizer(by_number, settings), make_optimizer(by_mask, settings)

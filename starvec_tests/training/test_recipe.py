@@ -12,7 +12,7 @@ from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.heldout import heldout_scores, split_lists
 from starvec_assets.ranking.search import top_k
 from starvec_assets.training.cooccurrence import add_text_neighbours, cooccurrence_neighbours
-from starvec_assets.training.init_vectors import make_init_vectors, random_start
+from starvec_assets.training.init_vectors import make_init_vectors, random_init
 from starvec_assets.training.losses import Objective
 from starvec_assets.training.optimizer import RowOptimizer
 from starvec_assets.training.sampler import NeighbourSampler
@@ -70,7 +70,7 @@ def test_training_that_makes_it_worse_returns_the_start(
 
 def test_training_beats_its_start(run: Runner, small: TrainSettings, heldout: Heldout, corpus: RaggedArray) -> None:
     mrr, recall = score(run().vectors, heldout, corpus)
-    start_mrr, start_recall = score(unit_rows(random_start(N, 16, small.seed)), heldout, corpus)
+    start_mrr, start_recall = score(unit_rows(random_init(N, 16, small.seed)), heldout, corpus)
     assert mrr > 3 * start_mrr
     assert recall > start_recall + 0.3
 
@@ -145,7 +145,7 @@ def test_neighbours_are_drawn_by_the_power_of_their_weight(
         shares = weights**power
         expected = (shares / shares.sum(axis=1, keepdims=True)).cumsum(axis=1)
         assert np.array_equal(samplers[-1].items.numpy(), items)
-        assert np.allclose(samplers[-1].bounds.numpy()[:, :5], expected[:, :5], atol=1e-5)
+        assert np.allclose(samplers[-1].cumulative.numpy()[:, :5], expected[:, :5], atol=1e-5)
 
 
 def couples() -> RaggedArray:
@@ -300,7 +300,7 @@ def test_every_field_of_the_recipe_changes_the_vectors(
 
 
 def test_the_anchor_holds_the_vectors_near_their_start(run: Runner, small: TrainSettings, tmp_path: Any) -> None:
-    start = unit_rows(random_start(N, 16, small.seed))
+    start = unit_rows(random_init(N, 16, small.seed))
     distances = []
     for strength in (0.0, 5.0, 50.0):
         run(with_changes(small, l2_to_init=strength, lr=0.01), folder=tmp_path / str(strength))

@@ -24,7 +24,7 @@ def buckets(batch: Batch) -> list[tuple[int, list[int], list[int]]]:
     """User, bucket A, bucket B."""
     a = np.split(batch.a_items.numpy(), np.cumsum(batch.a_sizes)[:-1])
     b = np.split(batch.b_items.numpy(), np.cumsum(batch.b_sizes)[:-1])
-    return [(int(user), x.tolist(), y.tolist()) for user, x, y in zip(batch.people, a, b, strict=True)]
+    return [(int(user), x.tolist(), y.tolist()) for user, x, y in zip(batch.labels, a, b, strict=True)]
 
 
 @given(
@@ -88,7 +88,7 @@ def test_buckets_change_with_epoch_and_seed_and_with_nothing_else(corpus: Ragged
 def test_batches_differ_by_one_user_at_most() -> None:
     corpus = RaggedArray.of([[0, 1]] * 103)
     sampler = Sampler(corpus, wish(batch=25), CPU)
-    sizes = [len(sampler.batch(1, step).people) for step in range(sampler.steps)]
+    sizes = [len(sampler.batch(1, step).labels) for step in range(sampler.steps)]
     assert sum(sizes) == 103
     assert max(sizes) <= 25
     assert max(sizes) - min(sizes) <= 1
@@ -96,14 +96,14 @@ def test_batches_differ_by_one_user_at_most() -> None:
 
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
 def test_extreme_seeds_work(corpus: RaggedArray, seed: int) -> None:
-    assert len(Sampler(corpus, wish(seed=seed, batch=300), CPU).batch(0, 0).people) == 300
+    assert len(Sampler(corpus, wish(seed=seed, batch=300), CPU).batch(0, 0).labels) == 300
 
 
 def test_pooled_users_share_their_buckets(corpus: RaggedArray) -> None:
     alone = Sampler(corpus, wish(batch=31), CPU).batch(1, 0)
     pooled = Sampler(corpus, wish(batch=31, users_per_bag=2), CPU).batch(1, 0)
     assert torch.equal(alone.a_items, pooled.a_items)
-    assert torch.equal(alone.people[::2], pooled.people)
+    assert torch.equal(alone.labels[::2], pooled.labels)
     assert pooled.users == alone.users == 30
     assert pooled.a_sizes.tolist() == (alone.a_sizes[::2] + alone.a_sizes[1::2]).tolist()
     assert pooled.b_sizes.sum() == alone.b_sizes.sum()
@@ -120,7 +120,7 @@ def test_neighbours_are_drawn_by_their_weight() -> None:
         for row, some in zip(rows.tolist(), drawn, strict=True):
             counts[row] += np.bincount(some.numpy(), minlength=4)
     assert np.allclose(counts / 2000, [[0, 0.3, 0.1, 0.6], [0.5, 0, 0.5, 0], [0, 0, 0, 0], [0, 1, 0, 0]], atol=0.04)
-    assert sampler.drawn.tolist() == pytest.approx([0.5, 1.3, 0.6, 0.6])
+    assert sampler.expected_draws.tolist() == pytest.approx([0.5, 1.3, 0.6, 0.6])
     assert torch.equal(sampler.batch(2, 7)[1], sampler.batch(2, 7)[1])
     assert not torch.equal(sampler.batch(2, 7)[1], sampler.batch(2, 8)[1])
 
@@ -133,7 +133,7 @@ def test_a_draw_never_leaves_the_neighbours_that_there_are_whatever_the_sums_rou
     weights[np.arange(64) >= counts[:, None]] = 0
     sampler = NeighbourSampler(torch.zeros(weights.shape, dtype=torch.int32), torch.from_numpy(weights), wish())
     largest = torch.full((len(counts), 1), 1 - 2.0**-23)
-    assert (torch.searchsorted(sampler.bounds, largest, right=True)[:, 0].numpy() < counts).all()
+    assert (torch.searchsorted(sampler.cumulative, largest, right=True)[:, 0].numpy() < counts).all()
 
 
 def test_each_step_takes_the_next_anchors_and_as_many_draws_as_set() -> None:

@@ -1,4 +1,4 @@
-"""A crew does what one thread does, in the same order, and hands the cores back."""
+"""A pool does what one thread does, in the same order, and hands the cores back."""
 
 import threading
 from collections.abc import Iterator
@@ -6,66 +6,66 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from starvec_assets.training.thread_pool import ALONE, ThreadPool, hire
+from starvec_assets.training.thread_pool import SERIAL, ThreadPool, cpu_thread_pool
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def crew() -> Iterator[ThreadPool]:
+def pool() -> Iterator[ThreadPool]:
     torch.set_num_threads(2)
-    with hire(CPU) as crew:
-        yield crew
+    with cpu_thread_pool(CPU) as pool:
+        yield pool
     torch.set_num_threads(1)
 
 
-def test_results_come_in_the_order_of_the_shares(crew: ThreadPool) -> None:
-    assert crew.size == 2
-    assert crew.map(lambda share: share * share, range(50)) == [share * share for share in range(50)]
+def test_results_come_in_the_order_of_the_shares(pool: ThreadPool) -> None:
+    assert pool.size == 2
+    assert pool.map(lambda share: share * share, range(50)) == [share * share for share in range(50)]
 
 
-def test_two_shares_are_worked_on_at_once_undivided(crew: ThreadPool) -> None:
+def test_two_shares_are_worked_on_at_once_undivided(pool: ThreadPool) -> None:
     meeting = threading.Barrier(2, timeout=10)
 
     def work(share: int) -> int:
         meeting.wait()
         return torch.get_num_threads()
 
-    assert crew.map(work, range(2)) == [1, 1]
+    assert pool.map(work, range(2)) == [1, 1]
 
 
-def test_the_next_step_is_made_while_one_is_used(crew: ThreadPool) -> None:
+def test_the_next_step_is_made_while_one_is_used(pool: ThreadPool) -> None:
     made = [threading.Event() for _ in range(4)]
 
     def work(step: int) -> int:
         made[step].set()
         return 10 * step
 
-    for step, result in crew.ahead(work, range(1, 4)):
+    for step, result in pool.prefetch(work, range(1, 4)):
         assert result == 10 * step
         assert step == 3 or made[step + 1].wait(10)
     assert not made[0].is_set()
 
 
 @pytest.mark.parametrize("steps", [range(0), range(3, 3), range(2, 3)])
-def test_few_steps_are_no_special_case(crew: ThreadPool, steps: range) -> None:
-    assert list(crew.ahead(str, steps)) == list(ALONE.ahead(str, steps)) == [(step, str(step)) for step in steps]
+def test_few_steps_are_no_special_case(pool: ThreadPool, steps: range) -> None:
+    assert list(pool.prefetch(str, steps)) == list(SERIAL.prefetch(str, steps)) == [(step, str(step)) for step in steps]
 
 
-def test_an_error_of_a_share_is_raised(crew: ThreadPool) -> None:
+def test_an_error_of_a_share_is_raised(pool: ThreadPool) -> None:
     def work(share: int) -> None:
         raise MemoryError(f"share {share}")
 
     with pytest.raises(MemoryError, match="share 0"):
-        crew.map(work, range(2))
+        pool.map(work, range(2))
     with pytest.raises(MemoryError, match="share 5"):
-        list(crew.ahead(work, range(5, 7)))
+        list(pool.prefetch(work, range(5, 7)))
 
 
 def test_torch_has_its_threads_back_afterwards() -> None:
     torch.set_num_threads(2)
-    with hire(CPU) as crew:
-        crew.map(lambda share: torch.ones(10).sum(), range(4))
+    with cpu_thread_pool(CPU) as pool:
+        pool.map(lambda share: torch.ones(10).sum(), range(4))
     assert torch.get_num_threads() == 2
     seen: list[int] = []
     thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
@@ -76,7 +76,7 @@ def test_torch_has_its_threads_back_afterwards() -> None:
 
 
 def test_one_thread_and_accelerators_need_no_crew() -> None:
-    with hire(CPU) as crew:
-        assert crew is ALONE
-    with hire(torch.device("cuda")) as crew:
-        assert crew is ALONE
+    with cpu_thread_pool(CPU) as pool:
+        assert pool is SERIAL
+    with cpu_thread_pool(torch.device("cuda")) as pool:
+        assert pool is SERIAL

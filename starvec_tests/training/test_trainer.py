@@ -17,14 +17,13 @@ from planted_corpus import CPU, N, Runner
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.training import checkpoint
-from starvec_assets.training import trainer as loop
+from starvec_assets.training import checkpoint, trainer
 from starvec_assets.training.device import Device
-from starvec_assets.training.epoch_metrics import Epoch
+from starvec_assets.training.epoch_metrics import EpochMetrics
 from starvec_assets.training.job import TrainJob
 from starvec_assets.training.losses import Objective
+from starvec_assets.training.report import write_steps
 from starvec_assets.training.settings import TrainSettings
-from starvec_assets.training.training_log import write_steps
 
 
 def test_interests_end_up_together(run: Runner) -> None:
@@ -67,7 +66,7 @@ def test_two_threads_give_the_same_bits_every_time_and_nearly_those_of_one(run: 
 
 
 def test_the_best_epoch_is_kept_and_reported(run: Runner, small: TrainSettings) -> None:
-    seen: list[Epoch] = []
+    seen: list[EpochMetrics] = []
     result = run(small.model_copy(update={"epochs": 5}), on_epoch=seen.append)
     assert [epoch.epoch for epoch in seen] == [epoch.epoch for epoch in result.epochs] == list(range(6))
     assert result.epochs[result.best].score == max(epoch.score for epoch in result.epochs)
@@ -101,7 +100,7 @@ def test_more_epochs_never_make_it_worse(run: Runner, small: TrainSettings) -> N
 
 
 def test_a_finished_run_returns_its_result_at_once(run: Runner) -> None:
-    seen: list[Epoch] = []
+    seen: list[EpochMetrics] = []
     first, again = run(), run(on_epoch=seen.append)
     assert np.array_equal(first.vectors, again.vectors)
     assert again.epochs == first.epochs
@@ -130,7 +129,7 @@ def test_a_run_cut_at_any_step_ends_with_the_same_bits(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.checkpoints, "save", save_until_killed)
+        patch.setattr(trainer.checkpoints, "save", save_until_killed)
         with pytest.raises(KeyboardInterrupt):
             run(settings)
     resumed = run(settings)
@@ -139,20 +138,15 @@ def test_a_run_cut_at_any_step_ends_with_the_same_bits(
     assert np.array_equal(resumed.losses, whole.losses)
 
 
-def test_kill_9_costs_nothing(
-    run: Runner, small: TrainSettings, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], tmp_path: Path
-) -> None:
+def test_kill_9_costs_nothing(run: Runner, small: TrainSettings, corpus_folder: Path, tmp_path: Path) -> None:
     often = small.model_copy(update={"epochs": 20, "patience": 20, "checkpoint_minutes": 1e-9})
-    for lists, prefix in ((corpus, ""), (heldout[0], "heldout_a_"), (heldout[1], "heldout_b_")):
-        lists.save(tmp_path, prefix)
     job = TrainJob(
-        corpus=str(tmp_path),
-        n=N,
-        settings=often.model_dump(),
+        corpus=corpus_folder,
+        settings=often,
         text=None,
-        checkpoint=str(tmp_path / "checkpoint"),
+        checkpoint=tmp_path / "checkpoint",
         input_key="planted",
-        out=str(tmp_path),
+        out=tmp_path,
         device="cpu",
         precision="float32",
     )
@@ -166,7 +160,7 @@ def test_kill_9_costs_nothing(
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    seen: list[Epoch] = []
+    seen: list[EpochMetrics] = []
     seldom = often.model_copy(update={"checkpoint_minutes": 10.0})
     resumed, whole = run(seldom, on_epoch=seen.append), run(seldom, folder=tmp_path / "whole")
     assert 0 < len(seen) < 20  # it went on, and did not begin again
@@ -185,7 +179,7 @@ def test_a_checkpoint_of_other_settings_is_set_aside_by_name(
 
 
 def test_only_the_time_between_checkpoints_may_change_in_a_running_run(run: Runner, small: TrainSettings) -> None:
-    seen: list[Epoch] = []
+    seen: list[EpochMetrics] = []
     run()
     run(small.model_copy(update={"checkpoint_minutes": 1.0}), on_epoch=seen.append)
     assert seen == []

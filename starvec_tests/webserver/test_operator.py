@@ -18,8 +18,8 @@ import httpx
 import pytest
 from completed_run import MONTH, CompletedRun, starvec_command, starvec_environment
 
+from starvec_assets.children import EXIT_WITH_STDIN
 from starvec_assets.paths import PACKAGE
-from starvec_assets.training.launch import LEASE
 
 ROOT = PACKAGE.parent
 BELOW_TRAINING = [
@@ -266,7 +266,7 @@ def rank_processes(home: Path) -> list[int]:
             environment = (process / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if alive and {f"{LEASE}=1".encode(), f"STARVEC_HOME={home}".encode()} <= set(environment):
+        if alive and {f"{EXIT_WITH_STDIN}=1".encode(), f"STARVEC_HOME={home}".encode()} <= set(environment):
             processes.append(int(process.name))
     return processes
 

@@ -1,0 +1,74 @@
+"""Tables, log line and metadata of a training. No torch here: definitions read this module."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from starvec_assets.markdown import Markdown, Metadata, embed_png
+from starvec_assets.parquet import column, write_table
+from starvec_assets.plots import line_chart, sparkline
+from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
+from starvec_assets.vectors import Matrix
+
+EPOCHS = pa.schema(
+    [
+        column("epoch", pa.int32(), "0 is the initial vectors, before any step"),
+        column("loss", pa.float64(), "mean over anchors; none for epoch 0", nullable=True),
+        column("heldout_mrr", pa.float64(), "mean reciprocal rank of a held-out user's own bucket B"),
+        column("heldout_recall_50", pa.float64(), "share of bucket B among the first 50 for bucket A"),
+        column("lr", pa.float64(), "learning rate at the epoch's end"),
+    ]
+)
+
+STEPS = pa.schema(
+    [
+        column("epoch", pa.int32(), "from 1: epoch 0 has no steps"),
+        column("step", pa.int32(), "of the epoch, from 0"),
+        column("loss", pa.float32(), "mean over the anchors of the step"),
+    ]
+)
+
+
+def write_epochs(epochs: Sequence[EpochMetrics], path: Path) -> None:
+    """Write epochs.parquet, the same bytes for an equal run: speed and memory belong to the manifest's facts."""
+    rows = [{name: getattr(epoch, name) for name in EPOCHS.names} for epoch in epochs]
+    write_table(pa.Table.from_pylist(rows, schema=EPOCHS), EPOCHS, path)
+
+
+def write_steps(losses: Matrix, path: Path) -> None:
+    """Write steps.parquet from the loss of every step, float32 [epochs, steps]."""
+    epochs, steps = losses.shape
+    columns = [np.repeat(np.arange(1, epochs + 1), steps), np.tile(np.arange(steps), epochs), losses.ravel()]
+    table = pa.table([pa.array(values, field.type) for values, field in zip(columns, STEPS, strict=True)], STEPS)
+    write_table(table, STEPS, path)
+
+
+def epoch_line(epoch: EpochMetrics) -> str:
+    """Return an epoch's metrics as a log line."""
+    loss = "initial vectors" if epoch.loss is None else f"loss {epoch.loss:.4f}"
+    return (
+        f"epoch {epoch.epoch}: {loss}, held-out MRR {epoch.heldout_mrr:.4f}, "
+        f"recall@50 {epoch.heldout_recall_50:.4f}, {epoch.seconds:.1f} s, "
+        f"{epoch.users_per_second:,.0f} users/s, {epoch.peak_memory_mb:,.0f} MB"
+    )
+
+
+def training_metadata(result: TrainResult) -> Metadata:
+    """Return the scores of the best epoch, learning curves, speed and memory."""
+    epochs, best = result.epochs, result.epochs[result.best]
+    numbers = [epoch.epoch for epoch in epochs]
+    curves = {
+        "held-out MRR": (numbers, [epoch.heldout_mrr for epoch in epochs]),
+        "held-out recall@50": (numbers, [epoch.heldout_recall_50 for epoch in epochs]),
+    }
+    return {
+        "held-out MRR": best.heldout_mrr,
+        "held-out recall@50": best.heldout_recall_50,
+        "best epoch": best.epoch,
+        "loss, step by step": Markdown(sparkline(result.losses.ravel().tolist())),
+        "curves": embed_png(line_chart(curves, "Held-out users by epoch", "epoch", "score"), "training curves"),
+        "peak memory (MB)": max(epoch.peak_memory_mb for epoch in epochs),
+        "users/s": best.users_per_second,
+    }
