@@ -43,10 +43,6 @@ class HttpError(StarvecError):
     """A request that got no usable answer."""
 
 
-class BodyTooLarge(HttpError):
-    """An answer larger than `HttpLimits.max_bytes`."""
-
-
 class RetriesExhausted(HttpError):
     """Every attempt failed for a reason that might have passed."""
 
@@ -210,7 +206,7 @@ class HttpClient:
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """Return the answer to GET `url`, from the cache if the server says that it has not changed.
 
-        Raises RetriesExhausted, BodyTooLarge or another HttpError.
+        Raises RetriesExhausted or another HttpError.
         """
         headers = dict(headers or {})
         entry = self._cache_entry(url, headers)
@@ -371,14 +367,14 @@ class _Download:
             async for block in response.aiter_raw():
                 self.size += len(block)
                 if self.size > self.max_bytes:
-                    raise BodyTooLarge(f"larger than {self.max_bytes:,} bytes")
+                    raise HttpError(f"larger than {self.max_bytes:,} bytes")
                 file.write(block)
 
 
 async def _read_body(response: httpx.Response, limit: int) -> bytes:
     """Return the decoded body, of an answer other than 200 at most its first `limit` bytes.
 
-    Raises BodyTooLarge, WrongAnswer for an encoding that was not asked for or a body that is cut off.
+    Raises HttpError for a larger one, WrongAnswer for an encoding that was not asked for or a body that is cut off.
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     complete = response.status_code == 200
@@ -394,7 +390,7 @@ async def _read_body(response: httpx.Response, limit: int) -> bytes:
     except zlib.error as error:
         raise WrongAnswer(f"damaged gzip body ({error})") from error
     if complete and len(body) > limit:
-        raise BodyTooLarge(f"larger than {limit:,} bytes")
+        raise HttpError(f"larger than {limit:,} bytes")
     if complete and decoder and not decoder.eof:
         raise WrongAnswer("gzip body cut off")
     return bytes(body[:limit])

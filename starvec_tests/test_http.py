@@ -15,7 +15,6 @@ import pytest
 from starvec_assets.errors import StarvecError
 from starvec_assets.http import (
     MAX_RETRY_AFTER,
-    BodyTooLarge,
     HttpClient,
     HttpError,
     HttpLimits,
@@ -157,7 +156,7 @@ def test_bodies_are_decoded_up_to_the_limit() -> None:
         reply(200, gzip.compress(bytes(10_000_000)), packed),
         reply(200, Breaking(b"x" * 9_999, endless=True)),
     ):
-        with pytest.raises(BodyTooLarge, match="larger than 100,000 bytes"):
+        with pytest.raises(HttpError, match="larger than 100,000 bytes"):
             Server(large).client(limits).get(URL)
 
 

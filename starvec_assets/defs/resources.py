@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from starvec_assets.evaluation.awesome.build import load_list_names, read_readme
 from starvec_assets.evaluation.awesome.fetch import FetchSettings, fetch_lists
 from starvec_assets.files import locked_temp_dir
 from starvec_assets.github import GitHub, Token
-from starvec_assets.ingest.sources import FolderSource, HttpSettings, HttpSource, Source
+from starvec_assets.ingest.sources import HOUR_FILE_LIMITS, FolderSource, HttpSource, Source
 from starvec_assets.paths import home
 from starvec_assets.profiles.developers import Developer, read_developers
 from starvec_assets.sample import SIMULATED
@@ -86,14 +87,8 @@ class StarSource(dg.ConfigurableResource[None]):
             write_archive(folder, SampleSettings())
             return FolderSource(folder), SIMULATED
         if self.location.startswith(("http://", "https://")):
-            settings = HttpSettings(
-                base_url=self.location,
-                concurrency=self.concurrency,
-                tries=self.tries,
-                timeout=self.timeout,
-                keep_hours=self.keep_hours,
-            )
-            return HttpSource(settings), self.location
+            limits = replace(HOUR_FILE_LIMITS, concurrency=self.concurrency, tries=self.tries, timeout=self.timeout)
+            return HttpSource(self.location, self.keep_hours, limits), self.location
         if "://" in self.location:
             raise StarvecError(
                 f"stars from {self.location}: hour files are read over http:// or https://, or from a folder of this "

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import fsync
-from starvec_assets.http import NOT_FOUND_CODES, BodyTooLarge, HttpClient, HttpError, HttpLimits
+from starvec_assets.http import NOT_FOUND_CODES, HttpClient, HttpError, HttpLimits
 from starvec_assets.ingest.coverage import EMPTY, FAILED, MISSING
 
 
@@ -88,58 +88,31 @@ class FolderSource:
         return _local(self.path / file_name(hour))
 
 
-@dataclass(frozen=True)
-class HttpSettings:
-    """How to download. Seconds: `timeout` (without a byte), `deadline` (of a file), `backoff` (first wait, doubled),
-    `longest_wait`.
+HOUR_FILE_LIMITS = HttpLimits(tries=8, deadline=3_600.0, max_bytes=2 << 30, jitter=0.5, concurrency=6)
+
+
+class HttpSource:
+    """GH Archive, or a server that answers like it.
 
     `keep_hours` names a folder that downloaded hour files are kept in and looked for first; empty: none is kept.
     """
 
-    base_url: str = "https://data.gharchive.org"
-    concurrency: int = 6
-    tries: int = 8
-    timeout: float = 30.0
-    deadline: float = 3_600.0
-    backoff: float = 1.0
-    longest_wait: float = 120.0
-    largest_file: int = 2 << 30
-    keep_hours: str = ""
-
-    def limits(self) -> HttpLimits:
-        """Return the settings as limits of the HTTP client."""
-        return HttpLimits(
-            tries=self.tries,
-            timeout=self.timeout,
-            deadline=self.deadline,
-            max_bytes=self.largest_file,
-            backoff=self.backoff,
-            max_wait=self.longest_wait,
-            jitter=0.5,
-            concurrency=self.concurrency,
-        )
-
-
-class HttpSource:
-    """GH Archive, or a server that answers like it."""
-
     remote = True
 
-    def __init__(self, settings: HttpSettings | None = None) -> None:
-        self.settings = settings or HttpSettings()
-        self.base_url = self.settings.base_url.rstrip("/")
+    def __init__(self, base_url: str, keep_hours: str = "", limits: HttpLimits = HOUR_FILE_LIMITS) -> None:
+        self.base_url, self.keep_hours = base_url.rstrip("/"), keep_hours
         if re.match(r"https?://[^/]*@", self.base_url):  # every artifact and the page name the address
             raise StarvecError("the address of the hour files names a user or a password: leave that out of it")
         if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", self.base_url):
             raise StarvecError(f"{self.base_url!r} is no web address: https://data.gharchive.org is one")
         self.key = f"http {self.base_url}"
-        self.concurrency = self.settings.concurrency
-        self.prefetch_limit = 2 * self.settings.concurrency
-        self._client = HttpClient(self.settings.limits())
+        self.concurrency = limits.concurrency
+        self.prefetch_limit = 2 * limits.concurrency
+        self._client = HttpClient(limits)
 
     def fetch(self, hour: datetime, spool: Path, cancelled: Event) -> HourFile:
         """Download the hour's file, or take it from `keep_hours` if it is there."""
-        keep = self.settings.keep_hours
+        keep = self.keep_hours
         target = (Path(keep).expanduser() if keep else spool) / file_name(hour)
         if keep and target.exists():
             return _local(target)
@@ -162,8 +135,6 @@ class HttpSource:
         """Download to `part`; return ("", ""), or the status and note of an hour without a file."""
         try:
             code = self._client.download(url, part, cancelled).status
-        except BodyTooLarge as error:
-            return FAILED, f"{error} (largest_file)"
         except HttpError as error:
             if self._client.answered:
                 return FAILED, str(error)

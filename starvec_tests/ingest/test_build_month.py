@@ -25,10 +25,11 @@ from archive import (
 from faulty_server import FaultyServer
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.http import HttpLimits
 from starvec_assets.ingest.build_month import MonthSummary, ingest_month
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_cache import cache_folder, clear_hour_cache
-from starvec_assets.ingest.sources import FolderSource, HttpSettings, HttpSource, Source
+from starvec_assets.ingest.sources import FolderSource, HttpSource, Source
 from starvec_assets.parquet import comments
 
 FILES = ("stars.parquet", "hours.parquet", "repos.parquet")
@@ -40,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def after(hours: int) -> datetime:
-    """A moment at which the archive has so many hours of the month."""
+    """Return a time at which the archive has published this many hours of the month."""
     return START + timedelta(hours=hours + 1)
 
 
@@ -57,7 +58,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def stars(folder: Path) -> list[tuple[int, str, int, str, str]]:
-    """The stars in the order of the file, each with its repository's name at the time."""
+    """Return the stars in the order of the file, each with its repository's name at the time."""
     newest = {r["repo_id"]: r["name"] for r in pq.read_table(folder / "repos.parquet").to_pylist()}
     rows = pq.read_table(folder / "stars.parquet").to_pylist()
     assert all(r["repo_name"] != newest[r["repo_id"]] for r in rows)
@@ -73,7 +74,7 @@ def stars(folder: Path) -> list[tuple[int, str, int, str, str]]:
     ]
 
 
-def test_a_month_gives_each_star_once_sorted_and_every_hour(folder: Path, tmp_path: Path) -> None:
+def test_a_month_has_each_star_once_sorted_and_every_hour(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 20)
     seen: list[HourCoverage] = []
     summary = ingest(folder, tmp_path / "out", 20, on_hour=seen.append)
@@ -112,15 +113,15 @@ def test_the_newest_name_and_the_newest_known_facts_of_a_repository_win(folder: 
     hour_file(folder, h[3]).write_bytes(gzip_lines([star(1, 7, "a/seven", h[3]), star(1, 5, "a/new", h[3])]))
     ingest(folder, tmp_path / "out", 4)
     keys = ("repo_id", "name", "description", "language", "topics", "stargazers", "last_seen")
-    told = [tuple(r[k] for k in keys) for r in pq.read_table(tmp_path / "out" / "repos.parquet").to_pylist()]
-    assert told == [
+    facts = [tuple(r[k] for k in keys) for r in pq.read_table(tmp_path / "out" / "repos.parquet").to_pylist()]
+    assert facts == [
         (5, "a/new", "second", "C", ["data", "vectors"], 3, h[3]),
         (6, "a/six", "unstarred", "Go", ["data", "vectors"], 9, h[2]),
         (7, "a/seven", None, None, None, None, h[3]),
     ]
 
 
-def test_what_is_wrong_with_hours_is_recorded_and_costs_no_other_hour(folder: Path, tmp_path: Path) -> None:
+def test_faulty_hours_are_recorded_and_leave_other_hours_intact(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 10, lines=120)
     at = [hour_file(folder, START + timedelta(hours=h)) for h in range(10)]
     at[0].unlink()
@@ -140,7 +141,7 @@ def test_what_is_wrong_with_hours_is_recorded_and_costs_no_other_hour(folder: Pa
     assert summary.rejected["broken_json"] == 1
 
 
-def test_the_share_of_event_ids_that_no_hour_has_is_told(folder: Path, tmp_path: Path) -> None:
+def test_the_share_of_missing_event_ids_is_computed(folder: Path, tmp_path: Path) -> None:
     folder.mkdir()
     for h in range(10):
         if h not in (4, 5):
@@ -152,28 +153,30 @@ def test_the_share_of_event_ids_that_no_hour_has_is_told(folder: Path, tmp_path:
 
 
 @pytest.mark.parametrize("broken", [{}, {0: b""}, {0: gzip_lines([push()]), 1: gzip.compress(b"[]\n")}])
-def test_a_month_without_stars_says_what_was_there(folder: Path, tmp_path: Path, broken: dict[int, bytes]) -> None:
+def test_a_month_without_stars_is_an_error_that_counts_its_hours(
+    folder: Path, tmp_path: Path, broken: dict[int, bytes]
+) -> None:
     folder.mkdir()
     hour_file(folder, datetime.fromisoformat("2024-03-01T00:00:00+00:00")).write_bytes(gzip_lines([star()]))
     for h, content in broken.items():
         hour_file(folder, START + timedelta(hours=h)).write_bytes(content)
     with pytest.raises(StarvecError) as error:
         ingest(folder, tmp_path / "out", 5)
-    told = str(error.value)
-    assert f"no star in {MONTH} from folder {folder}: of 5 hours {5 - len(broken)} missing" in told
-    assert "2024-01-01-" in told
-    assert "take another month" in told
-    assert ("1 lines rejected as missing_fields" in told) == (len(broken) == 2)
+    message = str(error.value)
+    assert f"no star in {MONTH} from folder {folder}: of 5 hours {5 - len(broken)} missing" in message
+    assert "2024-01-01-" in message
+    assert "take another month" in message
+    assert ("1 lines rejected as missing_fields" in message) == (len(broken) == 2)
 
 
-def test_a_month_that_cannot_be_is_refused_before_anything_is_read(folder: Path, tmp_path: Path) -> None:
+def test_an_impossible_month_is_refused(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 1)
     for month in ("2014-12", "2024-02", "January"):
         with pytest.raises(StarvecError, match=month):
             ingest(folder, tmp_path / "out", 5, month=month)
 
 
-def test_hours_read_before_are_not_read_again_unless_their_file_changed(folder: Path, tmp_path: Path) -> None:
+def test_cached_hours_are_read_again_only_if_their_file_changed(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 6)
     ingest(folder, tmp_path / "out", 6)
     parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
@@ -195,7 +198,7 @@ def test_hours_read_before_are_not_read_again_unless_their_file_changed(folder: 
     assert not parts.exists()
 
 
-def test_a_second_run_on_the_same_month_is_refused_while_the_first_is_at_it(folder: Path, tmp_path: Path) -> None:
+def test_a_month_that_another_run_is_reading_is_refused(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 2)
     parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     parts.mkdir(parents=True)
@@ -206,7 +209,7 @@ def test_a_second_run_on_the_same_month_is_refused_while_the_first_is_at_it(fold
     assert ingest(folder, tmp_path / "out", 2).stars
 
 
-def test_a_consumer_that_fails_ends_the_run_and_its_processes(folder: Path, tmp_path: Path) -> None:
+def test_a_failing_callback_ends_the_run_and_its_processes(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 30)
 
     def fail(hour: HourCoverage) -> None:
@@ -222,7 +225,7 @@ def test_a_consumer_that_fails_ends_the_run_and_its_processes(folder: Path, tmp_
     assert stars(tmp_path / "out") == expected_stars(folder)
 
 
-def test_a_part_that_cannot_be_written_is_named(folder: Path, tmp_path: Path) -> None:
+def test_an_hour_that_cannot_be_cached_is_named(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 1)
     parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     (parts / "2024-01-01T00.stars.parquet").mkdir(parents=True)
@@ -230,7 +233,7 @@ def test_a_part_that_cannot_be_written_is_named(folder: Path, tmp_path: Path) ->
         ingest(folder, tmp_path / "out", 1)
 
 
-def test_a_month_that_cannot_be_put_together_keeps_what_was_read(folder: Path, tmp_path: Path) -> None:
+def test_a_month_that_cannot_be_merged_keeps_its_cached_hours(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 3)
     (tmp_path / "out" / "repos.parquet").mkdir(parents=True)
     way_out = r"cannot merge 2024-01 .*repos\.parquet.* delete that folder"
@@ -240,7 +243,7 @@ def test_a_month_that_cannot_be_put_together_keeps_what_was_read(folder: Path, t
     assert len(list(parts.glob("*.stars.parquet"))) == 3
 
 
-def test_a_place_for_progress_that_cannot_be_is_named(folder: Path, tmp_path: Path) -> None:
+def test_an_impossible_cache_folder_is_named(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 1)
     (tmp_path / "file").touch()
     with pytest.raises(StarvecError, match=r"cannot keep progress in .*file"):
@@ -267,12 +270,10 @@ BEHAVIOURS = [
 
 
 def over_http(server: FaultyServer) -> HttpSource:
-    return HttpSource(HttpSettings(base_url=server.url, timeout=0.3, backoff=0.01, longest_wait=0.1, concurrency=4))
+    return HttpSource(server.url, limits=HttpLimits(8, timeout=0.3, backoff=0.01, max_wait=0.1, concurrency=4))
 
 
-def test_a_server_that_misbehaves_in_every_way_gives_the_same_files_as_the_folder(
-    server: FaultyServer, folder: Path, tmp_path: Path
-) -> None:
+def test_a_faulty_server_gives_the_same_files_as_a_folder(server: FaultyServer, folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 12)
     at = [hour_file(folder, START + timedelta(hours=h)) for h in range(12)]
     at[9].unlink()
@@ -288,7 +289,7 @@ def test_a_server_that_misbehaves_in_every_way_gives_the_same_files_as_the_folde
     assert not list((tmp_path / "http" / "progress").glob("*/spool"))
 
 
-def test_downloads_run_side_by_side_and_hours_read_before_are_not_asked_for(
+def test_downloads_run_in_parallel_and_cached_hours_are_not_downloaded(
     server: FaultyServer, folder: Path, tmp_path: Path
 ) -> None:
     write_hour_files(folder, 8)
@@ -303,7 +304,7 @@ def test_downloads_run_side_by_side_and_hours_read_before_are_not_asked_for(
     assert sum(server.requests.values()) == asked == 8
 
 
-def test_an_hour_that_failed_is_recorded_and_asked_for_again_by_the_next_run(
+def test_a_failed_hour_is_recorded_and_downloaded_by_the_next_run(
     server: FaultyServer, folder: Path, tmp_path: Path
 ) -> None:
     write_hour_files(folder, 3)

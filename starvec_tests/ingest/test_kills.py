@@ -14,7 +14,7 @@ from faulty_server import FaultyServer, good
 from test_build_month import files, stars
 
 from starvec_assets.ingest.calendar import month_hours
-from starvec_assets.ingest.sources import HttpSettings
+from starvec_assets.ingest.sources import HOUR_FILE_LIMITS
 
 KILLS = 20
 HOURS = 120
@@ -25,10 +25,10 @@ from datetime import timedelta
 from pathlib import Path
 from starvec_assets.ingest.build_month import ingest_month
 from starvec_assets.ingest.calendar import month_hours, month_start
-from starvec_assets.ingest.sources import FolderSource, HttpSettings, HttpSource
+from starvec_assets.ingest.sources import FolderSource, HttpSource
 
 where, out = sys.argv[1], Path(sys.argv[2])
-source = HttpSource(HttpSettings(base_url=where)) if where.startswith("http") else FolderSource(Path(where))
+source = HttpSource(where) if where.startswith("http") else FolderSource(Path(where))
 ingest_month(source, "{MONTH}", out, out, progress_dir=out / "progress", workers=2,
              now=month_start("{MONTH}") + timedelta(hours={HOURS} + 1),
              on_hour=lambda hour: print(hour.hour, flush=True))
@@ -49,9 +49,9 @@ def finish(where: str, out: Path) -> dict[str, bytes]:
 
 
 def killed_ingest(where: str, out: Path, kills: int, seed: int) -> list[set[str]]:
-    """Kill so many runs: most a few hours further on than the one before, the others while the month is put together.
+    """Kill `kills` runs: two thirds of them a few hours further than the one before, the rest while merging.
 
-    Returns the files of the hours that were kept after each kill.
+    Returns the files of the cached hours after each kill.
     """
     dice, kept = random.Random(seed), [set[str]()]
     for kill in range(kills):
@@ -63,7 +63,7 @@ def killed_ingest(where: str, out: Path, kills: int, seed: int) -> list[set[str]
         time.sleep(dice.random() * (0.01 if reading else 0.6))
         run.send_signal(signal.SIGKILL)
         run.stdout.close()
-        assert run.wait() == -signal.SIGKILL or not reading  # putting together may have been the quicker
+        assert run.wait() == -signal.SIGKILL or not reading  # merging may end first
         kept.append({path.name for path in out.glob("progress/*/*.stars.parquet")})
     return kept[1:]
 
@@ -100,5 +100,5 @@ def test_a_killed_download_resumes(hours: Path, whole: dict[str, bytes], tmp_pat
         assert {server.requests[hour_file(hours, hour).name] for hour in first} == {1}, (
             "what was read is not downloaded again"
         )
-        under_way = 3 * HttpSettings().concurrency + 2  # downloaded ahead, downloading, read and not yet kept
+        under_way = 3 * HOUR_FILE_LIMITS.concurrency + 2  # downloaded ahead, downloading, read and not yet kept
         assert HOURS <= sum(server.requests.values()) <= HOURS + under_way * len(kept)

@@ -1,9 +1,11 @@
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import formatdate
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import faulty_server
 import pytest
@@ -13,7 +15,7 @@ from faulty_server import FaultyServer
 from starvec_assets.errors import StarvecError
 from starvec_assets.http import Cancelled
 from starvec_assets.ingest import sources
-from starvec_assets.ingest.sources import FolderSource, HourFile, HttpSettings, HttpSource
+from starvec_assets.ingest.sources import HOUR_FILE_LIMITS, FolderSource, HourFile, HttpSource
 
 BODY = gzip_lines([star(i) for i in range(1, 300)] + [push()] * 50)
 
@@ -41,12 +43,12 @@ class Waits(Event):
         return self.is_set()
 
 
-def source(server: FaultyServer, **settings: object) -> HttpSource:
-    return HttpSource(HttpSettings(**({"base_url": server.url, "timeout": 0.3, "tries": 4} | settings)))  # type: ignore[arg-type]
+def source(server: FaultyServer, keep_hours: str = "", **limits: Any) -> HttpSource:
+    return HttpSource(server.url, keep_hours, replace(HOUR_FILE_LIMITS, **({"timeout": 0.3, "tries": 4} | limits)))
 
 
-def fetch(server: FaultyServer, tmp_path: Path, cancelled: Event | None = None, **settings: object) -> HourFile:
-    return source(server, **settings).fetch(START, tmp_path / "spool", cancelled or Waits())
+def fetch(server: FaultyServer, tmp_path: Path, cancelled: Event | None = None, **options: Any) -> HourFile:
+    return source(server, **options).fetch(START, tmp_path / "spool", cancelled or Waits())
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_retry_after_may_be_a_date_and_is_bounded(server: FaultyServer, tmp_path
 
     server.behaviour = behaviour
     waits = Waits()
-    assert fetch(server, tmp_path, waits, longest_wait=50, concurrency=1).path
+    assert fetch(server, tmp_path, waits, max_wait=50, concurrency=1).path
     assert waits.seconds == [50, pytest.approx(1.5, abs=0.5)]
 
 
@@ -129,14 +131,14 @@ def test_lasting_failure_is_reported_with_its_reason(server: FaultyServer, tmp_p
 
 
 def test_file_above_the_size_limit_is_not_kept(server: FaultyServer, tmp_path: Path) -> None:
-    found = fetch(server, tmp_path, largest_file=len(BODY) - 1)
+    found = fetch(server, tmp_path, max_bytes=len(BODY) - 1)
     assert found.status == "failed"
-    assert "largest_file" in found.note
+    assert found.note == f"larger than {len(BODY) - 1:,} bytes"
     assert not list((tmp_path / "spool").iterdir())
 
 
 def test_server_that_never_answered_is_an_error(tmp_path: Path) -> None:
-    nobody = HttpSource(HttpSettings(base_url="http://127.0.0.1:9", tries=2))
+    nobody = HttpSource("http://127.0.0.1:9", limits=replace(HOUR_FILE_LIMITS, tries=2))
     with pytest.raises(StarvecError, match=r"127\.0\.0\.1:9 does not answer .*ConnectError.*take a folder"):
         nobody.fetch(START, tmp_path, Waits())
 
@@ -182,12 +184,12 @@ def test_kept_hours_are_not_downloaded_again(
 @pytest.mark.parametrize("url", ["", "data.gharchive.org", "ftp://x/y", "http://", "http://a b"])
 def test_invalid_base_url_is_an_error(url: str) -> None:
     with pytest.raises(StarvecError, match="no web address"):
-        HttpSource(HttpSettings(base_url=url))
+        HttpSource(url)
 
 
 def test_base_url_with_a_password_is_refused_without_showing_it() -> None:
     with pytest.raises(StarvecError, match="leave that out of it") as error:
-        HttpSource(HttpSettings(base_url="https://ada:secret@hours.example/x"))
+        HttpSource("https://ada:secret@hours.example/x")
     assert "secret" not in str(error.value)
 
 
