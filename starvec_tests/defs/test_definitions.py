@@ -12,10 +12,11 @@ import dagster as dg
 import pytest
 
 from starvec_assets.definitions import defs
-from starvec_assets.defs.common import code_version, table
+from starvec_assets.defs.artifact_asset import code_version
 from starvec_assets.defs.resources import from_environment
 from starvec_assets.defs.training import TrainedEmbeddingsConfig
 from starvec_assets.errors import StarvecError
+from starvec_assets.markdown import markdown_table
 from starvec_assets.paths import PACKAGE
 
 KEYS = {
@@ -149,7 +150,7 @@ def test_a_variable_with_a_wrong_value_is_named(variable: str, value: str):
 
 
 def test_text_from_outside_cannot_act_in_the_ui():
-    text = table(["name"], [["<img src=x> [a](javascript:b) | c\r# d\u2028e"]]).md_str or ""
+    text = markdown_table(["name"], [["<img src=x> [a](javascript:b) | c\r# d\u2028e"]])
     for character in "<>[]()":
         assert character not in text
     assert text.count("|") == 2 + 2 + 2

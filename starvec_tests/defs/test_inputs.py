@@ -21,7 +21,7 @@ Edges = dict[str, set[str]]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Edges, Edges]]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Edges, Edges]:
     """Run the graph once: assets whose files or manifest each asset used while it was written, and recorded inputs."""
     folder = tmp_path_factory.mktemp("graph")
     write_archive(folder / "archive", SampleSettings(users=800, months=(MONTH,), noise=0, seed=5))
@@ -67,7 +67,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Edges, Edges
             for asset in drawn()
             if not asset.startswith("raw_") and asset != NOT_IN_A_REFRESH
         }
-    yield read, recorded
+    return read, recorded
 
 
 def drawn() -> Edges:
