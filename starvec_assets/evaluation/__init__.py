@@ -1,1 +1,1 @@
-"""Awesome-list ground truth, ranking metrics, baselines."""
+"""Scores of vectors on awesome lists and held-out users, baselines, the export gate, and diagnostics."""

@@ -1,1 +1,1 @@
-"""Awesome lists: fetch READMEs, parse them into groups, resolve groups to repositories."""
+"""Awesome lists: fetch READMEs, parse them into sections, resolve these to groups of repositories."""
