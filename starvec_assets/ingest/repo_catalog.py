@@ -154,21 +154,6 @@ class RepoCatalog:
         return pq.read_table(self.path, columns=names, filters=pc.field("repo_id").isin(repo_ids))
 
 
-def main_languages(catalogue: Path, repo_ids: Sequence[int]) -> list[str | None]:
-    """The main language of each of `repo_ids` in the catalogue's repos.parquet; None where it knows none."""
-    languages: list[str | None] = column_of(catalogue, pa.array(repo_ids, pa.int64()), "language").to_pylist()
-    return languages
-
-
-def column_of(catalogue: Path, repo_ids: pa.Array, name: str) -> pa.ChunkedArray:
-    """What the column `name` of the catalogue's repos.parquet has for each of `repo_ids`; null where it knows none.
-
-    Other repositories, a hundred times as many, are never in memory.
-    """
-    known = pq.read_table(catalogue, columns=["repo_id", name], filters=pc.field("repo_id").isin(repo_ids))
-    return known[name].take(pc.index_in(repo_ids, value_set=known["repo_id"].combine_chunks()))
-
-
 def _fetch_facts(fetch: Callable[[int], Repository | None], repo_ids: list[int]) -> tuple[list[dict[str, Any]], str]:
     """Return rows of schema ANSWERS, and why the requests ended early, or ""."""
     rows: list[dict[str, Any]] = []

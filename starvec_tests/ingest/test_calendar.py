@@ -4,7 +4,14 @@ from itertools import pairwise
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.ingest.calendar import contiguous_ranges, last_whole_month, month_hours, next_month, parse_months
+from starvec_assets.ingest.calendar import (
+    contiguous_ranges,
+    last_whole_month,
+    month_hours,
+    next_month,
+    parse_months,
+    previous_12_months,
+)
 
 
 def test_a_month_has_all_its_hours_in_order() -> None:
@@ -14,13 +21,13 @@ def test_a_month_has_all_its_hours_in_order() -> None:
     assert {b - a for a, b in pairwise(hours)} == {timedelta(hours=1)}
 
 
-def test_of_the_month_in_progress_only_hours_the_archive_has_had_time_for_are_expected() -> None:
+def test_the_current_month_has_the_hours_that_the_archive_has_published() -> None:
     now = datetime(2024, 1, 2, 5, 30, tzinfo=UTC)
     assert month_hours("2024-01", now)[-1] == datetime(2024, 1, 2, 3, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("month", "told"),
+    ("month", "message"),
     [
         ("2024-13", "not a month"),
         ("2024-1", "not a month"),
@@ -31,8 +38,8 @@ def test_of_the_month_in_progress_only_hours_the_archive_has_had_time_for_are_ex
         ("2024-02", "not in the archive yet"),
     ],
 )
-def test_a_month_that_cannot_be_read_is_named(month: str, told: str) -> None:
-    with pytest.raises(StarvecError, match=told) as error:
+def test_an_invalid_month_is_named(month: str, message: str) -> None:
+    with pytest.raises(StarvecError, match=message) as error:
         month_hours(month, datetime(2024, 2, 1, 1, 30, tzinfo=UTC))
     assert month in str(error.value)
 
@@ -52,12 +59,17 @@ def test_months_are_parsed_from_ranges_and_lists() -> None:
 @pytest.mark.parametrize(
     "text", ["", "2024", "2024-01..", "2024-02..2024-01", "2024-01..2024-02..2024-03", "2024-01..9999-12", "2024-01;2"]
 )
-def test_months_that_cannot_be_parsed_are_refused(text: str) -> None:
+def test_invalid_lists_of_months_are_refused(text: str) -> None:
     with pytest.raises(StarvecError):
         parse_months(text)
 
 
-def test_months_are_parted_into_ranges_where_one_is_left_out() -> None:
+def test_months_are_split_into_contiguous_ranges() -> None:
     months = ["2023-12", "2024-01", "2024-03", "2024-05", "2024-06"]
     assert contiguous_ranges(months) == [["2023-12", "2024-01"], ["2024-03"], ["2024-05", "2024-06"]]
     assert contiguous_ranges([]) == []
+
+
+def test_the_previous_twelve_months_exclude_the_month_itself_and_the_same_month_a_year_and_a_month_before() -> None:
+    months = ["2024-02", "2022-12", "2023-01", "2024-01", "2023-12"]
+    assert previous_12_months("2024-01", months) == ["2023-01", "2023-12"]

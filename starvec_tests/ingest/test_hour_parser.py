@@ -40,7 +40,7 @@ def test_stars_are_found_among_other_events_in_either_spelling(tmp_path: Path) -
     assert (coverage.status, coverage.events, coverage.stars, coverage.rejected) == ("ok", 41, 39, {})
 
 
-def test_every_fault_of_a_line_is_counted_and_costs_no_other_line(tmp_path: Path) -> None:
+def test_every_faulty_line_is_counted_and_leaves_other_lines_intact(tmp_path: Path) -> None:
     old = {"created_at": "2012-04-01T00:00:00Z", "type": "WatchEvent", "actor": "octocat", "repository": {"id": 1}}
     faults = [
         '{"id":"1","type":"WatchEvent","actor":{"id":7',
@@ -70,7 +70,7 @@ def test_every_fault_of_a_line_is_counted_and_costs_no_other_line(tmp_path: Path
     assert coverage.status == "ok"
 
 
-def test_the_word_watch_event_inside_other_events_is_no_star(tmp_path: Path) -> None:
+def test_a_watch_event_quoted_in_another_event_is_no_star(tmp_path: Path) -> None:
     tricky = push()
     tricky["payload"] = {"type": "WatchEvent", "action": "started", "text": '"type":"WatchEvent"', "actor": {"id": 1}}
     coverage, stars, _ = read(
@@ -107,13 +107,13 @@ def test_a_line_over_16_mb_is_dropped_and_counted(tmp_path: Path) -> None:
         (gzip_lines([star(1), star(2)])[:-8] + b"12345678", "corrupt", 2),
     ],
 )
-def test_the_state_of_a_file_is_told(tmp_path: Path, content: bytes, status: str, events: int) -> None:
+def test_the_status_describes_the_file(tmp_path: Path, content: bytes, status: str, events: int) -> None:
     coverage, _, _ = read(tmp_path, content)
     assert (coverage.status, coverage.events, coverage.bytes) == (status, events, len(content))
 
 
 def noisy(number: int) -> list[bytes]:
-    """Lines that compress badly, so that a file of them has many blocks."""
+    """Return lines that compress badly, so that their file has many blocks."""
     return [
         json_line(x)
         for i in range(number)
@@ -121,7 +121,7 @@ def noisy(number: int) -> list[bytes]:
     ]
 
 
-def test_a_truncated_file_gives_all_that_is_in_it(tmp_path: Path) -> None:
+def test_a_truncated_file_gives_all_its_complete_lines(tmp_path: Path) -> None:
     whole = gzip_lines(noisy(400))
     for cut in range(30, len(whole), len(whole) // 13):
         coverage, stars, _ = read(tmp_path, whole[:cut])
@@ -130,7 +130,7 @@ def test_a_truncated_file_gives_all_that_is_in_it(tmp_path: Path) -> None:
         assert not coverage.rejected
 
 
-def test_a_damaged_file_gives_what_comes_before_the_damage_and_the_members_after_it(tmp_path: Path) -> None:
+def test_a_damaged_file_gives_the_lines_before_the_damage_and_the_members_after_it(tmp_path: Path) -> None:
     first, second = bytearray(gzip_lines(noisy(3000))), gzip_lines([star(i, 5) for i in range(9000, 9100)])
     first[len(first) // 2 : len(first) // 2 + 64] = bytes(64)
     coverage, stars, _ = read(tmp_path, bytes(first) + second)
@@ -141,7 +141,7 @@ def test_a_damaged_file_gives_what_comes_before_the_damage_and_the_members_after
     assert users[:1400] == list(range(1, 1401))
 
 
-def test_a_member_cut_short_before_another_costs_only_its_own_end(tmp_path: Path) -> None:
+def test_a_truncated_member_does_not_affect_the_next_one(tmp_path: Path) -> None:
     whole = gzip_lines(noisy(2000))
     coverage, stars, _ = read(tmp_path, whole[: len(whole) // 2] + gzip_lines([star(i, 5) for i in range(9000, 9100)]))
     users = sorted(s["user_id"] for s in stars)
@@ -151,9 +151,7 @@ def test_a_member_cut_short_before_another_costs_only_its_own_end(tmp_path: Path
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 1000, 4096])
-def test_where_the_blocks_of_reading_end_makes_no_difference(
-    tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_block_size_makes_no_difference(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     mixed = [
         star(9),
         "",
@@ -178,7 +176,7 @@ def test_ids_of_any_length_are_read(tmp_path: Path) -> None:
     assert (coverage.events, len(stars), coverage.rejected) == (32, 16, {})
 
 
-TOLD = [
+FACTS = [
     pull_request(10, "a/b", 'Says "hi" – \u2603 \\ done', "C++", 1234),
     pull_request(20, "a/other", None, None, 0),
     fork(30, "b/long-name.js", "A description", "Python"),
@@ -189,8 +187,8 @@ TOLD = [
 
 
 @pytest.mark.parametrize("spaced", [False, True])
-def test_repositories_are_seen_in_pull_requests_forks_and_creations(tmp_path: Path, spaced: bool) -> None:
-    _, _, seen = read(tmp_path, gzip_lines([json_line(e, spaced) for e in TOLD]))
+def test_facts_are_read_from_pull_requests_forks_and_creations(tmp_path: Path, spaced: bool) -> None:
+    _, _, seen = read(tmp_path, gzip_lines([json_line(e, spaced) for e in FACTS]))
     keys = ("name", "description", "language", "topics", "stargazers", "rank")
     by_id = {row["repo_id"]: tuple(row[k] for k in keys) for row in seen}
     assert by_id.pop(10) == ("a/b", 'Says "hi" – \u2603 \\ done', "C++", ["data", "vectors"], 1234, 2)
@@ -201,7 +199,7 @@ def test_repositories_are_seen_in_pull_requests_forks_and_creations(tmp_path: Pa
     assert {f"{row['pushed_at']:%Y-%m-%d %H:%M:%S}" for row in seen if row["rank"] == 2} == {"2023-12-31 23:59:58"}
 
 
-def test_the_quick_look_at_repositories_agrees_with_parsing(tmp_path: Path) -> None:
+def test_scanning_and_parsing_give_the_same_facts(tmp_path: Path) -> None:
     events = [make(100 + i, f"o{i}/r{i}", d, lang) for i, (make, d, lang) in enumerate(CASES)]
     assert (
         read(tmp_path, gzip_lines(map(json_line, events)))[2]
@@ -224,7 +222,7 @@ DESCRIPTIONS = [
 CASES = [(make, d, lang) for make in (pull_request, fork) for d in DESCRIPTIONS for lang in ("Go", None, 'Q"#')]
 
 
-def test_fields_that_github_no_longer_sends_leave_the_others(tmp_path: Path) -> None:
+def test_missing_fields_leave_the_other_facts_intact(tmp_path: Path) -> None:
     trimmed = pull_request(10, "a/b", "x", "C")
     trimmed["payload"]["pull_request"]["base"]["repo"] = {
         "id": 10,
@@ -246,7 +244,7 @@ def test_fields_that_github_no_longer_sends_leave_the_others(tmp_path: Path) -> 
     assert (seen[1]["stargazers"], seen[1]["topics"], seen[1]["pushed_at"]) == (None, ["ok"], None)
 
 
-def test_an_hour_tells_of_a_bounded_number_of_repositories_of_each_kind(tmp_path: Path) -> None:
+def test_the_facts_of_an_hour_are_limited_for_each_kind_of_event(tmp_path: Path) -> None:
     events = [make(i, f"o/r{i}", "text", "C") for i in range(1, 30) for make in (pull_request, fork)]
     spaced = [json_line(creation(i, f"o/r{i}", "text"), spaced=True) for i in range(1, 30)]
     coverage, _, seen = read(tmp_path, gzip_lines([*events, *spaced]), most=10)
@@ -254,7 +252,7 @@ def test_an_hour_tells_of_a_bounded_number_of_repositories_of_each_kind(tmp_path
     assert coverage.events == 87
 
 
-def test_the_median_id_places_the_hour_among_all_events(tmp_path: Path) -> None:
+def test_the_event_id_of_an_hour_is_its_median(tmp_path: Path) -> None:
     events = [star(i) | {"id": str(30_000_000_000 + 10 * i)} for i in range(1, 500)]
     coverage, _, _ = read(tmp_path, gzip_lines(events))
     assert coverage.event_id is not None
@@ -274,7 +272,7 @@ print(coverage.stars, coverage.rejected.get("too_long", 0), int(peak[0].split()[
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
-def test_memory_stays_bounded_however_large_the_file(tmp_path: Path) -> None:
+def test_memory_is_bounded_for_any_file(tmp_path: Path) -> None:
     path = tmp_path / "2024-01-01-0.json.gz"
     stars, long = (json_line(star()) + b"\n") * 20_000, b'{"type":"' + b"x" * (40 << 20) + b'"}\n'
     many = b'{"type":"Strange","x":[' + b'{"a":1},' * (15 << 17) + b"0]}\n"

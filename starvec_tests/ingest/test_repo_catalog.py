@@ -111,12 +111,12 @@ def test_the_same_months_give_the_same_bytes(tmp_path: Path, months: list[str]) 
     assert (tmp_path / "out" / "repos.parquet").read_bytes() == first
 
 
-def test_two_names_of_one_moment_are_ordered_all_the_same(tmp_path: Path) -> None:
+def test_two_names_of_the_same_second_are_ordered_by_name(tmp_path: Path) -> None:
     write_month(tmp_path / "1", [(1, 5, "a/x", at(1)), (2, 5, "a/y", at(1))], [])
     assert build(tmp_path, ["1"])[1][0]["name"] == "a/y"
 
 
-def test_github_fills_what_no_event_told_and_nothing_else(tmp_path: Path, months: list[str]) -> None:
+def test_github_fills_missing_facts_only(tmp_path: Path, months: list[str]) -> None:
     asked: list[int] = []
 
     def ask(repo_id: int) -> Repository | None:
@@ -131,7 +131,7 @@ def test_github_fills_what_no_event_told_and_nothing_else(tmp_path: Path, months
     ]
 
 
-def test_the_most_starred_gaps_are_asked_first_until_the_limit_is_spent(tmp_path: Path) -> None:
+def test_the_most_starred_repositories_are_fetched_first_until_the_rate_limit(tmp_path: Path) -> None:
     write_month(tmp_path / "1", [(u, r, f"a/r{r}", at(1)) for r in range(1, 6) for u in range(r)], [])
     asked: list[int] = []
 
@@ -139,11 +139,11 @@ def test_the_most_starred_gaps_are_asked_first_until_the_limit_is_spent(tmp_path
         asked.append(repo_id)
         if repo_id == 3:
             raise RateLimited("spent until noon")
-        return None if repo_id == 5 else Repository(repo_id, "a/r", "told", None, None, None)
+        return None if repo_id == 5 else Repository(repo_id, "a/r", "fetched", None, None, None)
 
     summary, rows = build(tmp_path, ["1"], ask, 4)
     assert asked == [5, 4, 3]
-    assert [r["description"] for r in rows] == [None, None, None, "told", None]
+    assert [r["description"] for r in rows] == [None, None, None, "fetched", None]
     assert (summary.asked, summary.stopped) == (1, "spent until noon")
 
 

@@ -72,7 +72,7 @@ def test_people_hours_and_rejected_lines_are_counted(tmp_path: Path) -> None:
     }
 
 
-def test_months_that_are_not_there_or_broken_are_named(tmp_path: Path) -> None:
+def test_missing_and_damaged_months_are_named(tmp_path: Path) -> None:
     with pytest.raises(StarvecError, match="materialize raw_stars"):
         build_star_log({}, {}, tmp_path)
     broken = month(tmp_path / "2024-01", 3, 1)

@@ -1,4 +1,4 @@
-"""The shared simulator's faults: each found, counted and named, and the stars exactly those that were left."""
+"""Hour files of the shared simulator: every fault is counted and named, and every other star is read."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Logins to numbers to stars, over months in which people rename."""
+"""Logins to user ids to stars, over months in which users rename."""
 
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from starvec_assets.ingest.user_lookup import starred_repos, user_ids
 
 @pytest.fixture
 def months(tmp_path: Path) -> list[Path]:
-    """Ada (1) was Countess before; Grace (2) left her login to a newcomer (3)."""
+    """Write months in which user 1 renames from Countess to Ada, and user 3 takes the login of user 2, Grace."""
     given = [
         ("2024-01", [(1, "Countess", 10, 5), (2, "grace", 20, 6)]),
         ("2024-02", [(1, "Ada", 11, 1), (1, "Ada", 10, 2), (3, "GRACE", 30, 3)]),
@@ -29,18 +29,18 @@ def months(tmp_path: Path) -> list[Path]:
     return files
 
 
-def test_stars_under_a_former_login_count_once_and_in_the_order_given(months: list[Path]):
+def test_stars_under_a_former_login_count_once_in_the_order_given(months: list[Path]):
     with duckdb.connect() as connection:
         assert starred_repos(connection, months, ["ADA", "countess"]) == {"ada": [10, 11], "countess": [10, 11]}
 
 
-def test_a_login_is_whose_it_was_last(months: list[Path]):
+def test_a_login_belongs_to_its_last_user(months: list[Path]):
     with duckdb.connect() as connection:
         assert user_ids(connection, months, ["grace", "ada"]) == {"ada": 1, "grace": 3}
         assert starred_repos(connection, months, ["grace"]) == {"grace": [30]}
 
 
-def test_who_is_not_in_the_log_is_absent(months: list[Path]):
+def test_unknown_logins_are_absent(months: list[Path]):
     with duckdb.connect() as connection:
         assert starred_repos(connection, months, ["nobody"]) == {}
         assert user_ids(connection, months, []) == {}

@@ -12,7 +12,7 @@ NOTHING = object()
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
-    """A star with one thing in it set to `value`, or taken away."""
+    """Return a star with the value at `path` replaced by `value`, or removed for NOTHING."""
     event = star()
     *way, last = path.split(".")
     at = event
@@ -65,7 +65,7 @@ def rows(stars: WatchEvents) -> list[dict[str, Any]]:
         ("created_at", "2024-01-01T00:00:00+02:00", BAD_VALUES),
     ],
 )
-def test_what_is_no_star_is_told_why(path: str, value: object, reason: str) -> None:
+def test_a_rejected_star_has_a_reason(path: str, value: object, reason: str) -> None:
     stars = WatchEvents()
     event = changed(path, value)
     assert stars.add(event) == reason
@@ -74,7 +74,7 @@ def test_what_is_no_star_is_told_why(path: str, value: object, reason: str) -> N
     assert possible_but_for_its_time == (value == "2024-02-30T00:00:00Z")
 
 
-def test_an_impossible_time_costs_its_own_star_only() -> None:
+def test_an_impossible_time_rejects_its_star_only() -> None:
     stars = WatchEvents()
     for at in ("2024-02-28T10:00:00Z", "2024-02-30T10:00:00Z", "2024-02-28T25:00:00Z"):
         assert stars.scan(json_line(changed("created_at", at)) + b"\n", 0)
@@ -93,7 +93,7 @@ PLACES = ["id", "actor.id", "actor.login", "repo.id", "repo.name", "payload.acti
 
 @settings(deadline=None, derandomize=True)
 @given(st.dictionaries(st.sampled_from(PLACES), VALUES, max_size=2))
-def test_the_quick_look_at_a_line_and_its_parsing_agree(changes: dict[str, object]) -> None:
+def test_scanning_and_parsing_agree(changes: dict[str, object]) -> None:
     event = star()
     for path, value in changes.items():
         *way, last = path.split(".")
