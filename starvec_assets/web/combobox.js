@@ -1,5 +1,5 @@
-// Text field that suggests repository names: WAI-ARIA's combobox pattern, list autocomplete with manual selection. Arrow
-// keys, Enter and Escape; the list is a listbox whose active option is named by aria-activedescendant.
+// Text field that suggests repository names: WAI-ARIA's combobox pattern, list autocomplete with manual selection.
+// Arrow keys, Enter and Escape; the list is a listbox whose active option is named by aria-activedescendant.
 
 import { announce, errorMessage, formatCount, h, pluralize } from "./dom.js";
 import { normalizeQuery } from "./name_search.js";

@@ -72,8 +72,8 @@ export class NameIndex {
   }
 
   /**
-   * Penalty by row of the names that contain `part`: lowest where it is a whole name, then a repository, the beginning of
-   * a repository, the beginning of an owner, and the middle of either.
+   * Penalty by row of the names that contain `part`: lowest where it is a whole name, then a repository, the beginning
+   * of a repository, the beginning of an owner, and the middle of either.
    * @param {string} part
    */
   #substringHits(part) {
@@ -153,8 +153,8 @@ export class NameIndex {
   }
 
   /**
-   * Rows of the most starred names that have a part within `allowed` edits of `pattern`, grouped by distance. Such a name
-   * contains at least one of `allowed` + 1 pieces of the pattern unchanged, so only names with a piece are measured.
+   * Rows of the most starred names that have a part within `allowed` edits of `pattern`, grouped by distance. Such a
+   * name contains at least one of `allowed` + 1 pieces of the pattern unchanged, so only names with a piece are measured.
    * @param {string} pattern at most 31 characters
    * @param {number} allowed
    */
@@ -209,14 +209,14 @@ export class NameIndex {
   }
 }
 
-/** Rows, best first; each point of penalty costs as much as twice the rank by stars. @param {Map<number, number>} hits */
+/** Rows, best first; a point of penalty costs as much as twice the rank by stars. @param {Map<number, number>} hits */
 function rankHits(hits) {
   const cost = (/** @type {[number, number]} */ [index, penalty]) => penalty + Math.log2(index + 2);
   return [...hits].sort((a, b) => cost(a) - cost(b)).map(([index]) => index);
 }
 
 /**
- * Edit distance (insert, delete, substitute, swap adjacent characters) between `pattern` and the best beginning of `text`.
+ * Edit distance (insert, delete, substitute, swap adjacent characters) from `pattern` to the best beginning of `text`.
  * @param {string} pattern
  * @param {string} text
  * @param {boolean} whole compare with all of `text` instead

@@ -148,7 +148,7 @@ export async function basketVector(app, plus, minus) {
 }
 
 /**
- * What the filters add to each row's cosine [n]: -Infinity excludes it, fame raises or lowers it. Null if no filter is set.
+ * What the filters add to each row's cosine [n]: -Infinity excludes it, fame raises or lowers it. Null without filters.
  * @param {{model: Model, catalogue: Catalogue}} app
  * @param {{exclude?: ArrayLike<number>, language?: string, minStars?: number, fame?: number}} filter
  *   exclude: rows; fame: -4 prefers little starred repositories, 0 neither, 4 most starred ones

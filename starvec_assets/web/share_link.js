@@ -1,4 +1,4 @@
-// Encodes a profile as "1.<model id>.<Base64url>" for a link to #/compare. docs/page.md describes the format byte by byte.
+// Encodes a profile as "1.<model id>.<Base64url>" for a link to #/compare. docs/page.md describes the format by bytes.
 
 import { unitVector } from "./engine/vectors.js";
 

@@ -159,7 +159,7 @@ def test_changes_are_announced_to_screen_readers(visitor: Any, site: str, api: S
     submit_login(page, "octocat")
     wait_until(page, f"{ANNOUNCEMENTS}.some(item => item.textContent === 'Profile of octocat is ready')")
     page.select_option("#recommended-language", "Rust")
-    wait_until(page, f"{ANNOUNCEMENTS}.some(said => /^\\d+ repositor/.test(item.textContent))")
+    wait_until(page, f"{ANNOUNCEMENTS}.some(item => /^\\d+ repositor/.test(item.textContent))")
     page.goto(site + "#/similar")
     page.fill("#repository", "neovim")
     wait_until(page, f"/names?, arrow keys choose/.test({ANNOUNCEMENTS}.at(-1).textContent)")

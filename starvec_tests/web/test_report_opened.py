@@ -29,7 +29,7 @@ def test_report_renders_completely(visitor: Any, serve_folder: Any, inputs: Bund
     (tmp_path / "report.html").write_text(render_report(inputs.evaluation, gates, "Of a test."), encoding="utf-8")
     page, errors = visitor.context.new_page(), []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text))
+    page.on("console", lambda message: errors.append(message.text))
     page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     page.goto(serve_folder(tmp_path) + "report.html")
 

@@ -14,7 +14,10 @@ export class Engine extends EventTarget {
   /** Whether the worker's script could not be loaded, so that it answers nothing. */
   #workerFailed = false;
   #lastId = 0;
-  /** Requests without an answer, by id. @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
+  /**
+   * Requests without an answer, by id.
+   * @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>}
+   */
   #pending = new Map();
   /** @type {Record<"cached" | "hi" | "lo" | "stored", PromiseWithResolvers<any>>} */
   #deferreds = { cached: deferred(), hi: deferred(), lo: deferred(), stored: deferred() };
@@ -75,7 +78,7 @@ export class Engine extends EventTarget {
   /**
    * The rows with the highest cosine + bias, best first. Waits until the vectors are loaded.
    * @param {Float32Array} query [d]
-   * @param {{k?: number, bias?: Float32Array | null}} [options] bias [n]: added to the cosines; -Infinity excludes a row
+   * @param {{k?: number, bias?: Float32Array | null}} [options] bias [n]: added to the cosines; -Infinity excludes rows
    * @returns {Promise<SearchResult>}
    */
   async search(query, { k = 50, bias = null } = {}) {

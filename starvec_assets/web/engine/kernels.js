@@ -1,5 +1,5 @@
-// Search kernels, which hold the planes and scan them: WebAssembly with SIMD, and plain JavaScript. Both return the same
-// rows: integers are exact, and everything else is rounded to float32 at the same steps.
+// Search kernels, which hold the planes and scan them: WebAssembly with SIMD, and plain JavaScript. Both return the
+// same rows: integers are exact, and everything else is rounded to float32 at the same steps.
 
 /** Length of an int16 query; its products with int8 rows stay within int32 at any dimension. */
 export const QUERY_SCALE = 32000;

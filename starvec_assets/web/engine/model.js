@@ -40,8 +40,8 @@ import {
  *
  * @typedef {object} People
  * @property {Category[]} categories
- * @property {{median: number, top_twentieth: number}} calibration scores, 0 to 1, of the median person and of the person at
- *   the 95th percentile, the same for every category
+ * @property {{median: number, top_twentieth: number}} calibration scores, 0 to 1, of the median person and of the person
+ *   at the 95th percentile, the same for every category
  * @property {{users: Float32Array, repositories: Float32Array}} quantiles cosine at each 0.1 per cent
  * @property {Developer[]} developers
  */

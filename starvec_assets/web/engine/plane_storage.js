@@ -1,5 +1,5 @@
-// Storage of the planes on this device: the origin private file system, which reads straight into the kernel's memory, or
-// IndexedDB where that is missing. One folder for each address of a page, with the planes of one model.
+// Storage of the planes on this device: the origin private file system, which reads straight into the kernel's memory,
+// or IndexedDB where that is missing. One folder for each address of a page, with the planes of one model.
 
 /**
  * @typedef {() => Uint8Array<ArrayBuffer>} GetBuffer returns the memory of a plane; called right before the bytes are
@@ -22,7 +22,7 @@ export async function openStorage(base) {
     try {
       return await open(scope);
     } catch {
-      // Missing, or refused as in a private window: try the next. Without storage each visit downloads the planes again.
+      // Missing, or refused as in a private window: try the next. Without storage each visit downloads the planes.
     }
   }
   return null;

@@ -111,8 +111,8 @@ export async function fetchFile(url, options) {
 }
 
 /**
- * SHA-256 in hexadecimal, or null where the browser cannot compute it. A page served over plain HTTP from another machine
- * has no crypto.subtle; a digest that came the same way would not protect it either.
+ * SHA-256 in hexadecimal, or null where the browser cannot compute it. A page served over HTTP from another machine has
+ * no crypto.subtle; a digest that came the same way would not protect it either.
  * @param {BufferSource} bytes
  */
 export async function sha256(bytes) {

@@ -1,8 +1,8 @@
 // The search core: USearch's exact_search_t over rows of int8 with a query of int16.
 //
-// score = multiplier[row] * (row . query) + bias[row]; the multiplier makes a cosine of the dot product, the bias is
-// what the page adds to it (-infinity leaves a row out). The caller lays out the memory: reserve() hands out whole
-// pages, which stay where they are.
+// score = multiplier[row] * (row . query) + bias[row]. The multiplier turns the dot product into a cosine; the bias is
+// added by the page (-infinity excludes a row). The caller lays out the memory: reserve() returns whole pages, which are
+// never moved or freed.
 #include <usearch/index_plugins.hpp>
 #include <wasm_simd128.h>
 
@@ -12,7 +12,7 @@ namespace usearch = unum::usearch;
 
 namespace {
 
-// USearch hands a metric two pointers and nothing else; the row's number follows from where it lies.
+// A USearch metric receives two pointers and nothing else; the row's index is computed from its address.
 struct {
     int8_t const* rows;
     float const* multipliers;
@@ -38,8 +38,8 @@ template <std::size_t fixed> usearch::distance_punned_t distance(std::uintptr_t 
     return -(scanned.bias ? score + scanned.bias[i] : score);
 }
 
-// A constant, so that the compiler sees which function a metric leads to and inlines it into USearch's loop: two calls
-// by pointer a row would take longer than the distance itself.
+// Constant, so that the compiler inlines the metric into USearch's loop: two calls by pointer for each row would take
+// longer than the distance itself.
 template <std::size_t fixed>
 usearch::metric_punned_t const metric = usearch::metric_punned_t::stateless(
     fixed, reinterpret_cast<std::uintptr_t>(&distance<fixed>), usearch::metric_punned_signature_t::array_array_k,
@@ -61,8 +61,8 @@ void* pages(std::size_t bytes) {
 
 } // namespace
 
-// The C++ runtime, as far as exact_search_t needs one. It allocates its scratch space once, for the greatest n it has
-// seen, so nothing is ever given back.
+// The part of the C++ runtime that exact_search_t needs. It allocates its scratch space once, for the largest n so far,
+// so nothing is ever freed.
 void* operator new(std::size_t bytes) { return pages(bytes); }
 void operator delete(void*) noexcept {}
 void operator delete(void*, std::size_t) noexcept {}
@@ -89,7 +89,7 @@ EXPORT(index) void index_rows(int8_t const* rows, std::size_t n, std::size_t d, 
     }
 }
 
-// Writes the numbers of the `wanted` rows with the greatest scores, best first; returns 0 when there is no memory.
+// Writes the indices of the `wanted` rows with the highest scores, best first; returns 0 when there is no memory.
 // `bias` may be 0; 0 < wanted <= n.
 EXPORT(scan) int scan(int8_t const* rows, float const* multipliers, float const* bias, std::size_t n, std::size_t d,
                       int16_t const* query, std::size_t wanted, uint32_t* found) {

@@ -1,5 +1,5 @@
-// Included before everything else: names of the standard library that USearch's headers mention and that it leaves out
-// where there are no threads. Nothing here runs: an exact search by one thread takes no lock.
+// Included before everything else: stubs for names that USearch's headers mention and that the standard library omits
+// without threads. None of them runs: an exact search by one thread takes no lock.
 #pragma once
 #include <atomic>
 #include <condition_variable>
