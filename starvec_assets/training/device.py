@@ -55,36 +55,18 @@ def pick_device(
 
     if kind == "cuda":
         if index >= torch.cuda.device_count():
-            raise StarvecError(
-                f"rank {index} needs GPU {index} but this machine has {torch.cuda.device_count()}: lower processes_per_node"
-            )
+            raise StarvecError(f"this machine has {torch.cuda.device_count()} GPUs: start at most one process for each")
         properties = torch.cuda.get_device_properties(index)
         bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-        return Device(
-            torch.device("cuda", index),
-            properties.name,
-            properties.total_memory,
-            _resolve_precision(precision, bf16),
-        )
-    if kind == "mps":
-        return Device(
-            torch.device("mps"),
-            "Apple GPU",
-            torch.mps.recommended_max_memory(),
-            _resolve_precision(precision, bf16=False),
-        )
-    return Device(
-        torch.device("cpu"),
-        f"CPU, {torch.get_num_threads()} threads",
-        _machine_memory(),
-        _resolve_precision(precision, _cpu_multiplies_bfloat16()),
-    )
-
-
-def _resolve_precision(precision: Precision, bf16: bool) -> Literal["float32", "bfloat16"]:
+        name, memory, chosen = properties.name, properties.total_memory, torch.device("cuda", index)
+    elif kind == "mps":
+        name, memory, chosen, bf16 = "Apple GPU", torch.mps.recommended_max_memory(), torch.device("mps"), False
+    else:
+        name, memory, chosen = f"CPU, {torch.get_num_threads()} threads", _machine_memory(), torch.device("cpu")
+        bf16 = _cpu_multiplies_bfloat16()
     if precision == "auto":
-        return "bfloat16" if bf16 else "float32"
-    return precision
+        precision = "bfloat16" if bf16 else "float32"
+    return Device(chosen, name, memory, precision)
 
 
 def _cpu_multiplies_bfloat16() -> bool:

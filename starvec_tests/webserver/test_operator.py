@@ -274,7 +274,7 @@ def rank_processes(home: Path) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the ranks in /proc, which only Linux has")
 def test_cancelling_a_distributed_training_ends_its_ranks(ui: Ui):
     home = ui.project.parent / "home"
-    config = {"processes": 2, "epochs": 1000, "patience": 1000, "seed": 9}
+    config = {"processes_per_node": 2, "epochs": 1000, "patience": 1000, "seed": 9}
     run_id = ui.launch("trained_embeddings", ops={"trained_embeddings": {"config": config}})
     live = home / "checkpoints/ranks/live.jsonl"
     wait(lambda: live.exists() and live.stat().st_size, "the first epoch on ranks")
