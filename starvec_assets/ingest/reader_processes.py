@@ -1,7 +1,7 @@
-"""Processes that read hour files: one task a line on stdin, its coverage a line on stdout.
+"""Processes that read hour files: one task per line on stdin, its coverage as a line on stdout.
 
-Not multiprocessing: a reader imports what it needs and no more (never the caller's main module), nothing is pickled,
-and a reader ends with its parent.
+Not multiprocessing, because a reader imports only what it needs (never the caller's main module), pickles nothing, and
+ends with its parent.
 """
 
 import subprocess
@@ -26,15 +26,15 @@ PROGRAM = (
 
 
 class ReaderProcess:
-    """One reading process, started with its first task."""
+    """A process that reads hour files, started with its first task."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def read(self, path: Path, hour: datetime, folder: Path, max_repo_facts: int) -> HourCoverage:
-        """Have the hour file read into a part in `folder`.
+        """Read an hour file into the hour cache in `folder`, and return its coverage.
 
-        Raises StarvecError when the process fails or dies of it.
+        Raises StarvecError when the process reports an error or dies.
         """
         process = self._process = self._process or start_child(
             [sys.executable, "-c", PROGRAM, str(PACKAGES)], stdout=subprocess.PIPE
@@ -53,22 +53,22 @@ class ReaderProcess:
                 f"the process that read {path} ended with code {code}: run again to go on from there"
                 " (-9 is often a lack of memory: take fewer workers)"
             )
-        found = orjson.loads(answer)
-        if "error" in found:
-            raise StarvecError(f"cannot read {path} into {folder}: {found['error']}; mend that and run again")
-        return HourCoverage(**(found | {"hour": hour}))
+        coverage = orjson.loads(answer)
+        if "error" in coverage:
+            raise StarvecError(f"cannot read {path} into {folder}: {coverage['error']}; mend that and run again")
+        return HourCoverage(**(coverage | {"hour": hour}))
 
     def close(self) -> None:
-        """End the process, in the middle of its work if need be."""
+        """Terminate the process, even while it reads."""
         if self._process:
             terminate(self._process)
 
 
 class BlockPandas(MetaPathFinder):
-    """Keeps pyarrow from importing pandas at its first array, which takes longer than many small hours."""
+    """Import hook that keeps pyarrow from importing pandas, which takes longer than many small hours."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
-        """Find nothing; raises ImportError for pandas."""
+        """Raise ImportError for pandas, find nothing otherwise."""
         if fullname == "pandas":
             raise ImportError(fullname)
 
