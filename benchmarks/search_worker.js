@@ -57,7 +57,7 @@ self.onmessage = async ({ data: { n, d, count } }) => {
  * @param {number} n
  * @param {number} d
  * @param {boolean} half
- * @param {Uint8Array} module
+ * @param {BufferSource} module
  */
 async function builtin(vectors, n, d, half, module) {
   const { instance } = await WebAssembly.instantiate(module);
