@@ -2,6 +2,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -108,10 +109,17 @@ def heldout_lists(out: Path) -> set[frozenset[int]]:
     return {frozenset([*a, *b]) for a, b in zip(corpus.heldout_a, corpus.heldout_b, strict=True)}
 
 
-@pytest.mark.parametrize("chunk_rows", [8_000_000, 400])
-def test_lists_and_vocabulary_follow_the_selection_rules(build: Build, chunk_rows: int) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"chunk_rows": 400},
+        {"vocabulary": 10_000, "min_stargazers": 10, "min_vocabulary_stars": 8, "heldout_share": 0.5},
+    ],
+)
+def test_lists_and_vocabulary_follow_the_selection_rules(build: Build, changes: dict[str, Any]) -> None:
     stars = simulated_log()
-    settings = SMALL.model_copy(update={"chunk_rows": chunk_rows})
+    settings = SMALL.model_copy(update=changes)
     summary, out = build(stars, settings)
     vocabulary, lists = expected_lists(stars, settings)
 
@@ -189,6 +197,11 @@ def test_held_out_users_and_their_halves_stay_when_other_users_join(build: Build
         return [set(corpus.repo_ids[x].tolist()) for x in (*corpus.heldout_a, *corpus.heldout_b)]
 
     assert halves(before) == halves(after)
+
+
+def test_halves_are_drawn_per_user(build: Build) -> None:
+    _, out = build([(user, f"u{user}", repo, repo) for user in range(60) for repo in range(1, 13)])
+    assert len({frozenset(half.tolist()) for half in Corpus.load(out).heldout_a}) > 1
 
 
 def test_another_seed_holds_out_other_users(build: Build) -> None:
