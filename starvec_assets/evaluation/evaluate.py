@@ -178,7 +178,8 @@ def _score(system: System, truth: GroundTruth, queries: Indices, gains: sp.csr_a
     """Rank repositories for every query and held-out user, and score the rankings."""
     n, a, b = truth.groups.n, truth.heldout_a, truth.heldout_b
     k_neighbours, k = min(NEIGHBOURS, n), min(K, n)
-    health, mrr = {}, {}
+    health: dict[str, float] = {}
+    mrr: dict[str, Floats] = {}
     if isinstance(system, Popularity):
         order = np.arange(n, dtype=np.int32)
         neighbours = search.popularity_top_k(order, k_neighbours, self_exclusion(queries))

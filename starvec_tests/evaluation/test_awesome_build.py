@@ -9,6 +9,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.awesome.build import (
     DROP_REASONS,
     LISTS,
+    awesome_lists_metadata,
     build_awesome_lists,
     load_list_names,
     read_readmes,
@@ -77,6 +78,16 @@ def test_groups_and_drops_match_a_hand_count(catalog, tmp_path):
     entries = pq.read_table(tmp_path / "entries.parquet").to_pylist()
     assert {e["repo_name"]: e["repo_id"] for e in entries}["x/old-c"] == 3
     assert {e["repo_name"]: e["repo_id"] for e in entries}["no/where"] is None
+
+
+def test_metadata_shows_outcomes_by_list_and_what_was_not_fetched(catalog, tmp_path):
+    summary = build_awesome_lists({"o/awesome": README, "o/gone": "404: Not Found"}, catalog, tmp_path)
+    metadata = awesome_lists_metadata(summary, tmp_path, ["o/x: 404"])
+    assert (metadata["lists"], metadata["groups"]) == (2, 1)
+    assert metadata["items"].splitlines()[2:4] == ["| kept | 3 |", "| small&#95;group | 3 |"]
+    assert "o/gone" in metadata["lists without a group"]
+    assert metadata["by list"].splitlines()[2].startswith("| o/awesome | 12 | 3 | 1 | 1 | 1 | 1 | 2 | 1 | 3 |")
+    assert "o/x: 404" in metadata["not fetched"]
 
 
 def test_output_bytes_do_not_depend_on_list_order(catalog, tmp_path):

@@ -2,6 +2,7 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.evaluation.baselines import Popularity, random_vectors
@@ -85,3 +86,13 @@ def test_failed_advisory_conditions_are_shown_as_warnings(evaluated):
     assert "1 of the advisory conditions" in warned
     assert '<td class="warning">warning</td>' in warned
     assert 'class="failed"' not in warned
+
+
+def test_best_and_worst_lists_are_shown_where_there_are_many(evaluated, page):
+    worst = page.split("<caption>Worst</caption>")[1]
+    best = page.split("<caption>Best</caption>")[1].split("<caption>")[0]
+    rows = [re.findall(r"<td>([\d.]+)</td></tr>", part) for part in (best, worst)]
+    lists = pq.read_table(evaluated[0] / "by_list.parquet").to_pylist()
+    scores = sorted(row["ndcg_10"] for row in lists if row["system"] == "trained" and row["queries"] >= 10)
+    assert rows[0] == [f"{score:.4f}" for score in scores[:-16:-1]]
+    assert rows[1] == [f"{score:.4f}" for score in scores[:15]]

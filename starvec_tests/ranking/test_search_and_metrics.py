@@ -84,6 +84,7 @@ def test_recall_and_precision_match_a_hand_calculation():
     relevant = RaggedArray.of([[1, 3, 9, 8], [4, 5]])
     assert metrics.recall(ranked, relevant, 10, 2).tolist() == [1 / 4, 1]
     assert metrics.recall(ranked, relevant, 10, 4).tolist() == [2 / 4, 1]
+    assert metrics.precision(ranked, relevant, 10, 2).tolist() == [1 / 2, 1]  # of four relevant, two can be among two
     assert metrics.precision(ranked, relevant, 10, 4).tolist() == [2 / 4, 1]  # the second can have two at most
     assert metrics.precision(ranked, RaggedArray.of([[1], []]), 10, 4).tolist() == [1, 0]
 
