@@ -1,8 +1,8 @@
-"""Reading an hour file, many of them on every core, and the size of a month: prints one table.
+"""Measure the parsing of an hour file, of many on every core, and the size of a month's file: prints one table.
 
     python benchmarks/ingest.py [--folder DIR] [--rounds 5] [--hours 48]
 
-Each reading runs in processes of its own on one core, the readings by turns; the least CPU time of the rounds counts.
+Each reader runs in processes of its own on one core, the readers in turns; the least CPU time of the rounds counts.
 """
 
 import argparse
@@ -21,19 +21,19 @@ import pyarrow.parquet as pq
 from make_hour_file import make_hour
 
 HOUR = "2024-01-10-12.json.gz"
-START = """
+SETUP = """
 import os, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 path = Path(sys.argv[1])
 """
-END = """
+MEASURE = """
 def seconds():
     began = time.process_time()
     read()
     return time.process_time() - began
-least = min([seconds() for _ in range(4)][1:])  # a reading process reads many hours, only one of them first
+least = min([seconds() for _ in range(4)][1:])  # a reader process reads many hours, so its first one does not count
 peak = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM"))
 print(least, int(peak.split()[1]) / 1024)
 """
@@ -44,10 +44,10 @@ def read():
     with igzip.open(path) as file:
         while file.readinto(block): pass
 """
-OURS = """
+READ_HOUR = """
 from starvec_assets.ingest.hour_parser import read_hour
 from starvec_assets.ingest.reader_processes import BlockPandas
-sys.meta_path.insert(0, BlockPandas())  # as the processes do that read for ingest_month
+sys.meta_path.insert(0, BlockPandas())  # as in the reader processes of ingest_month
 def read():
     rows = []
     read_hour(path, datetime(2024, 1, 10, 12, tzinfo=UTC), rows.append, rows.append, {most})
@@ -63,31 +63,32 @@ def read():
             WHERE type = 'WatchEvent' AND payload.action = 'started'
         ''', params={"path": str(path)}).to_arrow_table()
 """
-READINGS = {
-    "isal decompresses it, nothing else": DECOMPRESS,
-    "**read_hour: stars, repositories, coverage**": OURS.replace("{most}", "500"),
-    "the same, every repository it tells of": OURS.replace("{most}", "10**6"),
+READERS = {
+    "decompression alone, by isal": DECOMPRESS,
+    "**read_hour: stars, repositories, coverage**": READ_HOUR.replace("{most}", "500"),
+    "the same, with the facts of every repository": READ_HOUR.replace("{most}", "10**6"),
     "DuckDB `read_json_auto`, stars only": DUCKDB,
 }
 
 
 def read_in_turns(path: Path, rounds: int) -> dict[str, tuple[float, float]]:
-    """CPU seconds and peak megabytes of each reading."""
+    """Return the CPU seconds and the peak megabytes of each reader."""
     best: dict[str, tuple[float, float]] = {}
     for turn in range(rounds):
-        for name, reading in READINGS.items():
-            if reading is DUCKDB and turn > 0:
+        for name, reader in READERS.items():
+            if reader is DUCKDB and turn > 0:
                 continue
-            program = [sys.executable, "-c", START + reading + END, str(path)]
+            program = [sys.executable, "-c", SETUP + reader + MEASURE, str(path)]
             seconds, peak = map(float, subprocess.run(program, capture_output=True, check=True).stdout.split())
             best[name] = min(best.get(name, (9e9, peak)), (seconds, peak))
     return best
 
 
 def read_hours(path: Path, folder: Path, count: int) -> tuple[float, float, float, float, float]:
-    """So many hours on every core: wall seconds, MB/s, cores busy while hours are read and in all, peak megabytes.
+    """Ingest `count` hours on every core.
 
-    Busy is CPU seconds, those of the reading processes with them, to wall seconds; the peak is that of all processes.
+    Returns wall seconds, MB/s, busy cores while hours are read and over the whole ingest, and peak megabytes of all
+    processes. Busy cores are CPU seconds, those of reader processes included, divided by wall seconds.
     """
     from starvec_assets.ingest.build_month import ingest_month
     from starvec_assets.ingest.calendar import month_start
@@ -109,7 +110,7 @@ def read_hours(path: Path, folder: Path, count: int) -> tuple[float, float, floa
         FolderSource(folder), "2024-01", out, out, progress_dir=out, now=hours[-1] + timedelta(hours=2), on_hour=read
     )
     seconds, after = time.monotonic() - began, os.times()
-    reading = sum(after[2:4]) - sum(before[2:4])  # of the processes that read, which end with the last hour
+    reading = sum(after[2:4]) - sum(before[2:4])  # of the reader processes, which end with the last hour
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     busy = (sum(after[:4]) - sum(before[:4])) / seconds
@@ -118,14 +119,14 @@ def read_hours(path: Path, folder: Path, count: int) -> tuple[float, float, floa
 
 
 def bytes_a_star(path: Path, stars: int, users: int, repositories: int) -> tuple[int, float, float]:
-    """Stars of a month with random names, their size in stars.parquet, and that with the name on every star."""
+    """Return the stars of a random month, their bytes in stars.parquet, and the bytes with a name on every star."""
     from starvec_assets.ingest.build_month import RAW_STARS, STARS_PARQUET_OPTIONS
 
     dice = np.random.default_rng(1)
-    given = dice.pareto(1.2, users) + 0.3
-    liked = 1 / np.arange(1, repositories + 1) ** 0.95
-    user = np.searchsorted(np.cumsum(given) / given.sum(), dice.random(stars)).clip(0, users - 1)
-    repo = np.searchsorted(np.cumsum(liked) / liked.sum(), dice.random(stars)).clip(0, repositories - 1)
+    activity = dice.pareto(1.2, users) + 0.3
+    popularity = 1 / np.arange(1, repositories + 1) ** 0.95
+    user = np.searchsorted(np.cumsum(activity) / activity.sum(), dice.random(stars)).clip(0, users - 1)
+    repo = np.searchsorted(np.cumsum(popularity) / popularity.sum(), dice.random(stars)).clip(0, repositories - 1)
     _, first = np.unique(user.astype(np.int64) * repositories + repo, return_index=True)
     user, repo = user[first], dice.permutation(repositories)[repo[first]]
     when = dice.integers(0, 31 * 86_400, len(user))
@@ -139,8 +140,8 @@ def bytes_a_star(path: Path, stars: int, users: int, repositories: int) -> tuple
     starred_at = pa.array(when + 1_704_067_200).cast(RAW_STARS.field("starred_at").type)
     renamed = dice.random(len(user)) < 0.001
     sizes = []
-    for told in (renamed, np.ones(len(user), bool)):
-        columns = [id_of_user[user], logins[user], id_of_repo[repo], pa.array(names[repo], mask=~told), starred_at]
+    for named in (renamed, np.ones(len(user), bool)):
+        columns = [id_of_user[user], logins[user], id_of_repo[repo], pa.array(names[repo], mask=~named), starred_at]
         table = pa.table([pa.array(values) for values in columns], schema=RAW_STARS)
         options = dict(STARS_PARQUET_OPTIONS)
         pq.write_table(table, path, compression="zstd", row_group_size=options.pop("row_group"), **options)
@@ -150,24 +151,24 @@ def bytes_a_star(path: Path, stars: int, users: int, repositories: int) -> tuple
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, help="where the hour file is, or is made and stays")
+    parser.add_argument("--folder", type=Path, help="folder of the hour file, which is made there if missing")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--hours", type=int, default=48, choices=range(1, 745), metavar="1…744")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
-        path = (given.folder or Path(scratch)) / HOUR
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
+        path = (arguments.folder or Path(scratch)) / HOUR
         if not path.exists():
-            packed, size = make_hour(path)
-            print(f"made {path}: {packed:,} bytes, {size:,} decompressed", file=sys.stderr)
-        measured = read_in_turns(path, given.rounds)
+            compressed, size = make_hour(path)
+            print(f"made {path}: {compressed:,} bytes, {size:,} decompressed", file=sys.stderr)
+        measured = read_in_turns(path, arguments.rounds)
         alone = next(iter(measured.values()))[0]
         print("| an hour of 150,000 events on one core | CPU seconds | times isal | peak MB |\n|---|---:|---:|---:|")
         for name, (seconds, peak) in measured.items():
             print(f"| {name} | {seconds:.3f} | {seconds / alone:.2f} | {peak:.0f} |")
-        seconds, speed, reading, busy, peak = read_hours(path, Path(scratch), given.hours)
+        seconds, speed, reading, busy, peak = read_hours(path, Path(scratch), arguments.hours)
         print(
-            f"| ingest_month, {given.hours} such hours: {busy:.2f} of {os.cpu_count()} cores busy, {reading:.2f} while "
-            f"reading | {seconds:.1f} wall | {speed:.0f} MB/s | {peak:.0f} |"
+            f"| ingest_month, {arguments.hours} such hours: {busy:.2f} of {os.cpu_count()} cores busy, {reading:.2f} "
+            f"while reading | {seconds:.1f} wall | {speed:.0f} MB/s | {peak:.0f} |"
         )
     with tempfile.TemporaryDirectory() as scratch:
         count, size, named = bytes_a_star(Path(scratch) / "stars.parquet", 6_000_000, 1_600_000, 1_200_000)
