@@ -22,13 +22,13 @@ def op_config(assignments: Sequence[Assignment], job: str) -> dict[str, Any]:
     """
     configs = {op.name: CONFIG_CLASSES[op.name] for op in defs().resolve_job_def(job).nodes}
     values: dict[str, dict[str, Any]] = {}
-    for text, asset, field, value in assignments:
+    for asset, field, value in assignments:
         op = RAW_OP if asset in RAW_OP.split("__") else asset  # the one op that materializes two assets
         if op not in configs:
-            raise StarvecError(f"--set {text!r}: {job} makes no asset {asset!r}. {_suggestion(asset, configs)}")
+            raise StarvecError(f"--set {asset}.{field}: {job} makes no asset {asset!r}. {_suggestion(asset, configs)}")
         fields = configs[op].model_fields
         if field not in fields:
-            raise StarvecError(f"--set {text!r}: {asset} has no field {field!r}. {_suggestion(field, fields)}")
+            raise StarvecError(f"--set {asset}.{field}: {asset} has no field {field!r}. {_suggestion(field, fields)}")
         values.setdefault(op, {})[field] = parse_value(value)
     ops = {}
     for op, fields_set in values.items():

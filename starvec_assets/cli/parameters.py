@@ -1,7 +1,7 @@
 """Options and arguments that several commands share, checked before Dagster or torch is imported."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -11,26 +11,8 @@ from starvec_assets.ingest.calendar import FIRST_MONTH, last_whole_month, parse_
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-
-class Assignment(NamedTuple):
-    """One `--set ASSET.FIELD=VALUE`, split."""
-
-    text: str
-    asset: str
-    field: str
-    value: str
-
-
-class Count(click.IntRange):
-    """Number of answers, 1 to 1000."""
-
-    def __init__(self) -> None:
-        super().__init__(1, 1000)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Parse an integer; click passes `-k=5` on as "=5"."""
-        digits: Any = value.removeprefix("=") if isinstance(value, str) else value
-        return super().convert(digits, param, ctx)
+Assignment = tuple[str, str, str]
+"""Asset, field and value of `--set ASSET.FIELD=VALUE`."""
 
 
 def parse_login(_ctx: click.Context, _param: click.Parameter, login: str) -> str:
@@ -62,30 +44,20 @@ def parse_assignments(_ctx: click.Context, _param: click.Parameter, texts: Seque
         asset, _, field = name.partition(".")
         if not (asset and field and equals):
             raise StarvecError(f"--set {text!r}: write ASSET.FIELD=VALUE, for example trained_embeddings.epochs=3")
-        assignments.append(Assignment(text, asset, field, value))
+        assignments.append((asset, field, value))
     return assignments
 
 
 def run_options(command: Command) -> Command:
     """Add the options that `run`, `refresh` and `rebuild` share."""
-    for option in (
-        click.option(
-            "--set",
-            "assignments",
-            multiple=True,
-            callback=parse_assignments,
-            metavar="ASSET.FIELD=VALUE",
-            help="Config field of an asset, for example trained_embeddings.epochs=3; may be repeated.",
-        ),
-        click.option("--readmes", default="", help="README texts: a folder of owner__name.md files, github or none."),
-        click.option(
-            "--awesome", default="", help="Awesome lists for the evaluation: a folder of READMEs, github or none."
-        ),
-    ):
-        command = option(command)
-    return command
+    awesome = "Awesome lists for the evaluation: a folder of READMEs, github or none."
+    readmes = "README texts: a folder of owner__name.md files, github or none."
+    field = "ASSET.FIELD=VALUE: a config field, for example trained_embeddings.epochs=3; may be repeated."
+    command = click.option("--set", "assignments", multiple=True, callback=parse_assignments, help=field)(command)
+    command = click.option("--readmes", default="", help=readmes)(command)
+    return click.option("--awesome", default="", help=awesome)(command)
 
 
-def count_option(command: Command) -> Command:
-    """Add `-k`, the number of answers."""
-    return click.option("-k", "count", type=Count(), default=10, show_default=True, help="Number of answers.")(command)
+count_option = click.option(
+    "-k", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="Number of answers."
+)

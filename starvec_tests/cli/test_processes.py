@@ -110,7 +110,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_hashes(
     victim.wait()
     resumed = invoke(home_copy, "rebuild", *options)
     assert resumed.exit_code == 0, resumed.stderr
-    assert re.search(r"going on from epoch [1-7]", resumed.stderr), resumed.stderr
+    assert re.search(r"resuming at epoch [1-7]", resumed.stderr), resumed.stderr
     expected, hashes = content_hashes(completed_run.home), content_hashes(home_copy)
     assert len(expected) == 14
     # The second evaluation compares with the first export, and the page shows the evaluation.

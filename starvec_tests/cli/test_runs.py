@@ -104,15 +104,15 @@ def test_a_failed_blocking_check_is_reported_as_a_closed_gate(run: Callable[...,
     def evaluation() -> None: ...
 
     @dg.asset_check(asset=evaluation, blocking=True)
-    def no_worse_than_before() -> dg.AssetCheckResult:
+    def no_regression() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=False, description="recall is 0.1, was 0.2")
 
     @dg.asset(deps=[evaluation])
     def export() -> None: ...
 
     with pytest.raises(StarvecError, match="the gate is closed, so nothing below was made") as failed:
-        run(evaluation, export, checks=(no_worse_than_before,))
-    assert "evaluation: check no_worse_than_before failed. recall is 0.1, was 0.2" in str(failed.value)
+        run(evaluation, export, checks=(no_regression,))
+    assert "evaluation: check no_regression failed. recall is 0.1, was 0.2" in str(failed.value)
 
 
 def test_an_interrupted_run_raises_keyboard_interrupt(run: Callable[..., None]) -> None:
@@ -178,5 +178,5 @@ def test_vectors_worse_than_the_exported_ones_are_not_exported(
     config = {"trained_embeddings": {"config": {"init": "random", "epochs": 0}}}
     with pytest.raises(StarvecError, match="evaluation: the gate is closed") as failed:
         run_job("work", [], {"ops": config})
-    assert "check no_worse_than_before failed" in str(failed.value)
+    assert "check no_regression failed" in str(failed.value)
     assert ArtifactStore(home_copy / "artifacts").latest("fp16_export").path == exported.path
