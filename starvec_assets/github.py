@@ -34,12 +34,20 @@ from pydantic.dataclasses import dataclass
 from starvec_assets.config_base import format_validation_error
 from starvec_assets.errors import StarvecError
 from starvec_assets.github_names import LOGIN, REPOSITORY, check_login, check_repository
-from starvec_assets.http import NOT_FOUND_CODES, HttpClient, HttpError, HttpLimits, Response, Retry, parse_retry_after
+from starvec_assets.http import (
+    MAX_RETRY_AFTER,
+    NOT_FOUND_CODES,
+    HttpClient,
+    HttpError,
+    HttpLimits,
+    Response,
+    Retry,
+    parse_retry_after,
+)
 
 LIMITS = HttpLimits()
 MAX_PAGES = 1_000
 DEFAULT_RATE_LIMIT_WAIT = 60.0  # seconds, where GitHub does not say how long its limit lasts
-MAX_RATE_LIMIT_WAIT = 86_400.0  # limits are per hour; a longer wait is not believed
 TOKEN_REFUSED = "GitHub refuses the token in GITHUB_TOKEN (401): renew it"
 
 STARGAZERS = """query($owner: String!, $name: String!, $after: String) {
@@ -280,12 +288,8 @@ class GitHub:
             raise GitHubError("GitHub's GraphQL API answers nobody without a token: set GITHUB_TOKEN")
         url = f"{self.base_url.removesuffix('/v3')}/graphql"
         content = orjson.dumps({"query": query, "variables": variables})
-        try:
-            response = self._http.post(url, content, {"Content-Type": "application/json"}, self._retry_query)
-        except HttpError as error:
-            raise GitHubError(f"{_path(url)}: {error}") from error
-        if response.status != 200:
-            raise self._refusal(url, response)
+        headers = {"Content-Type": "application/json"}
+        response = self._send(url, lambda: self._http.post(url, content, headers, self._retry_query))
         answer = _parse(_QueryAnswer, response.body, "/graphql: not an answer")
         if "NOT_FOUND" in answer.messages:
             raise NotFound(missing)
@@ -298,20 +302,22 @@ class GitHub:
 
     def _get(self, url: str, accept: str, missing: str = "") -> Response:
         """Return the answer to GET `url`; `missing` is the message of the NotFound for one that is not there."""
+        return self._send(url, lambda: self._http.get(url, {"Accept": accept}), missing)
+
+    def _send(self, url: str, request: Callable[[], Response], missing: str = "") -> Response:
+        """Return the answer to a request if its status is 200; raises GitHubError for any other."""
         try:
-            response = self._http.get(url, {"Accept": accept})
+            response = request()
         except HttpError as error:
             raise GitHubError(f"{_path(url)}: {error}") from error
-        if response.status in {*NOT_FOUND_CODES, 451}:
-            raise NotFound(missing or f"{_path(url)}: GitHub answers {response.status}")
-        if response.status != 200:
-            raise self._refusal(url, response)
-        return response
-
-    def _refusal(self, url: str, response: Response) -> GitHubError:
+        if response.status == 200:
+            return response
         if response.status == 401:
-            return GitHubError(TOKEN_REFUSED)
-        return GitHubError(self._http.mask(f"{_path(url)}: GitHub answers {response.status}: {response.message}"))
+            raise GitHubError(TOKEN_REFUSED)
+        message = self._http.mask(f"{_path(url)}: GitHub answers {response.status}: {response.message}")
+        if response.status in {*NOT_FOUND_CODES, 451}:
+            raise NotFound(missing or message)
+        raise GitHubError(message)
 
     def _retry(self, response: Response) -> Retry | None:
         """Retry failures of the server, and after the rate limit."""
@@ -366,7 +372,7 @@ def _until_reset(response: Response) -> float:
     reset = response.headers.get("x-ratelimit-reset", "")
     if not reset.isdecimal():
         return DEFAULT_RATE_LIMIT_WAIT
-    return min(max(0.0, float(reset) - time.time()) + 1, MAX_RATE_LIMIT_WAIT)
+    return min(max(0.0, float(reset) - time.time()) + 1, MAX_RETRY_AFTER)
 
 
 def _parse(kind: type[_T], content: Any, subject: str) -> _T:

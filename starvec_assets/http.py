@@ -96,10 +96,11 @@ class Response:
 
     @property
     def message(self) -> str:
-        """The `message` of a JSON body, else the body's beginning, at most 200 characters."""
+        """The `message` of a JSON body, else the body's beginning: at most 200 printable characters."""
+        text = self.body[:1_000].decode("utf-8", errors="replace")
         with contextlib.suppress(orjson.JSONDecodeError, TypeError, KeyError):
-            return str(orjson.loads(self.body)["message"])[:200]
-        return self.body[:200].decode("utf-8", errors="replace")
+            text = str(orjson.loads(self.body)["message"])
+        return "".join(character for character in text[:1_000] if character.isprintable())[:200]
 
 
 @dataclass(frozen=True)

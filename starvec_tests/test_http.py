@@ -82,6 +82,8 @@ def test_retry_after_is_obeyed_up_to_the_limit() -> None:
 def test_lasting_failure_is_an_error_with_reason_and_tries() -> None:
     with pytest.raises(RetriesExhausted, match=r"HTTP 503: away \(2 tries\)"):
         Server(reply(503, b'{"message": "away"}'), reply(503, b'{"message": "away"}')).client(HttpLimits(2)).get(URL)
+    with pytest.raises(RetriesExhausted, match=r"HTTP 503: away \(2 tries\)"):
+        Server(reply(503, b"aw\x00\x1bay"), reply(503, b"\x00aw\nay")).client(HttpLimits(2)).get(URL)
     with pytest.raises(RetriesExhausted, match=r"ConnectError: no route \(2 tries\)"):
         Server(httpx.ConnectError("no route")).client(HttpLimits(2)).get(URL)
 
