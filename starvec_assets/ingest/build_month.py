@@ -87,17 +87,6 @@ class MonthSummary:
         """Compressed megabytes read per second."""
         return self.bytes / 1e6 / self.seconds
 
-    def __str__(self) -> str:
-        """Summarise the month in one line of a log."""
-        faults = [f"{n:,} hours {status}" for status, n in self.statuses.items() if status != OK]
-        faults += [f"{n:,} lines {reason}" for reason, n in self.rejected.items() if n]
-        return (
-            f"{self.month}: {self.stars:,} stars of {self.users:,} people, {self.events:,} events in "
-            f"{self.hours_expected} hours"
-            + f", {self.megabytes_per_second:.0f} MB/s" * bool(self.bytes)
-            + "".join(f"; {fault}" for fault in faults)
-        )
-
 
 def ingest_month(
     source: Source,

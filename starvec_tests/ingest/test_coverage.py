@@ -55,6 +55,10 @@ def test_missing_ids_are_those_between_the_first_and_the_last_hour_without_an_ev
     assert missing_id_share(coverage_table(hours)) == pytest.approx(1 - (25 + 50 + 50 + 25) / 400)
 
 
+def test_more_events_than_ids_are_a_share_of_zero() -> None:
+    assert missing_id_share(coverage_table([hour(i, events=50, event_id=1000 + i) for i in range(3)])) == 0
+
+
 @pytest.mark.parametrize("ids", [[], [None, None], [5], [5, 5], [9, 3]])
 def test_ids_that_do_not_ascend_give_no_share(ids: list[int | None]) -> None:
     assert missing_id_share(coverage_table([hour(i, event_id=e) for i, e in enumerate(ids)])) is None

@@ -13,6 +13,7 @@ from starvec_assets.ingest.month_report import (
     compare_month,
     month_metadata,
     raw_repos_metadata,
+    summary_line,
 )
 
 
@@ -53,5 +54,5 @@ def test_faulty_hours_are_named_and_described(tmp_path: Path) -> None:
     assert metadata["hours not whole"] == 2
     assert "2024-01-01-0.json.gz" in str(metadata["faulty hours"]).replace("&#45;", "-")
     assert "owner/repo" in str(raw_repos_metadata(folder)["preview"])
-    assert str(summary).startswith(f"2024-01: {summary.stars} stars of {summary.users} people")
-    assert "; 2 hours missing" in str(summary)
+    assert summary_line(summary).startswith(f"2024-01: {summary.stars} stars of {summary.users} people")
+    assert "; 2 hours missing" in summary_line(summary)
