@@ -6,7 +6,6 @@ gradients of the looked-up vectors are summed, and every rank makes the same ste
 batch, the gradient is exact, and [bags, d] is communicated per step.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,17 +43,11 @@ class ProcessGroup:
                 dist.broadcast(tensor, src=0)
 
     def broadcast_object(self, value: Any, device: torch.device) -> Any:
-        """Return the main rank's `value`, which has to be JSON."""
-        if self.world_size == 1:
-            return value
-        text = json.dumps(value).encode() if self.is_main else b""
-        size = torch.tensor([len(text)], device=device)
-        dist.broadcast(size, src=0)
-        buffer = torch.zeros(int(size), dtype=torch.uint8, device=device)
-        if self.is_main:
-            buffer.copy_(torch.frombuffer(bytearray(text), dtype=torch.uint8))
-        dist.broadcast(buffer, src=0)
-        return json.loads(bytes(buffer.cpu().tolist()))
+        """Return the main rank's `value`."""
+        values = [value]
+        if self.world_size > 1:
+            dist.broadcast_object_list(values, src=0, device=device)
+        return values[0]
 
 
 @contextmanager

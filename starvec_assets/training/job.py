@@ -10,19 +10,24 @@ from starvec_assets.training.device import DeviceChoice, Precision
 from starvec_assets.training.settings import TrainSettings
 
 
-class TrainJob(Settings):
-    """Arguments of `trainer.train` as files; every rank reads the same job."""
+class TrainInputs(Settings):
+    """Input files, a key of their contents, and the device."""
 
     corpus: Path  # folder of user_buckets
-    settings: TrainSettings
     text: Path | None  # folder of readme_init_vectors
-    checkpoint: Path  # folder
     input_key: str
-    out: Path  # folder; the main rank writes live.jsonl, then vectors.npy, losses.npy and epochs.json, or error.txt
+    users: int | None = None  # train on the first this many of the corpus; None for all
     device: DeviceChoice = "auto"
     require_gpu: bool = False
     precision: Precision = "auto"
-    users: int | None = None  # train on the first this many of the corpus; None for all
+
+
+class TrainJob(TrainInputs):
+    """Arguments of `trainer.train` as files; every rank reads the same job."""
+
+    settings: TrainSettings
+    checkpoint: Path  # folder
+    out: Path  # folder; the main rank writes live.jsonl, then vectors.npy, losses.npy and epochs.json, or error.txt
 
     def save(self, path: Path) -> None:
         """Write as JSON."""

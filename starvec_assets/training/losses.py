@@ -101,7 +101,7 @@ class Objective:
             anchors = bags.add(rows.to(torch.int32), np.ones(len(rows), np.int64))
             sizes, weight = np.full(len(drawn), drawn.shape[1]), settings.neighbour_weight
             pairs.append(star_pairs(bags, anchors, drawn.ravel(), sizes, self.neighbour_prior, scale, weight, rows))
-        return LookupBatch(bags.items(), bags.sizes(), pairs, batch.labels, batch.users)
+        return LookupBatch(torch.cat(bags.items), np.concatenate(bags.sizes), pairs, batch.labels, batch.users)
 
     def __call__(self, vectors: torch.Tensor, batch: LookupBatch, rank: int = 0, world_size: int = 1) -> torch.Tensor:
         """Return this rank's part of the loss, given the vectors float32 [bags, d] of all ranks; the parts add up.
@@ -128,22 +128,15 @@ class _Bags:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._items: list[torch.Tensor] = []
-        self._sizes: list[Counts] = []
-        self._count = 0
+        self.items: list[torch.Tensor] = []
+        self.sizes: list[Counts] = []
 
     def add(self, items: torch.Tensor, sizes: Counts) -> slice:
         """Add bags and return the rows of their vectors."""
-        self._items.append(items)
-        self._sizes.append(sizes)
-        self._count += len(sizes)
-        return slice(self._count - len(sizes), self._count)
-
-    def items(self) -> torch.Tensor:
-        return torch.cat(self._items)
-
-    def sizes(self) -> Counts:
-        return np.concatenate(self._sizes)
+        first = sum(map(len, self.sizes))
+        self.items.append(items)
+        self.sizes.append(sizes)
+        return slice(first, first + len(sizes))
 
 
 def bucket_pairs(buckets: slice, settings: TrainSettings, device: torch.device) -> ContrastivePairs:
@@ -232,24 +225,17 @@ class _PairLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        vectors: torch.Tensor,
-        pairs: Sequence[ContrastivePairs],
-        rank: int,
-        world_size: int,
-        pool: ThreadPool,
+        ctx: Any, vectors: torch.Tensor, pairs: Sequence[ContrastivePairs], rank: int, world_size: int, pool: ThreadPool
     ) -> torch.Tensor:
         kind = vectors.device.type
         lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp(min=1e-12)
         unit = vectors / lengths
-        low_precision = unit.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else unit
+        half = unit.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else unit
 
         def part(thread: int) -> tuple[torch.Tensor, torch.Tensor]:
             gradient, total = torch.zeros_like(unit), unit.new_zeros(())
             for some in pairs:
-                total += _add_pairs(
-                    unit, low_precision, gradient, some, rank * pool.size + thread, world_size * pool.size
-                )
+                total += _add_pairs(unit, half, gradient, some, rank * pool.size + thread, world_size * pool.size)
             return gradient, total
 
         (gradient, total), *others = pool.map(part, range(pool.size))
@@ -267,19 +253,14 @@ class _PairLoss(torch.autograd.Function):
 
 
 def _add_pairs(
-    unit: torch.Tensor,
-    low_precision: torch.Tensor,
-    gradient: torch.Tensor,
-    pairs: ContrastivePairs,
-    share: int,
-    shares: int,
+    unit: torch.Tensor, half: torch.Tensor, gradient: torch.Tensor, pairs: ContrastivePairs, share: int, shares: int
 ) -> torch.Tensor:
     """Return the loss of `pairs` over one share of the anchors and add its gradient to `gradient`.
 
-    `low_precision` is `unit` in the precision of the matrix products.
+    `half` is `unit` in the precision of the matrix products.
     """
-    dtype = low_precision.dtype
-    anchors, candidates = low_precision[pairs.anchors], low_precision[pairs.candidates]
+    dtype = half.dtype
+    anchors, candidates = half[pairs.anchors], half[pairs.candidates]
     to_anchors, to_candidates = gradient[pairs.anchors], gradient[pairs.candidates]
     scale = pairs.scale
     # Powers of 2, with log2(e) in a factor that is multiplied anyway: on the CPU exp2 takes a quarter of exp's time.
@@ -365,5 +346,5 @@ class LabelledLoss:
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
         """Restore the queue."""
         if self.has_memory:
-            self.loss.embedding_memory, self.loss.label_memory = state["queue"], state["queue_labels"]
-            self.loss.queue_idx, self.loss.has_been_filled = (int(x) for x in state["queue_position"])
+            self.loss.embedding_memory, self.loss.label_memory = state["queue"], state["labels"]
+            self.loss.queue_idx, self.loss.has_been_filled = (int(x) for x in state["position"])

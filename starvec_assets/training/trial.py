@@ -17,23 +17,17 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.ranking.groups import group_scores, load_groups
 from starvec_assets.ranking.heldout import heldout_scores
-from starvec_assets.training.device import DeviceChoice, Precision, pick_device
+from starvec_assets.training.device import pick_device
 from starvec_assets.training.fingerprint import code_digest, run_fingerprint
-from starvec_assets.training.job import TrainJob
+from starvec_assets.training.job import TrainInputs, TrainJob
 from starvec_assets.training.settings import TrainSettings
 
 
-class SweepContext(Settings):
-    """What all trials share: input files, a key of their contents, and the device."""
+class SweepContext(TrainInputs):
+    """What all trials share."""
 
-    corpus: Path  # folder of user_buckets
-    text: Path | None  # folder of readme_init_vectors
-    groups: Path  # groups.parquet of awesome_lists
-    input_key: str
     users: int
-    device: DeviceChoice = "auto"
-    require_gpu: bool = False
-    precision: Precision = "auto"
+    groups: Path  # groups.parquet of awesome_lists
     device_name: str = ""  # of the device picked: seconds are not comparable between devices
 
 
@@ -101,15 +95,8 @@ def train_trial(settings: TrainSettings, context: SweepContext, folder: Path) ->
     checkpoint = folder / "training"
     shutil.rmtree(checkpoint, ignore_errors=True)
     started_at = time.perf_counter()
-    job = TrainJob(
-        corpus=context.corpus,
-        settings=settings,
-        text=context.text,
-        checkpoint=checkpoint,
-        input_key=context.input_key,
-        out=folder,
-        users=context.users,
-    )
+    inputs = context.model_dump(include=set(TrainInputs.model_fields))
+    job = TrainJob(**inputs, settings=settings, checkpoint=checkpoint, out=folder)
     device = pick_device(context.device, context.require_gpu, context.precision)
     result = train_job(job, device, on_epoch=lambda epoch: None)
     seconds = time.perf_counter() - started_at
