@@ -28,6 +28,11 @@ def test_matrix_has_a_one_for_each_item() -> None:
     assert matrix.toarray().tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0]]
 
 
+@given(ragged, st.integers(0, 9))
+def test_first_returns_the_first_lists(lists: list[list[int]], count: int) -> None:
+    assert [x.tolist() for x in RaggedArray.of(lists).first(count)] == lists[:count]
+
+
 def test_saved_lists_are_loaded(tmp_path: Path) -> None:
     RaggedArray.of([[3, 1], [2]]).save(tmp_path, "x_")
     assert [x.tolist() for x in RaggedArray.load(tmp_path, "x_")] == [[3, 1], [2]]

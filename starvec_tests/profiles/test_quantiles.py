@@ -4,6 +4,7 @@ from scipy import stats
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.profiles.quantiles import (
+    VALIDATION_PAIRS,
     fit_quantiles,
     ks_distance_from_uniform,
     percentile,
@@ -25,9 +26,16 @@ def test_ks_distance_is_small_for_the_tables_own_vectors_and_large_for_others(wo
     assert max(summary.ks_distance.values()) < 2 * 1.63 / np.sqrt(100_000)
     others = percentile(np.load(tmp_path / "users.npy"), random_cosines(world.vectors, 10_000, seed=2))
     assert ks_distance_from_uniform(others) > 0.1
+    for name, ends in (("users", summary.users), ("repositories", summary.repositories)):
+        assert percentile(np.load(tmp_path / f"{name}.npy"), ends) == pytest.approx([50, 95])
     metadata = quantile_metadata(tmp_path, summary)
     assert metadata["median cosine of two people"] == summary.users[0] < metadata["95 % match of two people"]
     assert "data:image/png" in str(metadata["curves"])
+
+
+def test_ks_distance_is_measured_on_other_pairs_than_the_tables(world, tmp_path):
+    summary = fit_quantiles(world.vectors, world.users, tmp_path, pairs=VALIDATION_PAIRS)
+    assert min(summary.ks_distance.values()) > 0.0015  # on the tables' own pairs at most 0.001, a quantile step
 
 
 def test_tables_increase_strictly_even_where_most_pairs_are_equal():
