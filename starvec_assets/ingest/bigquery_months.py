@@ -117,7 +117,8 @@ def read_months(
                 f"no star in {month} from {bigquery.settings.archive}: its tables hold "
                 f"{sum(row['events'] for row in counts[month]):,} events. Take another month"
             )
-        parts = MonthParts(*([_part_path(folder, month, kind)] for kind in SCHEMAS), named_by_hour=False)
+        stars, repo_facts = ([_part_path(folder, month, kind)] for kind in SCHEMAS)
+        parts = MonthParts(stars, repo_facts, named_by_hour=False)
         result[month] = parts, _coverage(hours[month], counts[month])
     return result, cost
 

@@ -83,7 +83,7 @@ def build_repo_catalog(
     for table in ("names", "star_counts", "facts", "catalogue"):
         connection.execute(f"DROP TABLE {table}")
     [counts] = connection.execute(QUERIES["summary"], {"path": str(out / "repos.parquet")}).fetchall()
-    return CatalogSummary(*counts, len(answers), stopped)
+    return CatalogSummary(*counts, asked=len(answers), stopped=stopped)
 
 
 def repo_catalog_metadata(summary: CatalogSummary, folder: Path) -> Metadata:

@@ -54,9 +54,6 @@ class RepoFacts:
         # The repository's "url" precedes its ssh URL by `_gap` bytes plus `_names` times the length of its full name.
         self._gap, self._names = 0, 0
 
-    def __len__(self) -> int:
-        return sum(len(rows) for rows in self._rows)
-
     def is_full(self, kind: str) -> bool:
         """Return whether no more events of this kind are needed."""
         return len(self._seen[KINDS[kind]]) >= self._max_repos
