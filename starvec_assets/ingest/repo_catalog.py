@@ -82,8 +82,9 @@ def build_repo_catalog(
     connection.unregister("answers")
     for table in ("names", "star_counts", "facts", "catalogue"):
         connection.execute(f"DROP TABLE {table}")
-    [counts] = connection.execute(QUERIES["summary"], {"path": str(out / "repos.parquet")}).fetchall()
-    return CatalogSummary(*counts, asked=len(answers), stopped=stopped)
+    path = {"path": str(out / "repos.parquet")}
+    [(repositories, renamed, described, with_language)] = connection.execute(QUERIES["summary"], path).fetchall()
+    return CatalogSummary(repositories, renamed, described, with_language, len(answers), stopped)
 
 
 def repo_catalog_metadata(summary: CatalogSummary, folder: Path) -> Metadata:

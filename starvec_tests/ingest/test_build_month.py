@@ -121,6 +121,15 @@ def test_the_newest_name_and_the_newest_known_facts_of_a_repository_win(folder: 
     ]
 
 
+def test_of_the_facts_of_one_hour_those_of_pull_requests_win(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    lines = [creation(5, "a/b", "creation"), pull_request(5, "a/b", "pull request", "C"), fork(5, "a/b", "fork", "Go")]
+    hour_file(folder, START).write_bytes(gzip_lines([star(1, 5, "a/b"), *lines]))
+    ingest(folder, tmp_path / "out", 1)
+    [row] = pq.read_table(tmp_path / "out" / "repos.parquet").to_pylist()
+    assert (row["description"], row["language"]) == ("pull request", "C")
+
+
 def test_faulty_hours_are_recorded_and_leave_other_hours_intact(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 10, lines=120)
     at = [hour_file(folder, START + timedelta(hours=h)) for h in range(10)]

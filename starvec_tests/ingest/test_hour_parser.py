@@ -15,14 +15,14 @@ from starvec_assets.ingest.hour_parser import read_hour
 
 
 def read(
-    tmp_path: Path, content: bytes, most: int = 500
+    tmp_path: Path, content: bytes, max_repo_facts: int = 500
 ) -> tuple[HourCoverage, list[dict[str, Any]], list[dict[str, Any]]]:
     path = tmp_path / "2024-01-01-0.json.gz"
     path.write_bytes(content)
     stars: list[pa.Table] = []
-    sightings: list[pa.Table] = []
-    coverage = read_hour(path, START, stars.append, sightings.append, most)
-    return coverage, *([row for table in tables for row in table.to_pylist()] for tables in (stars, sightings))
+    facts: list[pa.Table] = []
+    coverage = read_hour(path, START, stars.append, facts.append, max_repo_facts)
+    return coverage, *([row for table in tables for row in table.to_pylist()] for tables in (stars, facts))
 
 
 def rows(stars: list[dict[str, Any]]) -> list[tuple[int, str, int, str, str]]:
@@ -188,15 +188,15 @@ FACTS = [
 
 @pytest.mark.parametrize("spaced", [False, True])
 def test_facts_are_read_from_pull_requests_forks_and_creations(tmp_path: Path, spaced: bool) -> None:
-    _, _, seen = read(tmp_path, gzip_lines([json_line(e, spaced) for e in FACTS]))
+    _, _, facts = read(tmp_path, gzip_lines([json_line(e, spaced) for e in FACTS]))
     keys = ("name", "description", "language", "topics", "stargazers", "rank")
-    by_id = {row["repo_id"]: tuple(row[k] for k in keys) for row in seen}
+    by_id = {row["repo_id"]: tuple(row[k] for k in keys) for row in facts}
     assert by_id.pop(10) == ("a/b", 'Says "hi" – \u2603 \\ done', "C++", ["data", "vectors"], 1234, 2)
     assert by_id.pop(20) == ("a/other", None, None, ["data", "vectors"], 0, 2)
     assert by_id.pop(30) == ("b/long-name.js", "A description", "Python", None, None, 1)
     assert by_id.pop(40) == ("c/d", "Ends in a backslash \\", None, None, None, 0)
     assert not by_id
-    assert {f"{row['pushed_at']:%Y-%m-%d %H:%M:%S}" for row in seen if row["rank"] == 2} == {"2023-12-31 23:59:58"}
+    assert {f"{row['pushed_at']:%Y-%m-%d %H:%M:%S}" for row in facts if row["rank"] == 2} == {"2023-12-31 23:59:58"}
 
 
 def test_scanning_and_parsing_give_the_same_facts(tmp_path: Path) -> None:
@@ -205,6 +205,14 @@ def test_scanning_and_parsing_give_the_same_facts(tmp_path: Path) -> None:
         read(tmp_path, gzip_lines(map(json_line, events)))[2]
         == read(tmp_path, gzip_lines(json_line(e, True) for e in events))[2]
     )
+
+
+def test_lines_as_github_writes_them_are_scanned_without_parsing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hour_parser._LineScanner, "_parse", lambda self, line: pytest.fail(f"parsed {line!r}"))
+    _, stars, facts = read(tmp_path, gzip_lines([*FACTS, star(), push()]))
+    assert (len(stars), len(facts)) == (1, 4)
 
 
 DESCRIPTIONS = [
@@ -231,24 +239,24 @@ def test_missing_fields_leave_the_other_facts_intact(tmp_path: Path) -> None:
     }
     headless = pull_request(20, "a/c", "kept", "C")
     headless["payload"]["pull_request"]["head"]["repo"] = None
-    gone = pull_request(30, "a/d", "x", "C")
-    gone["payload"]["pull_request"]["base"]["repo"] = None
+    deleted = pull_request(30, "a/d", "x", "C")
+    deleted["payload"]["pull_request"]["base"]["repo"] = None
     odd = pull_request(40, "a/e", "x", "C")
     odd["payload"]["pull_request"]["base"]["repo"] |= {
         "stargazers_count": "many",
         "topics": [1, "ok", None],
         "pushed_at": 5,
     }
-    _, _, seen = read(tmp_path, gzip_lines([trimmed, headless, gone, odd]))
-    assert [(row["repo_id"], row["description"]) for row in seen] == [(20, "kept"), (40, "x")]
-    assert (seen[1]["stargazers"], seen[1]["topics"], seen[1]["pushed_at"]) == (None, ["ok"], None)
+    _, _, facts = read(tmp_path, gzip_lines([trimmed, headless, deleted, odd]))
+    assert [(row["repo_id"], row["description"]) for row in facts] == [(20, "kept"), (40, "x")]
+    assert (facts[1]["stargazers"], facts[1]["topics"], facts[1]["pushed_at"]) == (None, ["ok"], None)
 
 
 def test_the_facts_of_an_hour_are_limited_for_each_kind_of_event(tmp_path: Path) -> None:
     events = [make(i, f"o/r{i}", "text", "C") for i in range(1, 30) for make in (pull_request, fork)]
     spaced = [json_line(creation(i, f"o/r{i}", "text"), spaced=True) for i in range(1, 30)]
-    coverage, _, seen = read(tmp_path, gzip_lines([*events, *spaced]), most=10)
-    assert [sum(row["rank"] == rank for row in seen) for rank in range(3)] == [10, 10, 10]
+    coverage, _, facts = read(tmp_path, gzip_lines([*events, *spaced]), max_repo_facts=10)
+    assert [sum(row["rank"] == rank for row in facts) for rank in range(3)] == [10, 10, 10]
     assert coverage.events == 87
 
 
