@@ -22,9 +22,9 @@ def main() -> None:
     vectors = random_vectors(a.repos, a.dim, seed=0)
     queries = np.sort(np.random.default_rng(1).choice(a.repos, a.queries, replace=False)).astype(np.int32)
     before = _peak()
-    start, busy = time.perf_counter(), time.process_time()
+    start, cpu_start = time.perf_counter(), time.process_time()
     search.top_k(vectors[queries], vectors, a.k, exclude=self_exclusion(queries))
-    seconds, cpu = time.perf_counter() - start, time.process_time() - busy
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
     print(
         f"{'repositories':>14}{'dim':>6}{'queries':>10}{'k':>6}{'seconds':>10}{'CPU s':>8}{'peak MB':>10}{'before':>10}"
     )

@@ -17,7 +17,9 @@ from starvec_assets.evaluation.report import render_report
 from starvec_assets.evaluation.scoreboard import evaluation_metadata
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.ranking.groups import Groups
+from starvec_assets.ranking.groups import Groups, group_scores
+from starvec_assets.ranking.heldout import heldout_scores
+from starvec_assets.ranking.search import popularity_top_k
 from starvec_assets.vectors import unit_rows
 
 N, FIELDS = 400, 20
@@ -47,7 +49,7 @@ def evaluated(world, tmp_path_factory):
     truth, good, fair = world
     out = tmp_path_factory.mktemp("evaluation")
     broken = good.copy()
-    broken[:40] = np.nan
+    broken[:40, 3] = np.nan
     broken[40] = np.inf
     systems = {
         "trained": good,
@@ -72,6 +74,18 @@ def test_better_vectors_score_better_on_everything(evaluated):
     assert metrics["trained"]["heldout_recall_50"] == 1
 
 
+def test_metrics_are_the_means_of_group_and_heldout_scores(world, evaluated):
+    truth, _, fair = world
+    metrics = evaluated[1].metrics["text"]
+    for k, scores in group_scores(fair, truth.groups).items():
+        assert metrics[f"awesome_ndcg_{k}"] == pytest.approx(scores.mean())
+    scores = heldout_scores(fair, truth.heldout_a, truth.heldout_b, STARS, 50)
+    assert metrics["heldout_recall_50"] == pytest.approx(scores.recall.mean())
+    assert metrics["heldout_precision_50"] == pytest.approx(scores.precision.mean())
+    assert metrics["heldout_ndcg_50"] == pytest.approx(scores.ndcg.mean())
+    assert metrics["heldout_mrr"] == pytest.approx(scores.reciprocal_rank.mean())
+
+
 def test_intervals_hold_the_mean_and_narrow_with_more_queries(evaluated):
     _, evaluation = evaluated
     for system, rows in evaluation.intervals.items():
@@ -83,11 +97,12 @@ def test_intervals_hold_the_mean_and_narrow_with_more_queries(evaluated):
     assert wide[1] - wide[0] > 5 * (narrow[1] - narrow[0])
 
 
-def test_popularity_recommends_only_the_most_starred(evaluated):
+def test_popularity_recommends_only_the_most_starred(world, evaluated):
     popular = evaluated[1].metrics["popularity"]
     assert evaluated[1].data["most_starred"] == 4
     assert "heldout_mrr" not in popular
-    assert popular["coverage"] < 0.2
+    recommended = popularity_top_k(np.arange(N, dtype=np.int32), 50, world[0].heldout_a)
+    assert popular["coverage"] == len(np.unique(recommended)) / N < 0.2
     # four of the fifty recommendations are the four most starred, unless they are in the user's A
     assert 0.05 < popular["popularity_bias"] <= 4 / 50
     assert evaluated[1].metrics["trained"]["popularity_bias"] < 0.05

@@ -65,7 +65,9 @@ def test_groups_are_cut_to_the_vocabulary_and_dropped_outside_the_size_limits(tm
     sizes = {0: 3, 1: 2, 2: 61, 3: 60, 4: 5}
     rows = [(g, f"list{g}", "s", 1000 * (g + 1) + i) for g, size in sizes.items() for i in range(size)]
     names = ["group", "list", "section", "repo_id"]
-    pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), tmp_path / "groups.parquet")
+    table = pa.table(dict(zip(names, zip(*rows, strict=True), strict=True)))
+    shuffled = np.random.default_rng(0).permutation(len(rows))
+    pq.write_table(table.take(shuffled), tmp_path / "groups.parquet")
     unknown = {5002, 5003, 5004}  # leaves two of group 4
     vocabulary = np.array([row[3] for row in reversed(rows) if row[3] not in unknown])
     groups = load_groups(tmp_path / "groups.parquet", vocabulary)

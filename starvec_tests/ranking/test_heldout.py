@@ -7,10 +7,10 @@ from starvec_assets.ranking.heldout import heldout_scores, split_lists
 
 
 def test_split_shuffles_caps_and_halves_without_overlap():
-    lists = RaggedArray.of([list(range(50)), list(range(9)), list(range(100, 121))])
+    lists = RaggedArray.of([list(range(50)), list(range(9)), list(range(100, 121)), list(range(10))])
     a, b = split_lists(lists, min_items=10, max_items=30, seed=1)
-    assert a.lengths.tolist() == [15, 10]
-    assert b.lengths.tolist() == [15, 11]
+    assert a.lengths.tolist() == [15, 10, 5]
+    assert b.lengths.tolist() == [15, 11, 5]
     assert not set(a[0]) & set(b[0])
     assert set(a[1]) | set(b[1]) == set(range(100, 121))
     assert a[0].tolist() != sorted(a[0])

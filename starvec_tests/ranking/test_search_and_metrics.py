@@ -53,6 +53,13 @@ def test_rows_of_any_length_are_ranked_by_cosine_and_ties_by_index():
     assert ranked.tolist() == [[1, 3, 2]]
 
 
+def test_cosines_that_are_equal_in_float32_are_ordered_in_float64():
+    query = np.array([[1, 1e-4]], np.float32)
+    vectors = np.array([[1, 0], [1, 1e-4]], np.float32)
+    assert (query @ vectors.T).tolist() == [[1, 1]]
+    assert search.top_k(query, vectors, 2).tolist() == [[1, 0]]
+
+
 def test_popularity_top_k_skips_excluded_rows():
     ranked = search.popularity_top_k(np.arange(5, dtype=np.int32), 3, RaggedArray.of([[], [0, 2], [0, 1, 2, 3]]))
     assert ranked.tolist() == [[0, 1, 2], [1, 3, 4], [4, -1, -1]]
