@@ -97,6 +97,16 @@ def test_intervals_hold_the_mean_and_narrow_with_more_queries(evaluated):
     assert wide[1] - wide[0] > 5 * (narrow[1] - narrow[0])
 
 
+def test_systems_share_resamples_and_the_seed_draws_them(world, tmp_path):
+    truth, good, _ = world
+    first, second = (
+        evaluate({"a": good, "b": good}, truth, tmp_path, EvaluationSettings(resamples=100, seed=seed)).intervals
+        for seed in (0, 1)
+    )
+    assert first["a"] == first["b"]
+    assert first["a"] != second["a"]
+
+
 def test_popularity_recommends_only_the_most_starred(world, evaluated):
     popular = evaluated[1].metrics["popularity"]
     assert evaluated[1].data["most_starred"] == 4
@@ -154,6 +164,18 @@ def test_queries_and_users_are_capped(world, tmp_path):
     assert evaluate({"x": good}, truth, tmp_path, settings).data | {"groups": 0} == {
         "groups": 0, "queries": 10, "users": 7, "vocabulary": N, "most_starred": 4
     }  # fmt: skip
+
+
+def test_queries_are_drawn_without_replacement(world, evaluated, tmp_path):
+    out, evaluation = evaluated
+    truth, good, _ = world
+    settings = EvaluationSettings(queries=evaluation.data["queries"] - 1, resamples=100)
+    evaluate({"text": good}, truth, tmp_path, settings)
+    counts = []
+    for folder in (out, tmp_path):
+        rows = pq.read_table(folder / "by_list.parquet").to_pylist()
+        counts.append(sum(row["queries"] for row in rows if row["system"] == "text"))
+    assert 1 <= counts[0] - counts[1] <= 4, "one repository fewer, in at most four lists"
 
 
 def test_inputs_of_other_sizes_raise(world, tmp_path):
