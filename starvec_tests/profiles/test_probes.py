@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -8,6 +10,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.profiles.probes import (
     ProbeSettings,
+    _draw_negatives,
     fit_probes,
     follow_renames,
     linear_probes_metadata,
@@ -19,6 +22,7 @@ from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import user_vectors
 
 SETTINGS = ProbeSettings(negatives=300)
+QUICK = ProbeSettings(negatives=50, folds=2)
 
 
 @pytest.fixture(scope="module")
@@ -54,25 +58,50 @@ def test_summary_has_the_median_highest_and_lowest_score(world, fitted):
     assert fitted[1].highest > 0.5 > 0.1 > fitted[1].lowest
 
 
-def test_examples_are_nearest_others_confused_and_weakest_references(fitted):
+def test_examples_are_nearest_others_confused_and_weakest_references(world, fitted):
     table = pq.read_table(fitted[0] / "repositories.parquet").to_pylist()
     nearest = [r for r in table if r["kind"] == "nearest"]
     assert np.mean([r["repo_name"].startswith(r["category"]) for r in nearest]) > 0.9
     assert all(r["reference_of"] not in (None, r["category"]) for r in table if r["kind"] == "confused")
     assert all(r["reference_of"] == r["category"] for r in table if r["kind"] == "weakest")
     assert {r["rank"] for r in nearest} == set(range(1, 11))
+    references = {name.lower() for names in world.categories.values() for name in names}
+    assert not references & {r["repo_name"].lower() for r in nearest}
+    for kind, sign in (("nearest", -1), ("confused", -1), ("weakest", 1)):
+        ranked = [sign * r["probability"] for r in table if r["category"] == "genai" and r["kind"] == kind]
+        assert len(ranked) == 10
+        assert ranked == sorted(ranked)
+
+
+def test_negatives_are_popular_repositories_other_than_references():
+    stars = np.array([1_000_000] * 500 + [100] * 500 + [1] * 1000)
+    drawn = _draw_negatives(np.arange(500), stars, ProbeSettings(negatives=100))
+    assert drawn.min() >= 500
+    assert len(np.unique(drawn)) == 100
+    assert 70 < (drawn < 1000).sum() < 100, "ten times as likely by the square root of 100 stars"
+
+
+def test_on_equal_auc_the_strongest_penalty_is_chosen(world, tmp_path):
+    field = np.repeat(np.arange(11), 120)
+    separable = np.eye(32, dtype=np.float32)[field] + 0.01 * world.vectors
+    names, settings = world.names, ProbeSettings(negatives=30)
+    categories = {name: [n for n in names if n.startswith(f"{name}/")] for name in ("genai", "web3")}
+    summary = fit_probes(separable, names, world.star_counts, world.users, categories, settings, tmp_path)
+    assert set(summary.auc.values()) == {1.0}
+    content = json.loads((tmp_path / "probes.json").read_text())
+    assert {category["c"] for category in content["categories"]} == {1.0}
 
 
 def test_a_duplicate_reference_counts_once(world, tmp_path):
     categories = dict(world.categories, genai=[*world.categories["genai"], "GENAI/repo0"])
     assert fit_probes(
-        world.vectors, world.names, world.star_counts, world.users, categories, SETTINGS, tmp_path
+        world.vectors, world.names, world.star_counts, world.users, categories, QUICK, tmp_path
     ).references["genai"] == 20  # fmt: skip
 
 
 def test_missing_references_are_listed_and_small_categories_omitted(world, tmp_path):
     categories = dict(world.categories, web3=["web3/repo0", "gone/away"], genai=[*world.categories["genai"], "no/such"])
-    summary = fit_probes(world.vectors, world.names, world.star_counts, world.users, categories, SETTINGS, tmp_path)
+    summary = fit_probes(world.vectors, world.names, world.star_counts, world.users, categories, QUICK, tmp_path)
     assert summary.omitted == ["web3"]
     assert summary.references["web3"] == 1
     assert summary.missing == {"web3": ["gone/away"], "genai": ["no/such"]}
@@ -128,8 +157,8 @@ def test_the_shipped_categories_are_ten_with_at_least_twenty_references():
 
 
 def test_faults_name_inseparable_and_omitted_categories(world, tmp_path):
-    categories = dict(world.categories, web3=["web3/repo0"])
-    settings = ProbeSettings(negatives=300, min_auc=1.0)
+    categories = dict(world.categories, web3=["web3/repo0"], systems=world.categories["systems"][:8])
+    settings = ProbeSettings(negatives=50, folds=2, min_auc=1.0)
     summary = fit_probes(world.vectors, world.names, world.star_counts, world.users, categories, settings, tmp_path)
     summary.auc.update(dict.fromkeys(summary.auc, 1.0) | {"genai": 0.95})
     low, omitted = probe_faults(summary, settings)
