@@ -7,8 +7,9 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/starvec demo
 
+# Two processes: the suite waits for browsers and servers much of its time. A file's tests stay in one of them.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 dev: .venv/installed
 	$(BIN)/starvec dev

@@ -27,16 +27,27 @@ Invoke = Callable[..., Result]
 
 @dataclass(frozen=True)
 class CompletedRun:
-    """A finished run. Its home is for reading; a test that writes takes a copy of it."""
+    """A finished run in `folder`. Its home is for reading; a test that writes takes a copy of it."""
 
-    archive: Path
-    home: Path
-    stdout: str
+    folder: Path
+
+    @property
+    def archive(self) -> Path:
+        """The folder of hour files, whose name is the provenance of the run."""
+        return self.folder / "archive"
 
     @property
     def awesome(self) -> str:
         """The folder of awesome lists beside the hour files."""
         return str(self.archive / AWESOME)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def stdout(self) -> str:
+        return (self.folder / "stdout").read_text()
 
     @property
     def store(self) -> ArtifactStore:
@@ -58,14 +69,14 @@ def starvec_environment(home: Path, **variables: str) -> dict[str, str]:
     return inherited | {"STARVEC_HOME": str(home), "STARVEC_DEVICE": "cpu"} | variables
 
 
-def complete_run(folder: Path, wasm_cache: Path) -> CompletedRun:
+def complete_run(folder: Path, wasm_cache: Path) -> None:
     """Write an archive into `folder` and run the whole graph over it, in a process."""
-    archive, home = folder / "archive", folder / "home"
-    write_archive(archive, SampleSettings(users=1_200, months=(MONTH,), noise=0, seed=5))
-    shutil.copytree(wasm_cache, home / "cache" / "wasm")
-    arguments = ["run", "--source", str(archive), "--months", MONTH, "--awesome", str(archive / AWESOME), *QUICK]
+    run = CompletedRun(folder)
+    write_archive(run.archive, SampleSettings(users=1_200, months=(MONTH,), noise=0, seed=5))
+    shutil.copytree(wasm_cache, run.home / "cache" / "wasm", dirs_exist_ok=True)
+    arguments = ["run", "--source", str(run.archive), "--months", MONTH, "--awesome", run.awesome, *QUICK]
     done = subprocess.run(
-        starvec_command(*arguments), env=starvec_environment(home), capture_output=True, text=True, check=False
+        starvec_command(*arguments), env=starvec_environment(run.home), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return CompletedRun(archive, home, done.stdout)
+    (folder / "stdout").write_text(done.stdout)

@@ -1,5 +1,6 @@
 """Fixtures that tests of several packages share."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from completed_run import CompletedRun, complete_run
+from filelock import FileLock
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export import wasm
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 
 # A shell starts background jobs with SIGINT ignored, which every process started by a test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slowest files first and last: parallel processes end together, and do not wait for the one run."""
+    position = {"webserver": 0, "cli": 2}
+    items.sort(key=lambda item: position.get(item.path.parent.name, 1))
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +41,14 @@ def wasm_cache() -> Path:
 
 @pytest.fixture(scope="session")
 def completed_run(tmp_path_factory: pytest.TempPathFactory, wasm_cache: Path) -> CompletedRun:
-    """A finished `starvec run` over one simulated month, for reading."""
-    wasm.build_search_core(wasm_cache)
-    return complete_run(tmp_path_factory.mktemp("completed"), wasm_cache)
+    """A finished `starvec run` over one simulated month, for reading; one for all processes of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "completed"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "stdout").exists():
+            wasm.build_search_core(wasm_cache)
+            complete_run(folder, wasm_cache)
+    return CompletedRun(folder)
 
 
 @pytest.fixture

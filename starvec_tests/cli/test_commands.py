@@ -28,7 +28,7 @@ def test_a_run_writes_into_its_home_only(completed_run: CompletedRun):
     assert {path.name for path in completed_run.home.iterdir()} <= {
         "artifacts", "cache", "checkpoints", "dagster", "dagster.yaml", "logs", "progress", "spill", "telemetry"
     }  # fmt: skip
-    assert sorted(path.name for path in completed_run.home.parent.iterdir()) == [".archive.lock", "archive", "home"]
+    assert {path.name for path in completed_run.folder.iterdir()} == {".archive.lock", "archive", "home", "stdout"}
 
 
 def test_the_manifest_names_inputs_config_and_provenance(completed_run: CompletedRun):
