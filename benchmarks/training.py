@@ -1,16 +1,16 @@
-"""Vectors side by side, in one run: this project, the literal recipe, and the peers. One table.
+"""Compare vectors of this project, the literal recipe and other libraries in one table.
 
     python benchmarks/training.py --stars stars.parquet [--shared ../shared/data] [--only svd --only als]
     python benchmarks/training.py --scale 1
 
-`stars.parquet` has the columns user, repo_id and repo, a row a star, in the order given. Every method is a process of
-its own on two threads, trains on the same users, and is scored by benchmarks/score_vectors.py, which needs the real lists
-and users under `--shared`. Seconds are those of the method: its start is in them, reading the lists is not. Peak memory
-is the process's, imports and lists included (0.3 GB). Peers that are not installed are named: `pip install
-'starvec[peers]'`; StarSpace is run where `--starspace` names its binary.
+`stars.parquet` has the columns user, repo_id and repo, one row per star, in the order starred. Every method is a
+process of its own on two threads, trains on the same users, and is scored by benchmarks/score_vectors.py, which needs
+the real lists and users under `--shared`. Seconds include the initial vectors, but not reading the lists. Peak memory
+is the process's, with imports and lists (0.3 GB). Libraries that are not installed are listed: `pip install
+'starvec[peers]'`; StarSpace runs if `--starspace` names its binary.
 
-`--scale 1` instead makes 4 million users x 300,000 repositories (160 million stars) at random, in place, and trains one
-epoch; 0.01 is a hundredth of each.
+`--scale 1` instead generates 4 million users x 300,000 repositories (160 million stars) at random and trains one epoch;
+0.01 is a hundredth of each.
 """
 
 import argparse
@@ -33,11 +33,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this one, however it is started
+sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this one
 
-from corpus import popularity_reach
+from corpus import cumulative_popularity
 from score_vectors import SHARED, score_vectors
 
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.heldout import split_lists
 from starvec_assets.training.settings import TrainSettings
@@ -49,29 +50,12 @@ USERS_A_BLOCK = 100_000
 HALVES = {"users_per_bag": 1, "bucket_a": 100_000, "bucket_b": 100_000}
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """What `prepare` wrote into `folder`."""
-
-    folder: Path
-    lists: RaggedArray
-    n: int
-
-    @staticmethod
-    def load(folder: Path) -> "Corpus":
-        return Corpus(folder, RaggedArray.load(folder), pq.read_metadata(folder / "repos.parquet").num_rows)
-
-    @property
-    def heldout(self) -> tuple[RaggedArray, RaggedArray]:
-        return RaggedArray.load(self.folder, "heldout_a_"), RaggedArray.load(self.folder, "heldout_b_")
-
-
-Made = tuple[Matrix, float | None]
-"""Vectors [n, d], and users a second where the method goes through users."""
+Trained = tuple[Matrix, float | None]
+"""Vectors [n, d], and users per second for methods that iterate over users."""
 
 
 def prepare(stars: Path, shared: Path, folder: Path) -> None:
-    """Training lists, held-out lists, and repos.parquet: name, description, language, most starred first."""
+    """Write training lists, held-out lists, and repos.parquet (name, description, language), most starred first."""
     table = pq.read_table(stars, columns=["user", "repo_id", "repo"])
     users, ids = table["user"].to_numpy(), table["repo_id"].to_numpy()
     known, first, number, counts = np.unique(ids, return_index=True, return_inverse=True, return_counts=True)
@@ -90,15 +74,15 @@ def prepare(stars: Path, shared: Path, folder: Path) -> None:
     for half, prefix in zip(split_lists(lists.take(heldout), 10, 800, seed=0), ("a", "b"), strict=True):
         half.save(folder, f"heldout_{prefix}_")
     names = table["repo"].take(pa.array(first[order])).to_pylist()
-    about = pq.read_table(shared / "real_users" / "repos.parquet").to_pylist()
-    told = {row["repo"].lower(): (row["description"], row["language"]) for row in about}
-    described = [told.get(name.lower(), (None, None)) for name in names]
+    rows = pq.read_table(shared / "real_users" / "repos.parquet").to_pylist()
+    descriptions = {row["repo"].lower(): (row["description"], row["language"]) for row in rows}
+    described = [descriptions.get(name.lower(), (None, None)) for name in names]
     columns = {"name": names, "description": [d for d, _ in described], "language": [x for _, x in described]}
     pq.write_table(pa.table(columns), folder / "repos.parquet")
 
 
-def ours(corpus: Corpus, **change: Any) -> Made:
-    """The project with its defaults, but for `change`."""
+def ours(corpus: Corpus, **change: Any) -> Trained:
+    """This project with its defaults and `change`."""
     from starvec_assets.text.documents import document
     from starvec_assets.text.encoders import TfidfSvdEncoder
     from starvec_assets.training.device import pick_device
@@ -114,7 +98,7 @@ def ours(corpus: Corpus, **change: Any) -> Made:
         corpus.n,
         settings,
         text=text,
-        heldout=corpus.heldout,
+        heldout=(corpus.heldout_a, corpus.heldout_b),
         device=pick_device("cpu"),
         checkpoint=Path(tempfile.mkdtemp(dir=corpus.folder)),
         input_key="benchmark",
@@ -124,11 +108,11 @@ def ours(corpus: Corpus, **change: Any) -> Made:
     return result.vectors, float(np.median(speeds)) if speeds else None
 
 
-def literal(corpus: Corpus) -> Made:
+def literal(corpus: Corpus) -> Trained:
     """EmbeddingBag from random vectors, MultiSimilarityLoss on labels, Adam; halves of each list are the buckets.
 
-    They are drawn by the project's own sampler, which spares the recipe its slowest line, a permutation a user. The
-    rate is for EmbeddingBag's own start, rows of length 11: cosines move as with 0.0045 from unit rows.
+    The project's own sampler draws the buckets, which spares the recipe its slowest line, a permutation per user. The
+    learning rate suits EmbeddingBag's own initial rows of length 11: cosines change as with 0.0045 on unit rows.
     """
     import torch
     from pytorch_metric_learning.losses import MultiSimilarityLoss
@@ -153,7 +137,7 @@ def literal(corpus: Corpus) -> Made:
     return bags.weight.detach().numpy(), speed
 
 
-def als(corpus: Corpus) -> Made:
+def als(corpus: Corpus) -> Trained:
     """Weighted by BM25 as its own tutorial does: unweighted it finds half as much for real people."""
     from implicit.als import AlternatingLeastSquares
     from implicit.nearest_neighbours import bm25_weight
@@ -164,7 +148,7 @@ def als(corpus: Corpus) -> Made:
     return np.asarray(model.item_factors, np.float32), None
 
 
-def bpr(corpus: Corpus) -> Made:
+def bpr(corpus: Corpus) -> Trained:
     from implicit.bpr import BayesianPersonalizedRanking
 
     model = BayesianPersonalizedRanking(factors=DIM, iterations=60, num_threads=THREADS, random_state=1)
@@ -172,7 +156,7 @@ def bpr(corpus: Corpus) -> Made:
     return np.asarray(model.item_factors[:, :DIM], np.float32), None  # the last column is a bias
 
 
-def word2vec(corpus: Corpus) -> Made:
+def word2vec(corpus: Corpus) -> Trained:
     """Skip-gram over star lists as sentences."""
     from gensim.models import Word2Vec
 
@@ -184,7 +168,7 @@ def word2vec(corpus: Corpus) -> Made:
     return vectors, None
 
 
-def svd(corpus: Corpus) -> Made:
+def svd(corpus: Corpus) -> Trained:
     """D^-1/2 X I^-1/2 with D and I the stars of users and of repositories; columns times the root of S."""
     from sklearn.utils.extmath import randomized_svd
 
@@ -195,13 +179,13 @@ def svd(corpus: Corpus) -> Made:
     return np.asarray(axes.T * np.sqrt(s), np.float32), None
 
 
-def ppmi(corpus: Corpus) -> Made:
+def ppmi(corpus: Corpus) -> Trained:
     from starvec_assets.training.init_vectors import ppmi_init
 
     return ppmi_init(corpus.lists, corpus.n, DIM, seed=1), None
 
 
-def starspace(corpus: Corpus, binary: str) -> Made:
+def starspace(corpus: Corpus, binary: str) -> Trained:
     """trainMode 1: a list's stars one by one against the rest of it."""
     lines, model = corpus.folder / "lists.txt", corpus.folder / "starspace"
     with lines.open("w") as file:
@@ -219,10 +203,10 @@ def starspace(corpus: Corpus, binary: str) -> Made:
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the table; `package` is what must be installed for it."""
+    """A row of the table; `package` has to be installed for it."""
 
     label: str
-    make: Callable[..., Made]
+    make: Callable[..., Trained]
     package: str = ""
 
 
@@ -246,7 +230,7 @@ METHODS = {
 
 
 def make_lists(users: int, repos: int, stars: int, seed: int = 0) -> RaggedArray:
-    """About so many stars of random users: how many each gives is log-normal, which repositories a power law."""
+    """Generate about `stars` stars of random users: log-normal stars per user, power-law popularity of repositories."""
     rng = np.random.default_rng(seed)
     wish = np.exp(rng.normal(0, 1.1, users))
     share = stars / users
@@ -254,13 +238,13 @@ def make_lists(users: int, repos: int, stars: int, seed: int = 0) -> RaggedArray
         lengths = np.clip(wish * share, 10, 800)
         share *= stars / lengths.sum()
     lengths = lengths.astype(np.int64)
-    reach = popularity_reach(repos)
+    cumulative = cumulative_popularity(repos)
     items, sizes = np.empty(int(lengths.sum()), np.int32), np.zeros(users, np.int64)
     filled = 0
     for start in range(0, users, USERS_A_BLOCK):
         block = lengths[start : start + USERS_A_BLOCK]
         owner = np.repeat(np.arange(len(block)), block)
-        starred = np.minimum(np.searchsorted(reach, rng.random(len(owner))), repos - 1)
+        starred = np.minimum(np.searchsorted(cumulative, rng.random(len(owner))), repos - 1)
         owner, starred = np.divmod(np.unique(owner * repos + starred), repos)
         items[filled : filled + len(starred)] = starred
         filled += len(starred)
@@ -270,7 +254,7 @@ def make_lists(users: int, repos: int, stars: int, seed: int = 0) -> RaggedArray
 
 
 def scale(share: float, start: str) -> dict[str, float]:
-    """One epoch at a share of 4 million users x 300,000 repositories, in this process."""
+    """Train one epoch at a share of 4 million users x 300,000 repositories, in this process."""
     from starvec_assets.training.device import pick_device
     from starvec_assets.training.epoch_metrics import EpochMetrics
     from starvec_assets.training.trainer import train
@@ -278,7 +262,7 @@ def scale(share: float, start: str) -> dict[str, float]:
     users, repos, stars = (int(x * share) for x in (4_000_000, 300_000, 160_000_000))
     began = time.perf_counter()
     lists = make_lists(users, repos, stars)
-    made = time.perf_counter()
+    generated = time.perf_counter()
     epochs: list[EpochMetrics] = []
     with tempfile.TemporaryDirectory() as folder:
         train(
@@ -297,8 +281,8 @@ def scale(share: float, start: str) -> dict[str, float]:
         "users": len(lists),
         "repositories": repos,
         "stars": len(lists.items),
-        "lists made in s": made - began,
-        "start and neighbours s": ended - made - sum(epoch.seconds for epoch in epochs),
+        "lists made in s": generated - began,
+        "start and neighbours s": ended - generated - sum(epoch.seconds for epoch in epochs),
         "epoch s": epochs[1].seconds,
         "users/s": epochs[1].users_per_second,
         "stars/s": epochs[1].users_per_second * len(lists.items) / len(lists),
@@ -307,13 +291,14 @@ def scale(share: float, start: str) -> dict[str, float]:
 
 
 def peak_gb() -> float:
-    """Largest resident size so far of this process, or of a child of it (Linux counts in KiB)."""
+    """Return the peak resident size of this process or a child of it (Linux counts in KiB)."""
     return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2**20
 
 
 def measure(name: str, folder: Path, starspace_binary: str) -> dict[str, float | None]:
-    """Make the vectors of a method in this process; what it took."""
+    """Train a method in this process and return its cost."""
     corpus = Corpus.load(folder)
+    len(corpus.lists)  # reads the lists, which are not part of the measurement
     more = [starspace_binary] if name == "starspace" else []
     if METHODS[name].package:
         importlib.import_module(METHODS[name].package)
@@ -330,8 +315,8 @@ def missing(method: Method) -> bool:
     return bool(method.package) and importlib.util.find_spec(method.package) is None
 
 
-def apart(*arguments: str) -> Any:
-    """What this script prints as JSON with other arguments, in a process of its own on a fixed number of threads."""
+def run_subprocess(*arguments: str) -> Any:
+    """Run this script with other arguments on a fixed number of threads and parse the JSON of its last line."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     done = subprocess.run(
         [sys.executable, __file__, *arguments],
@@ -354,7 +339,7 @@ def row(cells: list[Any]) -> str:
 
 
 def compare(stars: Path, shared: Path, names: list[str], starspace_binary: str, splits: int) -> None:
-    """Print a row as soon as it is there."""
+    """Print each row as soon as it is measured."""
     columns = ["awesome NDCG@10", "real users P@50", "real users MRR"]
     skipped, speeds = [], {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -372,11 +357,11 @@ def compare(stars: Path, shared: Path, names: list[str], starspace_binary: str, 
             elif name == "starspace" and not starspace_binary:
                 skipped.append(f"{method.label}: name its binary with --starspace")
             else:
-                took = apart("--measure", name, "--folder", scratch, "--starspace", starspace_binary)
+                cost = run_subprocess("--measure", name, "--folder", scratch, "--starspace", starspace_binary)
                 scores = score_vectors(np.load(folder / "vectors.npy"), repos, shared, splits)
-                speeds[name] = took["users/s"]
+                speeds[name] = cost["users/s"]
                 figures = [f"{scores[column]:.4f}" for column in columns]
-                print(row([method.label, took["seconds"], took["peak GB"], *figures, took["users/s"]]), flush=True)
+                print(row([method.label, cost["seconds"], cost["peak GB"], *figures, cost["users/s"]]), flush=True)
     for line in skipped:
         print(f"\nskipped {line}")
     if speeds.get("literal"):
@@ -404,8 +389,8 @@ def main() -> None:
     elif arguments.scale is not None:
         if not 0.001 <= arguments.scale <= 10:
             parser.error(f"--scale is {arguments.scale}: choose 0.001 to 10")
-        found = apart("--measure", "scale", "--scale", str(arguments.scale), "--start", arguments.start)
-        print(row(list(found)), "|" + "---:|" * len(found), row(list(found.values())), sep="\n")
+        figures = run_subprocess("--measure", "scale", "--scale", str(arguments.scale), "--start", arguments.start)
+        print(row(list(figures)), "|" + "---:|" * len(figures), row(list(figures.values())), sep="\n")
     elif arguments.stars is None:
         parser.error("--stars is needed: a Parquet file of user, repo_id, repo; or --scale")
     else:

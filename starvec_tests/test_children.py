@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from process_helpers import processes_with, until
 
 from starvec_assets.children import EXIT_CODE, EXIT_WITH_STDIN, start_child, terminate
 
@@ -33,13 +33,6 @@ start_child([sys.executable, "-c", sys.argv[1]]).wait()
 """
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in 30 seconds"
-        time.sleep(0.02)
-
-
 def started(program: str) -> "subprocess.Popen[bytes]":
     process = start_child([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -47,24 +40,11 @@ def started(program: str) -> "subprocess.Popen[bytes]":
     return process
 
 
-def processes(mark: str) -> list[int]:
-    """Ids of the living processes with `mark` in their environment."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            alive = (path.parent / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-            if alive and mark.encode() in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
-
-
 @pytest.fixture
 def mark(tmp_path: Path) -> Iterator[str]:
     mark = f"STARVEC_TEST_MARK={tmp_path}"
     yield mark
-    for process in processes(mark):
+    for process in processes_with(mark):
         os.kill(process, signal.SIGKILL)
 
 
@@ -78,11 +58,11 @@ def test_no_child_outlives_a_killed_parent(mark: str, program: str, count: int, 
     )
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"ready\n"
-    assert len(processes(mark)) == count
+    assert len(processes_with(mark)) == count
     parent.send_signal(end)
     parent.wait()
     parent.stdout.close()
-    until(lambda: not processes(mark))
+    until(lambda: not processes_with(mark))
 
 
 def test_a_child_exits_when_its_lifeline_is_closed() -> None:

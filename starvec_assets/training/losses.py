@@ -341,7 +341,7 @@ class LabelledLoss:
         if not self.has_memory:
             return {}
         position = self.loss.label_memory.new_tensor([self.loss.queue_idx, self.loss.has_been_filled])
-        return {"queue": self.loss.embedding_memory, "queue_labels": self.loss.label_memory, "queue_position": position}
+        return {"queue": self.loss.embedding_memory, "labels": self.loss.label_memory, "position": position}
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
         """Restore the queue."""

@@ -1,4 +1,4 @@
-"""A checkpoint is whole, its own run's, or set aside by name."""
+"""Checkpoints are complete and of the same run, or rejected."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ KEY = run_fingerprint({"lr": 0.1}, "inputs")
 STATE = Checkpoint({"vectors": np.arange(6, dtype=np.float32).reshape(2, 3)}, {"done": 3})
 
 
-def test_the_newest_is_loaded_and_the_one_before_is_gone(tmp_path: Path) -> None:
+def test_save_replaces_the_checkpoint_before(tmp_path: Path) -> None:
     save(tmp_path, KEY, Checkpoint(STATE.arrays, {"done": 1}))
     save(tmp_path, KEY, STATE)
     loaded = load(tmp_path, KEY)
@@ -27,11 +27,11 @@ def test_the_newest_is_loaded_and_the_one_before_is_gone(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["00000002"]
 
 
-def test_nothing_there_is_no_checkpoint(tmp_path: Path) -> None:
+def test_load_returns_none_without_a_checkpoint(tmp_path: Path) -> None:
     assert load(tmp_path / "nowhere", KEY) is None
 
 
-def test_half_written_is_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_write_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, KEY, STATE)
 
     def killed(path: Path) -> str:
@@ -84,7 +84,7 @@ def other_format(folder: Path) -> None:
         (lambda folder: (folder / "vectors.npy").unlink(), "is damaged"),
     ],
 )
-def test_a_damaged_one_is_set_aside_with_a_reason(
+def test_a_damaged_checkpoint_is_rejected_with_a_reason(
     tmp_path: Path, spoil: object, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert callable(spoil)
@@ -99,7 +99,7 @@ def test_a_damaged_one_is_set_aside_with_a_reason(
     assert load(tmp_path, KEY) is not None
 
 
-def test_one_of_another_run_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_checkpoint_of_another_run_is_rejected(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     save(tmp_path, KEY, STATE)
     with caplog.at_level(logging.WARNING, "starvec.train"):
         assert load(tmp_path, run_fingerprint({"lr": 0.2}, "inputs")) is None
@@ -107,7 +107,7 @@ def test_one_of_another_run_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptu
     assert "belongs to other settings, inputs or code" in caplog.text
 
 
-def test_of_those_set_aside_the_last_one_stays(tmp_path: Path) -> None:
+def test_only_the_last_rejected_checkpoint_is_kept(tmp_path: Path) -> None:
     for saves in (1, 3):
         for _ in range(saves):
             save(tmp_path, KEY, STATE)
@@ -115,7 +115,7 @@ def test_of_those_set_aside_the_last_one_stays(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["00000003.rejected"]
 
 
-def test_what_other_code_made_is_neither_gone_on_from_nor_taken_as_done(
+def test_a_checkpoint_of_other_code_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(tmp_path, KEY, STATE)
@@ -125,14 +125,14 @@ def test_what_other_code_made_is_neither_gone_on_from_nor_taken_as_done(
     assert "belongs to other settings, inputs or code" in caplog.text
 
 
-def test_a_full_disk_is_named_and_the_last_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, KEY, STATE)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     def short(*_: object, **__: object) -> None:
-        raise OSError("1000 requested and 12 written")  # numpy's own words, without a number
+        raise OSError("1000 requested and 12 written")  # numpy's own message, without an errno
 
     for write in (full, short):
         with monkeypatch.context() as patch:

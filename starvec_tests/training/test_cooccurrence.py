@@ -1,16 +1,16 @@
-"""The nearest by co-starring are those that counting says."""
+"""Co-occurrence neighbours equal those of a dense count."""
 
 import numpy as np
 import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.training import cooccurrence as neighbours
+from starvec_assets.training import cooccurrence
 from starvec_assets.training.cooccurrence import cooccurrence_neighbours
 
 
-def test_they_are_the_largest_discounted_counts(corpus: RaggedArray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "ROWS", 64)  # several blocks, the last one short
+def test_neighbours_have_the_largest_discounted_counts(corpus: RaggedArray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cooccurrence, "ROWS", 64)  # several blocks, the last one short
     items, weights = cooccurrence_neighbours(corpus, 200, 12, discount=0.3, min_count=2)
     x = corpus.matrix(200).toarray()
     counts = x.T @ x
@@ -22,14 +22,14 @@ def test_they_are_the_largest_discounted_counts(corpus: RaggedArray, monkeypatch
     assert not (items[weights > 0] == np.nonzero(weights > 0)[0]).any()
 
 
-def test_who_is_starred_with_nobody_has_none() -> None:
+def test_a_repository_without_common_stars_has_no_neighbours() -> None:
     items, weights = cooccurrence_neighbours(RaggedArray.of([[0, 1], [0, 1], [0, 2]]), 4, 3)
     assert weights[:, 0].tolist() == pytest.approx([2 / 2**0.3, 2 / 3**0.3, 0, 0])
     assert items[:2, 0].tolist() == [1, 0]
     assert not weights[:, 1:].any()
 
 
-def test_few_stargazers_stand_for_all(corpus: RaggedArray) -> None:
+def test_a_sample_of_stargazers_finds_neighbours_of_the_same_interest(corpus: RaggedArray) -> None:
     whole, _ = cooccurrence_neighbours(corpus, 200, 10)
     some, _ = cooccurrence_neighbours(corpus, 200, 10, max_stargazers=12, seed=1)
     again, _ = cooccurrence_neighbours(corpus, 200, 10, max_stargazers=12, seed=1)

@@ -1,4 +1,4 @@
-"""What is picked, and what is refused."""
+"""Choice of device and precision."""
 
 import pytest
 import torch
@@ -33,14 +33,14 @@ def test_auto_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("no_gpu")
-def test_what_is_not_there_is_refused() -> None:
+def test_a_missing_device_is_refused() -> None:
     with pytest.raises(StarvecError, match=r"device is 'cuda' but torch .* finds none here"):
         pick_device("cuda")
     with pytest.raises(StarvecError, match="require_gpu is set"):
         pick_device("auto", require_gpu=True)
 
 
-def test_unknown_wishes_are_refused() -> None:
+def test_unknown_devices_and_precisions_are_refused() -> None:
     with pytest.raises(StarvecError, match="device is 'tpu': choose"):
         pick_device("tpu")  # type: ignore[arg-type]
     with pytest.raises(StarvecError, match="precision is 'float16': choose"):

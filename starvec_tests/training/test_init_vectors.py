@@ -1,4 +1,4 @@
-"""Where the vectors start."""
+"""Initial vectors equal their formulas."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_spectral_is_the_truncated_svd_of_the_scaled_matrix(corpus: RaggedArray)
     assert np.allclose(got @ got.T, expected @ expected.T, atol=1e-3)  # free of signs and of equal values' order
 
 
-def test_spectral_knows_the_interests(corpus: RaggedArray) -> None:
+def test_spectral_init_groups_repositories_by_interest(corpus: RaggedArray) -> None:
     cosines = unit_rows(spectral_init(corpus, N, 10, seed=1))
     cosines = cosines @ cosines.T
     same = np.equal.outer(np.arange(N) // 20, np.arange(N) // 20)
@@ -52,7 +52,7 @@ def test_ppmi_is_the_svd_of_its_formula(corpus: RaggedArray, monkeypatch: pytest
     assert np.array_equal(got, ppmi_init(corpus, N, 8, seed=1))
 
 
-def test_ppmi_refuses_what_it_cannot_hold(corpus: RaggedArray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ppmi_refuses_too_many_dimensions_or_pairs(corpus: RaggedArray, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StarvecError, match="dim is 200 of 200 repositories: set dim to 199 or less"):
         ppmi_init(corpus, N, 200, seed=0)
     monkeypatch.setattr(init_vectors, "MAX_PAIRS", 1000)
@@ -74,7 +74,7 @@ def test_a_repository_without_text_starts_at_random_on_the_sphere() -> None:
     assert np.allclose(np.linalg.norm(start, axis=1), 1)
 
 
-def test_joint_keeps_what_both_say_in_the_same_dimensions() -> None:
+def test_combined_init_keeps_the_cosines_of_both_parts() -> None:
     rng = np.random.default_rng(0)
     spectral, text = (unit_rows(rng.standard_normal((50, 3)) @ rng.standard_normal((3, 8))) for _ in range(2))
     joint = combined_init(spectral, text, weight=0.3)
@@ -82,14 +82,14 @@ def test_joint_keeps_what_both_say_in_the_same_dimensions() -> None:
     assert np.allclose(joint @ joint.T, 0.7 * spectral @ spectral.T + 0.3 * text @ text.T, atol=1e-5)  # rank 6 of 8
 
 
-def test_more_dimensions_than_the_data_has_are_refused() -> None:
+def test_dim_above_the_rank_of_the_data_is_refused() -> None:
     corpus = RaggedArray.of([[0, 1], [1, 2], [2, 3]])
     with pytest.raises(StarvecError, match="3 users span at most 3 dimensions: set dim to 3 or less"):
         spectral_init(corpus, 10, 5, seed=0)
 
 
 @pytest.mark.parametrize("start", ["random", "text", "spectral", "ppmi", "text+spectral"])
-def test_every_start_is_unit_rows(corpus: RaggedArray, start: str) -> None:
+def test_every_init_has_unit_rows(corpus: RaggedArray, start: str) -> None:
     settings = TrainSettings.model_validate({"dim": 8, "init": start})
     text = np.random.default_rng(0).standard_normal((N, 8)).astype(np.float32)
     got = make_init_vectors(corpus, N, text, settings)
@@ -98,7 +98,7 @@ def test_every_start_is_unit_rows(corpus: RaggedArray, start: str) -> None:
     assert np.allclose(np.linalg.norm(got, axis=1), 1, atol=1e-5)
 
 
-def test_each_init_is_the_function_of_its_name(corpus: RaggedArray) -> None:
+def test_make_init_vectors_calls_the_function_of_each_init(corpus: RaggedArray) -> None:
     text = np.random.default_rng(0).standard_normal((N, 8)).astype(np.float32)
     spectral = spectral_init(corpus, N, 8, 3)
     expected = {

@@ -1,16 +1,16 @@
-"""Ranks under torchrun: the same result as one process, and none left behind however the launcher ends."""
+"""Ranks under torchrun give the result of one process, and end with their launcher."""
 
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from process_helpers import processes_with, until
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
@@ -45,7 +45,7 @@ def alone(
     small: TrainSettings,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> TrainResult:
-    """What one process makes of the job."""
+    """Result of the job in one process."""
     return train(
         corpus,
         N,
@@ -92,13 +92,13 @@ def test_two_nodes_equal_one(job: TrainJob, alone: TrainResult, tmp_path: Path) 
     assert (len(result.epochs), result.best) == (len(alone.epochs), alone.best)
 
 
-def test_nodes_without_an_address_of_the_first_are_refused(job: TrainJob) -> None:
+def test_several_nodes_without_a_master_address_are_refused(job: TrainJob) -> None:
     for master_address in ("", "gpu-0", "gpu-0:", ":29500"):
         with pytest.raises(StarvecError, match="nodes=2 needs master_address"):
             launch(job, 1, lambda epoch: None, nodes=2, master_address=master_address)
 
 
-def test_a_ranks_error_reaches_the_operator(job: TrainJob, small: TrainSettings) -> None:
+def test_launch_raises_the_error_of_a_rank(job: TrainJob, small: TrainSettings) -> None:
     too_large = job.model_copy(update={"settings": small.model_copy(update={"batch": 301})})
     with pytest.raises(StarvecError, match="batch is 301 but there are 300 users"):
         launch(too_large, 1, lambda epoch: None)
@@ -128,16 +128,16 @@ def test_no_rank_outlives_its_launcher(
         until(
             lambda: (tmp_path / "out" / "live.jsonl").exists() and (tmp_path / "out" / "live.jsonl").stat().st_size > 0
         )
-        assert len(processes(mark)) == 4  # launcher, torchrun, two ranks
+        assert len(processes_with(mark)) == 4  # launcher, torchrun, two ranks
         launcher.send_signal(end)
         launcher.wait(30)
-        until(lambda: not processes(mark))
+        until(lambda: not processes_with(mark))
     finally:
-        for process in processes(mark):
+        for process in processes_with(mark):
             os.kill(process, signal.SIGKILL)
 
 
-def test_ranks_go_on_where_killed_ones_were(
+def test_ranks_resume_from_the_checkpoint_of_killed_ones(
     job: TrainJob, small: TrainSettings, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], tmp_path: Path
 ) -> None:
     settings = small.model_copy(update={"epochs": 12, "patience": 12, "checkpoint_minutes": 1e-9})
@@ -165,24 +165,3 @@ def test_ranks_go_on_where_killed_ones_were(
         on_epoch=lambda epoch: None,
     )
     assert np.allclose(resumed.losses, whole.losses, rtol=1e-2)
-
-
-def until(there: object, seconds: float = 60.0) -> None:
-    assert callable(there)
-    deadline = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-
-
-def processes(mark: str) -> list[int]:
-    """Living processes with `mark` in their environment."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            alive = (path.parent / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-            if alive and mark.encode() in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found

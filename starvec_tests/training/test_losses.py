@@ -1,4 +1,4 @@
-"""The losses that need no labels equal the library's own, and the formulas, in value and gradient."""
+"""Losses without labels equal the library's and their formulas, in value and gradient."""
 
 from typing import Any
 
@@ -66,7 +66,7 @@ def blocks_of_three_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         {"loss": "ntxent", "temperature": 0.5, "users_per_bag": 2},
     ],
 )
-def test_direct_masks_equal_labels(change: dict[str, Any], spread: float) -> None:
+def test_pair_losses_equal_the_librarys_on_labels(change: dict[str, Any], spread: float) -> None:
     ours = objective(**change)
     batch = ours.sample_batch(1, 0)
     a, b = (vectors_of(batch, spread).requires_grad_() for _ in range(2))
@@ -101,7 +101,7 @@ def by_formula(
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0])
 @pytest.mark.parametrize("pooled", [1, 2])
-def test_item_softmax_is_what_its_formula_says(gamma: float, pooled: int) -> None:
+def test_item_softmax_equals_its_formula(gamma: float, pooled: int) -> None:
     ours = objective(popularity_exponent=gamma, temperature=0.2, users_per_bag=pooled)
     batch = ours.sample_batch(1, 0)
     a, b = (vectors_of(batch).requires_grad_() for _ in range(2))
@@ -117,7 +117,7 @@ def test_item_softmax_is_what_its_formula_says(gamma: float, pooled: int) -> Non
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0])
-def test_neighbours_are_pulled_as_their_formula_says(gamma: float) -> None:
+def test_the_neighbour_loss_equals_its_formula(gamma: float) -> None:
     ours = objective(neighbours=True, temperature=0.2, neighbour_weight=3.0, popularity_exponent=gamma)
     batch = ours.sample_batch(1, 0)
     pairs = batch.pairs[1]
@@ -151,7 +151,7 @@ def test_the_parts_of_the_ranks_add_up_to_the_loss(change: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("miner", ["none", "multi_similarity", "hard"])
-def test_the_softmax_by_rows_is_the_librarys(miner: str) -> None:
+def test_row_softmax_equals_the_librarys_ntxent(miner: str) -> None:
     buckets, earlier = torch.randn(12, 8), torch.randn(30, 8)
     people, earlier_people = torch.arange(6).repeat(2), torch.arange(10).repeat(3)
     for others in ((), (earlier, earlier_people)):
@@ -166,7 +166,7 @@ def test_the_softmax_by_rows_is_the_librarys(miner: str) -> None:
         assert torch.allclose(direct, gradient, atol=1e-5)
 
 
-def test_a_batch_in_which_the_miner_finds_nothing_moves_nothing() -> None:
+def test_a_batch_without_mined_pairs_has_loss_and_gradient_zero() -> None:
     library = LabelledLoss(TrainSettings(loss="multi_similarity", miner="multi_similarity"), CPU)
     apart = torch.cat([torch.eye(4), torch.eye(4)]).requires_grad_()  # people at right angles, their buckets equal
     value, gradient = value_and_gradient(library(apart, torch.arange(4)), apart)
@@ -186,7 +186,7 @@ def test_bucket_weight_adds_ntxent_between_buckets_to_item_softmax() -> None:
     assert both(vectors, batch).item() == pytest.approx(expected.item(), abs=1e-5)
 
 
-def test_the_default_weights_are_in_the_pairs_of_a_step() -> None:
+def test_weights_and_temperature_are_in_the_pairs_of_a_step() -> None:
     ours = objective(neighbours=True, bucket_weight=0.3, neighbour_weight=1.5, temperature=0.25)
     buckets, stars, neighbours = ours.sample_batch(1, 0).pairs
     assert [float(pairs.weights.sum()) for pairs in (buckets, stars, neighbours)] == pytest.approx([0.3, 1, 1.5])
@@ -194,7 +194,7 @@ def test_the_default_weights_are_in_the_pairs_of_a_step() -> None:
 
 
 @pytest.mark.parametrize("miner", ["none", "hard"])
-def test_memory_adds_the_buckets_of_earlier_steps_as_the_library_does(miner: str) -> None:
+def test_memory_equals_the_librarys_and_is_restored(miner: str) -> None:
     settings = TrainSettings.model_validate(
         {"loss": "ntxent", "miner": miner, "memory_size": 16, "dim": 8, "batch": 4, "users_per_bag": 1}
     )

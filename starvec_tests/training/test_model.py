@@ -1,4 +1,4 @@
-"""The model is torch's EmbeddingBag(mean), and its row gradients are autograd's."""
+"""The model equals torch's EmbeddingBag(mean), and its row gradients autograd's."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ TABLE = np.random.default_rng(0).standard_normal((7, 5)).astype(np.float32)
 
 @pytest.fixture
 def reference() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Bags of torch's own module, the gradient put on them, and what that makes of the table."""
+    """Bags of torch's own module, an upstream gradient, and the table's gradient."""
     bag = torch.nn.EmbeddingBag(7, 5, mode="mean", include_last_offset=True, _weight=torch.from_numpy(TABLE.copy()))
     out = bag(ITEMS, torch.tensor([0, 3, 4, 6, 10], dtype=torch.int32))
     upstream = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
@@ -23,12 +23,12 @@ def reference() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return out.detach(), upstream, bag.weight.grad
 
 
-def test_vectors_are_those_of_embedding_bag(reference: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
+def test_forward_equals_torchs_embedding_bag(reference: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
     model = RepoEmbeddingBag(TABLE, CPU)
     assert torch.allclose(model(ITEMS, model.offsets(SIZES)), reference[0], atol=1e-6)
 
 
-def test_row_gradients_are_those_of_autograd(reference: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
+def test_row_gradients_equal_autograds(reference: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
     _, upstream, expected = reference
     model = RepoEmbeddingBag(TABLE, CPU)
     rows, gradients = model.row_gradients(ITEMS, model.offsets(SIZES), upstream)
@@ -36,7 +36,7 @@ def test_row_gradients_are_those_of_autograd(reference: tuple[torch.Tensor, torc
     assert torch.allclose(gradients, expected[rows], atol=1e-6)
 
 
-def test_the_accelerators_gradients_are_the_same_over_all_rows(
+def test_dense_gradients_equal_autograds(
     reference: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
 ) -> None:
     _, upstream, expected = reference

@@ -1,4 +1,4 @@
-"""Row-wise optimisers: the formula, unit rows, untouched rows untouched, and the accelerator's way the same."""
+"""Row optimizers equal their formulas, sparse and dense; untouched rows do not change."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def gradients(seed: int) -> torch.Tensor:
     return torch.randn(3, 4, generator=torch.Generator().manual_seed(seed))
 
 
-def test_adam_is_adam_with_one_second_moment_a_row() -> None:
+def test_adam_has_one_second_moment_per_row() -> None:
     weight, expected = table(), table()[[1, 4, 7]]
     adam = make_optimizer(weight, TrainSettings(optimizer="adam"))
     mean, square = torch.zeros(3, 4), torch.zeros(3, 1)
@@ -34,7 +34,7 @@ def test_adam_is_adam_with_one_second_moment_a_row() -> None:
     assert torch.allclose(weight[[1, 4, 7]], expected, atol=1e-5)
 
 
-def test_adagrad_divides_by_all_gradients_so_far() -> None:
+def test_adagrad_divides_by_the_root_of_summed_squares() -> None:
     weight, expected = table(), table()[[1, 4, 7]]
     adagrad = make_optimizer(weight, TrainSettings(optimizer="adagrad"))
     square = torch.zeros(3, 1)
@@ -48,7 +48,7 @@ def test_adagrad_divides_by_all_gradients_so_far() -> None:
 
 
 @pytest.mark.parametrize("change", [{"optimizer": "adam"}, {"optimizer": "adagrad"}, {"l2_to_init": 2.0}])
-def test_a_mask_over_all_rows_steps_as_row_numbers_do(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mask_steps_as_row_numbers_do(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizer, "BLOCK", 2)
     settings = TrainSettings.model_validate(change)
     by_number, by_mask = table(), table()
@@ -65,7 +65,7 @@ def test_a_mask_over_all_rows_steps_as_row_numbers_do(change: dict[str, Any], mo
     assert torch.allclose(by_mask.norm(dim=1), torch.ones(10), atol=1e-6)
 
 
-def test_an_anchor_holds_rows_near_their_start() -> None:
+def test_l2_to_init_keeps_rows_near_their_initial_value() -> None:
     def distance(anchor: float) -> float:
         weight = table()
         held = make_optimizer(weight, TrainSettings(l2_to_init=anchor))

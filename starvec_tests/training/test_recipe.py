@@ -59,7 +59,7 @@ def test_the_vectors_returned_are_those_of_the_best_epoch(
     assert result.epochs[-1].score < best.score - 0.005
 
 
-def test_training_that_makes_it_worse_returns_the_start(
+def test_training_without_a_better_epoch_returns_the_initial_vectors(
     run: Runner, small: TrainSettings, heldout: Heldout, corpus: RaggedArray
 ) -> None:
     spoiled = with_changes(small, init="spectral", lr=5.0, center_fraction=0.0)
@@ -68,7 +68,9 @@ def test_training_that_makes_it_worse_returns_the_start(
     assert np.allclose(result.vectors, make_init_vectors(corpus, N, None, spoiled), atol=1e-6)
 
 
-def test_training_beats_its_start(run: Runner, small: TrainSettings, heldout: Heldout, corpus: RaggedArray) -> None:
+def test_training_improves_on_the_initial_vectors(
+    run: Runner, small: TrainSettings, heldout: Heldout, corpus: RaggedArray
+) -> None:
     mrr, recall = score(run().vectors, heldout, corpus)
     start_mrr, start_recall = score(unit_rows(random_init(N, 16, small.seed)), heldout, corpus)
     assert mrr > 3 * start_mrr
@@ -76,9 +78,7 @@ def test_training_beats_its_start(run: Runner, small: TrainSettings, heldout: He
 
 
 @pytest.mark.parametrize("patience", [1, 3])
-def test_training_stops_after_as_many_epochs_without_a_better_one_as_patience_says(
-    run: Runner, small: TrainSettings, patience: int
-) -> None:
+def test_training_stops_patience_epochs_after_the_best(run: Runner, small: TrainSettings, patience: int) -> None:
     result = run(with_changes(small, init="spectral", lr=5.0, epochs=30, patience=patience))
     assert len(result.epochs) - 1 == result.best + patience
 
@@ -86,7 +86,7 @@ def test_training_stops_after_as_many_epochs_without_a_better_one_as_patience_sa
 # Learning rate
 
 
-def test_the_learning_rate_warms_up_and_falls_in_a_line_to_zero(
+def test_the_learning_rate_warms_up_and_decays_linearly_to_zero(
     run: Runner, small: TrainSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates: list[float] = []
@@ -110,7 +110,7 @@ def test_the_learning_rate_warms_up_and_falls_in_a_line_to_zero(
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.6, 1.0])
-def test_a_fraction_of_the_mean_vector_is_taken_out_of_the_trained_rows(
+def test_a_fraction_of_the_mean_vector_is_subtracted_from_the_rows(
     run: Runner, small: TrainSettings, fraction: float, tmp_path: Any
 ) -> None:
     result = run(with_changes(small, center_fraction=fraction, epochs=1))
@@ -119,7 +119,7 @@ def test_a_fraction_of_the_mean_vector_is_taken_out_of_the_trained_rows(
     assert np.allclose(result.vectors, unit_rows(rows - fraction * rows.mean(axis=0)), atol=1e-6)
 
 
-def test_the_start_alone_is_centred_too(run: Runner, small: TrainSettings) -> None:
+def test_initial_vectors_are_centred_too(run: Runner, small: TrainSettings) -> None:
     text = unit_rows(np.random.default_rng(0).standard_normal((N, 16)) + 0.5)
     result = run(with_changes(small, init="text", epochs=0), text=text)
     assert np.allclose(result.vectors, unit_rows(text - 0.6 * text.mean(axis=0)), atol=1e-6)
@@ -128,7 +128,7 @@ def test_the_start_alone_is_centred_too(run: Runner, small: TrainSettings) -> No
 # Neighbours
 
 
-def test_neighbours_are_drawn_by_the_power_of_their_weight(
+def test_neighbours_are_sampled_by_a_power_of_their_weight(
     run: Runner, small: TrainSettings, corpus: RaggedArray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     samplers: list[NeighbourSampler] = []
@@ -165,7 +165,7 @@ COUPLES = [(i, i + 1) for i in range(0, N, 2)]
 STRANGERS = [(i, i + 3) for i in range(0, N, 20)]
 
 
-def test_a_higher_power_pulls_the_most_starred_together_closer(run: Runner, small: TrainSettings) -> None:
+def test_a_higher_power_pulls_the_strongest_neighbours_closer(run: Runner, small: TrainSettings) -> None:
     closeness = []
     for power in (0.1, 6.0):
         settings = with_changes(small, neighbour_power=power, neighbour_weight=20.0, neighbours=19, epochs=4)
@@ -174,7 +174,7 @@ def test_a_higher_power_pulls_the_most_starred_together_closer(run: Runner, smal
     assert closeness[1] > closeness[0] + 0.05
 
 
-def test_the_loss_of_neighbours_pulls_couples_together(run: Runner, small: TrainSettings) -> None:
+def test_the_neighbour_loss_pulls_couples_together(run: Runner, small: TrainSettings) -> None:
     without = run(with_changes(small, neighbours=0), couples(), input_key="without").vectors
     by_weight = [
         run(with_changes(small, neighbour_weight=weight, neighbours=4), couples(), input_key=str(weight)).vectors
@@ -184,7 +184,7 @@ def test_the_loss_of_neighbours_pulls_couples_together(run: Runner, small: Train
     assert closeness[0] + 0.03 < closeness[1] < closeness[2] - 0.03
 
 
-def test_repositories_described_alike_are_neighbours_in_an_init_with_text(run: Runner, small: TrainSettings) -> None:
+def test_text_similarity_adds_neighbours_when_the_init_has_text(run: Runner, small: TrainSettings) -> None:
     """Repository i and i + 20, of another interest, have nearly the same text."""
     rng = np.random.default_rng(0)
     block = rng.standard_normal((20, 16))
@@ -203,7 +203,7 @@ def test_repositories_described_alike_are_neighbours_in_an_init_with_text(run: R
     assert closeness("spectral", 3.0) == closeness("spectral", 0.0)
 
 
-def test_text_neighbours_are_ranked_by_both_weights_over_their_means() -> None:
+def test_add_text_neighbours_equals_its_formula() -> None:
     rng = np.random.default_rng(0)
     text = unit_rows(rng.standard_normal((30, 4)))
     weights = -np.sort(-rng.random((30, 12)), axis=1).astype(np.float32)
@@ -258,7 +258,7 @@ def test_the_popularity_correction_recommends_popular_repositories_and_better_on
     assert precision[1] > precision[0] + 0.01
 
 
-def test_popularity_is_how_often_the_corpus_stars_a_repository(
+def test_popularity_counts_the_stars_of_the_corpus(
     run: Runner, small: TrainSettings, corpus: RaggedArray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objectives: list[Objective] = []
@@ -291,7 +291,7 @@ def test_popularity_is_how_often_the_corpus_stars_a_repository(
         ("optimizer", ("adam", "adagrad")),
     ],
 )
-def test_every_field_of_the_recipe_changes_the_vectors(
+def test_every_hyperparameter_changes_the_vectors(
     run: Runner, small: TrainSettings, field: str, values: tuple[Any, ...]
 ) -> None:
     base = with_changes(small, epochs=1, bucket_a=6, bucket_b=4)
@@ -299,7 +299,7 @@ def test_every_field_of_the_recipe_changes_the_vectors(
     assert all(not np.allclose(results[0], other, atol=1e-3) for other in results[1:])
 
 
-def test_the_anchor_holds_the_vectors_near_their_start(run: Runner, small: TrainSettings, tmp_path: Any) -> None:
+def test_l2_to_init_keeps_the_vectors_near_the_initial_ones(run: Runner, small: TrainSettings, tmp_path: Any) -> None:
     start = unit_rows(random_init(N, 16, small.seed))
     distances = []
     for strength in (0.0, 5.0, 50.0):
@@ -308,7 +308,7 @@ def test_the_anchor_holds_the_vectors_near_their_start(run: Runner, small: Train
     assert distances[2] < 0.5 * distances[1] < distances[1] < distances[0]
 
 
-def test_a_corpus_without_neighbours_is_trained_without_that_loss(run: Runner, small: TrainSettings) -> None:
+def test_a_corpus_without_neighbours_trains_without_the_neighbour_loss(run: Runner, small: TrainSettings) -> None:
     """Two people star every pair at most once together, so no count reaches the least that makes neighbours."""
     lists = RaggedArray.of([[i, (i + 1) % N] for i in range(N)])
     settings = with_changes(small, epochs=1)
@@ -316,16 +316,14 @@ def test_a_corpus_without_neighbours_is_trained_without_that_loss(run: Runner, s
     assert np.array_equal(run(settings, lists).vectors, without.vectors)
 
 
-def test_held_out_people_take_no_part_in_the_training(run: Runner, small: TrainSettings, corpus: RaggedArray) -> None:
+def test_held_out_users_do_not_influence_the_vectors(run: Runner, small: TrainSettings, corpus: RaggedArray) -> None:
     other = split_lists(corpus, min_items=10, max_items=800, seed=9)
     result, again = run(with_changes(small, epochs=1)), run(with_changes(small, epochs=1), heldout=other, input_key="b")
     assert (result.best, again.best) == (1, 1)
     assert np.array_equal(result.vectors, again.vectors)
 
 
-def test_a_finished_run_returns_the_best_vectors_and_not_the_last(
-    run: Runner, small: TrainSettings, tmp_path: Any
-) -> None:
+def test_a_finished_run_returns_the_best_vectors_again(run: Runner, small: TrainSettings, tmp_path: Any) -> None:
     settings = with_changes(small, lr=0.2, epochs=6, patience=6)
     first, again = run(settings), run(settings)
     assert np.array_equal(first.vectors, again.vectors)

@@ -1,4 +1,4 @@
-"""Two buckets of every user: disjoint, as large as asked for, even in chance, the same everywhere, new each epoch."""
+"""Buckets are disjoint, of the sizes set, uniform, and depend on seed and epoch only."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def test_buckets_are_disjoint_parts_of_each_list(
             assert places == list(range(places[0], places[0] + len(places)))
 
 
-def test_every_star_is_as_likely_in_either_bucket() -> None:
+def test_every_star_is_equally_likely_in_each_bucket() -> None:
     corpus = RaggedArray.of([list(range(12)) for _ in range(50)])
     sampler = Sampler(corpus, wish(bucket_a=3, bucket_b=3, batch=50), CPU)
     counts = np.zeros((2, 12))
@@ -67,14 +67,14 @@ def test_every_star_is_as_likely_in_either_bucket() -> None:
     assert np.abs(counts / expected - 1).max() < 0.12  # about 4 standard deviations
 
 
-def test_a_window_lies_anywhere() -> None:
+def test_a_window_starts_at_a_random_place() -> None:
     corpus = RaggedArray.of([list(range(10)) for _ in range(400)])
     batch = Sampler(corpus, wish(bucket_a=1, bucket_b=1, batch=400, bucket_sampling="window"), CPU).batch(1, 0)
     first = np.minimum(batch.a_items.numpy(), batch.b_items.numpy())
     assert np.bincount(first, minlength=9).min() > 20
 
 
-def test_buckets_change_with_epoch_and_seed_and_with_nothing_else(corpus: RaggedArray) -> None:
+def test_buckets_depend_on_epoch_and_seed_only(corpus: RaggedArray) -> None:
     def draw(seed: int, epoch: int, batch: int = 300) -> dict[int, tuple[list[int], list[int]]]:
         sampler = Sampler(corpus, wish(seed=seed, batch=batch, bucket_b=6), CPU)
         steps = [buckets(sampler.batch(epoch, step)) for step in range(sampler.steps)]
@@ -99,7 +99,7 @@ def test_extreme_seeds_work(corpus: RaggedArray, seed: int) -> None:
     assert len(Sampler(corpus, wish(seed=seed, batch=300), CPU).batch(0, 0).labels) == 300
 
 
-def test_pooled_users_share_their_buckets(corpus: RaggedArray) -> None:
+def test_users_per_bag_merges_the_buckets_of_consecutive_users(corpus: RaggedArray) -> None:
     alone = Sampler(corpus, wish(batch=31), CPU).batch(1, 0)
     pooled = Sampler(corpus, wish(batch=31, users_per_bag=2), CPU).batch(1, 0)
     assert torch.equal(alone.a_items, pooled.a_items)
@@ -109,7 +109,7 @@ def test_pooled_users_share_their_buckets(corpus: RaggedArray) -> None:
     assert pooled.b_sizes.sum() == alone.b_sizes.sum()
 
 
-def test_neighbours_are_drawn_by_their_weight() -> None:
+def test_neighbours_are_sampled_by_weight() -> None:
     items = torch.tensor([[3, 1, 2], [0, 2, 0], [0, 0, 0], [1, 0, 0]], dtype=torch.int32)
     weights = torch.tensor([[6.0, 3.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
     sampler = NeighbourSampler(items, weights, wish(neighbour_batch=3, neighbour_draws=50))
@@ -125,7 +125,7 @@ def test_neighbours_are_drawn_by_their_weight() -> None:
     assert not torch.equal(sampler.batch(2, 7)[1], sampler.batch(2, 8)[1])
 
 
-def test_a_draw_never_leaves_the_neighbours_that_there_are_whatever_the_sums_round_to() -> None:
+def test_rounding_never_samples_padding() -> None:
     """Shares of 64 neighbours add up to less than the largest number drawn in one row of ten."""
     rng = np.random.default_rng(0)
     counts = rng.integers(1, 64, 2000)
@@ -136,7 +136,7 @@ def test_a_draw_never_leaves_the_neighbours_that_there_are_whatever_the_sums_rou
     assert (torch.searchsorted(sampler.cumulative, largest, right=True)[:, 0].numpy() < counts).all()
 
 
-def test_each_step_takes_the_next_anchors_and_as_many_draws_as_set() -> None:
+def test_each_step_samples_the_next_anchors_and_neighbour_draws_of_each() -> None:
     items = torch.arange(1, 11, dtype=torch.int32).remainder(10).unsqueeze(1)
     sampler = NeighbourSampler(items, torch.ones(10, 1), wish(neighbour_batch=4, neighbour_draws=3))
     steps = [sampler.batch(1, step) for step in range(5)]

@@ -1,4 +1,4 @@
-"""Hyperparameters out of bounds are named with their value and what is allowed; no torch is needed to say so."""
+"""Hyperparameters out of bounds are refused, without importing torch."""
 
 import subprocess
 import sys
@@ -30,12 +30,12 @@ def test_out_of_bounds_is_refused_by_name(wrong: dict[str, Any]) -> None:
         TrainSettings.model_validate(wrong)
 
 
-def test_a_memory_smaller_than_a_batch_is_refused() -> None:
+def test_a_memory_smaller_than_a_step_is_refused() -> None:
     with pytest.raises(StarvecError, match="set memory_size to 2048 or more"):
         TrainSettings(loss="ntxent", memory_size=1000, users_per_bag=1)
 
 
-def test_a_batch_of_one_person_is_refused() -> None:
+def test_a_batch_of_one_bag_is_refused() -> None:
     with pytest.raises(StarvecError, match="set users_per_bag to 4 or less"):
         TrainSettings(batch=8, users_per_bag=5)
 

@@ -1,4 +1,4 @@
-"""Rows are what their text says, are trained once, and fail alone."""
+"""Trials are parsed from text, trained once, and fail alone."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def changed(context: SweepContext, **changes: Any) -> SweepContext:
     return context.model_copy(update=changes)
 
 
-def test_a_line_is_a_row_and_values_apart_by_commas_are_rows_of_their_own():
+def test_a_line_expands_to_a_trial_for_each_value():
     rows = parse_trials(["", "init=random", "a name: loss=ntxent,multi_similarity lr=0.1"], "epochs=4")
     assert rows == [
         Trial("defaults", {"epochs": 4}),
@@ -60,7 +60,7 @@ def test_a_line_is_a_row_and_values_apart_by_commas_are_rows_of_their_own():
     ]
 
 
-def test_several_axes_give_every_combination():
+def test_several_fields_expand_to_every_combination():
     rows = parse_trials(["init=random,spectral loss=ntxent,item_softmax"], "seed=1,2")
     assert len({row.name for row in rows}) == len(rows) == 8
     assert {tuple(sorted(row.changes.items())) for row in rows} == {
@@ -72,12 +72,12 @@ def test_several_axes_give_every_combination():
 
 
 @pytest.mark.parametrize("line", ["start", "init=", "=random", "init=random,", "a name: random"])
-def test_what_is_no_override_is_refused_by_name(line: str):
+def test_text_that_is_no_override_is_refused(line: str):
     with pytest.raises(StarvecError, match="is no override: write field=value"):
         parse_trials([line])
 
 
-def test_a_field_that_is_named_twice_is_refused():
+def test_a_repeated_field_is_refused():
     with pytest.raises(StarvecError, match="names lr twice: write lr=value,value"):
         parse_trials(["lr=0.1 dim=8 lr=0.2"])
 
@@ -90,12 +90,12 @@ def test_a_field_that_is_named_twice_is_refused():
         ([" ".join(f"field{i}=" + ",".join("0123456789") for i in range(12))], "1,000,000,000,000"),
     ],
 )
-def test_no_rows_or_too_many_are_refused(lines: list[str], count: str):
+def test_no_trials_or_too_many_are_refused(lines: list[str], count: str):
     with pytest.raises(StarvecError, match=f"{count} rows to train: name 1 to 200"):
         parse_trials(lines)
 
 
-def test_the_default_grid_is_valid_and_names_every_start_and_loss():
+def test_the_default_grid_covers_every_init_loss_and_miner():
     rows = parse_trials(LeaderboardSettings().rows)
     tried = [TrainSettings(**row.changes) for row in rows]
     assert {s.init for s in tried} == {"random", "text", "spectral", "ppmi", "text+spectral"}
@@ -104,7 +104,7 @@ def test_the_default_grid_is_valid_and_names_every_start_and_loss():
     assert len({row.name for row in rows}) == len(rows)
 
 
-def test_a_row_is_judged_by_lists_and_people(context: SweepContext, tmp_path: Path):
+def test_trained_trials_score_better_than_initial_vectors(context: SweepContext, tmp_path: Path):
     start, trained = run_trials(parse_trials(["epochs=0", ""], SMALL), context, {}, tmp_path)
     assert start.score is not None
     assert trained.score is not None
@@ -115,7 +115,7 @@ def test_a_row_is_judged_by_lists_and_people(context: SweepContext, tmp_path: Pa
     assert trained.score.seconds > 0
 
 
-def test_a_score_is_that_of_the_vectors_of_the_first_users(
+def test_a_score_is_that_of_vectors_trained_on_the_first_users(
     context: SweepContext, tmp_path: Path, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], run: Runner
 ) -> None:
     settings = TrainSettings(**parse_trials([SMALL])[0].changes)
@@ -130,7 +130,7 @@ def test_a_score_is_that_of_the_vectors_of_the_first_users(
     assert score.best_epoch == result.best
 
 
-def test_without_lists_people_judge_alone(context: SweepContext, tmp_path: Path):
+def test_without_awesome_groups_held_out_users_alone_score(context: SweepContext, tmp_path: Path):
     none = changed(context, groups=context.groups.with_name("none.parquet"))
     (result,) = run_trials(parse_trials([SMALL]), none, {}, tmp_path)
     assert result.score is not None
@@ -138,7 +138,7 @@ def test_without_lists_people_judge_alone(context: SweepContext, tmp_path: Path)
     assert result.score.heldout_mrr > 0
 
 
-def test_a_row_that_fails_says_why_and_ends_no_other(context: SweepContext, tmp_path: Path):
+def test_a_failed_trial_has_a_reason_and_the_others_go_on(context: SweepContext, tmp_path: Path):
     lines = ["learning_rate=1", "loss=item_softmax miner=hard", "batch=301", "init=text", ""]
     *failed, good = run_trials(parse_trials(lines, SMALL), context, {}, tmp_path)
     assert good.score is not None
@@ -153,7 +153,7 @@ def test_a_row_that_fails_says_why_and_ends_no_other(context: SweepContext, tmp_
         assert reason in result.error
 
 
-def test_when_nothing_can_be_trained_the_reason_is_raised(context: SweepContext, tmp_path: Path):
+def test_when_all_trials_fail_the_first_reason_is_raised(context: SweepContext, tmp_path: Path):
     with pytest.raises(StarvecError, match="none of 2 rows could be trained; batch=301: batch is 301"):
         run_trials(parse_trials(["batch=301,302"], SMALL), context, {}, tmp_path)
 
@@ -162,7 +162,7 @@ def never(settings: TrainSettings, context: SweepContext, scratch: Path) -> Tria
     raise AssertionError("trained again")
 
 
-def test_a_row_is_trained_once(context: SweepContext, tmp_path: Path):
+def test_a_trial_is_trained_once(context: SweepContext, tmp_path: Path):
     rows = parse_trials(["seed=1,2"], SMALL)
     first = run_trials(rows, context, {}, tmp_path / "a")
     assert [result.trained for result in first] == [True, True]
@@ -173,7 +173,7 @@ def test_a_row_is_trained_once(context: SweepContext, tmp_path: Path):
         assert [result.score for result in again] == [result.score for result in first]
 
 
-def test_a_killed_run_keeps_its_finished_rows(context: SweepContext, tmp_path: Path):
+def test_an_interrupted_sweep_keeps_its_finished_trials(context: SweepContext, tmp_path: Path):
     rows, calls = parse_trials(["seed=1,2,3"], SMALL), []
 
     def killed_at_the_second(settings: TrainSettings, context: SweepContext, scratch: Path) -> TrialScore:
@@ -189,7 +189,9 @@ def test_a_killed_run_keeps_its_finished_rows(context: SweepContext, tmp_path: P
     assert [result.trained for result in results] == [False, True, True]
 
 
-def test_a_process_of_its_own_comes_to_the_same(context: SweepContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_subprocess_returns_the_same_scores_and_errors(
+    context: SweepContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     settings = TrainSettings(**parse_trials([SMALL])[0].changes)
     apart = trial.train_in_subprocess(settings, context, tmp_path)
@@ -201,7 +203,7 @@ def test_a_process_of_its_own_comes_to_the_same(context: SweepContext, tmp_path:
         trial.train_in_subprocess(settings, changed(context, groups=Path("no.parquet")), tmp_path)
 
 
-def test_a_row_that_the_system_kills_ends_no_other(
+def test_a_killed_subprocess_is_an_error_of_its_trial(
     context: SweepContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     class Killed(children.subprocess.Popen):  # type: ignore[type-arg]
@@ -215,9 +217,7 @@ def test_a_row_that_the_system_kills_ends_no_other(
         trial.train_in_subprocess(TrainSettings(batch=64), context, tmp_path)
 
 
-def test_other_settings_inputs_users_devices_or_code_are_another_row(
-    context: SweepContext, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_fingerprint_depends_on_all_that_scores_depend_on(context: SweepContext, monkeypatch: pytest.MonkeyPatch):
     others = [context, *(changed(context, **{name: 7}) for name in ("input_key", "users", "device_name"))]
     keys = {trial_fingerprint(TrainSettings(), other) for other in others}
     keys.add(trial_fingerprint(TrainSettings(seed=2), context))
@@ -227,7 +227,7 @@ def test_other_settings_inputs_users_devices_or_code_are_another_row(
     assert len(keys) == 6
 
 
-def test_the_table_holds_no_seconds(context: SweepContext, tmp_path: Path):
+def test_equal_scores_write_equal_tables(context: SweepContext, tmp_path: Path):
     results = run_trials(parse_trials(["", "batch=301"], SMALL), context, {}, tmp_path)
     write_trials(results, tmp_path / "rows.parquet")
     good, bad = pq.read_table(tmp_path / "rows.parquet").to_pylist()

@@ -1,4 +1,4 @@
-"""A pool does what one thread does, in the same order, and hands the cores back."""
+"""The thread pool returns what one thread does, in order, and restores torch's threads."""
 
 import threading
 from collections.abc import Iterator
@@ -19,22 +19,22 @@ def pool() -> Iterator[ThreadPool]:
     torch.set_num_threads(1)
 
 
-def test_results_come_in_the_order_of_the_shares(pool: ThreadPool) -> None:
+def test_map_returns_results_in_order(pool: ThreadPool) -> None:
     assert pool.size == 2
     assert pool.map(lambda share: share * share, range(50)) == [share * share for share in range(50)]
 
 
-def test_two_shares_are_worked_on_at_once_undivided(pool: ThreadPool) -> None:
-    meeting = threading.Barrier(2, timeout=10)
+def test_shares_run_concurrently_and_single_threaded(pool: ThreadPool) -> None:
+    barrier = threading.Barrier(2, timeout=10)
 
     def work(share: int) -> int:
-        meeting.wait()
+        barrier.wait()
         return torch.get_num_threads()
 
     assert pool.map(work, range(2)) == [1, 1]
 
 
-def test_the_next_step_is_made_while_one_is_used(pool: ThreadPool) -> None:
+def test_prefetch_computes_the_next_step_meanwhile(pool: ThreadPool) -> None:
     made = [threading.Event() for _ in range(4)]
 
     def work(step: int) -> int:
@@ -48,11 +48,11 @@ def test_the_next_step_is_made_while_one_is_used(pool: ThreadPool) -> None:
 
 
 @pytest.mark.parametrize("steps", [range(0), range(3, 3), range(2, 3)])
-def test_few_steps_are_no_special_case(pool: ThreadPool, steps: range) -> None:
+def test_prefetch_of_few_steps(pool: ThreadPool, steps: range) -> None:
     assert list(pool.prefetch(str, steps)) == list(SERIAL.prefetch(str, steps)) == [(step, str(step)) for step in steps]
 
 
-def test_an_error_of_a_share_is_raised(pool: ThreadPool) -> None:
+def test_errors_in_threads_are_raised(pool: ThreadPool) -> None:
     def work(share: int) -> None:
         raise MemoryError(f"share {share}")
 
@@ -62,7 +62,7 @@ def test_an_error_of_a_share_is_raised(pool: ThreadPool) -> None:
         list(pool.prefetch(work, range(5, 7)))
 
 
-def test_torch_has_its_threads_back_afterwards() -> None:
+def test_the_pool_restores_torchs_threads() -> None:
     torch.set_num_threads(2)
     with cpu_thread_pool(CPU) as pool:
         pool.map(lambda share: torch.ones(10).sum(), range(4))
@@ -75,7 +75,7 @@ def test_torch_has_its_threads_back_afterwards() -> None:
     torch.set_num_threads(1)
 
 
-def test_one_thread_and_accelerators_need_no_crew() -> None:
+def test_one_thread_and_accelerators_get_the_serial_pool() -> None:
     with cpu_thread_pool(CPU) as pool:
         assert pool is SERIAL
     with cpu_thread_pool(torch.device("cuda")) as pool:

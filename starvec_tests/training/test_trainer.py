@@ -1,4 +1,4 @@
-"""The loop learns, keeps the best epoch, goes on bit for bit after a kill, and refuses what cannot be trained on."""
+"""The trainer learns, resumes bit for bit, and refuses unusable input."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ from starvec_assets.training.report import write_steps
 from starvec_assets.training.settings import TrainSettings
 
 
-def test_interests_end_up_together(run: Runner) -> None:
+def test_repositories_of_an_interest_end_up_together(run: Runner) -> None:
     vectors = run().vectors
     cosines = vectors @ vectors.T
     same = np.equal.outer(np.arange(N) // 20, np.arange(N) // 20)
@@ -46,7 +46,9 @@ def test_interests_end_up_together(run: Runner) -> None:
         {"l2_to_init": 1.0},
     ],
 )
-def test_every_hyperparameter_beats_its_start(run: Runner, small: TrainSettings, change: dict[str, Any]) -> None:
+def test_every_variant_improves_on_its_initial_vectors(
+    run: Runner, small: TrainSettings, change: dict[str, Any]
+) -> None:
     epochs = run(small.model_copy(update=change)).epochs
     assert max(epoch.score for epoch in epochs[1:]) > epochs[0].score
 
@@ -56,7 +58,7 @@ def test_bfloat16_learns_as_well(run: Runner) -> None:
     assert half.epochs[-1].score > 0.9 * exact.epochs[-1].score
 
 
-def test_two_threads_give_the_same_bits_every_time_and_nearly_those_of_one(run: Runner) -> None:
+def test_two_threads_are_deterministic_and_close_to_one(run: Runner) -> None:
     alone = run(input_key="alone")
     torch.set_num_threads(2)
     first, again = run(input_key="first"), run(input_key="again")
@@ -65,7 +67,7 @@ def test_two_threads_give_the_same_bits_every_time_and_nearly_those_of_one(run: 
     assert np.allclose(first.vectors, alone.vectors, atol=1e-3)
 
 
-def test_the_best_epoch_is_kept_and_reported(run: Runner, small: TrainSettings) -> None:
+def test_every_epoch_is_reported(run: Runner, small: TrainSettings) -> None:
     seen: list[EpochMetrics] = []
     result = run(small.model_copy(update={"epochs": 5}), on_epoch=seen.append)
     assert [epoch.epoch for epoch in seen] == [epoch.epoch for epoch in result.epochs] == list(range(6))
@@ -86,20 +88,20 @@ def test_every_step_is_logged_and_an_epochs_loss_is_their_mean_over_users(
     assert [row["loss"] for row in rows] == result.losses.ravel().tolist()
 
 
-def test_the_start_alone_has_no_steps(run: Runner, small: TrainSettings) -> None:
+def test_zero_epochs_have_no_steps(run: Runner, small: TrainSettings) -> None:
     result = run(small.model_copy(update={"epochs": 0}))
     assert result.losses.shape == (0, 5)
     assert [epoch.loss for epoch in result.epochs] == [None]
 
 
-def test_more_epochs_never_make_it_worse(run: Runner, small: TrainSettings) -> None:
+def test_later_epochs_never_lower_the_returned_score(run: Runner, small: TrainSettings) -> None:
     spoiled = small.model_copy(update={"init": "spectral", "lr": 5.0, "epochs": 30, "patience": 2})
     result = run(spoiled)
     assert len(result.epochs) <= result.best + 3
     assert result.epochs[result.best].score >= result.epochs[0].score
 
 
-def test_a_finished_run_returns_its_result_at_once(run: Runner) -> None:
+def test_a_finished_run_is_not_trained_again(run: Runner) -> None:
     seen: list[EpochMetrics] = []
     first, again = run(), run(on_epoch=seen.append)
     assert np.array_equal(first.vectors, again.vectors)
@@ -113,7 +115,7 @@ def test_a_finished_run_returns_its_result_at_once(run: Runner) -> None:
     ids=["adam", "adagrad with anchor", "memory"],
 )
 @pytest.mark.parametrize("at", [3, 6, 9])  # inside an epoch, at its last step, at its end
-def test_a_run_cut_at_any_step_ends_with_the_same_bits(
+def test_an_interrupted_run_ends_with_the_same_bits(
     run: Runner, small: TrainSettings, change: dict[str, Any], at: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     settings = small.model_copy(update={**change, "epochs": 2})
@@ -138,7 +140,9 @@ def test_a_run_cut_at_any_step_ends_with_the_same_bits(
     assert np.array_equal(resumed.losses, whole.losses)
 
 
-def test_kill_9_costs_nothing(run: Runner, small: TrainSettings, corpus_folder: Path, tmp_path: Path) -> None:
+def test_a_killed_run_ends_with_the_same_bits(
+    run: Runner, small: TrainSettings, corpus_folder: Path, tmp_path: Path
+) -> None:
     often = small.model_copy(update={"epochs": 20, "patience": 20, "checkpoint_minutes": 1e-9})
     job = TrainJob(
         corpus=corpus_folder,
@@ -167,7 +171,7 @@ def test_kill_9_costs_nothing(run: Runner, small: TrainSettings, corpus_folder: 
     assert np.array_equal(resumed.vectors, whole.vectors)
 
 
-def test_a_checkpoint_of_other_settings_is_set_aside_by_name(
+def test_a_checkpoint_of_other_settings_is_set_aside(
     run: Runner, small: TrainSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run()
@@ -178,7 +182,7 @@ def test_a_checkpoint_of_other_settings_is_set_aside_by_name(
     assert np.array_equal(other.vectors, run(small.model_copy(update={"lr": 0.2}), folder=tmp_path / "b").vectors)
 
 
-def test_only_the_time_between_checkpoints_may_change_in_a_running_run(run: Runner, small: TrainSettings) -> None:
+def test_checkpoint_minutes_may_change_in_a_running_run(run: Runner, small: TrainSettings) -> None:
     seen: list[EpochMetrics] = []
     run()
     run(small.model_copy(update={"checkpoint_minutes": 1.0}), on_epoch=seen.append)
@@ -193,7 +197,7 @@ def test_only_the_time_between_checkpoints_may_change_in_a_running_run(run: Runn
         ({"init": "text"}, "there are no text vectors"),
     ],
 )
-def test_settings_that_do_not_fit_the_data_say_what_to_change(
+def test_settings_that_do_not_fit_the_data_are_refused(
     run: Runner, small: TrainSettings, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(StarvecError, match=message):
@@ -227,7 +231,7 @@ def test_stars_outside_the_vocabulary_are_refused(run: Runner) -> None:
         run(n=199)
 
 
-def test_a_loss_that_is_no_number_stops_the_run(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     call = Objective.__call__
     monkeypatch.setattr(Objective, "__call__", lambda *arguments: call(*arguments) * float("nan"))
     with pytest.raises(StarvecError, match="the loss of epoch 1 is nan: lower lr"):

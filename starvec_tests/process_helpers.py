@@ -1,0 +1,26 @@
+"""Finding and awaiting processes."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not happen in {seconds:g} seconds"
+        time.sleep(0.02)
+
+
+def processes_with(variable: str) -> list[int]:
+    """Ids of the living processes that have `variable`, NAME=VALUE, in their environment (Linux only)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            alive = (path.parent / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+            if alive and variable.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
