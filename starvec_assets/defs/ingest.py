@@ -366,7 +366,7 @@ def repo_catalog(
         summary = build_repo_catalog(connection, stars, repos, draft.path, client.repository, config.ask_github)
     draft.rows = {"repositories": summary.repositories}
     if summary.stopped:
-        context.log.warning(f"{summary.asked:,} repositories looked up at GitHub, then: {summary.stopped}")
+        context.log.warning(f"{summary.fetched:,} repositories looked up at GitHub, then: {summary.stopped}")
     return Output(summary.repositories, repo_catalog_metadata(summary, draft.path))
 
 

@@ -41,14 +41,14 @@ QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 class CatalogSummary:
     """Repositories in the catalogue, and how many of them have other facts.
 
-    `asked`: repositories that the GitHub API described; `stopped`: why it was not queried further, or "".
+    `fetched`: repositories that the GitHub API described; `stopped`: why no more were requested, or "".
     """
 
     repositories: int
     renamed: int
     described: int
     with_language: int
-    asked: int = 0
+    fetched: int = 0
     stopped: str = ""
 
 
@@ -94,7 +94,7 @@ def repo_catalog_metadata(summary: CatalogSummary, folder: Path) -> Metadata:
         "renamed": summary.renamed,
         "with a description": summary.described,
         "with a language": summary.with_language,
-        "fetched from GitHub": summary.asked,
+        "fetched from GitHub": summary.fetched,
         "preview": parquet_preview(folder / "repos.parquet", ["name", "language", "stars", "description"]),
     }
 
@@ -158,7 +158,7 @@ class RepoCatalog:
 def _fetch_facts(fetch: Callable[[int], Repository | None], repo_ids: list[int]) -> tuple[list[dict[str, Any]], str]:
     """Return rows of schema ANSWERS, and why the requests ended early, or ""."""
     rows: list[dict[str, Any]] = []
-    with bar(len(repo_ids), "asking GitHub", "repository") as progress:
+    with bar(len(repo_ids), "GitHub", "repository") as progress:
         for repo_id in repo_ids:
             try:
                 repository = fetch(repo_id)

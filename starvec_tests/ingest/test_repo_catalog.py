@@ -29,13 +29,13 @@ def write_month(folder: Path, stars: list[tuple[int, int, str, datetime]], repos
 
 
 def build(
-    tmp_path: Path, months: list[str], ask: Callable[[int], Repository | None] | None = None, most: int = 0
+    tmp_path: Path, months: list[str], fetch: Callable[[int], Repository | None] | None = None, max_requests: int = 0
 ) -> tuple[Any, list[dict[str, Any]]]:
     stars, repos = ([tmp_path / m / f"{kind}.parquet" for m in months] for kind in ("stars", "repos"))
     out = tmp_path / "out"
     out.mkdir(exist_ok=True)
     with duckdb.connect() as connection:
-        summary = build_repo_catalog(connection, stars, repos, out, ask, most)
+        summary = build_repo_catalog(connection, stars, repos, out, fetch, max_requests)
     return summary, pq.read_table(out / "repos.parquet").to_pylist()
 
 
@@ -117,14 +117,14 @@ def test_two_names_of_the_same_second_are_ordered_by_name(tmp_path: Path) -> Non
 
 
 def test_github_fills_missing_facts_only(tmp_path: Path, months: list[str]) -> None:
-    asked: list[int] = []
+    requested: list[int] = []
 
-    def ask(repo_id: int) -> Repository | None:
-        asked.append(repo_id)
+    def fetch(repo_id: int) -> Repository | None:
+        requested.append(repo_id)
         return Repository(repo_id, "a/newer", "of GitHub", "Rust", ["x"], 99)
 
-    rows = build(tmp_path, months, ask, 10)[1]
-    assert asked == [6]
+    rows = build(tmp_path, months, fetch, 10)[1]
+    assert requested == [6]
     assert [(r["name"], r["description"], r["language"], r["topics"], r["stargazers"]) for r in rows] == [
         ("c/moved", "new", "C", ["t"], 7),
         ("b/six", "of GitHub", "Go", ["x"], 99),
@@ -133,18 +133,18 @@ def test_github_fills_missing_facts_only(tmp_path: Path, months: list[str]) -> N
 
 def test_the_most_starred_repositories_are_fetched_first_until_the_rate_limit(tmp_path: Path) -> None:
     write_month(tmp_path / "1", [(u, r, f"a/r{r}", at(1)) for r in range(1, 6) for u in range(r)], [])
-    asked: list[int] = []
+    requested: list[int] = []
 
-    def ask(repo_id: int) -> Repository | None:
-        asked.append(repo_id)
+    def fetch(repo_id: int) -> Repository | None:
+        requested.append(repo_id)
         if repo_id == 3:
             raise RateLimited("spent until noon")
         return None if repo_id == 5 else Repository(repo_id, "a/r", "fetched", None, None, None)
 
-    summary, rows = build(tmp_path, ["1"], ask, 4)
-    assert asked == [5, 4, 3]
+    summary, rows = build(tmp_path, ["1"], fetch, 4)
+    assert requested == [5, 4, 3]
     assert [r["description"] for r in rows] == [None, None, None, "fetched", None]
-    assert (summary.asked, summary.stopped) == (1, "spent until noon")
+    assert (summary.fetched, summary.stopped) == (1, "spent until noon")
 
 
 def test_no_months_is_an_error(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def month(folder: Path, stars: int, users: int, broken: int = 0, step: int = 0) 
             at + timedelta(hours=i),
             ("missing", "empty", "truncated")[i] if i < broken else "ok",
             events=10,
-            rejected={"broken_json": i},
+            rejected={"broken_json": i, "duplicate": 5},
             event_id=10**9 + i * step if step else None,
         )
         for i in range(4)
