@@ -159,8 +159,8 @@ def catalogue(tmp_path: Path) -> RepoCatalog:
         (2, "x/b", [], 40, None),
         (3, "x/c", ["x/Old-C", "x/d"], 30, "Go"),
         (4, "x/d", [], 20, None),  # took the name that repository 3 once had
-        (5, "x/e", [], 10, "C"),
-        (6, "X/E", [], 9, None),  # a less starred repository of the same name
+        (5, "x/e", [], 9, "C"),
+        (6, "X/E", [], 10, None),  # a more starred repository of the same name
     ]
     names = ("repo_id", "name", "former_names", "stars", "language")
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
@@ -170,7 +170,7 @@ def catalogue(tmp_path: Path) -> RepoCatalog:
 
 def test_names_resolve_in_any_case_and_through_renames(catalogue: RepoCatalog) -> None:
     ids = catalogue.repo_ids(["x/A", "X/old-c", "x/d", "x/E", "no/where"])
-    assert ids == {"x/a": 1, "x/old-c": 3, "x/d": 4, "x/e": 5}
+    assert ids == {"x/a": 1, "x/old-c": 3, "x/d": 4, "x/e": 6}
     assert catalogue.repo_ids([]) == {}
 
 
