@@ -57,6 +57,13 @@ def test_additive_structure_is_found_by_arithmetic_but_not_by_similarity():
     assert scores["chance"]["at_10"] == pytest.approx(10 / 117)
 
 
+def test_scores_match_a_hand_calculation():
+    questions = Questions(["r"], np.zeros(3, np.int64), np.array([[0, 1, 2, 3]] * 3), {})
+    row = score_table({"3cosadd": np.array([1.0, 10.0, 11.0])}, questions, 50).to_pylist()[0]
+    assert (row["at_1"], row["at_10"]) == pytest.approx((1 / 3, 2 / 3))
+    assert row["mrr"] == pytest.approx((1 + 1 / 10 + 1 / 11) / 3)
+
+
 def test_ties_share_the_mean_rank():
     questions = Questions(["r"], np.zeros(1, np.int64), np.array([[0, 1, 2, 3]]), {})
     assert answer_ranks(np.ones((23, 2), np.float32), questions)["3cosadd"].tolist() == [1 + 19 / 2]

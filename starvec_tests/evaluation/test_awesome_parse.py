@@ -78,6 +78,11 @@ def test_repository_addresses_are_recognized(address, repo):
     assert find_repository(address) == repo
 
 
+def test_indented_items_are_items():
+    text = "## S\n\n    - [a](https://github.com/x/a)\n    - [b](https://github.com/x/b)\n"
+    assert found(text) == [("S", "x/a"), ("S", "x/b")]
+
+
 def test_nested_items_are_items():
     assert found("## S\n- Group\n    - [a](https://github.com/x/a)\n        * [b](https://github.com/x/b)\n") == [
         ("S", "x/a"),

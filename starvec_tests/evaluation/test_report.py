@@ -21,7 +21,8 @@ def evaluated(tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluation")
     rng = np.random.default_rng(0)
     members = [np.sort(rng.choice(200, 12, replace=False)).astype(np.int32) for _ in range(40)]
-    groups = Groups(RaggedArray.of(members), [f"{HOSTILE}{i}" for i in range(40)], 200)
+    few = np.array([0, 1, 2], np.int32)
+    groups = Groups(RaggedArray.of([*members, few]), [*(f"{HOSTILE}{i}" for i in range(40)), "o/few"], 200)
     lists = RaggedArray.of([rng.choice(200, 10, replace=False).astype(np.int32) for _ in range(20)])
     systems = {"trained": random_vectors(200, 8, 0), HOSTILE: random_vectors(200, 8, 1), "popularity": Popularity()}
     settings = EvaluationSettings(resamples=100)
@@ -96,3 +97,4 @@ def test_best_and_worst_lists_are_shown_where_there_are_many(evaluated, page):
     scores = sorted(row["ndcg_10"] for row in lists if row["system"] == "trained" and row["queries"] >= 10)
     assert rows[0] == [f"{score:.4f}" for score in scores[:-16:-1]]
     assert rows[1] == [f"{score:.4f}" for score in scores[:15]]
+    assert "o/few" not in page, "lists with fewer than ten queries are left out"

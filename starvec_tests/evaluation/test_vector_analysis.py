@@ -85,7 +85,7 @@ def vocabulary(folder, names, languages=None):
 def built(grouped, tmp_path_factory):
     names = [f"o/{'<b>' if i == 7 else ''}repo{i}" for i in range(N)]
     vectors = grouped.copy()
-    vectors[3], vectors[4] = 0, np.nan
+    vectors[3], vectors[4], vectors[6, 0] = 0, np.nan, 0
     inputs = tmp_path_factory.mktemp("inputs")
     relations = inputs / "relations.toml"
     relations.write_text('[r]\n"o/repo0" = "o/repo1"\n"o/repo2" = "o/repo5"\n"o/repo8" = "o/gone"\n')
@@ -124,10 +124,13 @@ def test_metrics_map_and_picture_are_written(built):
     assert min(struct.unpack(">II", png[16:24])) > 900
 
 
-def test_examples_have_question_answer_and_rank(built):
+def test_examples_have_question_answer_and_rank(grouped, built):
     (example,) = built[1].examples
     assert (example.relation, example.question) == ("r", "repo1 - repo0 + repo2 = repo5?")
-    assert len(example.nearest.split(", ")) == 3
+    unit = unit_rows(grouped)
+    cosines = unit @ (unit[1] - unit[0] + unit[2])
+    cosines[[0, 1, 2, 3, 4, 6]] = -np.inf  # of the question, or changed by the fixture
+    assert example.nearest == ", ".join(f"repo{i}" for i in np.argsort(-cosines)[:3])
     assert 1 <= example.rank <= N - 3
 
 
