@@ -127,8 +127,8 @@ def _failure_lines(job: str, events: Sequence[dg.DagsterEvent]) -> list[str]:
             reason = failure.user_failure_data.description if failure.user_failure_data else None
             if failure.error is not None and failure.error.cls_name == BLOCKING_CHECK_ERROR:
                 reason = (
-                    "the gate is closed, so nothing below was made. docs/evaluation.md has its conditions, and what "
-                    "lets an export pass all the same"
+                    "the export gate is closed, so nothing below was made: docs/evaluation.md has its conditions, and "
+                    "how to export all the same"
                 )
             elif reason is None and failure.error is not None:
                 cause = failure.error.cause or failure.error

@@ -110,7 +110,7 @@ def test_a_failed_blocking_check_is_reported_as_a_closed_gate(run: Callable[...,
     @dg.asset(deps=[evaluation])
     def export() -> None: ...
 
-    with pytest.raises(StarvecError, match="the gate is closed, so nothing below was made") as failed:
+    with pytest.raises(StarvecError, match="gate is closed, so nothing below was made") as failed:
         run(evaluation, export, checks=(no_regression,))
     assert "evaluation: check no_regression failed. recall is 0.1, was 0.2" in str(failed.value)
 
@@ -176,7 +176,7 @@ def test_vectors_worse_than_the_exported_ones_are_not_exported(
     monkeypatch.setattr(runs, "defs", lambda: dg.Definitions.merge(loaded, dg.Definitions(jobs=[job])))
     exported = ArtifactStore(home_copy / "artifacts").latest("fp16_export")
     config = {"trained_embeddings": {"config": {"init": "random", "epochs": 0}}}
-    with pytest.raises(StarvecError, match="evaluation: the gate is closed") as failed:
+    with pytest.raises(StarvecError, match="evaluation: the export gate is closed") as failed:
         run_job("work", [], {"ops": config})
     assert "check no_regression failed" in str(failed.value)
     assert ArtifactStore(home_copy / "artifacts").latest("fp16_export").path == exported.path
