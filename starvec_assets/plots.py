@@ -4,6 +4,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def sparkline(values: Numbers, points: int = 40) -> Markdown:
 def line_chart(series: Mapping[str, tuple[Numbers, Numbers]], title: str, x: str, y: str) -> bytes:
     """Draw named curves (xs, ys)."""
     figure, axes = _axes(title, x, y)
-    for (name, (xs, ys)), colour in zip(series.items(), _colours(len(series)), strict=True):
+    for (name, (xs, ys)), colour in zip(series.items(), cycle(SERIES), strict=False):
         axes.plot(xs, ys, label=name, color=colour, linewidth=1.6, marker="o" if len(xs) < 40 else None, markersize=3)
     if len(series) > 1:
         axes.legend(frameon=False, fontsize=8)
@@ -101,7 +102,7 @@ def month_chart(months: Sequence[str], panels: Mapping[str, Mapping[str, Sequenc
     figure = _figure(6.4, 0.7 + 1.5 * len(panels))
     axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axis, (label, curves) in zip(axes, panels.items(), strict=True):
-        for (name, values), colour in zip(curves.items(), _colours(len(curves)), strict=True):
+        for (name, values), colour in zip(curves.items(), cycle(SERIES), strict=False):
             ys = np.full(len(span), np.nan)
             ys[at - at[0]] = [np.nan if value is None else value for value in values]
             axis.plot(span, ys, label=name, color=colour, linewidth=1.4, marker="o", markersize=2)
@@ -188,10 +189,6 @@ def _label_points(
             text.remove()
         else:
             taken.append(box)
-
-
-def _colours(n: int) -> list[str]:
-    return [SERIES[i % len(SERIES)] for i in range(n)]
 
 
 def _axes(title: str, x: str, y: str, height: float = 2.8, width: float = 6.4) -> "tuple[Figure, Axes]":

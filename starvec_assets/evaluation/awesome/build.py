@@ -19,9 +19,7 @@ ENTRIES = pa.schema(
         column("section", pa.string(), "path of headings, joined by ' / '"),
         column("position", pa.int32(), "index of the item in the README, from 0"),
         column("repo_name", pa.string(), "name as the list spells it"),
-        column(
-            "repo_id", pa.int64(), "repository that has or had this name; null = unknown", nullable=True
-        ),
+        column("repo_id", pa.int64(), "repository that has or had this name; null = unknown", nullable=True),
     ]
 )
 GROUPS = pa.schema(
