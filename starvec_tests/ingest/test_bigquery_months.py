@@ -61,11 +61,14 @@ def events_of(folder: Path) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, gunzip_text(path).splitlines())
 
 
-def from_tables(to: Path, months: tuple[str, ...] = (MONTH,), facts: bool = True, **settings: Any) -> MonthSummary:
+def from_tables(
+    to: Path, months: tuple[str, ...] = (MONTH,), facts: bool = True, max_repo_facts: int = 500, **settings: Any
+) -> MonthSummary:
     """Build the first of the months from BigQuery."""
     folder = to / "parts"
     folder.mkdir(parents=True)
-    parts, _ = read_months(BigQuery(bigquery.Client(), BigQuerySettings(**settings)), months, folder, facts, 500)
+    client = BigQuery(bigquery.Client(), BigQuerySettings(**settings))
+    parts, _ = read_months(client, months, folder, facts, max_repo_facts)
     with duckdb.connect() as connection:
         return finish_month(connection, months[0], *parts[months[0]], to, to, 0.0)
 
@@ -148,6 +151,14 @@ def test_without_facts_payload_is_not_read_and_the_stars_are_the_same(
     assert ["payload" in query for query in queries] == [False, False, True, True]
     sizes = [int(job["resource"]["statistics"]["totalBytesProcessed"]) for job in fake_bigquery.jobs.values()]
     assert sizes[0] * 5 < sizes[-1]
+
+
+def test_the_first_facts_of_an_hour_are_taken_up_to_the_limit(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    repos = [pull_request(repo, f"a/b{repo}", "text", "C") for repo in (5, 4, 3, 2, 1)]
+    fake_bigquery.load("month.202401", [star(), *repos])
+    from_tables(tmp_path / "out", max_repo_facts=3)
+    rows = pq.read_table(tmp_path / "out" / "repos.parquet").to_pylist()
+    assert [row["repo_id"] for row in rows if row["description"]] == [3, 4, 5]
 
 
 def test_an_export_gives_what_streaming_gives_and_leaves_nothing_behind(

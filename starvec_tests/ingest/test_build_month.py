@@ -207,6 +207,16 @@ def test_cached_hours_are_read_again_only_if_their_file_changed(folder: Path, tm
     assert not parts.exists()
 
 
+def test_hours_cached_with_another_limit_of_facts_are_read_again(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    events = [star(1, 5), *(pull_request(repo, f"a/b{repo}", "text", "C") for repo in range(1, 6))]
+    hour_file(folder, START).write_bytes(gzip_lines(events))
+    for limit in (5, 3):
+        ingest(folder, tmp_path / "out", 1, max_repo_facts=limit)
+        described = pq.read_table(tmp_path / "out" / "repos.parquet")["description"]
+        assert len(described) - described.null_count == limit
+
+
 def test_a_month_that_another_run_is_reading_is_refused(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 2)
     parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
@@ -311,6 +321,19 @@ def test_downloads_run_in_parallel_and_cached_hours_are_not_downloaded(
     asked = sum(server.requests.values())
     ingest(over_http(server), tmp_path / "out", 8)
     assert sum(server.requests.values()) == asked == 8
+
+
+def test_downloaded_files_are_deleted_once_read(server: FaultyServer, folder: Path, tmp_path: Path) -> None:
+    write_hour_files(folder, 4)
+    downloads: list[int] = []
+    progress = tmp_path / "out" / "progress"
+    ingest(
+        over_http(server),
+        tmp_path / "out",
+        4,
+        on_hour=lambda _: downloads.append(len(list(progress.glob("*/spool/*")))),
+    )
+    assert downloads[-1] == 0
 
 
 def test_a_failed_hour_is_recorded_and_downloaded_by_the_next_run(

@@ -39,6 +39,7 @@ def test_checks_pass_at_the_bound_and_fail_below_it(tmp_path: Path) -> None:
     unknown = check_stars(summary, MonthComparison(None, None, 0), 0.7)
     assert (passed.passed, failed.passed, unknown.passed) == (True, False, True)
     assert "70% of the median of the months before (12 of twelve are here)" in passed.description
+    assert "warn_below" not in passed.description
     assert "60% of the median" in failed.description
     assert "under 70% (warn_below)" in failed.description
     assert "nothing to compare with" in unknown.description
