@@ -43,7 +43,7 @@ def exit_with_parent() -> None:
 
 
 def lines_from_parent() -> Iterator[bytes]:
-    """Yield the lines that the parent writes; exit at once, in the middle of work too, when the parent ends."""
+    """Yield the parent's lines without their ends; exit at once, in the middle of work too, when it ends."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_until_parent_ends, args=[lines.put], daemon=True).start()
     while True:
@@ -66,7 +66,9 @@ def terminate(process: "subprocess.Popen[bytes]", timeout: float = TERMINATE_TIM
 
 
 def _read_until_parent_ends(use: Callable[[bytes], None] = lambda line: None) -> NoReturn:
-    with os.fdopen(os.dup(0), "rb") as stdin:
-        for line in stdin:
+    rest = b""
+    while chunk := os.read(0, 1 << 16):  # not sys.stdin: a thread that blocks in it delays the exit of the interpreter
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
             use(line)
     os._exit(EXIT_CODE)

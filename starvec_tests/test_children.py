@@ -20,10 +20,10 @@ ECHO = """
 import sys
 from starvec_assets.children import lines_from_parent
 for line in lines_from_parent():
-    if line == b"stop\\n":
+    if line == b"stop":
         while True:
             pass
-    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.write(line + b"\\n")
     sys.stdout.buffer.flush()
 """
 PARENT = """

@@ -51,7 +51,7 @@ def text_init(text: Matrix, seed: int) -> Matrix:
 
 
 def combined_init(spectral: Matrix, text: Matrix, weight: float) -> Matrix:
-    """Return the d principal axes of unit spectral rows beside unit text rows; float32 [n, d].
+    """Return unit spectral rows beside unit text rows, projected on their d principal axes; float32 [n, d].
 
     `weight` is the share of the text in the squared length of a row that has both.
     """

@@ -62,7 +62,7 @@ def observed(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
     return [{label: value.value for label, value in event.metadata.items()} for event in events]
 
 
-def test_ranks_started_by_the_asset_come_to_what_the_step_itself_does(
+def test_ranks_train_as_the_step_itself_does(
     store: ArtifactStore, home: Path, capfd: pytest.CaptureFixture[str]
 ):
     alone = materialize(training.trained_embeddings, **SMALL)
@@ -86,7 +86,7 @@ def test_ranks_started_by_the_asset_come_to_what_the_step_itself_does(
     assert "external process successfully opened dagster pipes" in capfd.readouterr().err
 
 
-def test_the_leaderboard_trains_a_row_once_and_shows_quality_against_seconds(store: ArtifactStore):
+def test_the_leaderboard_trains_a_trial_once_and_charts_quality_against_seconds(store: ArtifactStore):
     common = " ".join(f"{name}={value}" for name, value in SMALL.items() if name != "epochs")
     config = {"rows": ["epochs=1", "batch=9999"], "common": common}
     for trained in (1, 0):
