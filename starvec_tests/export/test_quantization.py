@@ -66,7 +66,7 @@ def test_the_nearest_fifty_are_among_two_hundred_candidates_of_eight_bits(vector
 
 
 def test_files_hold_the_planes_of_all_blocks(vectors: Matrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("starvec_assets.export.quantization._BLOCK_ROWS", 1_000)
+    monkeypatch.setattr("starvec_assets.export.quantization._BLOCK_ROWS", 999)
     half = vectors.astype("<f2")
     half.tofile(tmp_path / "matrix")
     assert write_planes(tmp_path / "matrix", len(vectors), tmp_path / "hi", tmp_path / "lo") == 64

@@ -34,7 +34,9 @@ def fitted(world, tmp_path_factory):
 def test_a_user_with_security_stars_only_scores_highest_in_security(world, fitted):
     probes = load_probes(fitted[0])
     security = [i for i, name in enumerate(world.names) if name.startswith("security/")][20:70]
-    score = probes.scores(user_vectors(world.vectors, RaggedArray.of([security]), world.star_counts))[0]
+    vector = user_vectors(world.vectors, RaggedArray.of([security]), world.star_counts)
+    score = probes.scores(vector)[0]
+    assert probes.scores(3 * vector)[0] == pytest.approx(score, abs=1e-5)
     assert probes.categories[score.argmax()] == "security"
     all_users = probes.scores(world.users)[:, probes.categories.index("security")]
     assert score.max() > np.quantile(all_users, 0.95)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.text.encoders import TfidfSvdEncoder
@@ -35,6 +36,30 @@ def test_texts_without_a_common_word_are_close_through_co_occurring_words() -> N
     vectors = TfidfSvdEncoder().encode([*texts, "neural tensor", "gradient layer", "css html"], 8)
     a, b, other = vectors[-3:]
     assert a @ b > 0.5 > a @ other
+
+
+def test_rare_words_weigh_more_than_frequent_ones() -> None:
+    texts, _ = corpus()
+    both, rare, frequent = TfidfSvdEncoder().encode([*texts, "html library", "html", "library"], 8)[-3:]
+    assert both @ rare > both @ frequent + 0.01
+
+
+def test_association_is_discounted_positive_pmi() -> None:
+    heads = np.array([[1, 1, 1, 0], [1, 1, 0, 0], [0, 1, 1, 1], [1, 0, 0, 1], [1, 1, 0, 0]], np.float32)
+    count = heads.T @ heads
+    np.fill_diagonal(count, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pmi = np.log(count * count.sum() / np.outer(count.sum(axis=1), count.sum(axis=1)))
+    expected = np.where(pmi > 0, pmi, 0) * count / (count + 1)
+    assert (pmi[count > 0] < 0).any()
+    assert TfidfSvdEncoder()._association(sp.csr_array(heads)).toarray() == pytest.approx(expected, abs=1e-6)
+
+
+def test_words_beyond_the_head_have_no_vector() -> None:
+    texts, _ = corpus()
+    vectors = TfidfSvdEncoder().encode([*texts, *[f"{'sql ' * 200} omega"] * 3, "omega"], 8)
+    assert vectors[-2].any()
+    assert not vectors[-1].any()
 
 
 def test_one_letter_language_names_are_tokens() -> None:
