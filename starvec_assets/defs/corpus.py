@@ -1,7 +1,7 @@
 """user_buckets: the training corpus, users' stars over a vocabulary of repositories."""
 
 from contextlib import ExitStack
-from typing import Any, Literal
+from typing import Literal
 
 import dagster as dg
 import pyarrow.parquet as pq
@@ -17,6 +17,7 @@ from starvec_assets.defs.ingest import star_files
 from starvec_assets.defs.resources import BIGQUERY, IN_BIGQUERY, DuckDBWithSpill
 from starvec_assets.ingest.calendar import parse_months
 from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.markdown import Metadata
 from starvec_assets.store import Artifact, Draft, MonthlyArtifacts
 
 
@@ -50,7 +51,7 @@ def user_buckets(
     """
     catalog = RepoCatalog(repo_catalog.path / "repos.parquet")
     settings = CorpusSettings(**config.model_dump(exclude={"engine", "months"}))
-    bill: dict[str, Any] = {}
+    bill: Metadata = {}
     with ExitStack() as stack:
         if config.engine == BIGQUERY:
             if stargazer_topup and stargazer_topup.manifest.rows["stars"]:

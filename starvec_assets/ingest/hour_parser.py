@@ -87,7 +87,7 @@ class _LineScanner:
         self._stars, self._on_stars = WatchEvents(), on_stars
         self._repo_facts, self._on_repo_facts = RepoFacts(max_repo_facts), on_repo_facts
         self._kind_by_prefix = _KIND_BY_PREFIX.copy()
-        self._type_at = len('{"id":"12345678901",')  # where "type" is in a line: follows the length of the ids
+        self._type_at = len('{"id":"12345678901",')  # offset of "type" in a line: varies with the event ids
         self._pending = b""  # a line without its end
         self._skipping = False  # the rest of a pending line that is too long
 
