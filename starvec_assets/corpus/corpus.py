@@ -1,4 +1,7 @@
-"""The training corpus as its readers see it: the folder of user_buckets, opened lazily."""
+"""Reader of user_buckets, the training corpus.
+
+Rooms above (text, training, evaluation, profiles, export) import it; it imports none of them.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
