@@ -94,7 +94,7 @@ def test_evaluation_of_simulated_stars_on_real_lists_equals_the_definition(tmp_p
     lists = RaggedArray.of([row[user == u].astype(np.int32) for u in range(user.max() + 1)])
     vectors = spectral_init(lists, n, 64, seed=0)
 
-    readmes = read_readmes(SHARED / "awesome")
+    readmes = dict(list(read_readmes(SHARED / "awesome").items())[::4])
     build_awesome_lists(readmes, RepoCatalog(tmp_path / "repos.parquet"), tmp_path)
     users = lists.first(20)
     evaluation = evaluate(
@@ -112,7 +112,7 @@ def test_evaluation_of_simulated_stars_on_real_lists_equals_the_definition(tmp_p
             if entry.repo_name.lower() in known:
                 sections.setdefault((list_name, entry.section), set()).add(known[entry.repo_name.lower()])
     groups = [sorted(members) for members in sections.values() if 3 <= len(members) <= 60]
-    assert len(groups) > 200
+    assert len(groups) > 50
     score = evaluation.metrics["spectral"]["awesome_ndcg_10"]
     assert score > 0.03
     assert score == pytest.approx(by_definition(vectors, groups, 10), abs=1e-6)
