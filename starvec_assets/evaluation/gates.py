@@ -49,15 +49,10 @@ class GateSettings(Settings):
 
     min_distinct: float = Field(0.99, ge=0, le=1, description="least share of rows that equal no other row")
     max_mean_cosine: float = Field(0.9, ge=0, le=1, description="largest mean cosine of two random repositories")
-    popularity_factor: float = Field(
-        1.0, ge=0, description="the vectors must score above this multiple of the popularity baseline"
-    )
-    text_factor: float = Field(1.0, ge=0, description="the vectors must score above this multiple of the text baseline")
+    popularity_factor: float = Field(1.0, ge=0, description="multiple of the popularity baseline to exceed")
+    text_factor: float = Field(1.0, ge=0, description="multiple of the text baseline to exceed")
     max_drop: float = Field(
-        0.02,
-        ge=0,
-        le=1,
-        description="share of its previous value that a metric may fall below the previous confidence interval",
+        0.02, ge=0, le=1, description="allowed drop below the previous interval, as a share of the previous value"
     )
 
 

@@ -50,7 +50,7 @@ class AnalysisSettings(Settings):
         20_000,
         ge=MIN_REPOSITORIES,
         le=200_000,
-        description="most starred repositories in the map and in the cluster measures; run time grows with them",
+        description="most starred ones on the map and in clusters; sets the time",
     )
     clusters: list[Annotated[int, Field(ge=2)]] = Field(
         [10, 30, 100], description="numbers of k-means clusters; those above half the sample are left out"

@@ -30,23 +30,23 @@ GROUPS = pa.schema(
         column("repo_id", pa.int64(), "a member, once per group"),
     ]
 )
+DROP_REASONS = {
+    "no_repository": "no link to a GitHub repository",
+    "not_content": "in a section of contents, licence, credits or contributing",
+    "list_of_lists": "in a section of links to other lists",
+    "duplicate": "the section has the repository already",
+    "unknown": "repository not in the catalogue",
+    "small_group": "fewer than 3 known repositories in the section",
+}
 LISTS = pa.schema(
     [
         column("list", pa.string(), "owner/name of the awesome list"),
         column("items", pa.int32(), "list items and table rows in the README"),
-        column("no_repository", pa.int32(), "dropped: no link to a GitHub repository"),
-        column("not_content", pa.int32(), "dropped: in a section of contents, licence, credits or contributing"),
-        column("list_of_lists", pa.int32(), "dropped: in a section of links to other lists"),
-        column("duplicate", pa.int32(), "dropped: the section has the repository already"),
-        column("unknown", pa.int32(), "dropped: repository not in the catalogue"),
-        column("small_group", pa.int32(), "dropped: fewer than 3 known repositories in the section"),
+        *(column(name, pa.int32(), f"dropped: {reason}") for name, reason in DROP_REASONS.items()),
         column("kept", pa.int32(), "members of groups"),
         column("groups", pa.int32(), "sections that became groups"),
     ]
 )
-DROP_REASONS = ("no_repository", "not_content", "list_of_lists", "duplicate", "unknown", "small_group")
-
-
 LIST_NAMES = Path(__file__).with_name("list_names.txt")
 
 
