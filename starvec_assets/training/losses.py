@@ -61,7 +61,6 @@ class LookupBatch:
     sizes: Counts  # [bags]: vector i is the mean of the next sizes[i] stars
     pairs: Sequence[ContrastivePairs]
     labels: torch.Tensor  # int64 [P]
-    users: int
 
 
 class Objective:
@@ -101,7 +100,7 @@ class Objective:
             anchors = bags.add(rows.to(torch.int32), np.ones(len(rows), np.int64))
             sizes, weight = np.full(len(drawn), drawn.shape[1]), settings.neighbour_weight
             pairs.append(star_pairs(bags, anchors, drawn.ravel(), sizes, self.neighbour_prior, scale, weight, rows))
-        return LookupBatch(torch.cat(bags.items), np.concatenate(bags.sizes), pairs, batch.labels, batch.users)
+        return LookupBatch(torch.cat(bags.items), np.concatenate(bags.sizes), pairs, batch.labels)
 
     def __call__(self, vectors: torch.Tensor, batch: LookupBatch, rank: int = 0, world_size: int = 1) -> torch.Tensor:
         """Return this rank's part of the loss, given the vectors float32 [bags, d] of all ranks; the parts add up.

@@ -26,7 +26,6 @@ class Batch:
     b_items: torch.Tensor  # int32 [b_sizes.sum()]
     a_sizes: Counts  # [P]
     b_sizes: Counts  # [P]
-    users: int
 
 
 class Sampler:
@@ -74,7 +73,7 @@ class Sampler:
         first = np.arange(0, len(chosen), settings.users_per_bag)
         labels = users[:: settings.users_per_bag]
         a_sizes, b_sizes = np.add.reduceat(a_sizes, first), np.add.reduceat(b_sizes, first)
-        return Batch(labels, items[a], items[b], a_sizes, b_sizes, len(chosen))
+        return Batch(labels, items[a], items[b], a_sizes, b_sizes)
 
     def _shuffle(self, stars: torch.Tensor, owner: torch.Tensor, salt: int, users: int) -> torch.Tensor:
         """Return each user's items in random order, by sorting int64 keys of user, random bits and item."""

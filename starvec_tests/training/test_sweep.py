@@ -199,8 +199,18 @@ def test_a_subprocess_returns_the_same_scores_and_errors(
     assert (apart.heldout_mrr, apart.awesome_ndcg_10) == (here.heldout_mrr, here.awesome_ndcg_10)
     with pytest.raises(StarvecError, match="set batch to 300 or less"):
         trial.train_in_subprocess(settings.model_copy(update={"batch": 301}), context, tmp_path)
-    with pytest.raises(StarvecError, match=r"FileNotFoundError: .*no\.parquet"):  # any error
-        trial.train_in_subprocess(settings, changed(context, groups=Path("no.parquet")), tmp_path)
+
+
+def test_any_error_of_a_trial_is_written_for_its_parent(
+    context: SweepContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    settings = TrainSettings(**parse_trials([SMALL])[0].changes)
+    job = trial.TrialJob(settings=settings, context=changed(context, groups=Path("no.parquet")))
+    (tmp_path / "trial.json").write_text(job.model_dump_json())
+    monkeypatch.setattr("sys.argv", ["trial", str(tmp_path / "trial.json")])
+    with pytest.raises(SystemExit, match="3"):
+        trial.main()
+    assert (tmp_path / "error.txt").read_text().startswith("FileNotFoundError: ")
 
 
 def test_a_killed_subprocess_is_an_error_of_its_trial(
