@@ -17,7 +17,7 @@ from starvec_assets.corpus.build import (
     NO_OUTCOMES,
     CorpusSummary,
     Selection,
-    check_vocabulary,
+    empty_vocabulary,
     memory_map_lists,
     vocabulary_table,
     write_corpus,
@@ -65,9 +65,10 @@ def build_in_bigquery(
                 rows += sum(_rows_of_kind(batch, "total")["stars"].to_pylist())
         table = pa.concat_tables(repositories).sort_by([("stars", "descending"), ("id", "ascending")])
         ids = table["id"].combine_chunks()
+        if len(ids) == 0:
+            raise empty_vocabulary(outcomes, settings)
         names = pc.coalesce(catalogue.column("name", ids), table["name"])
         vocabulary = vocabulary_table(ids, names, table["stars"])
-        check_vocabulary(vocabulary, outcomes, settings)
         selection = Selection(rows, outcomes, vocabulary, np.concatenate(user_ids), memory_map_lists(path, lengths))
         return write_corpus(selection, out, settings), cost
 

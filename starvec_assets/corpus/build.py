@@ -126,8 +126,9 @@ def _select(
     query = settings.queries()["vocabulary"]
     top: pa.Table = db.sql(f"SELECT * FROM ({query}) ORDER BY stars DESC, repo_id").to_arrow_table()
     ids = top["repo_id"].combine_chunks()
+    if len(ids) == 0:
+        raise empty_vocabulary(outcomes, settings)
     vocabulary = vocabulary_table(ids, catalogue.rows(ids, ["name"])["name"], top["stars"])
-    check_vocabulary(vocabulary, outcomes, settings)
     user_ids, lists = _vocabulary_lists(chunks, ids, scratch)
     return Selection(rows, outcomes, vocabulary, user_ids, lists)
 
@@ -138,16 +139,15 @@ def vocabulary_table(repo_ids: pa.Array, names: pa.ChunkedArray, stars: pa.Chunk
     return pa.table([index, repo_ids, names, stars], names=REPOS.names)
 
 
-def check_vocabulary(vocabulary: pa.Table, outcomes: UserOutcomes, settings: CorpusSettings) -> None:
-    """Raise StarvecError when the vocabulary is empty."""
-    if vocabulary.num_rows == 0:
-        users = {outcome: count for outcome, (count, _) in outcomes.items()}
-        eligible = users.pop("eligible")
-        raise StarvecError(
-            f"empty vocabulary: no repository has min_stargazers {settings.min_stargazers} among the {eligible:,} "
-            f"users with {settings.min_stars} to {settings.max_stars} stars ({users}). Add months, or lower "
-            "min_stargazers or min_stars"
-        )
+def empty_vocabulary(outcomes: UserOutcomes, settings: CorpusSettings) -> StarvecError:
+    """Return the error for a selection without any repository."""
+    users = {outcome: count for outcome, (count, _) in outcomes.items()}
+    eligible = users.pop("eligible")
+    return StarvecError(
+        f"empty vocabulary: no repository has min_stargazers {settings.min_stargazers} among the {eligible:,} users "
+        f"with {settings.min_stars} to {settings.max_stars} stars ({users}). Add months, or lower min_stargazers or "
+        "min_stars"
+    )
 
 
 def write_corpus(selection: Selection, out: Path, settings: CorpusSettings) -> CorpusSummary:
