@@ -14,6 +14,8 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
 from starvec_assets.training.job import TrainJob
 
+POLL_S = 0.5
+
 
 def launch(
     job: TrainJob,
@@ -43,7 +45,7 @@ def launch(
     try:
         while torchrun.poll() is None:
             reported = _report_new(out / "live.jsonl", reported, on_epoch)
-            time.sleep(0.5)
+            time.sleep(POLL_S)
     finally:
         terminate(torchrun)
     _report_new(out / "live.jsonl", reported, on_epoch)

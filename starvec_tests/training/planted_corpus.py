@@ -22,3 +22,11 @@ def planted_lists(users: int, seed: int) -> RaggedArray:
         near = rng.choice(20, 10, replace=False) + 20 * rng.integers(10)
         lists.append(rng.permutation(np.union1d(near, rng.choice(N, 2))).astype(np.int32))
     return RaggedArray.of(lists)
+
+
+def skewed_lists(users: int, seed: int) -> RaggedArray:
+    """Each user stars 8 repositories of one interest, the i-th of it with a probability of about 1 / i."""
+    rng = np.random.default_rng(seed)
+    chances = 1 / np.arange(1, 21)
+    draws = (rng.choice(20, 8, replace=False, p=chances / chances.sum()) + 20 * rng.integers(10) for _ in range(users))
+    return RaggedArray.of([stars.astype(np.int32) for stars in draws])

@@ -20,11 +20,11 @@ STATE = Checkpoint({"vectors": np.arange(6, dtype=np.float32).reshape(2, 3)}, {"
 def test_save_replaces_the_checkpoint_before(tmp_path: Path) -> None:
     save(tmp_path, KEY, Checkpoint(STATE.arrays, {"done": 1}))
     save(tmp_path, KEY, STATE)
+    assert [path.name for path in tmp_path.iterdir()] == ["00000002"]
     loaded = load(tmp_path, KEY)
     assert loaded is not None
     assert loaded.metadata == {"done": 3}
     assert np.array_equal(loaded.arrays["vectors"], STATE.arrays["vectors"])
-    assert [path.name for path in tmp_path.iterdir()] == ["00000002"]
 
 
 def test_load_returns_none_without_a_checkpoint(tmp_path: Path) -> None:

@@ -105,3 +105,23 @@ def test_each_exclusion_is_imported_by_a_module_that_counts() -> None:
     for module in EXCLUDED:
         package, _, name = module.rpartition(".")
         assert re.search(rf"from {module} import|from {package} import .*\b{name}\b", statements), module
+
+
+def test_every_form_of_import_is_followed(tmp_path: Path) -> None:
+    package = tmp_path / "some"
+    (package / "inner").mkdir(parents=True)
+    root = """
+import numpy
+import some.plain
+from some import named
+from some.inner import module as other
+from some.inner.function import f
+def late():
+    from some.late import g
+"""
+    (package / "root.py").write_text(root)
+    paths = ("plain", "named", "inner/module", "inner/function", "late", "unrelated")
+    for path in paths:
+        (package / f"{path}.py").write_text("")
+    expected = {f"some.{path.replace('/', '.')}" for path in paths if path != "unrelated"}
+    assert set(dependencies("some.root", package)) == {"some.root", *expected}

@@ -14,6 +14,7 @@ from process_helpers import processes_with, until
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.training import launch as launcher
 from starvec_assets.training.device import Device
 from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
 from starvec_assets.training.job import TrainJob
@@ -59,7 +60,8 @@ def alone(
     )
 
 
-def test_two_ranks_equal_one(job: TrainJob, alone: TrainResult) -> None:
+def test_two_ranks_equal_one(job: TrainJob, alone: TrainResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "POLL_S", 0.01)  # often within an epoch, which is still reported once
     seen: list[EpochMetrics] = []
     result = launch(job, 2, seen.append)
     assert np.allclose(result.vectors, alone.vectors, atol=1e-4)
@@ -123,14 +125,14 @@ def test_no_rank_outlives_its_launcher(
     job.model_copy(update={"settings": endless}).save(path)
     mark = f"STARVEC_TEST_MARK={tmp_path}"
     name, value = mark.split("=")
-    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(path)], env={**os.environ, name: value})
+    process = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(path)], env={**os.environ, name: value})
     try:
         until(
             lambda: (tmp_path / "out" / "live.jsonl").exists() and (tmp_path / "out" / "live.jsonl").stat().st_size > 0
         )
         assert len(processes_with(mark)) == 4  # launcher, torchrun, two ranks
-        launcher.send_signal(end)
-        launcher.wait(30)
+        process.send_signal(end)
+        process.wait(30)
         until(lambda: not processes_with(mark))
     finally:
         for process in processes_with(mark):
@@ -143,12 +145,12 @@ def test_ranks_resume_from_the_checkpoint_of_killed_ones(
     settings = small.model_copy(update={"epochs": 12, "patience": 12, "checkpoint_minutes": 1e-9})
     job = job.model_copy(update={"settings": settings})
     job.save(tmp_path / "job.json")
-    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path / "job.json")])
+    process = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path / "job.json")])
     try:
         until(lambda: list((tmp_path / "checkpoint").glob("0000001?")))
     finally:
-        launcher.kill()
-        launcher.wait()
+        process.kill()
+        process.wait()
     seen: list[EpochMetrics] = []
     resumed = launch(job, 2, seen.append)
     assert 0 < len(seen) < 12  # it went on, and did not begin again

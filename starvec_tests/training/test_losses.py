@@ -110,6 +110,8 @@ def test_item_softmax_equals_its_formula(gamma: float, pooled: int) -> None:
     )
     got, direct = value_and_gradient(ours(b, batch), b)
     assert float(batch.pairs[0].weights.sum()) == pytest.approx(1)
+    by_anchor = torch.zeros(len(batch.labels)).index_add_(0, batch.pairs[0].rows, batch.pairs[0].weights)
+    assert torch.allclose(by_anchor, torch.full_like(by_anchor, 1 / len(by_anchor)))  # however many stars each has
     assert batch.pairs[0].log_multiplicity is not None
     assert batch.pairs[0].log_multiplicity.any()  # a star drawn twice counts twice
     assert got == pytest.approx(expected, abs=1e-5)

@@ -53,7 +53,7 @@ def test_a_mask_steps_as_row_numbers_do(change: dict[str, Any], monkeypatch: pyt
     settings = TrainSettings.model_validate(change)
     by_number, by_mask = table(), table()
     sparse, dense = make_optimizer(by_number, settings), make_optimizer(by_mask, settings)
-    for step, rows in enumerate([[1, 4, 7], [0, 4, 9], [4, 5, 6]]):
+    for step, rows in enumerate([[1, 4, 7], [0, 4, 9], [4, 5, 6], [1, 5, 7]]):
         sparse.step(torch.tensor(rows), gradients(step), 0.1)
         mask = torch.zeros(10, dtype=torch.bool)
         mask[rows] = True

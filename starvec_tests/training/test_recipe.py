@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from planted_corpus import N, Runner
+from planted_corpus import N, Runner, skewed_lists
 
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.heldout import heldout_scores, split_lists
@@ -57,6 +57,15 @@ def test_the_vectors_returned_are_those_of_the_best_epoch(
     assert 0 < result.best < 6
     assert score(result.vectors, heldout, corpus) == pytest.approx((best.heldout_mrr, best.heldout_recall_50))
     assert result.epochs[-1].score < best.score - 0.005
+
+
+def test_held_out_scores_weigh_popular_repositories_less(run: Runner, small: TrainSettings) -> None:
+    lists, heldout = skewed_lists(400, seed=1), split_lists(skewed_lists(60, seed=2), 5, 800, seed=0)
+    result = run(with_changes(small, epochs=0, init="spectral"), lists, heldout=heldout)
+    epoch = result.epochs[0]
+    unweighted = heldout_scores(result.vectors, *heldout, np.ones(N))
+    assert score(result.vectors, heldout, lists) == pytest.approx((epoch.heldout_mrr, epoch.heldout_recall_50))
+    assert unweighted.reciprocal_rank.mean() != pytest.approx(epoch.heldout_mrr, abs=1e-4)
 
 
 def test_training_without_a_better_epoch_returns_the_initial_vectors(
@@ -128,24 +137,43 @@ def test_initial_vectors_are_centred_too(run: Runner, small: TrainSettings) -> N
 # Neighbours
 
 
-def test_neighbours_are_sampled_by_a_power_of_their_weight(
-    run: Runner, small: TrainSettings, corpus: RaggedArray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    samplers: list[NeighbourSampler] = []
+@pytest.fixture
+def samplers(monkeypatch: pytest.MonkeyPatch) -> list[NeighbourSampler]:
+    """The neighbour samplers that training makes."""
+    made: list[NeighbourSampler] = []
     initialize = NeighbourSampler.__init__
 
     def record(self: NeighbourSampler, *arguments: Any) -> None:
         initialize(self, *arguments)
-        samplers.append(self)
+        made.append(self)
 
     monkeypatch.setattr(NeighbourSampler, "__init__", record)
-    for power in (0.5, 3.0):
-        run(with_changes(small, neighbour_power=power, neighbours=20, epochs=0), input_key=str(power))
-        items, weights = cooccurrence_neighbours(corpus, N, 20, seed=small.seed)
-        shares = weights**power
-        expected = (shares / shares.sum(axis=1, keepdims=True)).cumsum(axis=1)
-        assert np.array_equal(samplers[-1].items.numpy(), items)
-        assert np.allclose(samplers[-1].cumulative.numpy()[:, :5], expected[:, :5], atol=1e-5)
+    return made
+
+
+def assert_samples(sampler: NeighbourSampler, items: np.ndarray, weights: Matrix) -> None:
+    expected = (weights / weights.sum(axis=1, keepdims=True)).cumsum(axis=1)
+    assert np.array_equal(sampler.items.numpy(), items)
+    assert np.allclose(sampler.cumulative.numpy()[:, :5], expected[:, :5], atol=1e-5)
+
+
+@pytest.mark.parametrize("power", [0.5, 3.0])
+def test_neighbours_are_sampled_by_a_power_of_their_weight(
+    run: Runner, small: TrainSettings, corpus: RaggedArray, samplers: list[NeighbourSampler], power: float
+) -> None:
+    run(with_changes(small, neighbour_power=power, neighbours=20, epochs=0))
+    items, weights = cooccurrence_neighbours(corpus, N, 20, seed=small.seed)
+    assert_samples(samplers[0], items, weights**power)
+
+
+@pytest.mark.parametrize("share", [0.5, 3.0])
+def test_text_neighbours_have_the_weight_set(
+    run: Runner, small: TrainSettings, corpus: RaggedArray, samplers: list[NeighbourSampler], share: float
+) -> None:
+    text = unit_rows(np.random.default_rng(0).standard_normal((N, 16)))
+    run(with_changes(small, init="text", text_neighbour_weight=share, neighbours=20, epochs=0), text=text)
+    items, weights = add_text_neighbours(*cooccurrence_neighbours(corpus, N, 20, seed=small.seed), text, share)
+    assert_samples(samplers[0], items, weights**small.neighbour_power)
 
 
 def couples() -> RaggedArray:
@@ -229,14 +257,6 @@ def test_add_text_neighbours_equals_its_formula() -> None:
 
 
 # Correction for popularity, temperature, weights of the losses
-
-
-def skewed_lists(users: int, seed: int) -> RaggedArray:
-    """Each user stars 8 repositories of one interest, the i-th of it with a probability of about 1 / i."""
-    rng = np.random.default_rng(seed)
-    chances = 1 / np.arange(1, 21)
-    draws = (rng.choice(20, 8, replace=False, p=chances / chances.sum()) + 20 * rng.integers(10) for _ in range(users))
-    return RaggedArray.of([stars.astype(np.int32) for stars in draws])
 
 
 @pytest.mark.parametrize("seed", [1, 2])

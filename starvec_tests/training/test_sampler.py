@@ -83,6 +83,8 @@ def test_buckets_depend_on_epoch_and_seed_only(corpus: RaggedArray) -> None:
     assert draw(1, 1) == draw(1, 1, batch=64)
     assert draw(1, 1) != draw(1, 2)
     assert draw(1, 1) != draw(2, 1)
+    sampler = Sampler(corpus, wish(batch=64), CPU)
+    assert not torch.equal(sampler.batch(1, 0).labels, sampler.batch(2, 0).labels)
 
 
 def test_batches_differ_by_one_user_at_most() -> None:
