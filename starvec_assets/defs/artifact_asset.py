@@ -152,7 +152,10 @@ def require_same_rows(inputs: Sequence[Artifact]) -> None:
     newest_first = sorted(inputs, key=lambda artifact: artifact.manifest.created, reverse=True)
     for source in ROW_ASSETS:
         versions = [(a, a.manifest.version, a.content_hash) for a in inputs if a.asset == source]
-        versions += [(a, *a.manifest.inputs[source]) for a in newest_first if source in a.manifest.inputs]
+        for artifact in newest_first:
+            if source in artifact.manifest.inputs:
+                version, content_hash = artifact.manifest.inputs[source]
+                versions.append((artifact, version, content_hash))
         for artifact, version, content_hash in versions[1:]:
             reference, expected_version, expected_hash = versions[0]
             if content_hash != expected_hash:

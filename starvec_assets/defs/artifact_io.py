@@ -54,10 +54,8 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> Artifact | MonthlyArtifacts | None:
         """Open the newest artifact of the input's asset; raises dg.Failure when it is missing or damaged."""
         store, asset = self.store.open(), context.asset_key.to_user_string()
-        match context.definition_metadata["kind"]:
-            case "monthly":
-                return MonthlyArtifacts(asset, store)
-            case "optional":
-                return errors_as_failures(store.find)(asset)
-            case _:
-                return errors_as_failures(store.latest)(asset)
+        kind = context.definition_metadata["kind"]
+        if kind == "monthly":
+            return MonthlyArtifacts(asset, store)
+        opened: Artifact | None = errors_as_failures(store.find if kind == "optional" else store.latest)(asset)
+        return opened
