@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from planted_corpus import N, Runner, skewed_lists
+from planted_corpus import CPU, N, Runner, skewed_lists
+from pytorch_metric_learning.losses import NTXentLoss
+from torch.nn.functional import embedding_bag
 
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.heldout import heldout_scores, split_lists
@@ -15,7 +17,7 @@ from starvec_assets.training.cooccurrence import add_text_neighbours, cooccurren
 from starvec_assets.training.init_vectors import make_init_vectors, random_init
 from starvec_assets.training.losses import Objective
 from starvec_assets.training.optimizer import RowOptimizer
-from starvec_assets.training.sampler import NeighbourSampler
+from starvec_assets.training.sampler import NeighbourSampler, Sampler
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
@@ -354,3 +356,16 @@ def test_a_finished_run_returns_the_best_vectors_again(run: Runner, small: Train
 def test_the_score_is_the_geometric_mean_of_mrr_and_recall(run: Runner) -> None:
     epoch = run().epochs[1]
     assert epoch.score == pytest.approx(math.sqrt(epoch.heldout_mrr * epoch.heldout_recall_50))
+
+
+def test_losses_are_those_of_the_batches(run: Runner, small: TrainSettings, corpus: RaggedArray) -> None:
+    settings = with_changes(small, loss="ntxent", neighbours=0, lr=1e-12, epochs=1)
+    sampler = Sampler(corpus, settings, CPU.torch)
+    rows = torch.from_numpy(unit_rows(random_init(N, 16, small.seed)))
+    expected = []
+    for batch in (sampler.batch(1, step) for step in range(sampler.steps)):
+        items = torch.cat([batch.a_items, batch.b_items]).long()
+        sizes = torch.from_numpy(np.concatenate([batch.a_sizes, batch.b_sizes]))
+        buckets = embedding_bag(items, rows, sizes.cumsum(0) - sizes, mode="mean")
+        expected.append(float(NTXentLoss(0.1)(buckets, torch.cat([batch.labels, batch.labels]))))
+    assert run(settings).losses[0].tolist() == pytest.approx(expected, rel=1e-4)
