@@ -173,6 +173,16 @@ def test_refresh_runs_the_last_whole_month_of_the_deployments_source(monkeypatch
     assert MONTHS.get_partition_keys()[-1] == last < f"{datetime.now(UTC):%Y-%m}"
 
 
+def test_an_interrupted_command_exits_with_130(monkeypatch: pytest.MonkeyPatch, invoke: Invoke, tmp_path: Path):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "_run_months", interrupt)
+    result = invoke(tmp_path, "refresh")
+    assert result.exit_code == 130
+    assert "interrupted; the next run resumes" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("months", "message"),
     [
