@@ -15,6 +15,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -47,7 +48,7 @@ def read():
 READ_HOUR = """
 from starvec_assets.ingest.hour_parser import read_hour
 from starvec_assets.ingest.reader_processes import BlockPandas
-sys.meta_path.insert(0, BlockPandas())  # as in the reader processes of ingest_month
+sys.meta_path.insert(0, BlockPandas())  # as in the reader processes
 def read():
     rows = []
     read_hour(path, datetime(2024, 1, 10, 12, tzinfo=UTC), rows.append, rows.append, {most})
@@ -90,7 +91,7 @@ def read_hours(path: Path, folder: Path, count: int) -> tuple[float, float, floa
     Returns wall seconds, MB/s, busy cores while hours are read and over the whole ingest, and peak megabytes of all
     processes. Busy cores are CPU seconds, those of reader processes included, divided by wall seconds.
     """
-    from starvec_assets.ingest.build_month import ingest_month
+    from starvec_assets.ingest.build_month import merge_month, read_month
     from starvec_assets.ingest.calendar import month_start
     from starvec_assets.ingest.coverage import HourCoverage
     from starvec_assets.ingest.sources import FolderSource, file_name
@@ -100,22 +101,25 @@ def read_hours(path: Path, folder: Path, count: int) -> tuple[float, float, floa
         os.link(path, folder / file_name(hour))
     out = folder / "out"
     out.mkdir()
-    last = [0.0]
+    last_hour = 0.0
 
-    def read(_: HourCoverage) -> None:
-        last[0] = time.monotonic()
+    def on_hour(_: HourCoverage) -> None:
+        nonlocal last_hour
+        last_hour = time.monotonic()
 
     before, began = os.times(), time.monotonic()
-    summary = ingest_month(
-        FolderSource(folder), "2024-01", out, out, progress_dir=out, now=hours[-1] + timedelta(hours=2), on_hour=read
-    )
+    with (
+        read_month(FolderSource(folder), "2024-01", out, now=hours[-1] + timedelta(hours=2), on_hour=on_hour) as parts,
+        duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(out)}) as connection,
+    ):
+        summary = merge_month(connection, parts, out, out)
     seconds, after = time.monotonic() - began, os.times()
     reading = sum(after[2:4]) - sum(before[2:4])  # of the reader processes, which end with the last hour
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     busy = (sum(after[:4]) - sum(before[:4])) / seconds
     peak = own + (os.cpu_count() or 1) * child
-    return seconds, summary.bytes / 1e6 / seconds, reading / (last[0] - began), busy, peak
+    return seconds, summary.bytes / 1e6 / seconds, reading / (last_hour - began), busy, peak
 
 
 def bytes_a_star(path: Path, stars: int, users: int, repositories: int) -> tuple[int, float, float]:
@@ -167,8 +171,8 @@ def main() -> None:
             print(f"| {name} | {seconds:.3f} | {seconds / alone:.2f} | {peak:.0f} |")
         seconds, speed, reading, busy, peak = read_hours(path, Path(scratch), arguments.hours)
         print(
-            f"| ingest_month, {arguments.hours} such hours: {busy:.2f} of {os.cpu_count()} cores busy, {reading:.2f} "
-            f"while reading | {seconds:.1f} wall | {speed:.0f} MB/s | {peak:.0f} |"
+            f"| read_month and merge_month, {arguments.hours} such hours: {busy:.2f} of {os.cpu_count()} cores busy, "
+            f"{reading:.2f} while reading | {seconds:.1f} wall | {speed:.0f} MB/s | {peak:.0f} |"
         )
     with tempfile.TemporaryDirectory() as scratch:
         count, size, named = bytes_a_star(Path(scratch) / "stars.parquet", 6_000_000, 1_600_000, 1_200_000)

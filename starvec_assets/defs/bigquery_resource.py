@@ -1,22 +1,16 @@
 """BigQuery as a Dagster resource, and the ingest of months from GH Archive's tables in it."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import dagster as dg
-import duckdb
 
 from starvec_assets.bigquery import BigQuery, BigQuerySettings, QueryCost, google_errors
 from starvec_assets.files import locked_temp_dir
 from starvec_assets.ingest.bigquery_months import read_months
-from starvec_assets.ingest.build_month import MonthSummary, finish_month
+from starvec_assets.ingest.build_month import MonthParts
 from starvec_assets.paths import home
 from starvec_assets.progress import bar, throttled
-
-MonthIngest = Callable[[str, Path, Path, duckdb.DuckDBPyConnection], MonthSummary]
-"""Writes a month: the month, the folders of its stars and of its repositories, and a DuckDB connection."""
 
 
 class BigQueryResource(BigQuerySettings, dg.ConfigurableResource[None]):
@@ -45,9 +39,9 @@ def open_months(
     months: Sequence[str],
     facts: bool,
     max_repo_facts: int,
-) -> Iterator[tuple[MonthIngest, QueryCost]]:
-    """Read the months in one query; yield a function that writes each of them, and the query's cost."""
-    began, rows, log = time.monotonic(), 0, throttled(context.log.info)
+) -> Iterator[tuple[list[MonthParts], QueryCost]]:
+    """Read the months in one query; yield the parts of each, in order, and the query's cost."""
+    rows, log = 0, throttled(context.log.info)
     with (
         locked_temp_dir(home() / "spill") as folder,
         resource.open(context.log.info) as bigquery,
@@ -60,9 +54,4 @@ def open_months(
             progress.update(count)
             log(f"{rows:,} rows read from BigQuery")
 
-        parts, cost = read_months(bigquery, months, folder, facts, max_repo_facts, on_rows)
-
-        def ingest(month: str, stars: Path, repos: Path, connection: duckdb.DuckDBPyConnection) -> MonthSummary:
-            return finish_month(connection, month, *parts[month], stars, repos, began)
-
-        yield ingest, cost
+        yield read_months(bigquery, months, folder, facts, max_repo_facts, on_rows)

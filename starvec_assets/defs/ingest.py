@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
-from duckdb import DuckDBPyConnection
 from pydantic import Field
 
 from starvec_assets.bigquery import bill_metadata
@@ -23,7 +22,7 @@ from starvec_assets.defs.artifact_asset import (
     materialize_result,
 )
 from starvec_assets.defs.artifact_io import StoreResource, errors_as_failures
-from starvec_assets.defs.bigquery_resource import BigQueryResource, MonthIngest, open_months
+from starvec_assets.defs.bigquery_resource import BigQueryResource, open_months
 from starvec_assets.defs.resources import (
     BIGQUERY,
     IN_BIGQUERY,
@@ -32,7 +31,7 @@ from starvec_assets.defs.resources import (
     StarSource,
     from_bigquery,
 )
-from starvec_assets.ingest.build_month import MonthSummary, ingest_month
+from starvec_assets.ingest.build_month import MonthParts, merge_month, read_month
 from starvec_assets.ingest.calendar import FIRST_MONTH, month_hours, previous_12_months
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_cache import clear_hour_cache
@@ -46,7 +45,6 @@ from starvec_assets.ingest.month_report import (
     summary_line,
 )
 from starvec_assets.ingest.repo_catalog import build_repo_catalog, repo_catalog_metadata
-from starvec_assets.ingest.sources import Source
 from starvec_assets.ingest.star_log import build_star_log, select_months, star_log_metadata
 from starvec_assets.ingest.stargazers import (
     SOURCE,
@@ -144,35 +142,27 @@ def raw_stars_and_repos(
     """Ingest each month of the run: one pass over its hour files, or one query for all of them."""
     months, artifacts = list(context.partition_keys), store.open()
     if star_source.location == BIGQUERY:
-        with open_months(context, bigquery, months, config.facts, config.max_repo_facts) as (ingest, bill):
-            results = [_make_month(context, config, artifacts, duckdb, month, ingest, IN_BIGQUERY) for month in months]
+        with open_months(context, bigquery, months, config.facts, config.max_repo_facts) as (read, bill):
+            results = [_make_month(context, config, artifacts, duckdb, parts, IN_BIGQUERY) for parts in read]
         results = [(_add_metadata(stars, bill_metadata(bill, months)), repos) for stars, repos in results]
     else:
         source, provenance = star_source.open()
         results = []
         for month in months:
-            with IngestProgress(context.log, month) as progress:
-                ingest = _hour_file_ingest(source, config, progress)
-                results.append(_make_month(context, config, artifacts, duckdb, month, ingest, provenance))
+            with (
+                IngestProgress(context.log, month) as progress,
+                read_month(
+                    source,
+                    month,
+                    home() / "progress",
+                    workers=config.workers,
+                    max_repo_facts=config.max_repo_facts,
+                    on_hour=progress,
+                ) as parts,
+            ):
+                results.append(_make_month(context, config, artifacts, duckdb, parts, provenance))
             clear_hour_cache(home() / "progress", source.key, month)
     return results[0] if len(results) == 1 else _merge_months(context, months, results)
-
-
-def _hour_file_ingest(source: Source, config: RawStarsConfig, progress: "IngestProgress") -> MonthIngest:
-    def ingest(month: str, stars: Path, repos: Path, connection: DuckDBPyConnection) -> MonthSummary:
-        return ingest_month(
-            source,
-            month,
-            stars,
-            repos,
-            progress_dir=home() / "progress",
-            workers=config.workers,
-            max_repo_facts=config.max_repo_facts,
-            on_hour=progress,
-            connection=connection,
-        )
-
-    return ingest
 
 
 def _make_month(
@@ -180,11 +170,11 @@ def _make_month(
     config: RawStarsConfig,
     store: ArtifactStore,
     duckdb: DuckDBWithSpill,
-    month: str,
-    ingest: MonthIngest,
+    parts: MonthParts,
     provenance: str,
 ) -> RawResults:
     """Write raw_stars and raw_repos of a month; compare it with the year before."""
+    month = parts.month
 
     def open_draft(asset: str) -> Any:
         version = context.assets_def.code_versions_by_key[dg.AssetKey(asset)] or ""
@@ -193,7 +183,7 @@ def _make_month(
         )
 
     with open_draft("raw_stars") as stars, open_draft("raw_repos") as repos, duckdb.connect() as connection:
-        summary = ingest(month, stars.path, repos.path, connection)
+        summary = merge_month(connection, parts, stars.path, repos.path)
         stars.rows = {"stars": summary.stars, "users": summary.users, "hours": summary.hours_expected}
         stars.facts = {"hours": summary.statuses, "rejected": summary.rejected}
         repos.rows = {"repositories": summary.repositories}

@@ -5,6 +5,7 @@ The action of a star is in `payload` too; without it every WatchEvent counts, si
 are returned as JSON and pass the checks of those of hour files.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -88,13 +89,13 @@ def read_months(
     facts: bool,
     max_repo_facts: int,
     on_rows: Callable[[int], None] = lambda rows: None,
-) -> tuple[dict[str, tuple[MonthParts, list[HourCoverage]]], QueryCost]:
-    """Query the months at once; return the parts of each, written into `folder`, its hours, and the query's cost.
+) -> tuple[list[MonthParts], QueryCost]:
+    """Query the months at once; return the parts of each, written into `folder`, and the query's cost.
 
     `on_rows` is called with the number of rows of each batch. Raises StarvecError for a month without a table or a
     star and for errors of BigQuery, CapExceeded before anything is billed.
     """
-    hours = {month: month_hours(month) for month in months}
+    began, hours = time.monotonic(), {month: month_hours(month) for month in months}
     query = months_query(events_query(bigquery, months, facts), facts, max_repo_facts)
     cost, batches = bigquery.run_query(query)
     counts: dict[str, list[dict[str, Any]]] = {month: [] for month in months}
@@ -110,17 +111,23 @@ def read_months(
             else:
                 table = _facts_table(rows) if kind == "facts" else rows
                 writers[month, kind].add(table.select(SCHEMAS[kind].names).cast(SCHEMAS[kind]))
-    result = {}
-    for month in months:
-        if not any(row["stars"] for row in counts[month]):
+    for month, rows in counts.items():
+        if not any(row["stars"] for row in rows):
             raise StarvecError(
                 f"no star in {month} from {bigquery.settings.archive}: its tables hold "
-                f"{sum(row['events'] for row in counts[month]):,} events. Take another month"
+                f"{sum(row['events'] for row in rows):,} events. Take another month"
             )
-        stars, repo_facts = ([_part_path(folder, month, kind)] for kind in SCHEMAS)
-        parts = MonthParts(stars, repo_facts, named_by_hour=False)
-        result[month] = parts, _coverage(hours[month], counts[month])
-    return result, cost
+    return [
+        MonthParts(
+            month,
+            [_part_path(folder, month, "star")],
+            [_part_path(folder, month, "facts")],
+            _coverage(hours[month], counts[month]),
+            began,
+            named_by_hour=False,
+        )
+        for month in months
+    ], cost
 
 
 class _RowGroupWriter:

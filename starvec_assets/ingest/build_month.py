@@ -1,9 +1,9 @@
-"""Build a month of raw_stars and raw_repos from its hour files, or from rows read elsewhere."""
+"""Read a month's hour files, and merge what was read of a month into raw_stars and raw_repos."""
 
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from os import cpu_count
@@ -88,86 +88,75 @@ class MonthSummary:
         return self.bytes / 1e6 / self.seconds
 
 
-def ingest_month(
+@dataclass(frozen=True)
+class MonthParts:
+    """What was read of a month: Parquet files of stars (schema STARS) and of repository facts (schema REPO_FACTS).
+
+    Files `named_by_hour` are those of hour_cache.py; others have the column `hour`, a timestamp. `began` is the
+    time.monotonic() at the start.
+    """
+
+    month: str
+    stars: list[Path]
+    repo_facts: list[Path]
+    hours: list[HourCoverage]
+    began: float
+    named_by_hour: bool = True
+
+
+@contextmanager
+def read_month(
     source: Source,
     month: str,
-    stars_out: Path,
-    repos_out: Path,
-    *,
     progress_dir: Path,
+    *,
     workers: int = 0,
     max_repo_facts: int = MAX_REPO_FACTS,
-    on_hour: Callable[[HourCoverage], None] | None = None,
-    connection: duckdb.DuckDBPyConnection | None = None,
+    on_hour: Callable[[HourCoverage], None] = lambda hour: None,
     now: datetime | None = None,
-) -> MonthSummary:
-    """Write stars.parquet and hours.parquet into `stars_out`, repos.parquet into `repos_out`.
+) -> Iterator[MonthParts]:
+    """Read a month's hour files into `progress_dir`, and lock that cache for the block, in which to merge them.
 
     Hours are fetched ahead while `workers` processes (0: one per core) read them. Hours already read stay in
     `progress_dir` until `clear_hour_cache`: a killed ingest resumes. `on_hour` is called in this thread as hours end.
-    `max_repo_facts` limits the repository facts of an hour (see `read_hour`). The files depend on the hour files alone.
-    Raises StarvecError for an impossible month, one without any star, and one that another process is reading.
+    `max_repo_facts` limits the repository facts of an hour (see `read_hour`). Raises StarvecError for an impossible
+    month, one without any star, and one that another process is reading.
     """
-    began = time.monotonic()
-    expected = month_hours(month, now)
-    folder = cache_folder(progress_dir, source.key, month)
-    hours = []
-    with lock_hour_cache(folder) as spool, ExitStack() as stack:
+    began, expected = time.monotonic(), month_hours(month, now)
+    folder, hours = cache_folder(progress_dir, source.key, month), []
+    with lock_hour_cache(folder) as spool:
         pipeline = HourPipeline(source, folder, spool, max_repo_facts)
-        for coverage in stack.enter_context(closing(pipeline.run(expected, workers or cpu_count() or 1))):
-            hours.append(coverage)
-            if on_hour:
+        with closing(pipeline.run(expected, workers or cpu_count() or 1)) as results:
+            for coverage in results:
+                hours.append(coverage)
                 on_hour(coverage)
         hours.sort(key=lambda c: c.hour)
         if not any(c.stars for c in hours):
             raise StarvecError(_no_stars_message(source, month, hours))
-        if connection is None:
-            connection = stack.enter_context(duckdb.connect())
-            connection.execute("SET memory_limit = '2GB'")
-            connection.execute("SET temp_directory = $spool", {"spool": str(spool)})
         read = [c.hour for c in hours if c.bytes]
-        parts = MonthParts(
-            [stars_path(folder, hour) for hour in read], [repo_facts_path(folder, hour) for hour in read]
-        )
-        return finish_month(connection, month, parts, hours, stars_out, repos_out, began)
+        stars, repo_facts = ([path(folder, hour) for hour in read] for path in (stars_path, repo_facts_path))
+        yield MonthParts(month, stars, repo_facts, hours, began)
 
 
-@dataclass(frozen=True)
-class MonthParts:
-    """Parquet files with the stars (schema STARS) and repository facts (schema REPO_FACTS) of a month.
-
-    Files `named_by_hour` are those of hour_cache.py; others have the column `hour`, a timestamp.
-    """
-
-    stars: list[Path]
-    repo_facts: list[Path]
-    named_by_hour: bool = True
-
-
-def finish_month(
-    connection: duckdb.DuckDBPyConnection,
-    month: str,
-    parts: MonthParts,
-    hours: list[HourCoverage],
-    stars_out: Path,
-    repos_out: Path,
-    began: float,
+def merge_month(
+    connection: duckdb.DuckDBPyConnection, parts: MonthParts, stars_out: Path, repos_out: Path
 ) -> MonthSummary:
-    """Merge a month's parts and the coverage of its hours into the files and the summary of `ingest_month`.
+    """Write stars.parquet and hours.parquet into `stars_out`, repos.parquet into `repos_out`.
 
-    `began` is the time.monotonic() at the start of the ingest. Raises StarvecError when DuckDB or the disk fails.
+    The files depend on the parts' rows and hours alone. Raises StarvecError when DuckDB or the disk fails.
     """
     try:
-        stars, users, repositories, hours = _merge(connection, parts, hours, stars_out, repos_out)
+        stars, users, repositories, hours = _merge(connection, parts, stars_out, repos_out)
         table = coverage_table(hours)
         write_table(table, HOURS, stars_out / "hours.parquet")
     except (duckdb.Error, OSError) as error:
         raise StarvecError(
-            f"cannot merge {month} from {parts.stars[0].parent}: {error}; mend that (often memory or disk is short) "
-            "and run again: the hours already read are kept. If a part is damaged, delete that folder to read all again"
+            f"cannot merge {parts.month} from {parts.stars[0].parent}: {error}; mend that (often memory or disk is "
+            "short) and run again: the hours already read are kept. If a part is damaged, delete that folder to read "
+            "all again"
         ) from error
     return MonthSummary(
-        month=month,
+        month=parts.month,
         stars=stars,
         users=users,
         repositories=repositories,
@@ -178,7 +167,7 @@ def finish_month(
         rejected=_count_rejected(hours),
         faulty=[c for c in hours if c.status != OK or set(c.rejected) - {DUPLICATE}][:MAX_FAULTY_HOURS],
         missing_id_share=missing_id_share(table),
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - parts.began,
     )
 
 
@@ -199,11 +188,7 @@ def _no_stars_message(source: Source, month: str, hours: list[HourCoverage]) -> 
 
 
 def _merge(
-    connection: duckdb.DuckDBPyConnection,
-    parts: MonthParts,
-    hours: list[HourCoverage],
-    stars_out: Path,
-    repos_out: Path,
+    connection: duckdb.DuckDBPyConnection, parts: MonthParts, stars_out: Path, repos_out: Path
 ) -> tuple[int, int, int, list[HourCoverage]]:
     """Write stars and repos; return how many stars, users and repositories, and the hours with duplicates counted."""
     rows = QUERIES["read_hour_files" if parts.named_by_hour else "read_tables"]
@@ -221,6 +206,6 @@ def _merge(
         connection.execute(f"DROP TABLE {table}")
     counted = [
         replace(c, rejected=c.rejected | {DUPLICATE: n}) if (n := duplicates.get(c.hour.replace(tzinfo=None))) else c
-        for c in hours
+        for c in parts.hours
     ]
     return stars, users, repositories, mark_sparse(counted)

@@ -20,7 +20,7 @@ from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import sha256
 from starvec_assets.ingest.bigquery_months import read_months
-from starvec_assets.ingest.build_month import finish_month
+from starvec_assets.ingest.build_month import merge_month
 from starvec_assets.ingest.repo_catalog import RepoCatalog, build_repo_catalog
 
 MONTHS = ("2024-01", "2024-02")
@@ -71,10 +71,10 @@ def catalogue(fake_bigquery: FakeBigQuery, tmp_path: Path) -> RepoCatalog:
     load_events(fake_bigquery)
     read, _ = read_months(client(), MONTHS, tmp_path, False, 500)
     with duckdb.connect() as connection:
-        for month in MONTHS:
-            out = tmp_path / month
+        for parts in read:
+            out = tmp_path / parts.month
             out.mkdir()
-            finish_month(connection, month, *read[month], out, out, 0.0)
+            merge_month(connection, parts, out, out)
         paths = [[tmp_path / month / f"{kind}.parquet" for month in MONTHS] for kind in ("stars", "repos")]
         build_repo_catalog(connection, paths[0], paths[1], tmp_path)
     return RepoCatalog(tmp_path / "repos.parquet")

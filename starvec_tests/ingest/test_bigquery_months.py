@@ -32,7 +32,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.files import sha256
 from starvec_assets.ingest import bigquery_months
 from starvec_assets.ingest.bigquery_months import read_months
-from starvec_assets.ingest.build_month import MonthSummary, finish_month
+from starvec_assets.ingest.build_month import MonthSummary, merge_month
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def from_tables(
     client = BigQuery(bigquery.Client(), BigQuerySettings(**settings))
     parts, _ = read_months(client, months, folder, facts, max_repo_facts)
     with duckdb.connect() as connection:
-        return finish_month(connection, months[0], *parts[months[0]], to, to, 0.0)
+        return merge_month(connection, parts[0], to, to)
 
 
 def hashes(folder: Path) -> list[str]:
@@ -110,8 +110,8 @@ def test_months_are_one_query_with_an_estimate_first_and_pages_of_rows(
     assert cost.bytes == cost.billed == cost.dollars > 0
     assert cost.job in fake_bigquery.jobs
     assert log == [f"BigQuery would read {cost}; the cap is 1,024.0 GiB", f"BigQuery job {cost.job}: 0.0 GiB billed"]
-    assert [len(hours) for _, hours in months.values()] == [31 * 24, 29 * 24]
-    assert [sum(hour.stars for hour in hours) for _, hours in months.values()][1] == 1
+    assert [len(parts.hours) for parts in months] == [31 * 24, 29 * 24]
+    assert sum(hour.stars for hour in months[1].hours) == 1
     assert max(rows) <= 1000 < sum(rows)
 
 
@@ -129,7 +129,7 @@ def test_rows_of_many_months_in_one_batch_are_grouped_by_month(
     client = BigQuery(bigquery.Client(), BigQuerySettings())
     result, _ = read_months(client, months, tmp_path, True, 500, batches.append)
     assert len(batches) > 3
-    for parts, _ in result.values():
+    for parts in result:
         file = pq.ParquetFile(parts.stars[0])
         assert file.metadata.num_rows == 300
         assert file.num_row_groups == 2, "one of at least 200 rows, one with the rest"

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import faulty_server
 import pyarrow.parquet as pq
 import pytest
@@ -26,7 +27,7 @@ from faulty_server import FaultyServer
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.http import HttpLimits
-from starvec_assets.ingest.build_month import MonthSummary, ingest_month
+from starvec_assets.ingest.build_month import MonthSummary, merge_month, read_month
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_cache import cache_folder, clear_hour_cache
 from starvec_assets.ingest.sources import FolderSource, HttpSource, Source
@@ -48,9 +49,9 @@ def after(hours: int) -> datetime:
 def ingest(source: Source | Path, to: Path, hours: int, month: str = MONTH, **options: Any) -> MonthSummary:
     to.mkdir(parents=True, exist_ok=True)
     source = FolderSource(source) if isinstance(source, Path) else source
-    return ingest_month(
-        source, month, to, to, **({"progress_dir": to / "progress", "now": after(hours), "workers": 1} | options)
-    )
+    options = {"progress_dir": to / "progress", "now": after(hours), "workers": 1} | options
+    with read_month(source, month, **options) as parts, duckdb.connect() as connection:
+        return merge_month(connection, parts, to, to)
 
 
 def files(folder: Path) -> dict[str, bytes]:

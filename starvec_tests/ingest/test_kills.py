@@ -23,15 +23,20 @@ INGEST = f"""
 import sys
 from datetime import timedelta
 from pathlib import Path
-from starvec_assets.ingest.build_month import ingest_month
+import duckdb
+from starvec_assets.ingest.build_month import merge_month, read_month
 from starvec_assets.ingest.calendar import month_hours, month_start
 from starvec_assets.ingest.sources import FolderSource, HttpSource
 
 where, out = sys.argv[1], Path(sys.argv[2])
 source = HttpSource(where) if where.startswith("http") else FolderSource(Path(where))
-ingest_month(source, "{MONTH}", out, out, progress_dir=out / "progress", workers=2,
-             now=month_start("{MONTH}") + timedelta(hours={HOURS} + 1),
-             on_hour=lambda hour: print(hour.hour, flush=True))
+now = month_start("{MONTH}") + timedelta(hours={HOURS} + 1)
+on_hour = lambda hour: print(hour.hour, flush=True)
+with (
+    read_month(source, "{MONTH}", out / "progress", workers=2, on_hour=on_hour, now=now) as parts,
+    duckdb.connect() as connection,
+):
+    merge_month(connection, parts, out, out)
 """
 
 
