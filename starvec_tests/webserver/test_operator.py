@@ -166,6 +166,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory, completed_run: CompletedRun) ->
 
         wait(loaded, "the UI to load the project")
         yield ui
+        assert server.poll() is None, (folder / "log").read_text()[-3000:]
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         try:
