@@ -48,6 +48,7 @@ from starvec_assets.ingest.repo_catalog import build_repo_catalog, repo_catalog_
 from starvec_assets.ingest.star_log import build_star_log, select_months, star_log_metadata
 from starvec_assets.ingest.stargazers import (
     SOURCE,
+    TopUpInputs,
     TopUpSettings,
     clear_progress,
     stargazer_topup_metadata,
@@ -383,7 +384,11 @@ def stargazer_topup(
     a month the archive captured. Adds to what was fetched before.
     """
     previous = store.open().find("stargazer_topup")
-    months = {month.asset.partition("/")[2]: month.path for month in raw_stars.recorded_in(star_log)}
+    inputs = TopUpInputs(
+        repo_catalog.path / "repos.parquet",
+        {month.asset.partition("/")[2]: month.path / "stars.parquet" for month in raw_stars.recorded_in(star_log)},
+        previous.path if previous else None,
+    )
     log, progress_dir = throttled(context.log.info), home() / "progress" / "stargazers"
     if config.repositories or config.most_starred or (previous and SOURCE in previous.manifest.provenance):
         draft.provenance.append(SOURCE)
@@ -399,15 +404,7 @@ def stargazer_topup(
             log(f"stargazers: {number:,} of {total:,} repositories, now {name}")
 
         summary = top_up_stargazers(
-            connection,
-            repo_catalog.path / "repos.parquet",
-            {month: path / "stars.parquet" for month, path in months.items()},
-            previous.path if previous else None,
-            client.stargazers,
-            progress_dir,
-            draft.path,
-            config,
-            on_repository,
+            connection, inputs, client.stargazers, progress_dir, draft.path, config, on_repository
         )
     draft.rows = {"stars": summary.stars, "repositories": summary.repositories}
     for warning in summary.warnings():

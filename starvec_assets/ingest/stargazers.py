@@ -5,10 +5,10 @@ appended to a file as it arrives, so that a killed run resumes at its page. A ru
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pydantic import Field
 
 from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
+from starvec_assets.files import write_atomically
 from starvec_assets.github import NotFound, QueryRefused, RateLimited, StargazerPage
 from starvec_assets.ingest.calendar import month_start
 from starvec_assets.ingest.repo_catalog import RepoCatalog
@@ -98,64 +99,71 @@ class TopUpSummary:
         return [f"{len(self.waiting):,} repositories are waiting: {self.stopped}. {resume}", *failures]
 
 
+@dataclass(frozen=True)
+class TopUpInputs:
+    """repo_catalog's repos.parquet, raw_stars' stars.parquet by month, and the folder of the last run."""
+
+    catalogue: Path
+    archive: Mapping[str, Path]
+    previous: Path | None = None
+
+
 def top_up_stargazers(
     connection: duckdb.DuckDBPyConnection,
-    catalogue: Path,
-    archive: Mapping[str, Path],
-    previous: Path | None,
-    fetch: FetchPage,
+    inputs: TopUpInputs,
+    fetch_page: FetchPage,
     progress: Path,
     out: Path,
     settings: TopUpSettings,
-    on_repository: Callable[[str, int, int], None] | None = None,
+    on_repository: Callable[[str, int, int], None] = lambda name, number, total: None,
 ) -> TopUpSummary:
-    """Write stars.parquet, repos.parquet and capture.parquet: the stars of `previous`, the last run's folder, and more.
+    """Write stars.parquet, repos.parquet and capture.parquet: the stars of the last run and those fetched now.
 
-    `catalogue` is repo_catalog's repos.parquet, `archive` raw_stars' stars.parquet by month. A spent limit ends a run
-    early without an error: `waiting` then names what is left, and its pages stay in `progress` until
-    `clear_progress`. `failed` names repositories that are gone or that GitHub refuses. `on_repository` is called with
-    name, number and total before each. Raises GitHubError when GitHub does not answer; the next run resumes there.
+    A spent limit ends a run early without an error: `waiting` then names what is left, and its pages stay in `progress`
+    until `clear_progress`. `failed` names repositories that are gone or that GitHub refuses. `on_repository` is called
+    with name, number and total before each. Raises GitHubError when GitHub does not answer; the next run resumes there.
     """
     connection.execute("SET TimeZone = 'UTC'")
-    summary, since = TopUpSummary(), month_start(settings.since)
+    summary, previous = TopUpSummary(), inputs.previous
     rows = pq.read_table(previous / "repos.parquet").to_pylist() if previous else []
-    known, updated = {row["repo_id"]: row for row in rows}, dict[int, dict[str, Any]]()
-    chosen = _choose(connection, catalogue, settings, summary)
+    repos = {row["repo_id"]: row for row in rows}
+    chosen = _choose(connection, inputs.catalogue, settings, summary)
     progress.mkdir(parents=True, exist_ok=True)
     new = progress / "new.parquet"
+
+    def fetch(name: str, after: str | None) -> StargazerPage:
+        if summary.requests >= settings.most_requests:
+            raise RateLimited(f"{settings.most_requests:,} requests were made (most_requests)")
+        summary.requests += 1
+        return fetch_page(name, after)
+
     with pq.ParquetWriter(new, TOPPED_UP, compression="zstd", compression_level=1) as writer:
         for i, (repo_id, name) in enumerate(chosen):
-            if on_repository:
-                on_repository(name, i, len(chosen))
-            last = known.get(repo_id)
-            if last and last["since"] > since:
-                last = None
-            floor = last["newest"] or last["since"] if last else since
-            pages = _Pages(progress / f"{repo_id}.jsonl", repo_id, name, floor)
+            on_repository(name, i, len(chosen))
+            since, floor = _floor(repos.get(repo_id), month_start(settings.since))
+            path = _page_file(progress, repo_id)
             try:
-                pages.fetch(fetch, settings, summary)
+                pages = _fetch_pages(path, repo_id, name, int(floor.timestamp()), fetch)
             except (NotFound, QueryRefused) as error:
                 summary.failed[name] = str(error)
-                pages.path.unlink()
+                path.unlink()
+                continue
             except RateLimited as error:
                 summary.stopped = str(error)
-            if pages.done:
-                table = pages.table()
-                writer.write_table(table)
-                updated[repo_id] = pages.row(last, since, table)
-                summary.done.append(repo_id)
-            elif name not in summary.failed:
-                summary.waiting.append(name)
-            if summary.stopped:
-                summary.waiting += [later for _, later in chosen[i + 1 :]]
+                summary.waiting = [waiting for _, waiting in chosen[i:]]
                 break
-    repos = sorted((known | updated).values(), key=lambda row: row["repo_id"])
-    write_table(pa.Table.from_pylist(repos, REPOS), REPOS, out / "repos.parquet")
+            stars = _stars_table(pages, repo_id, name, floor)
+            writer.write_table(stars)
+            newest = pc.max(stars["starred_at"]).as_py() or (repos[repo_id]["newest"] if repo_id in repos else None)
+            facts = {key: pages[0][key] for key in ("name", "stargazers")}
+            repos[repo_id] = {"repo_id": repo_id, "since": since, "newest": newest} | facts
+            summary.done.append(repo_id)
+    write_table(pa.Table.from_pylist([repos[i] for i in sorted(repos)], REPOS), REPOS, out / "repos.parquet")
     parts = [str(new), *([str(previous / "stars.parquet")] if previous else [])]
     merged = connection.sql(QUERIES["merge"], params={"parts": parts})
     summary.stars = write_query(merged, TOPPED_UP, out / "stars.parquet")
     summary.repositories = len(repos)
-    _write_capture(connection, archive if summary.stars else {}, out)
+    _write_capture(connection, inputs.archive if summary.stars else {}, out)
     new.unlink()
     return summary
 
@@ -172,7 +180,7 @@ def _write_capture(connection: duckdb.DuckDBPyConnection, archive: Mapping[str, 
 def clear_progress(progress: Path, summary: TopUpSummary) -> None:
     """Delete the pages of the repositories that are done; to be called once the artifact is stored."""
     for repo_id in summary.done:
-        (progress / f"{repo_id}.jsonl").unlink(missing_ok=True)
+        _page_file(progress, repo_id).unlink(missing_ok=True)
     if progress.is_dir() and not any(progress.iterdir()):
         shutil.rmtree(progress)
 
@@ -203,105 +211,77 @@ def _capture_chart(capture: list[dict[str, Any]]) -> bytes:
     )
 
 
-class _Pages:
-    """The pages of one repository in a file, newest stars first: a line of format and floor, then a page a line."""
+def _page_file(progress: Path, repo_id: int) -> Path:
+    return progress / f"{repo_id}.jsonl"
 
-    def __init__(self, path: Path, repo_id: int, name: str, floor: datetime) -> None:
-        self.path, self.repo_id, self.name, self.floor = path, repo_id, name, int(floor.timestamp())
-        self.done = False
 
-    def fetch(self, fetch_page: FetchPage, settings: TopUpSettings, summary: TopUpSummary) -> None:
-        """Fetch the missing pages; sets `done`, unless the run's requests are spent first.
+def _floor(last: dict[str, Any] | None, since: datetime) -> tuple[datetime, datetime]:
+    """Return the time from which a repository's stars will be complete, and the one back to which pages are fetched.
 
-        Raises what `fetch_page` raises, and NotFound when another repository has the name now.
-        """
-        page = self._resume()
-        resumed = page is not None
-        while not self._ended(page):
-            if summary.requests >= settings.most_requests:
-                summary.stopped = f"{settings.most_requests:,} requests were made (most_requests)"
-                return
-            summary.requests += 1
-            try:
-                answer = fetch_page(self.name, page["after"] if page else None)
-            except QueryRefused:
-                if not resumed:
-                    raise
-                page, resumed = None, False  # the cursor of an earlier run has expired
-                self._begin()
-                continue
-            resumed = False
-            if answer.repo_id != self.repo_id:
-                raise NotFound(
-                    f"{self.name} is repository {answer.repo_id} at GitHub, {self.repo_id} in repo_catalog: another "
-                    "repository has the name now; materialize newer months"
-                )
-            page = {
-                "name": answer.name,
-                "stargazers": answer.stargazers,
-                "after": answer.after,
-                "stars": [[s.user_id, s.login, int(s.starred_at.timestamp())] for s in answer.stars],
-            }
-            with self.path.open("ab") as file:
-                file.write(orjson.dumps(page) + b"\n")
-        self.done = True
+    `last` is its row of schema REPOS, if there is one. Its stars are enough if they begin no later than `since`.
+    """
+    if last is None or last["since"] > since:
+        return since, since
+    return last["since"], last["newest"] or last["since"]
 
-    def _ended(self, page: dict[str, Any] | None) -> bool:
-        return page is not None and (page["after"] is None or any(at < self.floor for *_, at in page["stars"]))
 
-    def _begin(self) -> None:
-        self.path.write_bytes(orjson.dumps(self._head()) + b"\n")
+def _fetch_pages(path: Path, repo_id: int, name: str, floor: int, fetch_page: FetchPage) -> list[dict[str, Any]]:
+    """Return the pages of a repository's stargazers, newest first, back to `floor` (Unix seconds).
 
-    def _head(self) -> dict[str, Any]:
-        return {"format": PAGES_FORMAT, "floor": self.floor}
-
-    def _resume(self) -> dict[str, Any] | None:
-        """Return the last complete page of an earlier run with the same head; cut off a line that a kill left."""
-        size, page = 0, None
-        for line in self._lines():
-            if size == 0 and line != self._head():
-                break
-            page = line if size else None
-            size += len(orjson.dumps(line)) + 1
-        if size:
-            with self.path.open("r+b") as file:
-                file.truncate(size)
-        else:
-            self._begin()
-        return page
-
-    def _lines(self) -> Iterator[Any]:
+    They are appended to the file at `path`; those that an earlier run left there are not fetched again. Raises what
+    `fetch_page` raises, and NotFound when another repository has the name now.
+    """
+    pages = _resume_pages(path, floor)
+    resumed = bool(pages)
+    while not pages or (pages[-1]["after"] is not None and all(at >= floor for *_, at in pages[-1]["stars"])):
         try:
-            with self.path.open("rb") as file:
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        return
-                    yield orjson.loads(line)
-        except (FileNotFoundError, orjson.JSONDecodeError):
-            return
+            answer = fetch_page(name, pages[-1]["after"] if pages else None)
+        except QueryRefused:
+            if not resumed:
+                raise
+            path.unlink()  # the cursor of the earlier run has expired
+            return _fetch_pages(path, repo_id, name, floor, fetch_page)
+        resumed = False
+        if answer.repo_id != repo_id:
+            raise NotFound(
+                f"{name} is repository {answer.repo_id} at GitHub, {repo_id} in repo_catalog: another repository has "
+                "the name now; materialize newer months"
+            )
+        stars = [[star.user_id, star.login, int(star.starred_at.timestamp())] for star in answer.stars]
+        page = {"name": answer.name, "stargazers": answer.stargazers, "after": answer.after, "stars": stars}
+        with path.open("ab") as file:
+            file.write(orjson.dumps(page) + b"\n")
+        pages.append(page)
+    return pages
 
-    def table(self) -> pa.Table:
-        """Return the stars from `floor` on, of schema TOPPED_UP."""
-        pages = islice(self._lines(), 1, None)
-        rows = [star for page in pages for star in page["stars"] if star[2] >= self.floor]
-        users, logins, times = zip(*rows, strict=True) if rows else ((), (), ())
-        columns = [users, logins, [self.repo_id] * len(rows), [self.name] * len(rows), times, [SOURCE] * len(rows)]
-        arrays = [
-            pa.array(values, pa.int64()).cast(f.type) if f.type == UTC_SECONDS else pa.array(values, f.type)
-            for values, f in zip(columns, TOPPED_UP, strict=True)
-        ]
-        return pa.table(arrays, TOPPED_UP)
 
-    def row(self, last: dict[str, Any] | None, since: datetime, table: pa.Table) -> dict[str, Any]:
-        """Return the repository's row of schema REPOS; `last` is the one of the run that this one continues."""
-        _, first = islice(self._lines(), 2)
-        return {
-            "repo_id": self.repo_id,
-            "name": first["name"],
-            "since": last["since"] if last else since,
-            "newest": pc.max(table["starred_at"]).as_py() or (last and last["newest"]),
-            "stargazers": first["stargazers"],
-        }
+def _resume_pages(path: Path, floor: int) -> list[dict[str, Any]]:
+    """Return the complete pages in a file of the same format and floor, and cut off what follows them.
+
+    The file has a line of JSON with format and floor, then one for each page. Others are begun again.
+    """
+    head = orjson.dumps({"format": PAGES_FORMAT, "floor": floor})
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # what follows the last newline is incomplete
+    pages: list[dict[str, Any]] = []
+    if lines[:1] == [head]:
+        with suppress(orjson.JSONDecodeError):
+            for line in lines[1:]:
+                pages.append(orjson.loads(line))
+    write_atomically(path, b"".join(line + b"\n" for line in [head, *lines[1 : 1 + len(pages)]]))
+    return pages
+
+
+def _stars_table(pages: list[dict[str, Any]], repo_id: int, name: str, floor: datetime) -> pa.Table:
+    """Return the stars from `floor` on, of schema TOPPED_UP."""
+    stars = pa.Table.from_pylist(
+        [
+            dict(zip(TOPPED_UP.names, (user_id, login, repo_id, name, at, SOURCE), strict=True))
+            for page in pages
+            for user_id, login, at in page["stars"]
+        ],
+        TOPPED_UP,
+    )
+    return stars.filter(pc.field("starred_at") >= floor)
 
 
 def _choose(
@@ -311,21 +291,19 @@ def _choose(
 
     Names that the catalogue lacks are recorded in `summary.failed`.
     """
-    known = RepoCatalog(catalogue)
-    by_name = known.repo_ids(settings.repositories) if settings.repositories else {}
-    named = [by_name[name.lower()] for name in settings.repositories if name.lower() in by_name]
+    repos = RepoCatalog(catalogue)
+    by_name = repos.repo_ids(settings.repositories) if settings.repositories else {}
     for name in settings.repositories:
         if name.lower() not in by_name:
             summary.failed[name] = "not in repo_catalog: no month of the log has a star of it"
+    named = [by_name[name.lower()] for name in settings.repositories if name not in summary.failed]
     parameters = {"catalogue": str(catalogue), "n": settings.most_starred}
-    most_starred = [row[0] for row in connection.execute(QUERIES["most_starred"], parameters).fetchall()]
+    most_starred = [repo_id for (repo_id,) in connection.execute(QUERIES["most_starred"], parameters).fetchall()]
     chosen = list(dict.fromkeys([*named, *most_starred]))
     if settings.repositories and not chosen:
         raise StarvecError(
             f"none of {', '.join(settings.repositories[:10])} is in repo_catalog: name repositories that the log has "
             "stars of, as owner/name, or set most_starred"
         )
-    if not chosen:
-        return []
-    names = known.rows(pa.array(chosen, pa.int64()), ["name"])["name"].to_pylist()
+    names = repos.rows(pa.array(chosen, pa.int64()), ["name"])["name"].to_pylist() if chosen else []
     return list(zip(chosen, names, strict=True))

@@ -23,7 +23,14 @@ from starvec_assets.github import GitHub, GitHubError, NotFound, QueryRefused, R
 from starvec_assets.http import HttpLimits
 from starvec_assets.ingest.build_month import RAW_STARS
 from starvec_assets.ingest.repo_catalog import CATALOG
-from starvec_assets.ingest.stargazers import SOURCE, TopUpSettings, TopUpSummary, clear_progress, top_up_stargazers
+from starvec_assets.ingest.stargazers import (
+    SOURCE,
+    TopUpInputs,
+    TopUpSettings,
+    TopUpSummary,
+    clear_progress,
+    top_up_stargazers,
+)
 from starvec_assets.parquet import comments, write_table
 
 SECRET = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
@@ -160,9 +167,7 @@ class Run:
         with duckdb.connect() as connection:
             summary = top_up_stargazers(
                 connection,
-                self.catalogue,
-                self.archive,
-                self.before,
+                TopUpInputs(self.catalogue, self.archive, self.before),
                 client.stargazers,
                 self.folder / "progress",
                 out,
@@ -434,12 +439,12 @@ import sys
 from pathlib import Path
 import duckdb
 from starvec_assets.github import GitHub, Token
-from starvec_assets.ingest.stargazers import TopUpSettings, top_up_stargazers
+from starvec_assets.ingest.stargazers import TopUpInputs, TopUpSettings, top_up_stargazers
 url, catalogue, folder = sys.argv[1:]
 out = Path(folder) / "killed"
 out.mkdir(exist_ok=True)
 with GitHub(Token("x"), base_url=url) as client, duckdb.connect() as connection:
-    top_up_stargazers(connection, Path(catalogue), {}, None, client.stargazers, Path(folder) / "progress", out,
+    top_up_stargazers(connection, TopUpInputs(Path(catalogue), {}), client.stargazers, Path(folder) / "progress", out,
                       TopUpSettings(most_starred=2, repositories=["o/two"]))
 """
 
