@@ -156,8 +156,8 @@ def _stars_from_github(login: str) -> list[tuple[int, str]]:
 
 def _stars_from_log(login: str) -> list[tuple[int, str]]:
     """Return repo_id and "" for every repository that `login` starred in the star log, which has no names."""
-    from starvec_assets.defs.ingest import star_files
     from starvec_assets.defs.resources import DuckDBWithSpill
+    from starvec_assets.ingest.star_log import star_files
     from starvec_assets.ingest.user_lookup import starred_repos
 
     artifacts = _store()

@@ -13,10 +13,10 @@ from starvec_assets.corpus.build import build_corpus, corpus_metadata
 from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset
 from starvec_assets.defs.bigquery_resource import BigQueryResource
-from starvec_assets.defs.ingest import star_files
 from starvec_assets.defs.resources import BIGQUERY, IN_BIGQUERY, DuckDBWithSpill
 from starvec_assets.ingest.calendar import parse_months
 from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.ingest.star_log import star_files
 from starvec_assets.markdown import Metadata
 from starvec_assets.store import Artifact, Draft, MonthlyArtifacts
 

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
@@ -319,9 +318,8 @@ def star_log(
     stars = {month: raw_stars.latest(month) for month in months}
     repos = {month: raw_repos.latest(month) for month in months}
     hashes = {month: f"{stars[month].content_hash} {repos[month].content_hash}" for month in months}
-    summary = build_star_log({month: artifact.path for month, artifact in stars.items()}, hashes, draft.path)
-    draft.rows = {"months": summary.months, "stars": summary.stars}
-    return Output(summary.months, star_log_metadata(draft.path, left_out))
+    draft.rows = build_star_log({month: artifact.path for month, artifact in stars.items()}, hashes, draft.path)
+    return Output(draft.rows["months"], star_log_metadata(draft.path, left_out))
 
 
 class RepoCatalogConfig(AssetConfig):
@@ -414,12 +412,3 @@ def stargazer_topup(
         stargazer_topup_metadata(summary, draft.path),
         on_published=lambda: clear_progress(progress_dir, summary),
     )
-
-
-def star_files(star_log: Artifact, raw_stars: MonthlyArtifacts, stargazer_topup: Artifact | None) -> list[Path]:
-    """List stars.parquet of every month of the log, and that of the top-up.
-
-    The top-up may repeat stars of the months: readers take the first of a user and a repository.
-    """
-    artifacts = [*raw_stars.recorded_in(star_log), *([stargazer_topup] if stargazer_topup else [])]
-    return [artifact.path / "stars.parquet" for artifact in artifacts]

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset
-from starvec_assets.defs.ingest import star_files
 from starvec_assets.defs.resources import DeveloperSource, DuckDBWithSpill, GitHubResource
 from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.ingest.star_log import star_files
 from starvec_assets.profiles.developers import (
     build_developers,
     developer_vectors_metadata,
@@ -104,10 +104,10 @@ def quantile_tables(
     """
     vectors = load_vectors(trained_embeddings.path)
     users = sample_user_vectors(Corpus.load(user_buckets.path), vectors)
-    summary = fit_quantiles(vectors, users, draft.path, config.pairs, config.seed)
+    ks_distance = fit_quantiles(vectors, users, draft.path, config.pairs, config.seed)
     draft.rows = {"quantiles": 1001}
     draft.facts = {"user_rule": USER_VECTOR_RULE}
-    return Output(1001, quantile_metadata(draft.path, summary))
+    return Output(1001, quantile_metadata(draft.path, ks_distance))
 
 
 class DeveloperVectorsConfig(AssetConfig):

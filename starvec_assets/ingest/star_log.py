@@ -1,11 +1,10 @@
 """The star log: one row a month with its counts, its coverage and its ratio to earlier months."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -17,6 +16,7 @@ from starvec_assets.ingest.watch_events import DUPLICATE, REASONS
 from starvec_assets.markdown import Metadata, embed_png, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
 from starvec_assets.plots import month_chart
+from starvec_assets.store import Artifact, MonthlyArtifacts
 
 WITHOUT_EVENTS = (MISSING, EMPTY, FAILED)
 
@@ -32,28 +32,10 @@ STAR_LOG = pa.schema(
         column("hours_missing", pa.int64(), "of these, hours without any event: missing, empty or not fetched"),
         column("rejected", pa.int64(), "lines rejected, duplicates excluded"),
         column("unseen_share", pa.float64(), "share of the month's event ids that no hour file has", nullable=True),
-        column(
-            "ratio",
-            pa.float64(),
-            "stars to the median of the twelve months before, as far as the log has them",
-            nullable=True,
-        ),
-        column(
-            "seen_ratio",
-            pa.float64(),
-            "share of the event ids that hour files have, to its median over the twelve months before",
-            nullable=True,
-        ),
+        column("ratio", pa.float64(), "stars, divided by their median of the twelve months before", nullable=True),
+        column("seen_ratio", pa.float64(), "1 - unseen_share, likewise divided by its median", nullable=True),
     ]
 )
-
-
-@dataclass(frozen=True)
-class StarLogSummary:
-    """Totals of the log."""
-
-    months: int
-    stars: int
 
 
 def select_months(simulated: Mapping[str, bool], first: str = "", last: str = "") -> tuple[list[str], list[str]]:
@@ -73,13 +55,11 @@ def select_months(simulated: Mapping[str, bool], first: str = "", last: str = ""
     return (real, [month for month in selected if simulated[month]]) if real else (selected, [])
 
 
-def build_star_log(month_folders: dict[str, Path], hashes: dict[str, str], out: Path) -> StarLogSummary:
-    """Write months.parquet from the raw_stars folder and the content hash of every month.
+def build_star_log(month_folders: dict[str, Path], hashes: dict[str, str], out: Path) -> dict[str, int]:
+    """Write months.parquet from the raw_stars folder and the content hash of every month; count months and stars.
 
-    Raises StarvecError when there is no month, or a folder's files cannot be read.
+    Raises StarvecError when a folder's files cannot be read.
     """
-    if not month_folders:
-        raise StarvecError("no month of stars is available: materialize raw_stars for at least one month")
     rows = [_month_row(month, month_folders[month], hashes[month]) for month in sorted(month_folders)]
     by_month = {row["month"]: row for row in rows}
     for month, row in by_month.items():
@@ -88,7 +68,16 @@ def build_star_log(month_folders: dict[str, Path], hashes: dict[str, str], out: 
             row["stars"], row["unseen_share"], [(r["stars"], r["unseen_share"]) for r in previous]
         )
     write_table(pa.Table.from_pylist(rows, schema=STAR_LOG), STAR_LOG, out / "months.parquet")
-    return StarLogSummary(len(rows), sum(r["stars"] for r in rows))
+    return {"months": len(rows), "stars": sum(r["stars"] for r in rows)}
+
+
+def star_files(star_log: Artifact, raw_stars: MonthlyArtifacts, stargazer_topup: Artifact | None) -> list[Path]:
+    """List stars.parquet of every month of the log, and that of the top-up.
+
+    The top-up may repeat stars of the months: readers take the first of a user and a repository.
+    """
+    artifacts = [*raw_stars.recorded_in(star_log), *([stargazer_topup] if stargazer_topup else [])]
+    return [artifact.path / "stars.parquet" for artifact in artifacts]
 
 
 def star_log_metadata(folder: Path, left_out: Sequence[str] = ()) -> Metadata:
@@ -107,7 +96,7 @@ def star_log_metadata(folder: Path, left_out: Sequence[str] = ()) -> Metadata:
 
 
 def _coverage_chart(log: pa.Table) -> bytes:
-    """Plot stars beside the median of earlier months, faulty hours and missing event ids over all months; PNG."""
+    """Plot stars beside their median of earlier months, faulty hours and missing event ids; PNG."""
     rows = log.to_pylist()
     return month_chart(
         [r["month"] for r in rows],
@@ -131,26 +120,21 @@ def _coverage_chart(log: pa.Table) -> bytes:
 def _month_row(month: str, folder: Path, content_hash: str) -> dict[str, Any]:
     try:
         hours = pq.read_table(folder / "hours.parquet")
-        stars = pq.ParquetFile(folder / "stars.parquet")
-        users, last = 0, None
-        for group in range(stars.num_row_groups):
-            ids = stars.read_row_group(group, ["user_id"])["user_id"].to_numpy()  # ascending: one run of rows a user
-            users += int(np.count_nonzero(np.diff(ids))) + (len(ids) > 0 and ids[0] != last)
-            last = ids[-1] if len(ids) else last
+        user_ids = pq.read_table(folder / "stars.parquet", columns=["user_id"])["user_id"]
     except (OSError, pa.ArrowInvalid) as error:
         raise StarvecError(
             f"the stars of {month} in {folder} cannot be read ({error}): materialize raw_stars[{month}] again"
         ) from error
-    ok = pc.sum(pc.equal(hours["status"], OK)).as_py() or 0
+    statuses = Counter(hours["status"].to_pylist())
     return {
         "month": month,
         "content_hash": content_hash,
-        "users": users,
-        "stars": stars.metadata.num_rows,
+        "users": pc.count_distinct(user_ids).as_py(),
+        "stars": len(user_ids),
         "hours_expected": len(hours),
-        "hours_ok": ok,
-        "hours_faulty": len(hours) - ok,
-        "hours_missing": pc.sum(pc.is_in(hours["status"], pa.array(WITHOUT_EVENTS))).as_py() or 0,
+        "hours_ok": statuses[OK],
+        "hours_faulty": len(hours) - statuses[OK],
+        "hours_missing": sum(statuses[status] for status in WITHOUT_EVENTS),
         "rejected": sum(pc.sum(hours[reason]).as_py() or 0 for reason in REASONS if reason != DUPLICATE),
         "unseen_share": missing_id_share(hours),
     }
