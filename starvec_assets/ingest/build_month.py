@@ -202,8 +202,6 @@ def _merge(
         connection.sql(QUERIES["stars"]), RAW_STARS, stars_out / "stars.parquet", **STARS_PARQUET_OPTIONS
     )
     repositories = write_query(connection.sql(QUERIES["repos"]), RAW_REPOS, repos_out / "repos.parquet")
-    for table in ("ranked_stars", "repo_facts", "newest_names"):
-        connection.execute(f"DROP TABLE {table}")
     counted = [
         replace(c, rejected=c.rejected | {DUPLICATE: n}) if (n := duplicates.get(c.hour.replace(tzinfo=None))) else c
         for c in parts.hours

@@ -57,31 +57,25 @@ def build_repo_catalog(
     stars: list[Path],
     repos: list[Path],
     out: Path,
-    fetch: Callable[[int], Repository | None] | None = None,
+    fetch: Callable[[int], Repository | None] = lambda repo_id: None,
     max_requests: int = 0,
 ) -> CatalogSummary:
     """Write repos.parquet from the months' stars.parquet and repos.parquet, both in the order of the months.
 
     `fetch` (GitHub.repository) fills in description, language, topics and stargazers of the `max_requests` most starred
-    repositories that lack a description or a language; a spent rate limit ends the requests, not the build. Raises
-    StarvecError when there are no months.
+    repositories that lack a description or a language; a spent rate limit ends the requests, not the build.
     """
-    if not stars or not repos:
-        raise StarvecError("no month of stars is available: materialize raw_stars and raw_repos for at least one month")
     files = {"stars": [str(p) for p in stars], "repos": [str(p) for p in repos]}
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(QUERIES["create_names"], files)
     connection.execute(QUERIES["create_star_counts"], {"stars": files["stars"]})
     connection.execute(QUERIES["create_facts"], {"repos": files["repos"]})
     connection.execute(QUERIES["create_catalogue"])
-    limit = {"max_requests": max_requests if fetch else 0}
+    limit = {"max_requests": max_requests}
     gaps = [repo_id for (repo_id,) in connection.execute(QUERIES["repos_without_facts"], limit).fetchall()]
-    answers, stopped = _fetch_facts(fetch, gaps) if fetch else ([], "")
+    answers, stopped = _fetch_facts(fetch, gaps)
     connection.register("answers", pa.Table.from_pylist(answers, ANSWERS))
     write_query(connection.sql(QUERIES["filled_catalogue"]), CATALOG, out / "repos.parquet")
-    connection.unregister("answers")
-    for table in ("names", "star_counts", "facts", "catalogue"):
-        connection.execute(f"DROP TABLE {table}")
     path = {"path": str(out / "repos.parquet")}
     [(repositories, renamed, described, with_language)] = connection.execute(QUERIES["summary"], path).fetchall()
     return CatalogSummary(repositories, renamed, described, with_language, len(answers), stopped)
@@ -100,35 +94,34 @@ def repo_catalog_metadata(summary: CatalogSummary, folder: Path) -> Metadata:
 
 
 class RepoCatalog:
-    """The catalogue's repos.parquet, opened for look-ups; only the rows asked for are ever in memory."""
+    """Look-ups in the catalogue's repos.parquet, of which only the requested rows are read into memory."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def languages(self, repo_ids: Sequence[int]) -> list[str | None]:
-        """Return the main language of each repository, None where it is not known."""
+        """Return the main language of each repository, None where the file has none."""
         languages: list[str | None] = self.column("language", pa.array(repo_ids, pa.int64())).to_pylist()
         return languages
 
     def column(self, name: str, repo_ids: pa.Array) -> pa.ChunkedArray:
         """Return the values of one column in the order of `repo_ids`, null where the file has no such repository."""
-        found = self._read(repo_ids, [name])
-        return found[name].take(pc.index_in(repo_ids, value_set=found["repo_id"].combine_chunks()))
+        table, positions = self._read(repo_ids, [name])
+        return table[name].take(positions)
 
     def rows(self, repo_ids: pa.Array, columns: Sequence[str]) -> pa.Table:
         """Return the given columns of the repositories, in the order of `repo_ids`.
 
         Raises StarvecError when a repository is not in the file.
         """
-        found = self._read(repo_ids, columns)
-        positions = pc.index_in(repo_ids, value_set=found["repo_id"].combine_chunks())
+        table, positions = self._read(repo_ids, columns)
         if missing := positions.null_count:
             first = repo_ids.filter(positions.is_null())[0]
             raise StarvecError(
                 f"{missing:,} of {len(repo_ids):,} repositories, first repo_id {first}, are not in {self.path}: "
                 "materialize repo_catalog and user_buckets from the same months again"
             )
-        return found.select(list(columns)).take(positions)
+        return table.select(list(columns)).take(positions)
 
     def repo_ids(self, names: Iterable[str]) -> dict[str, int]:
         """Return lower-case name to repo_id for the names in the file; names are compared without regard to case.
@@ -150,13 +143,15 @@ class RepoCatalog:
                 ]
         return {name: -negated for _, _, negated, name in sorted(matches)}
 
-    def _read(self, repo_ids: pa.Array, columns: Sequence[str]) -> pa.Table:
-        names = ["repo_id", *(name for name in columns if name != "repo_id")]
-        return pq.read_table(self.path, columns=names, filters=pc.field("repo_id").isin(repo_ids))
+    def _read(self, repo_ids: pa.Array, columns: Sequence[str]) -> tuple[pa.Table, pa.Array]:
+        """Return the rows that the file has of the repositories, and the row of each repository, null for none."""
+        names = list(dict.fromkeys(["repo_id", *columns]))
+        table = pq.read_table(self.path, columns=names, filters=pc.field("repo_id").isin(repo_ids))
+        return table, pc.index_in(repo_ids, value_set=table["repo_id"].combine_chunks())
 
 
 def _fetch_facts(fetch: Callable[[int], Repository | None], repo_ids: list[int]) -> tuple[list[dict[str, Any]], str]:
-    """Return rows of schema ANSWERS, and why the requests ended early, or ""."""
+    """Return rows of schema ANSWERS, and the reason if the requests ended early, else ""."""
     rows: list[dict[str, Any]] = []
     with bar(len(repo_ids), "GitHub", "repository") as progress:
         for repo_id in repo_ids:

@@ -7,7 +7,7 @@ import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.coverage import HourCoverage, coverage_table
-from starvec_assets.ingest.star_log import build_star_log
+from starvec_assets.ingest.star_log import build_star_log, select_months
 from starvec_assets.ingest.watch_events import STARS
 from starvec_assets.parquet import comments
 
@@ -37,12 +37,12 @@ def month(folder: Path, stars: int, users: int, broken: int = 0, step: int = 0) 
 def test_each_month_is_compared_with_the_twelve_before_it(tmp_path: Path) -> None:
     sizes = {"2022-12": 400, "2023-10": 100, "2023-11": 10, "2023-12": 300, "2024-01": 50, "2025-06": 20}
     folders = {m: month(tmp_path / m, n, 5) for m, n in sizes.items()}
-    summary = build_star_log(folders, {m: f"hash {m}" for m in folders}, tmp_path)
+    counts = build_star_log(folders, {m: f"hash {m}" for m in folders}, tmp_path)
     rows = pq.read_table(tmp_path / "months.parquet").to_pylist()
     assert [r["month"] for r in rows] == sorted(sizes)
     assert [r["ratio"] for r in rows] == [None, 100 / 400, 10 / 250, 300 / 100, 50 / 100, None]
     assert [r["content_hash"] for r in rows] == [f"hash {m}" for m in sorted(sizes)]
-    assert (summary.months, summary.stars) == (6, 880)
+    assert counts == {"months": 6, "stars": 880}
     assert all(comments(pq.read_schema(tmp_path / "months.parquet")).values())
 
 
@@ -72,9 +72,14 @@ def test_people_hours_and_rejected_lines_are_counted(tmp_path: Path) -> None:
     }
 
 
-def test_missing_and_damaged_months_are_named(tmp_path: Path) -> None:
-    with pytest.raises(StarvecError, match="materialize raw_stars"):
-        build_star_log({}, {}, tmp_path)
+def test_months_without_stars_or_outside_the_bounds_are_an_error() -> None:
+    assert select_months({"2024-02": False, "2024-01": True}) == (["2024-02"], ["2024-01"])
+    for months in ({}, {"2024-01": False}):
+        with pytest.raises(StarvecError, match=r"no month of raw_stars from 2024-02 .*Materialize raw_stars"):
+            select_months(months, first="2024-02")
+
+
+def test_a_damaged_month_is_named(tmp_path: Path) -> None:
     broken = month(tmp_path / "2024-01", 3, 1)
     (broken / "stars.parquet").write_bytes(b"PAR1")
     with pytest.raises(StarvecError, match=r"2024-01.*materialize raw_stars\[2024-01\] again"):
