@@ -45,14 +45,6 @@ class Developer:
 
 
 @dataclass(frozen=True)
-class FetchResult:
-    """GitHub's answers: stars by lower-case login, and the error message of logins that do not exist."""
-
-    stars: dict[str, list[Star]]
-    not_found: dict[str, str]
-
-
-@dataclass(frozen=True)
 class DeveloperStars:
     """Vocabulary rows starred by lower-case login, their source, and the error message of unknown logins."""
 
@@ -63,7 +55,7 @@ class DeveloperStars:
 
 @dataclass(frozen=True)
 class DevelopersSummary:
-    """Login to number of starred vocabulary repositories."""
+    """Starred vocabulary repositories by login, of developers with a vector and of those without."""
 
     included: dict[str, int]
     excluded: dict[str, int]
@@ -118,26 +110,27 @@ def find_developer_stars(
         repo_ids = starred_repos(connection, star_files, logins)
         rows = {login: [corpus.row_of[i] for i in ids if i in corpus.row_of] for login, ids in repo_ids.items()}
         return DeveloperStars(rows, STAR_LOG, {})
-    fetched = fetch_stars(starred, developers, user_ids(connection, star_files, logins))
-    rows = starred_rows(fetched.stars, corpus.row_of, catalogue.repo_ids)
-    return DeveloperStars(rows, GITHUB_API, fetched.not_found)
+    stars, not_found = fetch_stars(starred, logins, user_ids(connection, star_files, logins))
+    return DeveloperStars(starred_rows(stars, corpus.row_of, catalogue.repo_ids), GITHUB_API, not_found)
 
 
-def fetch_stars(starred: StarredOf, developers: Sequence[Developer], user_ids: Mapping[str, int]) -> FetchResult:
-    """Fetch the stars of every developer; `user_ids` are by lower-case login.
+def fetch_stars(
+    starred: StarredOf, logins: Sequence[str], user_ids: Mapping[str, int]
+) -> tuple[dict[str, list[Star]], dict[str, str]]:
+    """Return the stars by lower-case login, and the error message of logins that do not exist.
 
-    Raises GitHubError when no request can succeed: spent rate limit, refused token, no network.
+    `user_ids` are by lower-case login. Raises GitHubError when no request can succeed: spent rate limit, refused token,
+    no network.
     """
     stars, not_found = {}, {}
-    with bar(len(developers), "stars of developers", "person") as progress:
-        for developer in developers:
-            login = developer.login.lower()
+    with bar(len(logins), "stars of developers", "person") as progress:
+        for login in logins:
             try:
-                stars[login] = list(starred(developer.login, user_ids.get(login)))
+                stars[login.lower()] = list(starred(login, user_ids.get(login.lower())))
             except NotFound as error:
-                not_found[developer.login] = str(error)
+                not_found[login] = str(error)
             progress.update()
-    return FetchResult(stars, not_found)
+    return stars, not_found
 
 
 def starred_rows(
@@ -149,13 +142,12 @@ def starred_rows(
 
     `row_of`: vocabulary row by repo_id; `repo_ids`: RepoCatalog.repo_ids, which also knows former names.
     """
-    other_names = {star.name for given in stars.values() for star in given if star.repo_id not in row_of}
-    by_name = {name: row_of[repo_id] for name, repo_id in repo_ids(other_names).items() if repo_id in row_of}
+    id_of = repo_ids({star.name for starred in stars.values() for star in starred if star.repo_id not in row_of})
     rows = {
-        login: [row_of.get(star.repo_id, by_name.get(star.name.lower())) for star in given]
-        for login, given in stars.items()
+        login: [row_of.get(star.repo_id, row_of.get(id_of.get(star.name.lower(), -1))) for star in starred]
+        for login, starred in stars.items()
     }
-    return {login: [row for row in found if row is not None] for login, found in rows.items()}
+    return {login: [row for row in starred if row is not None] for login, starred in rows.items()}
 
 
 def build_developers(
@@ -172,13 +164,14 @@ def build_developers(
     `stars` [n]: stargazers of each row of `vectors`.
     """
     unique = {d.login: np.unique(np.asarray(rows.get(d.login.lower(), ()), np.int32)) for d in developers}
-    included = [d for d in developers if len(unique[d.login]) >= min_stars]
+    counts = {login: len(rows) for login, rows in unique.items()}
+    included = [d for d in developers if counts[d.login] >= min_stars]
     np.save(out / "vectors.npy", user_vectors(vectors, RaggedArray.of([unique[d.login] for d in included]), stars))
-    table = [vars(d) | {"stars_used": len(unique[d.login])} for d in included]
+    table = [vars(d) | {"stars_used": counts[d.login]} for d in included]
     write_table(pa.Table.from_pylist(table, SCHEMA), SCHEMA, out / "developers.parquet")
     return DevelopersSummary(
-        included={d.login: len(unique[d.login]) for d in included},
-        excluded={d.login: len(unique[d.login]) for d in developers if d not in included},
+        included={login: count for login, count in counts.items() if count >= min_stars},
+        excluded={login: count for login, count in counts.items() if count < min_stars},
     )
 
 

@@ -24,11 +24,11 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.markdown import Metadata, embed_png, markdown_table, parquet_preview
-from starvec_assets.parquet import column, write_table
+from starvec_assets.parquet import column, table_of, write_table
 from starvec_assets.plots import bar_chart
+from starvec_assets.ranking.search import Floats
 from starvec_assets.vectors import Counts, Matrix, unit_rows
 
-Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 CATEGORIES = Path(__file__).with_name("categories.toml")
@@ -78,9 +78,8 @@ class ProbesSummary:
     omitted: list[str]
     """Categories with too few references."""
     highest: float
-    """Median over people of the score in their strongest category."""
+    """Median over people of the score in their strongest category; `lowest`: in their weakest."""
     lowest: float
-    """Median over people of the score in their weakest category."""
 
 
 @dataclass(frozen=True)
@@ -149,58 +148,44 @@ def fit_probes(
     _check_categories(categories)
     unit, people = unit_rows(vectors), unit_rows(users)
     _check_vectors(unit, people)
-    row_of = {name.lower(): row for row, name in reversed(list(enumerate(names)))}
-    found = {
-        c: list(dict.fromkeys(row_of[r.lower()] for r in refs if r.lower() in row_of)) for c, refs in categories.items()
-    }
-    missing = {c: [r for r in refs if r.lower() not in row_of] for c, refs in categories.items()}
-    fitted = [c for c, rows in found.items() if len(rows) >= settings.min_references]
+    rows, missing = _look_up(categories, names)
+    fitted = [c for c in rows if len(rows[c]) >= settings.min_references]
     if len(fitted) < 2:
         raise StarvecError(
             f"only {len(fitted)} of {len(categories)} categories have {settings.min_references} reference repositories "
-            f"in the vocabulary of {len(names):,} ({', '.join(f'{c}: {len(rows)}' for c, rows in found.items())}): "
+            f"in the vocabulary of {len(names):,} ({', '.join(f'{c}: {len(rows[c])}' for c in rows)}): "
             f"enlarge it, or edit {CATEGORIES.name}"
         )
-    references = np.concatenate([found[c] for c in fitted])
-    category = np.repeat(np.arange(len(fitted)), [len(found[c]) for c in fitted])
-    negatives = _draw_negatives(np.concatenate([r for r in found.values() if r]), stars, settings)
-    rows = np.concatenate([references, negatives]).astype(np.intp)
-
-    weights, bias = np.empty((len(fitted), unit.shape[1])), np.empty(len(fitted))
-    fits, examples = [], []
-    for i, name in enumerate(fitted):
-        positive = np.zeros(len(rows), bool)
-        positive[: len(references)] = category == i
-        fit = _fit(unit[rows], positive, settings)
-        scale, shift = _calibration(name, people @ fit.weights + fit.bias, settings)
-        weights[i], bias[i] = scale * fit.weights, scale * fit.bias + shift
-        fits.append(fit)
-        out_of_fold = _sigmoid(fit.out_of_fold[: len(references)])
+    negatives = _draw_negatives(np.concatenate([r for r in rows.values() if r]), stars, settings)
+    references = np.concatenate([rows[c] for c in fitted])
+    category = np.repeat(fitted, [len(rows[c]) for c in fitted])
+    training = unit[np.concatenate([references, negatives])]
+    fits = {c: _fit(training, np.pad(category == c, (0, len(negatives))), settings) for c in fitted}
+    weights, bias = _calibrate(fits, people, settings)
+    examples = []
+    for c, fit in fits.items():
         probability = _sigmoid(unit @ fit.weights + fit.bias)
-        examples += _examples(i, fitted, names, references, category, out_of_fold, probability, settings.examples)
+        out_of_fold = _sigmoid(fit.out_of_fold[: len(references)])
+        examples += _examples(c, names, probability, references, category, out_of_fold, settings.examples)
     np.save(out / "weights.npy", weights.astype(np.float32))
     np.save(out / "bias.npy", bias.astype(np.float32))
-    write_table(pa.Table.from_pylist(examples, REPOSITORIES), REPOSITORIES, out / "repositories.parquet")
-    scores = np.sort(_sigmoid(people @ weights.T + bias), axis=1)
+    write_table(table_of(examples, REPOSITORIES), REPOSITORIES, out / "repositories.parquet")
+    scores = _sigmoid(people @ weights.T + bias)
     summary = ProbesSummary(
-        auc={name: fit.auc for name, fit in zip(fitted, fits, strict=True)},
-        references={c: len(r) for c, r in found.items()},
+        auc={c: fit.auc for c, fit in fits.items()},
+        references={c: len(r) for c, r in rows.items()},
         missing={c: m for c, m in missing.items() if m},
-        omitted=[c for c in found if c not in fitted],
-        highest=float(np.median(scores[:, -1])),
-        lowest=float(np.median(scores[:, 0])),
+        omitted=[c for c in rows if c not in fitted],
+        highest=float(np.median(scores.max(axis=1))),
+        lowest=float(np.median(scores.min(axis=1))),
     )
     content = {
         "categories": [
-            {"name": name, "auc": fit.auc, "c": fit.c, "references": len(found[name]), "missing": missing[name]}
-            for name, fit in zip(fitted, fits, strict=True)
+            {"name": c, "auc": fit.auc, "c": fit.c, "references": len(rows[c]), "missing": missing[c]}
+            for c, fit in fits.items()
         ],
-        "omitted": {c: {"references": len(found[c]), "missing": missing[c]} for c in summary.omitted},
-        "calibration": {
-            "people": len(people),
-            "median": settings.median_target,
-            "top_twentieth": settings.p95_target,
-        },
+        "omitted": {c: {"references": len(rows[c]), "missing": missing[c]} for c in summary.omitted},
+        "calibration": {"people": len(people), "median": settings.median_target, "top_twentieth": settings.p95_target},
     }
     (out / "probes.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return summary
@@ -261,6 +246,16 @@ def _check_vectors(unit: Matrix, people: Matrix) -> None:
         raise StarvecError("all vectors are the same, so no category is separable: train the embeddings again")
 
 
+def _look_up(
+    categories: Mapping[str, Sequence[str]], names: Sequence[str]
+) -> tuple[dict[str, list[int]], dict[str, list[str]]]:
+    """Return, by category, the distinct rows of its references in `names`, and the references that are not there."""
+    row_of = {name.lower(): row for row, name in reversed(list(enumerate(names)))}
+    rows = {c: dict.fromkeys(row_of[r.lower()] for r in refs if r.lower() in row_of) for c, refs in categories.items()}
+    missing = {c: [r for r in refs if r.lower() not in row_of] for c, refs in categories.items()}
+    return {c: list(distinct) for c, distinct in rows.items()}, missing
+
+
 def _draw_negatives(references: Rows, stars: Counts, settings: ProbeSettings) -> Rows:
     """Return rows drawn without replacement from the others, with probability by the square root of their stars."""
     others = np.setdiff1d(np.arange(len(stars)), references)
@@ -299,53 +294,50 @@ def _fit(x: Matrix, positive: npt.NDArray[np.bool_], settings: ProbeSettings) ->
     return _Fit(np.asarray(fitted.coef_[0], float), float(fitted.intercept_[0]), c, auc[c], odds[c])
 
 
-def _calibration(name: str, odds: Floats, settings: ProbeSettings) -> tuple[float, float]:
-    """Return scale and shift that map the median of the log-odds to `median_target`, their p95 to `p95_target`."""
-    low, high = settings.median_target, settings.p95_target
-    if low >= high:
-        raise StarvecError(f"probe setting median_target {low} must be below p95_target {high}")
-    median, p95 = np.quantile(odds, [0.5, 0.95])
-    if p95 - median < 1e-6:
-        raise StarvecError(f"category {name!r} gives all people the same score: sample more, or other, people")
-    scale = (_logit(high) - _logit(low)) / (p95 - median)
-    return float(scale), float(_logit(low) - scale * median)
+def _calibrate(fits: Mapping[str, _Fit], people: Matrix, settings: ProbeSettings) -> tuple[Floats, Floats]:
+    """Return weights [categories, d] and bias [categories], scaled and shifted such that `people` meet the targets."""
+    targets = np.array([settings.median_target, settings.p95_target])
+    if targets[0] >= targets[1]:
+        raise StarvecError(f"probe setting median_target {targets[0]} must be below p95_target {targets[1]}")
+    low, high = np.log(targets / (1 - targets))
+    weights, bias = [], []
+    for name, fit in fits.items():
+        median, p95 = np.quantile(people @ fit.weights + fit.bias, [0.5, 0.95])
+        if p95 - median < 1e-6:
+            raise StarvecError(f"category {name!r} gives all people the same score: sample more, or other, people")
+        scale = (high - low) / (p95 - median)
+        weights.append(scale * fit.weights)
+        bias.append(scale * fit.bias + (low - scale * median))
+    return np.array(weights), np.array(bias)
 
 
 def _examples(
-    i: int,
-    categories: Sequence[str],
+    name: str,
     names: Sequence[str],
-    references: Rows,
-    category: Rows,
-    out_of_fold: Floats,
     probability: Floats,
+    references: Rows,
+    category: npt.NDArray[np.str_],
+    out_of_fold: Floats,
     count: int,
-) -> list[dict[str, Any]]:
-    """Return the rows of REPOSITORIES for category `i`.
+) -> list[tuple[str, str, int, str, float, str | None]]:
+    """Return the rows of REPOSITORIES for the category `name`.
 
-    `references` and their `category` and `out_of_fold` probability are parallel; `probability` is of all repositories.
+    `probability` is of all repositories, by row; `category` and `out_of_fold` probability are of each of `references`.
     """
-    own, other = np.flatnonzero(category == i), np.flatnonzero(category != i)
+    own, other = np.flatnonzero(category == name), np.flatnonzero(category != name)
     non_references = np.delete(np.arange(len(names)), references)
     nearest = non_references[np.argsort(-probability[non_references], kind="stable")][:count]
     confused = other[np.argsort(-out_of_fold[other], kind="stable")][:count]
     weakest = own[np.argsort(out_of_fold[own], kind="stable")][:count]
-    by_kind: dict[str, list[tuple[int, float, str | None]]] = {
+    by_kind = {
         "nearest": [(row, probability[row], None) for row in nearest],
-        "confused": [(references[j], out_of_fold[j], categories[category[j]]) for j in confused],
-        "weakest": [(references[j], out_of_fold[j], categories[i]) for j in weakest],
+        "confused": [(references[i], out_of_fold[i], category[i]) for i in confused],
+        "weakest": [(references[i], out_of_fold[i], category[i]) for i in weakest],
     }
     return [
-        {
-            "category": categories[i],
-            "kind": kind,
-            "rank": rank,
-            "repo_name": names[row],
-            "probability": float(p),
-            "reference_of": reference_of,
-        }
-        for kind, rows in by_kind.items()
-        for rank, (row, p, reference_of) in enumerate(rows, 1)
+        (name, kind, rank, names[row], p, reference_of)
+        for kind, ranked in by_kind.items()
+        for rank, (row, p, reference_of) in enumerate(ranked, 1)
     ]
 
 
@@ -360,7 +352,3 @@ def _check_categories(categories: Mapping[str, Sequence[str]]) -> None:
 
 def _sigmoid(odds: npt.NDArray[np.floating]) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -60, 60))), dtype=np.float64)
-
-
-def _logit(p: float) -> float:
-    return float(np.log(p / (1 - p)))

@@ -1,6 +1,5 @@
 """Quantile tables that turn a cosine into a percentile: the share of random pairs with a lower cosine."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,57 +8,49 @@ import numpy.typing as npt
 from starvec_assets.errors import StarvecError
 from starvec_assets.markdown import Metadata, embed_png
 from starvec_assets.plots import line_chart
+from starvec_assets.ranking.search import Floats
 from starvec_assets.vectors import Matrix, unit_rows
 
 STEPS = 1_000
 VALIDATION_PAIRS = 100_000
 _BLOCK_PAIRS = 1 << 18
 
-Floats = npt.NDArray[np.float64]
 Table = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class QuantilesSummary:
-    """`users`, `repositories`: median and 95th percentile of the cosine of random pairs."""
-
-    users: tuple[float, float]
-    repositories: tuple[float, float]
-    ks_distance: dict[str, float]
-    """Kolmogorov-Smirnov distance between the percentiles of fresh pairs and the uniform distribution, by table."""
 
 
 def fit_quantiles(
     repositories: Matrix, users: Matrix, out: Path, pairs: int = 1_000_000, seed: int = 0
-) -> QuantilesSummary:
+) -> dict[str, float]:
     """Write users.npy and repositories.npy: the 1,001 quantiles of the cosine of `pairs` random pairs, float32 [1001].
 
+    Returns, by table, the Kolmogorov-Smirnov distance between the percentiles of fresh pairs and the uniform
+    distribution: for n pairs it exceeds 1.63 / sqrt(n) with a probability of 1 %.
     Both matrices are [·, d]; zero rows are ignored. Raises StarvecError when fewer than 3 rows remain or all pairs have
     the same cosine.
     """
-    tables, distance = {}, {}
+    from scipy.stats import kstest
+
+    distance = {}
     for name, vectors in (("users", users), ("repositories", repositories)):
-        tables[name] = quantile_table(random_cosines(vectors, pairs, seed, name), name)
-        np.save(out / f"{name}.npy", tables[name])
-        fresh = random_cosines(vectors, VALIDATION_PAIRS, seed + 1, name)
-        distance[name] = ks_distance_from_uniform(percentile(tables[name], fresh))
-    ends = {name: (float(t[STEPS // 2]), float(t[STEPS * 95 // 100])) for name, t in tables.items()}
-    return QuantilesSummary(ends["users"], ends["repositories"], distance)
+        table = quantile_table(random_cosines(vectors, pairs, seed, name), name)
+        np.save(out / f"{name}.npy", table)
+        fresh = percentile(table, random_cosines(vectors, VALIDATION_PAIRS, seed + 1, name))
+        distance[name] = float(kstest(fresh / 100, "uniform").statistic)
+    return distance
 
 
-def quantile_metadata(folder: Path, summary: QuantilesSummary) -> Metadata:
-    """Return what the UI shows of quantile_tables, written to `folder`."""
+def quantile_metadata(folder: Path, ks_distance: dict[str, float]) -> Metadata:
+    """Return what the UI shows of quantile_tables, written to `folder`; `ks_distance` is of `fit_quantiles`."""
+    users, repositories = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("users", "repositories"))
     percent = np.linspace(0, 100, STEPS + 1)
-    curves = {
-        name: (np.load(folder / f"{name}.npy", allow_pickle=False), percent) for name in ("users", "repositories")
-    }
+    curves = {"users": (users, percent), "repositories": (repositories, percent)}
     return {
-        "median cosine of two people": summary.users[0],
-        "95 % match of two people": summary.users[1],
-        "median cosine of two repositories": summary.repositories[0],
-        "95 % match of two repositories": summary.repositories[1],
-        "KS distance of fresh pairs of people from uniform": summary.ks_distance["users"],
-        "KS distance of fresh pairs of repositories from uniform": summary.ks_distance["repositories"],
+        "median cosine of two people": float(users[STEPS // 2]),
+        "95 % match of two people": float(users[STEPS * 95 // 100]),
+        "median cosine of two repositories": float(repositories[STEPS // 2]),
+        "95 % match of two repositories": float(repositories[STEPS * 95 // 100]),
+        "KS distance of fresh pairs of people from uniform": ks_distance["users"],
+        "KS distance of fresh pairs of repositories from uniform": ks_distance["repositories"],
         "curves": embed_png(line_chart(curves, "Random pairs", "cosine", "% of pairs below"), "quantiles"),
     }
 
@@ -95,13 +86,3 @@ def percentile(table: Table, cosine: npt.ArrayLike) -> Floats:
     """Return the percentage of random pairs with a lower cosine, linearly interpolated between quantiles."""
     percent = np.linspace(0, 100, len(table))
     return np.asarray(np.interp(np.asarray(cosine, float), table.astype(np.float64), percent))
-
-
-def ks_distance_from_uniform(percentiles: Floats) -> float:
-    """Return the Kolmogorov-Smirnov distance between percentiles and the uniform distribution on 0..100.
-
-    For n uniform values it exceeds 1.63 / sqrt(n) with a probability of 1 %.
-    """
-    from scipy.stats import kstest
-
-    return float(kstest(percentiles / 100, "uniform").statistic)
