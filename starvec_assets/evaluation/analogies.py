@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.parquet import column
+from starvec_assets.github_names import is_repository
+from starvec_assets.parquet import column, table_of
 from starvec_assets.ranking.search import Floats
 from starvec_assets.vectors import Matrix, unit_rows
 
@@ -74,7 +75,7 @@ def read_relations(path: Path = RELATIONS) -> Relations:
         if not isinstance(pairs, dict) or len(pairs) < 2:
             raise StarvecError(f"{path.name}: {relation!r} needs at least two pairs")
         for name in (name for pair in pairs.items() for name in pair):
-            if not isinstance(name, str) or name.count("/") != 1 or not all(name.split("/")):
+            if not isinstance(name, str) or not is_repository(name):
                 raise StarvecError(f"{path.name}: {relation!r} has {name!r}, which is not owner/name")
         relations[relation] = list(pairs.items())
     return relations
@@ -113,7 +114,7 @@ def answer_ranks(vectors: Matrix, questions: Questions) -> dict[str, Floats]:
     better = {name: np.zeros(len(questions.rows)) for name in METHODS}
     for start in range(0, len(unit), _BLOCK_COLUMNS):
         cosines = unit[used] @ unit[start : start + _BLOCK_COLUMNS].T
-        # a, b, c and d are never counted
+        # the question's own four are never counted
         question, place = np.nonzero((questions.rows >= start) & (questions.rows < start + _BLOCK_COLUMNS))
         excluded = (question, questions.rows[question, place] - start)
         for name, score in METHODS.items():
@@ -128,24 +129,23 @@ def score_table(ranks: Mapping[str, Floats], questions: Questions, n: int) -> pa
 
     The relation ALL is the mean over relations, each counting the same.
     """
-    others = n - 3
-    chance = [1 / others, min(1.0, 10 / others), float(np.mean(1 / np.arange(1, others + 1)))] if ranks else []
+    if not ranks:
+        return SCORES.empty_table()
     counts = np.bincount(questions.relation, minlength=len(questions.names)).tolist()
-    rows: list[dict[str, str | int | float]] = []
-    for method in (*ranks, "chance") if ranks else ():
-        values = np.array(
-            [
-                _score(ranks[method][questions.relation == number]) if method in ranks else chance
-                for number in range(len(questions.names))
-            ]
-        )
-        for name, count, scores in zip(
-            (*questions.names, ALL), (*counts, len(questions.rows)), (*values, values.mean(axis=0)), strict=True
-        ):
-            rows.append(dict(zip(SCORES.names, (name, count, method, *map(float, scores)), strict=True)))
-    return pa.Table.from_pylist(rows, schema=SCORES)
+    scores = {
+        method: np.array([_score(rank[questions.relation == i]) for i in range(len(counts))])
+        for method, rank in ranks.items()
+    }
+    scores["chance"] = np.tile(_score(np.arange(1, n - 2)), (len(counts), 1))  # every rank is equally likely
+    names, sizes = [*questions.names, ALL], [*counts, len(questions.rows)]
+    rows = [
+        (name, size, method, *values)
+        for method, by_relation in scores.items()
+        for name, size, values in zip(names, sizes, [*by_relation, by_relation.mean(axis=0)], strict=True)
+    ]
+    return table_of(rows, SCORES)
 
 
-def _score(rank: Floats) -> list[float]:
+def _score(rank: npt.NDArray[np.number]) -> list[float]:
     """Return at_1, at_10 and mrr."""
-    return [float((rank <= 1).mean()), float((rank <= 10).mean()), float((1 / rank).mean())]
+    return [(rank <= 1).mean(), (rank <= 10).mean(), (1 / rank).mean()]

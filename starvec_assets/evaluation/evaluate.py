@@ -158,8 +158,6 @@ def _check_sizes(systems: Mapping[str, System], truth: GroundTruth) -> None:
                 f"the vectors {name!r} have shape {system.shape}, the vocabulary {n:,} repositories: "
                 "materialize them again from the same user_buckets"
             )
-    if len(truth.languages) != n:
-        raise StarvecError(f"{len(truth.languages):,} languages for a vocabulary of {n:,} repositories")
 
 
 def _draw_queries(groups: Groups, settings: EvaluationSettings) -> Indices:
@@ -181,9 +179,8 @@ def _score(system: System, truth: GroundTruth, queries: Indices, gains: sp.csr_a
     health: dict[str, float] = {}
     mrr: dict[str, Floats] = {}
     if isinstance(system, Popularity):
-        order = np.arange(n, dtype=np.int32)
-        neighbours = search.popularity_top_k(order, k_neighbours, self_exclusion(queries))
-        recommended = search.popularity_top_k(order, k, a)
+        neighbours = search.popularity_top_k(n, k_neighbours, self_exclusion(queries))
+        recommended = search.popularity_top_k(n, k, a)
     else:
         vectors, health = _normalize(system)
         users = user_vectors(vectors, a, truth.stars)
@@ -224,14 +221,12 @@ def _normalize(vectors: Matrix) -> tuple[Matrix, dict[str, float]]:
 def _intervals(scores: Mapping[str, _Scores], settings: EvaluationSettings) -> Intervals:
     """Return the bootstrap interval of every per-query and per-user metric, the same resamples for every system."""
     intervals: Intervals = {name: {} for name in scores}
-    for columns in (
-        {(name, metric): values for name, own in scores.items() for metric, values in own.queries.items()},
-        {(name, metric): values for name, own in scores.items() for metric, values in own.users.items()},
-    ):
+    for unit in ("queries", "users"):
+        columns = {(name, key): values for name, own in scores.items() for key, values in getattr(own, unit).items()}
         if columns:
             bounds = bootstrap(np.stack(list(columns.values()), axis=1), settings.resamples, settings.seed)
-            for (name, metric), (low, high) in zip(columns, bounds.tolist(), strict=True):
-                intervals[name][metric] = (low, high)
+            for (name, key), (low, high) in zip(columns, bounds.tolist(), strict=True):
+                intervals[name][key] = (low, high)
     return intervals
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.evaluate import Evaluation
-from starvec_assets.evaluation.metric_titles import METRICS
+from starvec_assets.evaluation.metric_titles import TITLES
 from starvec_assets.store import Artifact
 
 Kind = Literal["validity", "baseline", "regression", "advisory"]
@@ -121,7 +121,7 @@ def _baselines(evaluation: Evaluation, settings: GateSettings, system: str) -> I
                 continue
             value = evaluation.metrics[system][metric]
             multiple = f"{factor:g} x " if factor != 1 else ""
-            detail = f"{METRICS[metric].title} is {value:.4f}, must exceed {multiple}{reference:.4f} ({baseline})"
+            detail = f"{TITLES[metric]} is {value:.4f}, must exceed {multiple}{reference:.4f} ({baseline})"
             yield GateResult(f"beats {baseline}: {metric}", value > factor * reference, detail, kind)
 
 
@@ -132,7 +132,7 @@ def _regressions(evaluation: Evaluation, settings: GateSettings, system: str) ->
         previous = evaluation.metrics["previous"][metric]
         minimum = low - settings.max_drop * previous
         detail = (
-            f"{METRICS[metric].title} is {value:.4f}, must reach {minimum:.4f} "
+            f"{TITLES[metric]} is {value:.4f}, must reach {minimum:.4f} "
             f"(previously {previous:.4f}, 95 % interval from {low:.4f})"
         )
         yield GateResult(f"no regression: {metric}", value >= minimum, detail, "regression")

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GateResult
-from starvec_assets.evaluation.metric_titles import CHARTED, METRICS
+from starvec_assets.evaluation.metric_titles import CHARTED, TITLES
 
 DECILE_CHARTS = {
-    "ndcg_10": (METRICS["awesome_ndcg_10"].title, "Mean of the queries in a tenth."),
-    "recall_50": (METRICS["heldout_recall_50"].title, "Share of the hidden stars in a tenth."),
+    "ndcg_10": (TITLES["awesome_ndcg_10"], "Mean of the queries in a tenth."),
+    "recall_50": (TITLES["heldout_recall_50"], "Share of the hidden stars in a tenth."),
     "recommended": ("recommended", "A tenth's share of all recommendations, and of the stars of held-out users."),
 }
 COMPARED = ("text", "spectral", "previous")
@@ -69,7 +69,7 @@ def _bar_chart(evaluation: Evaluation, metric: str) -> Row:
     intervals = {name: rows.get(metric) for name, rows in evaluation.intervals.items()}
     bars = [(name, own[metric], intervals.get(name)) for name, own in evaluation.metrics.items() if metric in own]
     largest = max([1e-9, *(max(value, interval[1] if interval else 0) for _, value, interval in bars)])
-    return {"title": METRICS[metric].title, "question": METRICS[metric].question, "bars": bars, "largest": largest}
+    return {"title": TITLES[metric], "question": CHARTED[metric], "bars": bars, "largest": largest}
 
 
 def _line_chart(rows: list[Row], metric: str, systems: Sequence[str]) -> Row:

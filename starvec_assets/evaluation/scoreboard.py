@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from starvec_assets.evaluation.evaluate import Evaluation
-from starvec_assets.evaluation.metric_titles import METRICS
+from starvec_assets.evaluation.metric_titles import TITLES
 from starvec_assets.markdown import Markdown, Metadata, embed_png, markdown_table, parquet_preview
 from starvec_assets.plots import bar_chart
 
@@ -23,7 +23,7 @@ def scoreboard(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
         [system, *(f"{metrics[key]:.4f}" if key in metrics else "-" for key in keys)]
         for system, metrics in evaluation.metrics.items()
     ]
-    return ["system", *(METRICS[key].title for key in keys)], rows
+    return ["system", *(TITLES[key] for key in keys)], rows
 
 
 def text_table(columns: list[str], rows: list[list[str]]) -> list[str]:
@@ -56,7 +56,7 @@ def evaluation_metadata(folder: Path) -> Metadata:
         **evaluation.data,
         "scores": markdown_table(*scoreboard(evaluation)),
         "report": folder / "report.html",
-        **{METRICS[key].title: _bars(evaluation, key) for key in CHARTS},
+        **{TITLES[key]: _bars(evaluation, key) for key in CHARTS},
         "by popularity": parquet_preview(
             folder / "by_decile.parquet", ["system", "decile", "ndcg_10", "recall_50", "recommended"], rows=100
         ),
@@ -68,7 +68,7 @@ def evaluation_metadata(folder: Path) -> Metadata:
 def _bars(evaluation: Evaluation, key: str) -> Markdown:
     values = {system: metrics[key] for system, metrics in evaluation.metrics.items() if key in metrics}
     intervals = {system: rows[key] for system, rows in evaluation.intervals.items() if key in rows}
-    return embed_png(bar_chart(values, METRICS[key].title, "", intervals), METRICS[key].title)
+    return embed_png(bar_chart(values, TITLES[key], "", intervals), TITLES[key])
 
 
 def _by_system(path: Path, key: str) -> Markdown:

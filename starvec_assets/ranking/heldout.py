@@ -42,9 +42,12 @@ def heldout_scores(vectors: Matrix, a: RaggedArray, b: RaggedArray, stars: Count
 
 
 def recommendation_scores(recommended: Indices, b: RaggedArray, n: int, k: int) -> tuple[Floats, Floats, Floats]:
-    """Return recall, precision and NDCG at k of recommendations [users, k] against bucket B, each float64 [users]."""
-    return (
-        metrics.recall(recommended, b, n, k),
-        metrics.precision(recommended, b, n, k),
-        metrics.ndcg(recommended, b.matrix(n), k),
-    )
+    """Return recall, precision and NDCG at k of recommendations [users, k] against bucket B, each float64 [users].
+
+    Recall is the share of B that is recommended, 0 if B is empty; precision are the hits divided by their largest
+    possible number, min(k, length of B).
+    """
+    relevant = b.matrix(n)
+    hits = (metrics.gains_at(recommended[:, :k], relevant) > 0).sum(axis=1)
+    recall, precision = hits / np.maximum(b.lengths, 1), hits / np.clip(b.lengths, 1, k)
+    return recall, precision, metrics.ndcg(recommended, relevant, k)

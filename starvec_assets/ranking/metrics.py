@@ -1,10 +1,8 @@
-"""Metrics of ranked lists: gain, NDCG, recall and precision at k."""
+"""Metrics of ranked lists: gain and NDCG at k."""
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
-from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.search import Floats, Indices
 
 
@@ -33,18 +31,3 @@ def ndcg(ranked: Indices, gains: sp.csr_array, k: int) -> Floats:
     ideal_dcg = ideal @ discount
     dcg = gains_at(ranked[:, :k], gains) @ discount[: min(k, ranked.shape[1])]
     return np.asarray(np.divide(dcg, ideal_dcg, out=np.zeros_like(dcg), where=ideal_dcg > 0))
-
-
-def hits(ranked: Indices, relevant: RaggedArray, n: int, k: int) -> npt.NDArray[np.int64]:
-    """Count the first k of each query's ranking that are in its list of `relevant`, int64 [q]."""
-    return np.asarray((gains_at(ranked[:, :k], relevant.matrix(n)) > 0).sum(axis=1), dtype=np.int64)
-
-
-def recall(ranked: Indices, relevant: RaggedArray, n: int, k: int) -> Floats:
-    """Return the share of the relevant that is among the first k, float64 [q]; 0 for an empty list."""
-    return np.asarray(hits(ranked, relevant, n, k) / np.maximum(relevant.lengths, 1))
-
-
-def precision(ranked: Indices, relevant: RaggedArray, n: int, k: int) -> Floats:
-    """Return hits among the first k divided by the largest possible number, min(k, relevant): float64 [q]."""
-    return np.asarray(hits(ranked, relevant, n, k) / np.clip(relevant.lengths, 1, k))

@@ -57,13 +57,12 @@ def top_k(queries: Matrix, vectors: Matrix, k: int, exclude: RaggedArray | None 
     return ranked
 
 
-def popularity_top_k(order: Indices, k: int, exclude: RaggedArray) -> Indices:
-    """Return the first k of `order` without what each query excludes: int32 [q, k], -1 where fewer remain."""
-    longest = int(exclude.lengths.max(initial=0))
-    first = order[: k + longest]
+def popularity_top_k(n: int, k: int, exclude: RaggedArray) -> Indices:
+    """Return the first k of n rows, the most starred, without what each query excludes: int32 [q, k], -1 filled."""
+    first = np.arange(min(n, k + int(exclude.lengths.max(initial=0))), dtype=np.int32)
     ranked = np.full((len(exclude), k), -1, np.int32)
     for i in range(len(exclude)):
-        allowed = first[~np.isin(first, exclude[i])][:k]
+        allowed = np.setdiff1d(first, exclude[i])[:k]
         ranked[i, : len(allowed)] = allowed
     return ranked
 

@@ -111,7 +111,7 @@ def test_popularity_recommends_only_the_most_starred(world, evaluated):
     popular = evaluated[1].metrics["popularity"]
     assert evaluated[1].data["most_starred"] == 4
     assert "heldout_mrr" not in popular
-    recommended = popularity_top_k(np.arange(N, dtype=np.int32), 50, world[0].heldout_a)
+    recommended = popularity_top_k(N, 50, world[0].heldout_a)
     assert popular["coverage"] == len(np.unique(recommended)) / N < 0.2
     # four of the fifty recommendations are the four most starred, unless they are in the user's A
     assert 0.05 < popular["popularity_bias"] <= 4 / 50
@@ -185,8 +185,6 @@ def test_inputs_of_other_sizes_raise(world, tmp_path):
     with pytest.raises(StarvecError, match="held-out users"):
         nobody = replace(truth, heldout_a=RaggedArray.of([]), heldout_b=RaggedArray.of([]))
         evaluate({"mine": good}, nobody, tmp_path, SETTINGS)
-    with pytest.raises(StarvecError, match="399 languages"):
-        evaluate({"mine": good}, replace(truth, languages=truth.languages[:-1]), tmp_path, SETTINGS)
 
 
 def renamed(evaluation, **systems):

@@ -3,7 +3,7 @@ import pytest
 
 from starvec_assets.evaluation.baselines import random_vectors
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.ranking.heldout import heldout_scores, split_lists
+from starvec_assets.ranking.heldout import heldout_scores, recommendation_scores, split_lists
 
 
 def test_split_shuffles_caps_and_halves_without_overlap():
@@ -44,3 +44,14 @@ def test_precision_divides_by_the_largest_possible_number_of_hits():
     scores = heldout_scores(vectors, a, b, np.ones(200, int), k=50)
     assert scores.precision == pytest.approx(scores.recall)  # |B| = 20 < 50
     assert scores.ndcg.max() < 1
+
+
+def test_recall_and_precision_match_a_hand_calculation():
+    recommended = np.array([[0, 1, 2, 3], [4, 5, 6, -1], [0, 1, 2, 3]], np.int32)
+    b = RaggedArray.of([[1, 3, 9, 8], [4, 5], []])
+    recall, precision, _ = recommendation_scores(recommended, b, 10, 2)
+    assert recall.tolist() == [1 / 4, 1, 0]
+    assert precision.tolist() == [1 / 2, 1, 0]  # of the first user's four stars, two can be among two
+    recall, precision, _ = recommendation_scores(recommended, b, 10, 4)
+    assert recall.tolist() == [2 / 4, 1, 0]
+    assert precision.tolist() == [2 / 4, 1, 0]  # the second user's two stars can give two hits at most
