@@ -41,9 +41,9 @@ def awesome_lists(
     readmes, notes = awesome_source.read(repo_catalog.manifest.provenance)
     for note in notes:
         context.log.warning(note)
-    summary = build_awesome_lists(readmes, RepoCatalog(repo_catalog.path / "repos.parquet"), draft.path)
-    draft.rows = {"lists": summary.lists, "groups": summary.groups, "members": summary.kept}
-    return Output(summary.groups, awesome_lists_metadata(summary, draft.path, notes))
+    totals = build_awesome_lists(readmes, RepoCatalog(repo_catalog.path / "repos.parquet"), draft.path)
+    draft.rows = {"lists": totals["lists"], "groups": totals["groups"], "members": totals["kept"]}
+    return Output(totals["groups"], awesome_lists_metadata(totals, draft.path, notes))
 
 
 class EvaluationConfig(EvaluationSettings, GateSettings, AssetConfig):

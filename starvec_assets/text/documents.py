@@ -41,15 +41,16 @@ def name_words(name: str) -> str:
 
 def plain_readme(text: str) -> str:
     """Return the prose of a Markdown or HTML README, up to 4,000 characters, without code blocks, images and URLs."""
-    text = "".join(_FENCE.split(_remove_comments(text[:_RAW_CHARS]))[::2])
+    text = "".join(_FENCE.split(remove_comments(text[:_RAW_CHARS]))[::2])
     for pattern, replacement in _MARKUP:
         text = pattern.sub(replacement, text)
     return " ".join(html.unescape(text).split())[:README_CHARS]
 
 
-def _remove_comments(text: str) -> str:
+def remove_comments(text: str) -> str:
+    """Replace HTML comments by spaces, by `find`: an expression would scan to the end for every unclosed one."""
     parts, position = [], 0
-    while (start := text.find("<!--", position)) >= 0 and (end := text.find("-->", start)) >= 0:
+    while (start := text.find("<!--", position)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
         parts.append(text[position:start])
         position = end + 3
     return " ".join([*parts, text[position:]])

@@ -54,9 +54,7 @@ def catalog(tmp_path: Path) -> RepoCatalog:
 
 
 def test_groups_and_drops_match_a_hand_count(catalog, tmp_path):
-    summary = build_awesome_lists({"o/awesome": README, "o/gone": "404: Not Found"}, catalog, tmp_path)
-    assert summary.groups == 1
-    assert summary.lists_without_group == ["o/gone"]
+    totals = build_awesome_lists({"o/awesome": README, "o/gone": "404: Not Found"}, catalog, tmp_path)
     groups = pq.read_table(tmp_path / "groups.parquet").to_pylist()
     assert [(g["group"], g["list"], g["section"], g["repo_id"]) for g in groups] == [
         (0, "o/awesome", "Awesome / Tools", repo_id) for repo_id in (1, 2, 3)
@@ -74,6 +72,7 @@ def test_groups_and_drops_match_a_hand_count(catalog, tmp_path):
         "kept": 3,
         "groups": 1,
     }
+    assert {"list": "o/awesome", **totals} == {"lists": 2, **row}, "the other list has no item"
     assert row["items"] == row["kept"] + sum(row[reason] for reason in DROP_REASONS)
     entries = pq.read_table(tmp_path / "entries.parquet").to_pylist()
     assert {e["repo_name"]: e["repo_id"] for e in entries}["x/old-c"] == 3
@@ -81,8 +80,8 @@ def test_groups_and_drops_match_a_hand_count(catalog, tmp_path):
 
 
 def test_metadata_shows_outcomes_by_list_and_what_was_not_fetched(catalog, tmp_path):
-    summary = build_awesome_lists({"o/awesome": README, "o/gone": "404: Not Found"}, catalog, tmp_path)
-    metadata = awesome_lists_metadata(summary, tmp_path, ["o/x: 404"])
+    totals = build_awesome_lists({"o/awesome": README, "o/gone": "404: Not Found"}, catalog, tmp_path)
+    metadata = awesome_lists_metadata(totals, tmp_path, ["o/x: 404"])
     assert (metadata["lists"], metadata["groups"]) == (2, 1)
     assert metadata["items"].splitlines()[2:4] == ["| kept | 3 |", "| small&#95;group | 3 |"]
     assert "o/gone" in metadata["lists without a group"]
@@ -111,7 +110,7 @@ def test_lists_without_any_group_raise(catalog, tmp_path):
 
 
 def test_no_lists_give_empty_tables(catalog, tmp_path):
-    assert build_awesome_lists({}, catalog, tmp_path).groups == 0
+    assert build_awesome_lists({}, catalog, tmp_path)["groups"] == 0
     assert all(pq.read_table(tmp_path / f"{name}.parquet").num_rows == 0 for name in ("entries", "groups", "lists"))
     assert len(load_groups(tmp_path / "groups.parquet", np.arange(5)).members) == 0
 

@@ -1,16 +1,18 @@
 """Groups of repositories from READMEs of awesome lists: names resolved through the catalogue, drops counted."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.awesome.parse import MAX_CHARS, Entry, ParsedReadme, parse_readme
+from starvec_assets.github_names import is_repository
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
-from starvec_assets.parquet import column, write_table
+from starvec_assets.parquet import column, table_of, write_table
 from starvec_assets.ranking.groups import SIZE_MIN
 
 ENTRIES = pa.schema(
@@ -50,19 +52,6 @@ LISTS = pa.schema(
 LIST_NAMES = Path(__file__).with_name("list_names.txt")
 
 
-@dataclass(frozen=True)
-class AwesomeSummary:
-    """Outcome of the items of all lists; items = kept + sum of dropped."""
-
-    lists: int
-    items: int
-    kept: int
-    groups: int
-    dropped: dict[str, int]
-    """Items by reason of DROP_REASONS."""
-    lists_without_group: list[str]
-
-
 def load_list_names(path: Path = LIST_NAMES) -> list[str]:
     """Read distinct owner/name lines from a text file; `#` begins a comment.
 
@@ -70,7 +59,7 @@ def load_list_names(path: Path = LIST_NAMES) -> list[str]:
     """
     names = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
     for name in filter(None, names):
-        if name.count("/") != 1 or not all(part and part.strip(".") for part in name.split("/")) or " " in name:
+        if not is_repository(name):
             raise StarvecError(f"{path.name}: {name!r} is not owner/name")
     return list(dict.fromkeys(filter(None, names)))
 
@@ -95,20 +84,12 @@ def read_readmes(folder: Path) -> dict[str, str]:
     return readmes
 
 
-def resolve_groups(entries: Iterable[Entry], ids: Mapping[str, int]) -> dict[str, list[int]]:
-    """Return the distinct repo_ids of each section, in list order; `ids` is `RepoCatalog.repo_ids` of their names."""
-    sections: dict[str, dict[int, None]] = {}
-    for entry in entries:
-        if (repo_id := ids.get(entry.repo_name.lower())) is not None:
-            sections.setdefault(entry.section, {})[repo_id] = None
-    return {section: list(members) for section, members in sections.items()}
-
-
-def build_awesome_lists(readmes: Mapping[str, str], catalog: RepoCatalog, out: Path) -> AwesomeSummary:
+def build_awesome_lists(readmes: Mapping[str, str], catalog: RepoCatalog, out: Path) -> dict[str, int]:
     """Write entries.parquet, groups.parquet and lists.parquet into `out`; `readmes` is text by list name.
 
-    Groups are not yet cut to a vocabulary or to at most 60 members: `ranking.groups.load_groups` does that. Without any
-    README the tables are empty. Raises StarvecError when there are READMEs and none has a group.
+    Returns the number of lists and the sum of every other column of LISTS; items = kept + all drops. Groups are not yet
+    cut to a vocabulary or to at most 60 members: `ranking.groups.load_groups` does that. Without any README the tables
+    are empty. Raises StarvecError when there are READMEs and none has a group.
     """
     parsed = {name: parse_readme(readmes[name]) for name in sorted(readmes, key=lambda name: (name.lower(), name))}
     ids = catalog.repo_ids(entry.repo_name for readme in parsed.values() for entry in readme.entries)
@@ -118,7 +99,7 @@ def build_awesome_lists(readmes: Mapping[str, str], catalog: RepoCatalog, out: P
     n_groups = 0
     for name, readme in parsed.items():
         entries += [(name, e.section, e.position, e.repo_name, ids.get(e.repo_name.lower())) for e in readme.entries]
-        sections = resolve_groups(readme.entries, ids)
+        sections = _resolve_sections(readme.entries, ids)
         groups = {section: repos for section, repos in sections.items() if len(repos) >= SIZE_MIN}
         for number, (section, repos) in enumerate(groups.items(), n_groups):
             members += [(number, name, section, repo_id) for repo_id in repos]
@@ -129,33 +110,39 @@ def build_awesome_lists(readmes: Mapping[str, str], catalog: RepoCatalog, out: P
             f"none of {len(readmes):,} awesome lists has a section with {SIZE_MIN} repositories of the catalogue "
             f"({len(entries):,} links were found): check the READMEs, or add months to the star log"
         )
-    write_table(_table(entries, ENTRIES), ENTRIES, out / "entries.parquet")
-    write_table(_table(members, GROUPS), GROUPS, out / "groups.parquet")
+    write_table(table_of(entries, ENTRIES), ENTRIES, out / "entries.parquet")
+    write_table(table_of(members, GROUPS), GROUPS, out / "groups.parquet")
     lists = pa.Table.from_pylist(counts, schema=LISTS)
     write_table(lists, LISTS, out / "lists.parquet")
-    return AwesomeSummary(
-        lists=len(readmes),
-        items=sum(lists["items"].to_pylist()),
-        kept=sum(lists["kept"].to_pylist()),
-        groups=n_groups,
-        dropped={reason: sum(lists[reason].to_pylist()) for reason in DROP_REASONS},
-        lists_without_group=[str(count["list"]) for count in counts if not count["groups"]],
-    )
+    return {"lists": len(lists)} | {name: pc.sum(lists[name], min_count=0).as_py() for name in LISTS.names[1:]}
 
 
-def awesome_lists_metadata(summary: AwesomeSummary, folder: Path, notes: Iterable[str] = ()) -> Metadata:
-    """Return what the UI shows of the awesome lists in `folder`; `notes` names lists that were not fetched, and why."""
-    outcomes = [("kept", summary.kept), *sorted(summary.dropped.items(), key=lambda item: -item[1])]
+def awesome_lists_metadata(totals: Mapping[str, int], folder: Path, notes: Iterable[str] = ()) -> Metadata:
+    """Return what the UI shows of the awesome lists in `folder`, whose counts `build_awesome_lists` returned.
+
+    `notes` names lists that were not fetched, and why.
+    """
+    outcomes = [(name, totals[name]) for name in ("kept", *sorted(DROP_REASONS, key=lambda reason: -totals[reason]))]
+    lists = pq.read_table(folder / "lists.parquet", columns=["list", "groups"]).to_pylist()
     return {
-        "lists": summary.lists,
-        "groups": summary.groups,
+        "lists": totals["lists"],
+        "groups": totals["groups"],
         "items": markdown_table(["items", "count"], outcomes),
-        "lists without a group": markdown_table(["list"], [[name] for name in summary.lists_without_group]),
+        "lists without a group": markdown_table(["list"], [[row["list"]] for row in lists if not row["groups"]]),
         "by list": parquet_preview(
             folder / "lists.parquet", ["list", "items", "kept", "groups", *DROP_REASONS], rows=1_000
         ),
         "not fetched": markdown_table(["list"], [[note] for note in notes]),
     }
+
+
+def _resolve_sections(entries: Iterable[Entry], ids: Mapping[str, int]) -> dict[str, list[int]]:
+    """Return the distinct repo_ids of each section, in list order; `ids` is `RepoCatalog.repo_ids` of their names."""
+    sections: dict[str, dict[int, None]] = {}
+    for entry in entries:
+        if (repo_id := ids.get(entry.repo_name.lower())) is not None:
+            sections.setdefault(entry.section, {})[repo_id] = None
+    return {section: list(members) for section, members in sections.items()}
 
 
 def _count_items(
@@ -176,8 +163,3 @@ def _count_items(
         "kept": kept,
         "groups": len(groups),
     }
-
-
-def _table(rows: Sequence[tuple[int | str | None, ...]], schema: pa.Schema) -> pa.Table:
-    columns = zip(*rows, strict=True) if rows else [[] for _ in schema]
-    return pa.table([pa.array(values, f.type) for values, f in zip(columns, schema, strict=True)], schema=schema)

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import normalizeReference
 
+from starvec_assets.text.documents import remove_comments
+
 MAX_CHARS = 8_000_000
 
 _HTML_HEADING = re.compile(r"<h([1-6])\b[^<>]{0,300}>(.{0,600}?)</h[1-6]>", re.IGNORECASE | re.DOTALL)
@@ -133,7 +135,7 @@ def parse_readme(text: str) -> ParsedReadme:
 
 def _to_markdown(text: str) -> str:
     """Rewrite HTML headings and items, Org and reStructuredText as Markdown; unindent items, so that none is nested."""
-    text = _without_comments(text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = remove_comments(text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _HTML_HEADING.sub(lambda m: f"\n\n{'#' * int(m[1])} {' '.join(_TAG.sub('', m[2]).split())}\n\n", text)
     text = _HTML_ITEM.sub("\n* ", text)
     if _ORG.search(text):
@@ -142,15 +144,6 @@ def _to_markdown(text: str) -> str:
     text = _RST_HEADING.sub(_rst_heading, _RST_OVERLINE.sub("\n", text))
     text = _RST_DEFINITION.sub(r"\n[\1]: \2", text)
     return _ITEM_INDENT.sub("", _BULLET.sub(r"\1-", text))
-
-
-def _without_comments(text: str) -> str:
-    """Remove HTML comments; by `find`, because an expression would scan to the end for every unclosed one."""
-    parts, position = [], 0
-    while (start := text.find("<!--", position)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
-        parts.append(text[position:start])
-        position = end + 3
-    return "".join([*parts, text[position:]])
 
 
 def _rst_heading(match: re.Match[str]) -> str:
