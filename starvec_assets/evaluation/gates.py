@@ -97,19 +97,14 @@ def check_gates(evaluation: Evaluation, settings: GateSettings, system: str = "t
 def _validity(metrics: dict[str, float], settings: GateSettings) -> Iterator[GateResult]:
     finite, distinct, mean_cosine = metrics["finite"], metrics["distinct"], metrics["mean_cosine"]
     yield GateResult("finite", finite == 1, f"{1 - finite:.4%} of the rows are not finite, none may be", "validity")
-    yield GateResult(
-        "distinct",
-        distinct >= settings.min_distinct,
-        f"{distinct:.2%} of the rows are distinct, at least {settings.min_distinct:.2%} must be",
-        "validity",
-    )
-    yield GateResult(
-        "spread",
-        mean_cosine <= settings.max_mean_cosine and metrics["with_vector"] > 0,
+    detail = f"{distinct:.2%} of the rows are distinct, at least {settings.min_distinct:.2%} must be"
+    yield GateResult("distinct", distinct >= settings.min_distinct, detail, "validity")
+    detail = (
         f"two random repositories have cosine {mean_cosine:.3f} on average, at most {settings.max_mean_cosine:.3f} "
-        f"is allowed; {metrics['with_vector']:.2%} have a vector",
-        "validity",
+        f"is allowed; {metrics['with_vector']:.2%} have a vector"
     )
+    spread = mean_cosine <= settings.max_mean_cosine and metrics["with_vector"] > 0
+    yield GateResult("spread", spread, detail, "validity")
 
 
 def _baselines(evaluation: Evaluation, settings: GateSettings, system: str) -> Iterator[GateResult]:

@@ -17,8 +17,6 @@ DECILE_CHARTS = {
     "recall_50": (TITLES["heldout_recall_50"], "Share of the hidden stars in a tenth."),
     "recommended": ("recommended", "A tenth's share of all recommendations, and of the stars of held-out users."),
 }
-COMPARED = ("text", "spectral", "previous")
-"""Baselines shown by tenth and by language."""
 TABLE_ROWS = 15
 MIN_QUERIES = 10
 """Queries that a list needs to be shown."""
@@ -35,15 +33,12 @@ def render_report(folder: Path, gates: Sequence[GateResult], description: str = 
     by_list, by_decile, by_language = (
         pq.read_table(folder / f"{name}.parquet").to_pylist() for name in ("by_list", "by_decile", "by_language")
     )
-    baselines = [name for name in COMPARED if name in evaluation.metrics]
+    baselines = [name for name in ("text", "spectral", "previous") if name in evaluation.metrics]
     return _template().render(
         description=description,
         system=system,
         data=evaluation.data,
         gates=gates,
-        failed=[gate for gate in gates if not gate.passed and gate.blocking],
-        warnings=[gate for gate in gates if not gate.passed and not gate.blocking],
-        passed=[gate for gate in gates if gate.passed],
         bar_charts=[_bar_chart(evaluation, metric) for metric in CHARTED],
         line_charts=[_line_chart(by_decile, metric, [system, *baselines]) for metric in DECILE_CHARTS],
         baselines=baselines,

@@ -13,7 +13,6 @@ HEADLINES = (
     *("awesome_ndcg_10", "awesome_ndcg_100", "heldout_recall_50", "heldout_ndcg_50", "heldout_mrr"),
     "popularity_bias",
 )
-CHARTS = ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr")
 
 
 def scoreboard(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
@@ -28,35 +27,31 @@ def scoreboard(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
 
 def text_table(columns: list[str], rows: list[list[str]]) -> list[str]:
     """Return the lines of a table for a terminal: first column left-aligned, the others right-aligned."""
-    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     return [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in [columns, *rows]
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in [columns, *rows]
     ]
 
 
 def evaluation_metadata(folder: Path) -> Metadata:
     """Return what the UI shows of the evaluation in `folder`: every metric, intervals, tables, charts, the report."""
     evaluation = Evaluation.load(folder)
-    trained, intervals = evaluation.metrics["trained"], evaluation.intervals["trained"]
-    baselines = {system: metrics for system, metrics in evaluation.metrics.items() if system != "trained"}
+    intervals = evaluation.intervals["trained"]
+    baselines = {
+        f"{system}: {key}": metrics[key]
+        for system, metrics in evaluation.metrics.items()
+        for key in HEADLINES
+        if system != "trained" and key in metrics
+    }
     return {
-        **trained,
+        **evaluation.metrics["trained"],
         **{f"{key}, 95 % from": low for key, (low, _) in intervals.items()},
         **{f"{key}, 95 % to": high for key, (_, high) in intervals.items()},
-        **{
-            f"{system}: {key}": metrics[key]
-            for system, metrics in baselines.items()
-            for key in HEADLINES
-            if key in metrics
-        },
+        **baselines,
         **evaluation.data,
         "scores": markdown_table(*scoreboard(evaluation)),
         "report": folder / "report.html",
-        **{TITLES[key]: _bars(evaluation, key) for key in CHARTS},
+        **{TITLES[key]: _bars(evaluation, key) for key in ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr")},
         "by popularity": parquet_preview(
             folder / "by_decile.parquet", ["system", "decile", "ndcg_10", "recall_50", "recommended"], rows=100
         ),
@@ -75,12 +70,7 @@ def _by_system(path: Path, key: str) -> Markdown:
     """Return a table of NDCG@10 by `key`, most queries first, one column a system."""
     rows = pq.read_table(path).to_pylist()
     systems = list(dict.fromkeys(row["system"] for row in rows))
-    queries = {row[key]: row["queries"] for row in rows}
     scores = {(row["system"], row[key]): row["ndcg_10"] for row in rows}
-    return markdown_table(
-        [key, "queries", *systems],
-        [
-            [name or "unknown", queries[name], *(scores.get((system, name), 0.0) for system in systems)]
-            for name in sorted(queries, key=lambda name: (-queries[name], name))
-        ],
-    )
+    names = sorted({(-row["queries"], row[key]) for row in rows})
+    table = [[name or "unknown", -minus, *(scores[system, name] for system in systems)] for minus, name in names]
+    return markdown_table([key, "queries", *systems], table)

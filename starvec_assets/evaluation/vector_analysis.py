@@ -62,30 +62,25 @@ class AnalysisSettings(Settings):
 
 
 @dataclass(frozen=True)
-class AnalogyExample:
-    """One question in words, the three repositories ranked first, and the rank of the expected answer."""
-
-    relation: str
-    question: str
-    nearest: str
-    rank: int
-
-
-@dataclass(frozen=True)
 class VectorAnalysis:
     """Results of `analyze_vectors`; docs/evaluation.md describes the metrics."""
 
     metrics: dict[str, float]
     silhouettes: list[tuple[int, float, float]]
     """Number of clusters, silhouette, silhouette of the Gaussian reference."""
-    examples: list[AnalogyExample]
+    examples: list[tuple[str, str, str, int]]
+    """Relation, question, names of the three repositories ranked first, rank of the expected answer."""
     analogies: pa.Table
     """Schema analogies.SCORES."""
     missing: dict[str, list[str]]
     """Repositories of the analogies that are not in the vocabulary, by relation."""
-    questions: int
     mapped: int
     """Repositories on the map."""
+
+    @property
+    def questions(self) -> int:
+        """Number of analogy questions."""
+        return int(self.metrics["analogies_questions"])
 
     def lines(self) -> list[str]:
         """Return the headline figures as log lines."""
@@ -130,13 +125,9 @@ def analyze_vectors(
     ranks = analogies.answer_ranks(finite, questions)
     table = analogies.score_table(ranks, questions, len(finite))
     silhouettes, cluster_metrics = _measure_clusters(points, languages, settings)
+    overall = [row for row in table.to_pylist() if row["relation"] == ALL]
     metrics = {
-        **{
-            f"analogies_{score}_{row['method']}": float(row[score])
-            for row in table.to_pylist()
-            if row["relation"] == ALL
-            for score in ("at_1", "at_10", "mrr")
-        },
+        **{f"analogies_{score}_{row['method']}": row[score] for row in overall for score in ("at_1", "at_10", "mrr")},
         "analogies_questions": len(questions.rows),
         **cluster_metrics,
     }
@@ -150,9 +141,7 @@ def analyze_vectors(
         json.dumps({"metrics": metrics, "missing": questions.missing}, indent=1) + "\n", encoding="utf-8"
     )
     examples = _examples(finite, short_names, questions, ranks)
-    return VectorAnalysis(
-        metrics, silhouettes, examples, table, questions.missing, questions=len(questions.rows), mapped=len(rows)
-    )
+    return VectorAnalysis(metrics, silhouettes, examples, table, questions.missing, mapped=len(rows))
 
 
 def vector_analysis_metadata(analysis: VectorAnalysis, folder: Path) -> Metadata:
@@ -179,8 +168,7 @@ def vector_analysis_metadata(analysis: VectorAnalysis, folder: Path) -> Metadata
             ],
         ),
         "analogy examples": markdown_table(
-            ["relation", "question", "nearest", "rank of the answer"],
-            [[e.relation, e.question, e.nearest, e.rank] for e in analysis.examples],
+            ["relation", "question", "nearest", "rank of the answer"], analysis.examples
         ),
         "clusters": markdown_table(["clusters", "silhouette", "of the Gaussian reference"], analysis.silhouettes),
         "not in the vocabulary": markdown_table(
@@ -254,8 +242,8 @@ def _measure_clusters(
 
 def _examples(
     vectors: Matrix, short_names: Sequence[str], questions: Questions, ranks: Mapping[str, Floats]
-) -> list[AnalogyExample]:
-    """Return the first question of every relation with what is nearest to b - a + c."""
+) -> list[tuple[str, str, str, int]]:
+    """Return `VectorAnalysis.examples`, the first question of every relation, answered by b - a + c."""
     _, first = np.unique(questions.relation, return_index=True)
     if not len(first):
         return []
@@ -264,7 +252,7 @@ def _examples(
     exclude = RaggedArray.of([np.unique(row[:3]).astype(np.int32) for row in questions.rows[first]])
     nearest = search.top_k(unit[b] - unit[a] + unit[c], unit, 3, exclude)
     return [
-        AnalogyExample(
+        (
             questions.names[questions.relation[question]],
             f"{short_names[b[i]]} - {short_names[a[i]]} + {short_names[c[i]]} = {short_names[d[i]]}?",
             ", ".join(short_names[row] for row in nearest[i] if row >= 0),
