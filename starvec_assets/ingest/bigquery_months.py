@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -220,9 +221,10 @@ def _split_batches(
 
 
 def _facts_table(rows: pa.Table) -> pa.Table:
-    """Return facts of schema REPO_FACTS and their hour from values in JSON."""
-    tokens = [[(value or "null").encode() for value in rows[field].to_pylist()] for field in FACT_FIELDS]
-    table = repo_facts_table(rows["repo_id"], rows["repo_name"], rows["rank"], tokens)
+    """Return facts of schema REPO_FACTS and their hour, from FACT_FIELDS as JSON."""
+    repo_ids, names, ranks = (map(orjson.dumps, rows[name].to_pylist()) for name in ("repo_id", "repo_name", "rank"))
+    facts = [[(value or "null").encode() for value in rows[field].to_pylist()] for field in FACT_FIELDS]
+    table = repo_facts_table(list(zip(repo_ids, names, *facts, ranks, strict=True)))
     return table.append_column(HOUR_FIELD, rows["hour"].cast(pa.timestamp("us")).cast(HOUR_FIELD.type))
 
 

@@ -19,11 +19,6 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_cache import cache_hour
 
-PACKAGES = Path(__file__).parents[2]
-PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from starvec_assets.ingest.reader_processes import serve; serve()"
-)
-
 
 class ReaderProcess:
     """A process that reads hour files, started with its first task."""
@@ -36,9 +31,9 @@ class ReaderProcess:
 
         Raises StarvecError when the process reports an error or dies.
         """
-        process = self._process = self._process or start_child(
-            [sys.executable, "-c", PROGRAM, str(PACKAGES)], stdout=subprocess.PIPE
-        )
+        if self._process is None:
+            self._process = start_child([sys.executable, "-m", __name__], stdout=subprocess.PIPE)
+        process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -84,3 +79,7 @@ def serve() -> None:
             answer = {"error": str(error)}
         sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
         sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    serve()

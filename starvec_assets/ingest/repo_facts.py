@@ -28,7 +28,7 @@ PATHS, N_FIELDS = zip(*((path.split("."), n_fields) for path, n_fields in FACT_E
 MAX_TEXT = 2_000  # characters of a description; GitHub allows 350
 MAX_TOPICS = 50
 
-Row = tuple[bytes, ...]  # repo_id, name and the first N_FIELDS of FACT_FIELDS, each as JSON
+Row = tuple[bytes, ...]  # the columns of REPO_FACTS, each as JSON
 NULL = b"null"
 REPO = re.compile(rf'"repo":{{"id":({ID}),"name":("{NAME}")'.encode())
 DESCRIPTION = b'"description":'
@@ -50,7 +50,7 @@ class RepoFacts:
     def __init__(self, max_repos: int) -> None:
         self._max_repos = max_repos
         self._seen: list[set[bytes]] = [set() for _ in KINDS]
-        self._rows: list[list[Row]] = [[] for _ in KINDS]
+        self._rows: list[Row] = []
         # The repository's "url" precedes its ssh URL by `_gap` bytes plus `_names` times the length of its full name.
         self._gap, self._names = 0, 0
 
@@ -72,16 +72,20 @@ class RepoFacts:
         if match is None:
             return False
         repo_id, name = match.groups()
-        seen = self._seen[rank]
-        if repo_id in seen or len(seen) >= self._max_repos:
+        if repo_id in self._seen[rank] or self.is_full(kind):
             return True
         facts = self._scan_repo(text, match.end(), end, name, rank) if rank else self._scan_creation(text, at, end)
         if facts is None:
             return False
-        if facts.count(NULL) < len(facts):
-            seen.add(repo_id)
-            self._rows[rank].append((repo_id, name, *facts))
+        self._append(rank, repo_id, name, facts)
         return True
+
+    def _append(self, rank: int, repo_id: bytes, name: bytes, facts: Sequence[bytes]) -> None:
+        """Add a row, unless all its facts are null; the facts that its kind of event lacks are."""
+        if facts.count(NULL) < len(facts):
+            self._seen[rank].add(repo_id)
+            absent = [NULL] * (len(FACT_FIELDS) - len(facts))
+            self._rows.append((repo_id, name, *facts, *absent, b"%d" % rank))
 
     def _scan_creation(self, text: bytes, at: int, end: int) -> Row | None:
         close = text.find(b'","pusher_type":', at, end) + 1
@@ -141,33 +145,19 @@ class RepoFacts:
         if key in self._seen[rank] or self.is_full(kind):
             return
         fields = zip(FACT_FIELDS[: N_FIELDS[rank]], VALIDATORS[2:], strict=False)
-        facts = [validate(source.get(field)) for field, validate in fields]
-        if any(x is not None for x in facts):
-            self._seen[rank].add(key)
-            self._rows[rank].append((key, orjson.dumps(name), *(orjson.dumps(x) for x in facts)))
+        facts = [orjson.dumps(validate(source.get(field))) for field, validate in fields]
+        self._append(rank, key, orjson.dumps(name), facts)
 
     def take(self) -> pa.Table:
-        """Return and forget the facts as a table of schema REPO_FACTS; invalid values are null."""
-        table = pa.concat_tables(_table(rows, rank) for rank, rows in enumerate(self._rows))
-        for rows in self._rows:
-            rows.clear()
-        return table
+        """Return and forget the facts as a table of schema REPO_FACTS."""
+        rows, self._rows = self._rows, []
+        return repo_facts_table(rows)
 
 
-def repo_facts_table(
-    repo_ids: pa.ChunkedArray, names: pa.ChunkedArray, ranks: pa.ChunkedArray, facts: Sequence[Sequence[bytes]]
-) -> pa.Table:
-    """Return a table of schema REPO_FACTS; `facts` has the values of each of FACT_FIELDS as JSON, invalid ones null."""
-    columns = [_column(*field) for field in zip(facts, list(REPO_FACTS)[2:-1], VALIDATORS[2:], strict=True)]
-    arrays = [repo_ids, names, *columns, ranks]
-    return pa.table([x.cast(f.type) for x, f in zip(arrays, REPO_FACTS, strict=True)], REPO_FACTS)
-
-
-def _table(rows: list[Row], rank: int) -> pa.Table:
-    tokens = zip(*rows, strict=True) if rows else [()] * (2 + N_FIELDS[rank])
-    columns = [_column(*field) for field in zip(tokens, REPO_FACTS, VALIDATORS, strict=False)]
-    absent = [pa.nulls(len(rows), field.type) for field in list(REPO_FACTS)[len(columns) : -1]]
-    return pa.table([*columns, *absent, pa.array([rank] * len(rows), pa.int8())], REPO_FACTS)
+def repo_facts_table(rows: Sequence[Row]) -> pa.Table:
+    """Return a table of schema REPO_FACTS; invalid values are null."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(REPO_FACTS)
+    return pa.table([_column(*column) for column in zip(columns, REPO_FACTS, VALIDATORS, strict=True)], REPO_FACTS)
 
 
 def _column(tokens: Sequence[bytes], field: pa.Field, validate: Callable[[Any], Any]) -> pa.Array:
@@ -206,4 +196,4 @@ def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= LARGEST_ID else None
 
 
-VALIDATORS: tuple[Callable[[Any], Any], ...] = (_count, _text, _text, _text, _topics, _time, _count)
+VALIDATORS: tuple[Callable[[Any], Any], ...] = (_count, _text, _text, _text, _topics, _time, _count, _count)
