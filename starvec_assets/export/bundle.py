@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
+from starvec_assets.evaluation.evaluate import Evaluation
+from starvec_assets.evaluation.gates import GATES
 from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
 from starvec_assets.export.quantization import write_planes
 from starvec_assets.files import sha256
@@ -79,9 +81,11 @@ def build_bundle(
     repos = pq.read_table(inputs.fp16_export / "repos.parquet")
     n = len(repos)
     d = write_planes(inputs.fp16_export / "embeddings.f16", n, data / "vectors.hi", data / "vectors.lo")
-    columns = write_columns(repos, data)
+    languages, max_description_chars = write_columns(repos, data)
     _write_json(data / "people.json", _people(inputs, d))
-    model = _digest(data / "vectors.hi", data / "vectors.lo")[:16]
+    digests = [bytes.fromhex(sha256(data / plane)) for plane in ("vectors.hi", "vectors.lo")]
+    model = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
+    evaluation = Evaluation.load(inputs.evaluation)
     _write_json(
         data / "model.json",
         {
@@ -90,11 +94,11 @@ def build_bundle(
             "n": n,
             "d": d,
             "files": {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in sorted(data.iterdir())},
-            "languages": columns.languages,
+            "languages": languages,
             "window": _data_window(inputs),
-            "evaluation": _evaluation(inputs.evaluation),
-            "evaluated": _read_json(inputs.evaluation / "data.json"),
-            "gate": _read_json(inputs.evaluation / "gates.json"),
+            "evaluation": _scores(evaluation),
+            "evaluated": evaluation.data,
+            "gate": json.loads((inputs.evaluation / GATES).read_bytes()),
             "user_rule": USER_VECTOR_RULE,
             "made": dict(build_info),
         },
@@ -104,7 +108,7 @@ def build_bundle(
     (out / WASM).write_bytes(wasm)
     _fill_shell_files(out)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
-    return BundleSummary(model, n, d, files, columns.max_description_chars)
+    return BundleSummary(model, n, d, files, max_description_chars)
 
 
 def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) -> Metadata:
@@ -127,7 +131,7 @@ def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) ->
 def _people(inputs: BundleInputs, d: int) -> dict[str, Any]:
     """Return the content of people.json, with vectors as Base64 of little-endian float32 [d]."""
     probes = load_probes(inputs.linear_probes)
-    content = _read_json(inputs.linear_probes / "probes.json")
+    content = json.loads((inputs.linear_probes / "probes.json").read_bytes())
     developers = pq.read_table(inputs.developer_vectors / "developers.parquet").to_pylist()
     vectors = load_vectors(inputs.developer_vectors)
     if probes.weights.shape[1] != d or len(vectors) != len(developers) or (len(vectors) and vectors.shape[1] != d):
@@ -139,7 +143,7 @@ def _people(inputs: BundleInputs, d: int) -> dict[str, Any]:
         "categories": [
             {
                 "name": category["name"],
-                "title": category.get("title", category["name"]),
+                "title": category["name"],
                 "auc": category["auc"],
                 "weights": _base64(weights),
                 "bias": _number(bias),
@@ -181,18 +185,14 @@ def _data_window(inputs: BundleInputs) -> dict[str, Any]:
     }
 
 
-def _evaluation(folder: Path) -> dict[str, dict[str, dict[str, float | None]]]:
+def _scores(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return value and 95 % interval, or None, of each metric by system."""
-    metrics, intervals = _read_json(folder / "metrics.json"), _read_json(folder / "intervals.json")
-
-    def score(system: str, metric: str, value: float) -> dict[str, float | None]:
-        low, high = intervals.get(system, {}).get(metric, (None, None))
-        return {"value": value, "low": low, "high": high}
-
-    return {
-        system: {metric: score(system, metric, value) for metric, value in values.items()}
-        for system, values in metrics.items()
-    }
+    scores: dict[str, dict[str, dict[str, float | None]]] = {system: {} for system in evaluation.metrics}
+    for system, metrics in evaluation.metrics.items():
+        for metric, value in metrics.items():
+            low, high = evaluation.intervals[system].get(metric, (None, None))
+            scores[system][metric] = {"value": value, "low": low, "high": high}
+    return scores
 
 
 def _copy_sources(web: Path, out: Path) -> None:
@@ -214,13 +214,6 @@ def _fill_shell_files(out: Path) -> None:
     worker.write_text(script.replace(SHELL_FILES, f"{SHELL_FILES[:-3]}{json.dumps(files)};"), encoding="utf-8")
 
 
-def _digest(*files: Path) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(bytes.fromhex(sha256(path)))
-    return digest.hexdigest()
-
-
 def _base64(vector: npt.NDArray[np.float32]) -> str:
     return base64.b64encode(vector.astype("<f4").tobytes()).decode()
 
@@ -228,10 +221,6 @@ def _base64(vector: npt.NDArray[np.float32]) -> str:
 def _number(value: np.floating) -> float:
     """Return the shortest decimal that parses as the same float32."""
     return float(np.format_float_positional(np.float32(value), unique=True))
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_bytes())
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -4,7 +4,6 @@ import gzip
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +20,17 @@ _MIN_CHARS = 20
 _INVISIBLE = re.compile("[\\s\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
-@dataclass(frozen=True)
-class ColumnsSummary:
-    """`languages`: names by language number; `max_description_chars`: length that descriptions were cut to."""
-
-    languages: list[str]
-    max_description_chars: int
-
-
-def write_columns(repos: pa.Table, out: Path, max_bytes: int = MAX_BYTES) -> ColumnsSummary:
+def write_columns(repos: pa.Table, out: Path, max_bytes: int = MAX_BYTES) -> tuple[list[str], int]:
     """Write names.gz, columns.gz and descriptions.gz into `out`, from the repos.parquet of fp16_export.
 
     columns.gz is little-endian: repo_id u64[n] (below 2^53), stars u32[n], language u16[n]. The other two are lines of
-    UTF-8. Raises StarvecError when names and the shortest descriptions exceed `max_bytes`.
+    UTF-8. Returns the languages by number, and the length that descriptions were cut to.
+    Raises StarvecError when names and the shortest descriptions exceed `max_bytes`.
     """
-    names = [sanitize_line(name) for name in repos["name"].to_pylist()]
-    language_of = [sanitize_line(language or "") for language in repos["language"].to_pylist()]
+    names, language_of, descriptions = (
+        [sanitize_line(text or "") for text in repos[column].to_pylist()]
+        for column in ("name", "language", "description")
+    )
     counts = sorted(Counter(language_of).items(), key=lambda item: (-item[1], item[0]))
     languages = ["", *(name for name, _ in counts if name)]
     number = {language: i for i, language in enumerate(languages)}
@@ -45,13 +39,12 @@ def write_columns(repos: pa.Table, out: Path, max_bytes: int = MAX_BYTES) -> Col
         repos["stars"].to_numpy().astype("<u4"),
         np.array([number[language] for language in language_of], "<u2"),
     ]
-    files = {"names.gz": gzip_lines(names), "columns.gz": _gzip(b"".join(column.tobytes() for column in columns))}
-    remaining = max_bytes - sum(map(len, files.values()))
-    descriptions = [sanitize_line(text or "") for text in repos["description"].to_pylist()]
-    max_chars, files["descriptions.gz"] = _fit_lines(descriptions, remaining)
+    numbers = gzip.compress(b"".join(column.tobytes() for column in columns), mtime=0)
+    files = {"names.gz": _gzip_lines(names), "columns.gz": numbers}
+    max_chars, files["descriptions.gz"] = _fit_lines(descriptions, max_bytes - sum(map(len, files.values())))
     for name, content in files.items():
         (out / name).write_bytes(content)
-    return ColumnsSummary(languages, max_chars)
+    return languages, max_chars
 
 
 def sanitize_line(text: str, max_chars: int = _MAX_CHARS) -> str:
@@ -60,15 +53,10 @@ def sanitize_line(text: str, max_chars: int = _MAX_CHARS) -> str:
     return text if len(text) <= max_chars else text[: max_chars - 1].rstrip() + "…"
 
 
-def gzip_lines(texts: Sequence[str]) -> bytes:
-    """Return gzipped lines of UTF-8, equal bytes for equal texts."""
-    return _gzip("\n".join(texts).encode())
-
-
 def _fit_lines(texts: list[str], max_bytes: int) -> tuple[int, bytes]:
     """Shorten the texts by a tenth at a time until their gzipped lines fit; return the length and the lines."""
     max_chars = _MAX_CHARS
-    while len(content := gzip_lines([sanitize_line(text, max_chars) for text in texts])) > max_bytes:
+    while len(content := _gzip_lines([sanitize_line(text, max_chars) for text in texts])) > max_bytes:
         if max_chars == _MIN_CHARS:
             raise StarvecError(
                 f"names and descriptions of {len(texts):,} repositories exceed {MAX_BYTES:,} bytes: lower "
@@ -78,5 +66,5 @@ def _fit_lines(texts: list[str], max_bytes: int) -> tuple[int, bytes]:
     return max_chars, content
 
 
-def _gzip(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)
+def _gzip_lines(texts: Sequence[str]) -> bytes:
+    return gzip.compress("\n".join(texts).encode(), mtime=0)  # no time: equal texts give equal bytes

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -183,20 +182,17 @@ class ExportIndex:
     def user_vector(self, rows: list[int]) -> npt.NDArray[np.float32]:
         """Return the vector of a user who starred `rows`, float32 [d]: see `vectors.user_vectors`."""
         all_rows = RaggedArray.of([list(range(len(rows)))])
-        vector: npt.NDArray[np.float32] = user_vectors(self.vectors(rows), all_rows, self._stars[rows])[0]
-        return vector
+        return np.asarray(user_vectors(self.vectors(rows), all_rows, self._stars[rows])[0])
 
     def nearest(self, query: npt.NDArray[np.float32], k: int, exclude: Iterable[int] = ()) -> list[Neighbour]:
         """Return the `k` rows with the highest cosine to `query`, float32 [d], by exact search."""
         excluded = set(exclude)
         matches = self.index.search(query.astype(np.float16), min(k + len(excluded), len(self)), exact=True)
-        cosines = [
-            (int(key), 1 - float(distance)) for key, distance in zip(matches.keys, matches.distances, strict=True)
+        distances = dict(zip(matches.keys.tolist(), matches.distances.tolist(), strict=True))
+        rows = [row for row in distances if row not in excluded][:k]
+        return [
+            Neighbour(
+                row, repo["name"], 1 - distances[row], repo["stars"], repo["language"] or "", repo["description"] or ""
+            )
+            for row, repo in zip(rows, self.repos.take(rows).to_pylist(), strict=True)
         ]
-        return [self._neighbour(row, cosine) for row, cosine in cosines if row not in excluded][:k]
-
-    def _neighbour(self, row: int, cosine: float) -> Neighbour:
-        values: dict[str, Any] = self.repos.slice(row, 1).to_pylist()[0]
-        return Neighbour(
-            row, values["name"], cosine, values["stars"], values["language"] or "", values["description"] or ""
-        )

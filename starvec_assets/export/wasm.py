@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import write_atomically
+from starvec_assets.files import atomic_path, write_atomically
 from starvec_assets.paths import PACKAGE
 
 USEARCH = "2.26.6"
@@ -28,12 +28,13 @@ SDIST_ENV = "STARVEC_USEARCH_SDIST"
 DOWNLOAD_TIMEOUT_S = 600
 
 CORE = PACKAGE / "web" / "engine" / "core"
-_MOST_BYTES = 1 << 23
-_TARGET = ["-target", "wasm32-wasi", "-mcpu=generic+simd128+bulk_memory+nontrapping_fptoint"]
-_CODE = ["-std=c++17", "-O3", "-DNDEBUG", "-fno-exceptions", "-fno-rtti", "-ffunction-sections", "-fdata-sections"]
-_HEADERS = ["-D_WASI_EMULATED_MMAN", "-Iinclude", "-include", "threads.hpp"]
-_INLINE = ["-mllvm", "-inline-threshold=10000"]  # so that the sort's comparisons are inlined
-_COMPILE = [*_TARGET, *_CODE, *_INLINE, *_HEADERS]
+_MAX_HEADER_BYTES = 1 << 23
+_COMPILE = [
+    *("-target", "wasm32-wasi", "-mcpu=generic+simd128+bulk_memory+nontrapping_fptoint"),
+    *("-std=c++17", "-O3", "-DNDEBUG", "-fno-exceptions", "-fno-rtti", "-ffunction-sections", "-fdata-sections"),
+    *("-mllvm", "-inline-threshold=10000"),  # so that the sort's comparisons are inlined
+    *("-D_WASI_EMULATED_MMAN", "-Iinclude", "-include", "threads.hpp"),
+]
 _LINK = ["--no-entry", "--gc-sections", "--strip-all"]
 
 # pip._internal has to be: index, credentials, proxies and certificates are configured for pip alone, and the public
@@ -56,9 +57,9 @@ open(sys.argv[2], "wb").write(answer.content)
 
 
 def build_search_core(cache: Path, core: Path = CORE, source: str = "search.cpp") -> bytes:
-    """Return the compiled module, from `cache` if these sources have been built with this compiler before.
+    """Return the compiled module, from `cache` if these sources were built with this compiler before.
 
-    Raises StarvecError when USearch's sources cannot be had, are not the pinned ones, or do not compile.
+    Raises StarvecError when USearch's sources cannot be downloaded, are not the pinned ones, or do not compile.
     """
     cache.mkdir(parents=True, exist_ok=True)
     built = cache / f"{Path(source).stem}-{_key(core)[:16]}.wasm"
@@ -72,26 +73,28 @@ def sdist(cache: Path) -> bytes:
 
     Raises StarvecError when it cannot be downloaded or is not the pinned one.
     """
-    given, cached = os.environ.get(SDIST_ENV), cache / SDIST
-    if given:
-        return _read_checked(Path(given).expanduser())
+    if configured := os.environ.get(SDIST_ENV):
+        return _read_checked(Path(configured).expanduser())
+    cached = cache / SDIST
     if not cached.exists():
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            downloaded = Path(folder) / SDIST
-            command = [sys.executable, "-c", _FETCH, USEARCH, str(downloaded)]
-            try:
-                run = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
-                failure = _first_error(run.stderr) if run.returncode else ""
-            except subprocess.TimeoutExpired:
-                failure = f"no answer within {DOWNLOAD_TIMEOUT_S} s"
-            if failure:
-                raise StarvecError(
-                    f"{SDIST} could not be downloaded by pip ({failure}). It is needed once, to build "
-                    f"the page's search core: run again with a network, or set {SDIST_ENV} to a copy of that file"
-                )
+        with atomic_path(cached) as downloaded:
+            _download(downloaded)
             _read_checked(downloaded)
-            downloaded.replace(cached)
     return _read_checked(cached)
+
+
+def _download(path: Path) -> None:
+    command = [sys.executable, "-c", _FETCH, USEARCH, str(path)]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
+        failure = _first_error(run.stderr) if run.returncode else ""
+    except subprocess.TimeoutExpired:
+        failure = f"no answer within {DOWNLOAD_TIMEOUT_S} s"
+    if failure:
+        raise StarvecError(
+            f"{SDIST} could not be downloaded by pip ({failure}). It is needed once, to build the page's search core: "
+            f"run again with a network, or set {SDIST_ENV} to a copy of that file"
+        )
 
 
 def _read_checked(path: Path) -> bytes:
@@ -116,7 +119,7 @@ def _headers(archive: bytes) -> dict[PurePosixPath, bytes]:
         for member in files:
             path = PurePosixPath(member.name)
             file = files.extractfile(member) if member.isfile() and path.suffix == ".hpp" else None
-            if file and path.parts[1:2] == ("include",) and ".." not in path.parts and member.size <= _MOST_BYTES:
+            if file and path.parts[1:2] == ("include",) and ".." not in path.parts and member.size <= _MAX_HEADER_BYTES:
                 headers[PurePosixPath(*path.parts[2:])] = file.read()
     return headers
 
@@ -142,12 +145,12 @@ def _zig(folder: Path, *arguments: str) -> None:
     if run.returncode:
         raise StarvecError(
             f"the search core does not build ({_first_error(run.stderr)}); ziglang {_compiler()} is installed: "
-            "`pip install -c constraints.txt ziglang` gives the version that it is known to build with"
+            "`pip install -c constraints.txt ziglang` installs the version that it is tested with"
         )
 
 
 def _key(core: Path) -> str:
-    """Return a digest of everything that the result depends on."""
+    """Return a digest of sources, compiler and its options."""
     sources = [f"{p.name} {hashlib.sha256(p.read_bytes()).hexdigest()}" for p in sorted(core.iterdir())]
     return hashlib.sha256("\n".join([SHA256, _compiler(), *_COMPILE, *_LINK, *sources]).encode()).hexdigest()
 

@@ -1,6 +1,7 @@
 """Text encoders: the interface, and TF-IDF weighted word vectors, which need no download and take seconds."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +25,7 @@ class TextEncoder(Protocol):
         """Return unit rows, float32 [texts, dim], in the order given; zero rows for texts without a known word."""
 
 
+@dataclass
 class TfidfSvdEncoder:
     """TF-IDF weighted mean of word vectors, which are the truncated SVD of the words' association in the given texts.
 
@@ -34,14 +36,12 @@ class TfidfSvdEncoder:
     little better than the frequency itself.
     """
 
+    seed: int = 0
     head_chars = 600
     """Later words count in the mean only: co-occurrences are quadratic in a text's length."""
     max_words = 50_000
     block_words = 2_000
     """Words whose associations are computed at a time; affects memory only."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ MODEL = "Qwen/Qwen3-Embedding-0.6B"
 MAX_TOKENS = 1_024  # enough for a document: 4,000 characters of README and the fields before it
 
 
+@dataclass(frozen=True)
 class SentenceTransformerEncoder:
     """Encoder that truncates the embeddings of a Matryoshka model to their first `dim` components.
 
@@ -25,19 +27,11 @@ class SentenceTransformerEncoder:
     batch and a later run encodes new texts only.
     """
 
-    def __init__(
-        self,
-        cache: Path,
-        model: str = MODEL,
-        revision: str | None = None,
-        batch_size: int = 32,
-        device: str = "cpu",
-    ) -> None:
-        self.cache = cache
-        self.model = model
-        self.revision = revision
-        self.batch_size = batch_size
-        self.device = device
+    cache: Path
+    model: str = MODEL
+    revision: str | None = None
+    batch_size: int = 32
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
@@ -50,9 +44,8 @@ class SentenceTransformerEncoder:
         Raises StarvecError when sentence-transformers or the model is unavailable, or the model is narrower than `dim`.
         """
         model = self._load(dim)
-        cache = EmbeddingCache(
-            self.cache / _digest(f"{self.model} {_weights_version(self.model, model)} {dim}").hex(), dim
-        )
+        version = _digest(f"{self.model} {_weights_version(self.model, model)} {dim}").hex()
+        cache = EmbeddingCache(self.cache / version, dim)
         keys = [_digest(text) for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if text.strip() and key not in cache}
         # Batches of similar lengths need little padding; longest first, so that a lack of memory shows at once.
@@ -98,13 +91,12 @@ class SentenceTransformerEncoder:
         return model.float() if self.device == "cpu" else model  # CPUs are slow at half precision
 
 
-class EmbeddingCache:
+class EmbeddingCache(dict[bytes, npt.NDArray[np.float32]]):
     """Vectors by the digest of their text, stored atomically as one file per batch until `merge`."""
 
     def __init__(self, folder: Path, dim: int) -> None:
         self._folder = folder
         self._row = np.dtype([("text", "u1", 16), ("vector", "<f4", dim)])
-        self._vectors: dict[bytes, npt.NDArray[np.float32]] = {}
         self._files: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob("*.npy")):
@@ -113,24 +105,18 @@ class EmbeddingCache:
             except (OSError, ValueError, EOFError):
                 rows = np.empty(0)
             if rows.dtype == self._row and np.isfinite(rows["vector"]).all():
-                self._vectors |= zip(map(bytes, rows["text"]), rows["vector"], strict=True)
+                self.update(zip(map(bytes, rows["text"]), rows["vector"], strict=True))
             self._files.append(path)  # including damaged ones, so that `merge` removes them
-
-    def __contains__(self, key: bytes) -> bool:
-        return key in self._vectors
-
-    def __getitem__(self, key: bytes) -> npt.NDArray[np.float32]:
-        return self._vectors[key]
 
     def add(self, keys: Sequence[bytes], vectors: Matrix) -> None:
         """Store a batch on disk."""
-        self._vectors |= zip(keys, vectors, strict=True)
+        self.update(zip(keys, vectors, strict=True))
         self._files.append(self._write(keys, vectors))
 
     def merge(self) -> None:
         """Replace the files of all batches by one."""
-        if len(self._files) > 1 and self._vectors:
-            merged = self._write(list(self._vectors), np.stack(list(self._vectors.values())))
+        if len(self._files) > 1 and self:
+            merged = self._write(list(self), np.stack(list(self.values())))
             for path in self._files:
                 if path != merged:
                     path.unlink(missing_ok=True)

@@ -33,30 +33,30 @@ def lines(path: Path) -> list[str]:
 
 
 def test_columns_hold_numbers_in_vocabulary_order(repos: pa.Table, tmp_path: Path):
-    summary = write_columns(repos, tmp_path)
+    names, _ = write_columns(repos, tmp_path)
     content = gzip.decompress((tmp_path / "columns.gz").read_bytes())
     assert np.frombuffer(content, "<u8", N).tolist() == repos["repo_id"].to_pylist()
     assert np.frombuffer(content, "<u4", N, 8 * N).tolist() == repos["stars"].to_pylist()
-    languages = [summary.languages[i] or None for i in np.frombuffer(content, "<u2", N, 12 * N)]
+    languages = [names[i] or None for i in np.frombuffer(content, "<u2", N, 12 * N)]
     assert languages == repos["language"].to_pylist()
-    assert summary.languages == ["", "Python", "C"]
+    assert names == ["", "Python", "C"]
     assert len(content) == 14 * N
     assert lines(tmp_path / "names.gz") == repos["name"].to_pylist()
 
 
 def test_descriptions_are_whole_where_they_fit(repos: pa.Table, tmp_path: Path):
-    assert write_columns(repos, tmp_path).max_description_chars == 350
+    assert write_columns(repos, tmp_path)[1] == 350
     assert lines(tmp_path / "descriptions.gz") == [text or "" for text in repos["description"].to_pylist()]
 
 
 def test_descriptions_are_shortened_until_all_columns_fit(repos: pa.Table, tmp_path: Path):
     write_columns(repos, tmp_path)
     total = sum(p.stat().st_size for p in tmp_path.iterdir())
-    summary = write_columns(repos, tmp_path, max_bytes=total * 2 // 3)
+    _, max_chars = write_columns(repos, tmp_path, max_bytes=total * 2 // 3)
     assert sum(p.stat().st_size for p in tmp_path.iterdir()) <= total * 2 // 3
     cut = lines(tmp_path / "descriptions.gz")
     assert len(cut) == N
-    assert max(map(len, cut)) <= summary.max_description_chars < 350
+    assert max(map(len, cut)) <= max_chars < 350
     assert cut[1].endswith("…")
 
 
