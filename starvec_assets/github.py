@@ -124,14 +124,11 @@ _API = ConfigDict(extra="ignore", populate_by_name=True)
 
 @dataclass(frozen=True, config=_API)
 class Star:
-    """One star of a user; what it says of the repository is today's."""
+    """One star of a user; `name` is the repository's present one."""
 
     repo_id: Annotated[_Id, Field(validation_alias=AliasPath("repo", "id"))]
     name: Annotated[_RepositoryName, Field(validation_alias=AliasPath("repo", "full_name"))]
     starred_at: AwareDatetime
-    description: Annotated[str | None, _text(2_000), Field(validation_alias=AliasPath("repo", "description"))] = None
-    language: Annotated[str | None, _text(100), Field(validation_alias=AliasPath("repo", "language"))] = None
-    stargazers: Annotated[_Count | None, Field(validation_alias=AliasPath("repo", "stargazers_count"))] = None
 
 
 @dataclass(frozen=True, config=_API)

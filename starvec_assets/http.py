@@ -34,7 +34,6 @@ NOT_FOUND_CODES = {404, 410}
 RETRYABLE_CODES = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 MAX_RETRY_AFTER = 86_400.0  # seconds; a longer Retry-After is cut to this
 MAX_ERROR_BYTES = 1 << 16  # of the body of an answer other than 200
-PROXY_AND_CERTIFICATE_VARIABLES = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
 
 _ETAG = re.compile(r'(?:W/)?"[!#-~]{0,200}"')
 
@@ -184,7 +183,7 @@ class HttpClient:
         self._secrets, self._cache = secrets, cache
         self._retry, self._check_redirect, self._sleep = retry, check_redirect, sleep
         self._loop = _event_loop()
-        self._resume_at = 0.0  # time.monotonic() before which a server asked all threads not to come back
+        self._resume_at = 0.0  # time.monotonic() before which a Retry-After forbids requests of all threads
         try:
             self._client = httpx.AsyncClient(
                 headers={"User-Agent": "starvec", "Accept-Encoding": "gzip", **(headers or {})},
@@ -195,7 +194,8 @@ class HttpClient:
         except (ValueError, TypeError, ImportError, OSError, httpx.InvalidURL) as error:
             reason = self.mask(f"{type(error).__name__}: {error}")
             raise StarvecError(
-                f"no HTTP client can be made ({reason}): check {PROXY_AND_CERTIFICATE_VARIABLES}"
+                f"no HTTP client can be made ({reason}): check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, "
+                "SSL_CERT_FILE and SSL_CERT_DIR"
             ) from None
 
     def __enter__(self) -> Self:
@@ -211,12 +211,12 @@ class HttpClient:
         """
         headers = dict(headers or {})
         entry = self._cache_entry(url, headers)
-        known = _read_cache(entry, self.limits.max_bytes) if entry else None
-        if known:
-            headers["If-None-Match"] = known.etag
+        stored = _read_cache(entry, self.limits.max_bytes) if entry else None
+        if stored:
+            headers["If-None-Match"] = stored.etag
         response = self._attempts(lambda: self._fetch("GET", url, headers), self._retry)
-        if response.status == 304 and known:
-            return known
+        if response.status == 304 and stored:
+            return stored
         if entry and response.status == 200 and response.etag:
             _write_cache(entry, response)
         elif entry and response.status in NOT_FOUND_CODES:
@@ -332,7 +332,7 @@ class HttpClient:
 
 
 class _Download:
-    """A file on its way over several connections: what is on disk is resumed while its strong ETag holds."""
+    """A download over several connections, resumed where the last one ended while its strong ETag is the same."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self.path, self.max_bytes = path, max_bytes
@@ -346,23 +346,20 @@ class _Download:
     async def receive(self, response: httpx.Response) -> None:
         """Append the body of a 206, write that of a 200; of other answers nothing.
 
-        Raises WrongAnswer for another range or version than was asked for; the next attempt then begins anew.
+        Raises WrongAnswer for a range or version other than the requested one; the next attempt then begins anew.
         """
-        asked, self.etag = self.etag, ""
-        etag = Response(response.status_code, response.headers).etag
-        content_range = response.headers.get("content-range", "")
-        if response.status_code == 416:
-            raise WrongAnswer("HTTP 416")
-        if response.status_code == 206:
-            if not self.size or not content_range.startswith(f"bytes {self.size}-"):
-                raise WrongAnswer("another range than was asked for")
-            if etag not in ("", asked):
-                raise WrongAnswer("a part of another version")
-        elif response.status_code == 200:
-            self.size = 0
-        else:
-            self.etag = asked
+        status, etag = response.status_code, Response(response.status_code, response.headers).etag
+        if status not in (200, 206, 416):
             return
+        requested_etag, self.etag = self.etag, ""
+        if status == 416:
+            raise WrongAnswer("HTTP 416")
+        if status == 200:
+            self.size = 0
+        elif not self.size or not response.headers.get("content-range", "").startswith(f"bytes {self.size}-"):
+            raise WrongAnswer("another range than the requested one")
+        elif etag not in ("", requested_etag):
+            raise WrongAnswer("a part of another version")
         self.etag = "" if etag.startswith("W/") else etag
         with self.path.open("ab" if self.size else "wb") as file:
             async for block in response.aiter_raw():
@@ -375,7 +372,7 @@ class _Download:
 async def _read_body(response: httpx.Response, limit: int) -> bytes:
     """Return the decoded body, of an answer other than 200 at most its first `limit` bytes.
 
-    Raises HttpError for a larger one, WrongAnswer for an encoding that was not asked for or a body that is cut off.
+    Raises HttpError for a larger one, WrongAnswer for an encoding that was not requested or a body that is cut off.
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     complete = response.status_code == 200
@@ -406,22 +403,22 @@ def _event_loop() -> asyncio.AbstractEventLoop:
 
 
 def _read_cache(entry: Path, max_bytes: int) -> Response | None:
-    """Return the answer kept in `entry`; a damaged one counts as none."""
+    """Return the answer stored in `entry`, None if it is missing or damaged."""
     try:
         with entry.open("rb") as file:
             head = orjson.loads(file.readline(1 << 14))
             body = file.read(max_bytes + 1)
         if hashlib.sha256(body).hexdigest() != head["sha256"]:
             return None
-        known = Response(200, httpx.Headers({"etag": head["etag"], "link": head["link"]}), body)
-        return known if known.etag else None
+        stored = Response(200, httpx.Headers({"etag": head["etag"], "link": head["link"]}), body)
+        return stored if stored.etag else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _write_cache(entry: Path, response: Response) -> None:
-    """Keep an answer: a line of JSON with its ETag, Link header and digest, then the body."""
+    """Store an answer: a line of JSON with its ETag, Link header and digest, then the body."""
     entry.parent.mkdir(parents=True, exist_ok=True)
-    head = {"etag": response.etag, "link": response.headers.get("link", "")[:8_000]}
-    digest = hashlib.sha256(response.body).hexdigest()
-    write_atomically(entry, orjson.dumps(head | {"sha256": digest}) + b"\n" + response.body)
+    link, digest = response.headers.get("link", "")[:8_000], hashlib.sha256(response.body).hexdigest()
+    head = {"etag": response.etag, "link": link, "sha256": digest}
+    write_atomically(entry, orjson.dumps(head) + b"\n" + response.body)

@@ -112,11 +112,11 @@ def test_invalid_repository_name_is_refused_before_any_request(
 def test_stars_are_read_from_every_page(server: Server, client: Callable[..., GitHub]) -> None:
     second = "/user/5/starred?per_page=100&page=2"
     link = f'<{server.url}{second}>; rel="next", <{server.url}{second}>; rel="last"'
-    server.on(STARRED, (200, {"link": link}, page(star(1), star(2, "o/two", description="Second"))))
+    server.on(STARRED, (200, {"link": link}, page(star(1), star(2, "o/two"))))
     server.on(second, (200, {"link": f'<{server.url}{STARRED}>; rel="first"'}, page(star(3))))
     stars = list(client().starred("ada"))
     assert [s.repo_id for s in stars] == [1, 2, 3]
-    assert (stars[1].name, stars[1].description, stars[1].language, stars[1].stargazers) == ("o/two", "Second", "Go", 7)
+    assert stars[1].name == "o/two"
     assert stars[0].starred_at.isoformat() == "2024-05-01T10:00:00+00:00"
     assert server.requests[0][1]["accept"] == "application/vnd.github.star+json"
 
@@ -124,12 +124,16 @@ def test_stars_are_read_from_every_page(server: Server, client: Callable[..., Gi
 def test_repository_is_found_by_its_number(server: Server, client: Callable[..., GitHub]) -> None:
     answer = star(5, "o/new", description="It is" + " long" * 999, topics=["a", 3, "b"])["repo"]
     server.on("/repositories/5", (200, {}, json.dumps(answer).encode()))
-    server.on("/repositories/6", (200, {}, b'{"id": "6"}'))
+    for repo_id, count in ((6, -1), (8, 10**19)):
+        impossible = star(repo_id, stargazers_count=count)["repo"]
+        server.on(f"/repositories/{repo_id}", (200, {}, json.dumps(impossible).encode()))
+    server.on("/repositories/9", (200, {}, b'{"id": "9"}'))
     one = client()
     assert one.repository(5) == Repository(5, "o/new", "It is" + " long" * 399, "Go", ["a", "b"], 7)
     assert one.repository(7) is None
-    with pytest.raises(GitHubError, match="not the repository"):
-        one.repository(6)
+    for repo_id in (6, 8, 9):
+        with pytest.raises(GitHubError, match="not the repository"):
+            one.repository(repo_id)
 
 
 def test_pages_that_link_in_a_circle_end(server: Server, client: Callable[..., GitHub]) -> None:
@@ -190,8 +194,6 @@ def test_unknown_user_raises_not_found(client: Callable[..., GitHub]) -> None:
         page(star(1, "no-slash")),
         page(star("1")),  # type: ignore[arg-type]
         page(star(True)),
-        page(star(1, stargazers_count=10**19)),
-        page(star(1, stargazers_count=-1)),
     ],
 )
 def test_stars_not_as_documented_are_an_error(server: Server, client: Callable[..., GitHub], body: bytes) -> None:

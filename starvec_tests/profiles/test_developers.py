@@ -79,7 +79,7 @@ def test_the_shipped_list_has_sixty_people_of_many_fields():
 
 
 def star(repo_id: int, name: str) -> Star:
-    return Star(repo_id, name, datetime(2024, 1, 1, tzinfo=UTC), None, None, None)
+    return Star(repo_id, name, datetime(2024, 1, 1, tzinfo=UTC))
 
 
 def test_stars_of_every_developer_are_fetched_and_unknown_logins_listed():
