@@ -27,17 +27,12 @@ _REPO_KEYS = (
 
 @dataclass(frozen=True)
 class SimulatedEvents:
-    """Events, int64 [n] each: `time` in Unix seconds, ascending; indices of the `kind`, the `user` and the `repo`."""
+    """Events, int64 [n] each: `time` in Unix seconds, ascending; indices of `kind` (0: a star), `user` and `repo`."""
 
     time: Ints
     kind: Ints
     user: Ints
     repo: Ints
-
-    @property
-    def stars(self) -> int:
-        """Number of stars among the events."""
-        return int((self.kind == 0).sum())
 
 
 def simulate_events(

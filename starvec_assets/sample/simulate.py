@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from pydantic import Field
 
-from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.ingest.sources import file_name
@@ -42,19 +40,14 @@ file an hour, one event a line. {AWESOME}/ holds an awesome list a field, {PEOPL
 """
 
 
-class SampleSettings(Settings):
-    """Size and seed of the simulation."""
+@dataclass(frozen=True)
+class SampleSettings:
+    """Number of simulated people, months of their stars, and seed; `noise`: other events per star."""
 
-    users: int = Field(default=4_000, ge=20, le=1_000_000, description="simulated people")
-    months: tuple[str, ...] = Field(
-        default=("2024-01", "2024-02"), min_length=1, description="months of their stars, as 2024-01"
-    )
-    seed: int = Field(
-        default=1, ge=0, lt=1 << 32, description="seed of people, stars and noise: equal seeds give equal bytes"
-    )
-    noise: float = Field(
-        default=0.5, ge=0, le=20, description="other events per star, besides a pull request per repository and month"
-    )
+    users: int = 4_000
+    months: tuple[str, ...] = ("2024-01", "2024-02")
+    seed: int = 1
+    noise: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,25 +62,22 @@ class SampleSummary:
     bytes: int
 
 
-def write_archive(out: Path, settings: SampleSettings | None = None) -> SampleSummary:
-    """Write the sample into the folder `out`, unless it already contains this very sample.
+def write_archive(out: Path, settings: SampleSettings) -> SampleSummary:
+    """Write the sample into the folder `out`, unless it already contains the sample of these settings.
 
     It is written to another folder that then replaces `out`; equal settings give equal bytes. Raises StarvecError for
     an impossible month, and when `out` exists and is no sample: other folders are never overwritten.
     """
-    settings = settings or SampleSettings()
-    hours = _hours(settings.months)
+    future = datetime.max.replace(tzinfo=UTC)  # months need not be over
+    hours = [hour for month in sorted(set(settings.months)) for hour in month_hours(month, future)]
     repos = load_catalogue()
-    identity = {
-        "version": _VERSION,
-        "settings": settings.model_dump(mode="json"),
-        "catalogue": hashlib.sha256(repr(repos).encode()).hexdigest(),
-    }
+    catalogue = hashlib.sha256(repr(repos).encode()).hexdigest()
+    identity = {"version": _VERSION, "settings": repr(settings), "catalogue": catalogue}
     out.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(out.parent / f".{out.name}.lock"):  # a second process waits, then finds the sample complete
         if existing := _read_summary(out, identity):
             return existing
-        if out.exists() and not (out / MARKER).is_file() and not _is_empty(out):
+        if out.exists() and not (out / MARKER).is_file() and (not out.is_dir() or any(out.iterdir())):
             raise StarvecError(f"{out} exists and is no sample: name another folder, or move it away")
         partial, previous = (out.with_name(f".{out.name}.{suffix}") for suffix in ("partial", "before"))
         for left_over in (partial, previous):
@@ -100,10 +90,6 @@ def write_archive(out: Path, settings: SampleSettings | None = None) -> SampleSu
         partial.rename(out)
         shutil.rmtree(previous, ignore_errors=True)
         return summary
-
-
-def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _read_summary(out: Path, identity: dict[str, Any]) -> SampleSummary | None:
@@ -135,7 +121,7 @@ def _write(
     people = specialists(events.user[stars], events.repo[stars], repos)
     rows = [f"{login_of(person)}\tSimulated person {person}\t{field}" for field, person in people]
     (out / PEOPLE).write_text("\n".join(["# Simulated people in the form of profiles/developers.tsv.", *rows]) + "\n")
-    return SampleSummary(settings.users, len(repos), events.stars, len(events.time), len(hours), size)
+    return SampleSummary(settings.users, len(repos), int(stars.sum()), len(events.time), len(hours), size)
 
 
 def _write_awesome_lists(folder: Path, repos: Sequence[SampleRepo]) -> None:
@@ -150,9 +136,3 @@ def _write_awesome_lists(folder: Path, repos: Sequence[SampleRepo]) -> None:
             lines += ["", f"## {topic}", ""]
             lines += [f"- [{r.name.split('/')[1]}](https://github.com/{r.name}) - {r.description}." for r in members]
         (folder / f"{field.replace(' ', '-')}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _hours(months: Sequence[str]) -> list[datetime]:
-    """Return every hour of the months, ascending, UTC; months may lie in the future."""
-    now = datetime.max.replace(tzinfo=UTC)
-    return [hour for month in sorted(set(months)) for hour in month_hours(month, now)]

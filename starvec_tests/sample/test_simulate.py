@@ -4,6 +4,7 @@ import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path: Path) -> None:
     write_archive(tmp_path / "one", TINY_SAMPLE)
     write_archive(tmp_path / "two", TINY_SAMPLE)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
-    write_archive(tmp_path / "two", TINY_SAMPLE.model_copy(update={"seed": 2}))
+    write_archive(tmp_path / "two", replace(TINY_SAMPLE, seed=2))
     assert contents(tmp_path / "one").keys() == contents(tmp_path / "two").keys()
     assert contents(tmp_path / "one") != contents(tmp_path / "two")
 
@@ -161,7 +162,7 @@ def test_a_sample_with_a_missing_or_torn_hour_is_written_again(tmp_path: Path) -
         assert contents(tmp_path / "out") == expected
 
 
-@pytest.mark.parametrize("settings", [TINY_SAMPLE, TINY_SAMPLE.model_copy(update={"seed": 2})])
+@pytest.mark.parametrize("settings", [TINY_SAMPLE, replace(TINY_SAMPLE, seed=2)])
 def test_a_half_written_sample_is_never_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: SampleSettings
 ) -> None:
