@@ -85,11 +85,8 @@ class BigQuery:
         with google_errors(f"the tables of {dataset}", self.client.project):
             return {table.table_id for table in self.client.list_tables(dataset, page_size=1000)}
 
-    def estimate(self, query: str) -> QueryCost:
-        """Return what the query would read, by a dry run, which is free.
-
-        Raises CapExceeded when that is above the cap.
-        """
+    def _estimate(self, query: str) -> QueryCost:
+        """Return what the query would read, by a dry run, which is free; raises CapExceeded above the cap."""
         from google.cloud.bigquery import QueryJobConfig
 
         with google_errors("the dry run", self.client.project):
@@ -110,11 +107,11 @@ class BigQuery:
 
         Raises CapExceeded before anything is billed, StarvecError for errors of BigQuery.
         """
-        cost = self.estimate(query)
+        cost = self._estimate(query)
         return cost, self._export(query, cost) if self.settings.export else self._stream(query, cost)
 
     def _run_job(self, query: str, cost: QueryCost, name: str) -> Any:
-        """Run the query as a job called `name`, and return the finished job."""
+        """Run the query as the job `name`, and return the finished job."""
         from google.cloud.bigquery import QueryJobConfig
 
         cap = int(self.settings.max_gib_billed * GIB)

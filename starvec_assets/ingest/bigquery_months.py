@@ -6,7 +6,7 @@ are returned as JSON and pass the checks of those of hour files.
 """
 
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -49,7 +49,7 @@ def stars_cte(events: str, facts: bool) -> list[str]:
 
 
 def months_query(events: str, facts: bool, max_repo_facts: int) -> str:
-    """Return the query for stars, hour counts and, if asked for, facts, over an `events_query` of the same `facts`."""
+    """Return the query for stars, hour counts and, with `facts`, facts, over an `events_query` of the same `facts`."""
     ctes = [*stars_cte(events, facts), *_ctes(("event_counts", "star_counts"), {})]
     rows = [QUERIES["star_rows"], QUERIES["hour_rows"]]
     if facts:
@@ -99,12 +99,12 @@ def read_months(
     began, hours = time.monotonic(), {month: month_hours(month) for month in months}
     query = months_query(events_query(bigquery, months, facts), facts, max_repo_facts)
     cost, batches = bigquery.run_query(query)
+    paths = {(month, kind): folder / f"{month}.{kind}.parquet" for month in months for kind in SCHEMAS}
     counts: dict[str, list[dict[str, Any]]] = {month: [] for month in months}
     with ExitStack() as stack:
         writers = {
-            (month, kind): stack.enter_context(_RowGroupWriter(_part_path(folder, month, kind), schema))
-            for month in months
-            for kind, schema in SCHEMAS.items()
+            (month, kind): stack.enter_context(_RowGroupWriter(path, SCHEMAS[kind]))
+            for (month, kind), path in paths.items()
         }
         for month, kind, rows in _split_batches(batches, on_rows):
             if kind == "hour":
@@ -112,23 +112,17 @@ def read_months(
             else:
                 table = _facts_table(rows) if kind == "facts" else rows
                 writers[month, kind].add(table.select(SCHEMAS[kind].names).cast(SCHEMAS[kind]))
-    for month, rows in counts.items():
-        if not any(row["stars"] for row in rows):
+    parts = []
+    for month, hour_counts in counts.items():
+        if not any(row["stars"] for row in hour_counts):
             raise StarvecError(
                 f"no star in {month} from {bigquery.settings.archive}: its tables hold "
-                f"{sum(row['events'] for row in rows):,} events. Take another month"
+                f"{sum(row['events'] for row in hour_counts):,} events. Take another month"
             )
-    return [
-        MonthParts(
-            month,
-            [_part_path(folder, month, "star")],
-            [_part_path(folder, month, "facts")],
-            _coverage(hours[month], counts[month]),
-            began,
-            named_by_hour=False,
-        )
-        for month in months
-    ], cost
+        stars, repo_facts = ([paths[month, kind]] for kind in SCHEMAS)
+        coverage = _coverage(hours[month], hour_counts)
+        parts.append(MonthParts(month, stars, repo_facts, coverage, began, named_by_hour=False))
+    return parts, cost
 
 
 class _RowGroupWriter:
@@ -228,30 +222,26 @@ def _facts_table(rows: pa.Table) -> pa.Table:
     return table.append_column(HOUR_FIELD, rows["hour"].cast(pa.timestamp("us")).cast(HOUR_FIELD.type))
 
 
-def _part_path(folder: Path, month: str, kind: str) -> Path:
-    return folder / f"{month}.{kind}.parquet"
-
-
 def _coverage(hours: Sequence[datetime], rows: Sequence[dict[str, Any]]) -> list[HourCoverage]:
     """Return the coverage of a month's hours, in order; events just outside the month count at its ends.
 
     Tables have no size in bytes, and lines that were no event are not in them.
     """
-    by_hour: dict[datetime, list[dict[str, Any]]] = defaultdict(list)
+    counts = {hour: Counter[str]() for hour in hours}
+    event_ids: dict[datetime, int] = {}
     for row in rows:
-        by_hour[min(max(row["hour"].replace(tzinfo=UTC), hours[0]), hours[-1])].append(row)
-    coverage = []
-    for hour in hours:
-        counts = {name: sum(row[name] or 0 for row in by_hour[hour]) for name in COUNTS}
-        coverage.append(
-            HourCoverage(
-                hour,
-                OK if counts["events"] else MISSING,
-                events=counts["events"],
-                stars=counts["stars"],
-                rejected={reason: counts[reason] for reason in (MISSING_FIELDS, BAD_VALUES) if counts[reason]},
-                event_id=max((row["event_id"] for row in by_hour[hour] if row["event_id"] is not None), default=None),
-                note="" if counts["events"] else "no event of this hour in the tables",
-            )
+        hour = min(max(row["hour"].replace(tzinfo=UTC), hours[0]), hours[-1])
+        counts[hour].update({name: row[name] or 0 for name in COUNTS})
+        event_ids[hour] = max(event_ids.get(hour, 0), row["event_id"] or 0)
+    return [
+        HourCoverage(
+            hour,
+            OK if n["events"] else MISSING,
+            events=n["events"],
+            stars=n["stars"],
+            rejected={reason: n[reason] for reason in (MISSING_FIELDS, BAD_VALUES) if n[reason]},
+            event_id=event_ids.get(hour) or None,
+            note="" if n["events"] else "no event of this hour in the tables",
         )
-    return coverage
+        for hour, n in counts.items()
+    ]
