@@ -58,7 +58,7 @@ def line_chart(series: Mapping[str, tuple[Numbers, Numbers]], title: str, x: str
 
 
 def labelled_scatter(points: Mapping[str, tuple[float, float]], title: str, x: str, y: str) -> bytes:
-    """Draw named points (x, y), the x axis logarithmic, names in a column at the right, highest y on top."""
+    """Draw named points (x, y) on a logarithmic x axis, names in a column at the right, highest y on top."""
     from matplotlib.ticker import LogLocator
 
     figure, axes = _axes(title, x, y, height=max(2.8, 0.9 + 0.15 * len(points)))
@@ -70,16 +70,13 @@ def labelled_scatter(points: Mapping[str, tuple[float, float]], title: str, x: s
     low, high = axes.get_ylim()
     gap = 1 / max(len(points), 1)
     ceiling = 1.0 + gap
-    places = {}
     for left, (name, (_, value)) in enumerate(sorted(points.items(), key=lambda point: -point[1][1])):
         # At the height of its point, but below the previous name and with room for the remaining ones.
         ceiling = max(min((value - low) / (high - low), ceiling - gap), 1 - (left + 1) * gap)
-        places[name] = ceiling
-    for name, place in places.items():
         axes.annotate(
             name,
             points[name],
-            (1.03, place),
+            (1.03, ceiling),
             textcoords="axes fraction",
             fontsize=6.5,
             color=INK,
@@ -130,12 +127,12 @@ def bar_chart(
     return _png(figure)
 
 
-def histogram(values: Numbers, title: str, x: str, bins: int = 50, log: bool = False) -> bytes:
-    """Draw a histogram, with a logarithmic x axis if `log`."""
+def histogram(values: Numbers, title: str, x: str, bins: int = 50) -> bytes:
+    """Draw a histogram with a logarithmic x axis, linear if no value is above 1 or all are equal."""
     data = np.asarray(values, float)
     figure, axes = _axes(title, x, "count")
     edges: list[float] | int = bins
-    if log and len(data) and data.max() > max(data.min(), 1):
+    if len(data) and data.max() > max(data.min(), 1):
         edges = np.geomspace(max(data.min(), 1), data.max(), bins).tolist()
         axes.set_xscale("log")
     axes.hist(data, bins=edges, color=SERIES[0])
@@ -224,9 +221,8 @@ def _png(figure: "Figure", dpi: int = 110, palette: bool = False) -> bytes:
 
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    if not palette:
-        return buffer.getvalue()
-    quantized = io.BytesIO()
-    image = Image.open(buffer).convert("RGB").quantize(255, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    image.save(quantized, "PNG", optimize=True)
-    return quantized.getvalue()
+    if palette:
+        image = Image.open(buffer).convert("RGB").quantize(255, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

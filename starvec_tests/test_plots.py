@@ -37,8 +37,8 @@ def test_charts_are_png_and_small():
     charts = [
         line_chart({"a": ([0, 1], [1, 2]), "b": ([0, 1], [2, 1])}, "t", "x", "y"),
         bar_chart({"a": 1.0, "b": 2.0}, "t", "x", {"a": (0.5, 1.5)}),
-        histogram(np.arange(1, 1000), "t", "x", log=True),
-        histogram([], "t", "x", log=True),
+        histogram(np.arange(1, 1000), "t", "x"),
+        histogram([], "t", "x"),
         labelled_scatter({f"row {i} at $5": (1.0 + i, 0.1) for i in range(25)}, "t", "x", "y"),
         labelled_scatter({}, "t", "x", "y"),
         month_chart(["2023-11", "2024-02"], {"stars": {"a": [1, 2], "b": [None, 3]}, "%": {"": [None, None]}}, "t"),

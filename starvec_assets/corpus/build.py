@@ -7,8 +7,8 @@ few row groups), and the lists pass through files. About 40 bytes per eligible u
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -50,32 +50,25 @@ REPOS = pa.schema(
 class CorpusSummary:
     """Counts that account for every row and user of the star log."""
 
-    rows: int
-    """Rows of the log; the values of `stars` add up to it."""
+    rows: int  # rows of the log; the values of `stars` add up to it
     users: dict[str, int]
     """Users by outcome: bot, too_few, too_many (stars), too_few_in_vocabulary, heldout, trained."""
     stars: dict[str, int]
     """Rows by outcome of their user, and repeated (not the first of its user and repository), below_min_stargazers
     (repository not in the vocabulary)."""
-    n: int
-    """Repositories in the vocabulary."""
-    fewest_stargazers: int
-    """Stargazers of the last repository of the vocabulary."""
+    n: int  # repositories in the vocabulary
+    fewest_stargazers: int  # stargazers of the last repository of the vocabulary
 
 
 @dataclass(frozen=True)
 class Selection:
     """Users, stars and vocabulary after the rules of selection.sql, from either engine."""
 
-    rows: int
-    """Rows of the log."""
+    rows: int  # rows of the log
     outcomes: UserOutcomes
-    vocabulary: pa.Table
-    """Of schema REPOS, most starred first."""
-    user_ids: Ids
-    """Eligible users with a star in the vocabulary, in any order, int64 [users]."""
-    lists: RaggedArray
-    """Their stars as vocabulary rows, in the order starred."""
+    vocabulary: pa.Table  # of schema REPOS, most starred first
+    user_ids: Ids  # eligible users with a star in the vocabulary, in any order, int64 [users]
+    lists: RaggedArray  # their stars as vocabulary rows, in the order starred
 
 
 def user_keys(ids: Ids, seed: int) -> Keys:
@@ -193,7 +186,7 @@ def write_corpus(selection: Selection, out: Path, settings: CorpusSettings) -> C
 
 def corpus_metadata(folder: Path, summary: CorpusSummary) -> Metadata:
     """Return what the UI shows of user_buckets, written to `folder`."""
-    chart = histogram(Corpus.load(folder).lists.lengths, "Stars per person", "stars", log=True)
+    chart = histogram(Corpus.load(folder).lists.lengths, "Stars per person", "stars")
     return {
         "people": markdown_table(["people", "count"], sorted(summary.users.items(), key=lambda item: -item[1])),
         "stars": markdown_table(["stars", "count"], sorted(summary.stars.items(), key=lambda item: -item[1])),
@@ -214,13 +207,13 @@ def _write_eligible_stars(
     Returns the rows of the log, the outcomes, and the files in ascending order of user ids.
     """
     log, queries = _read_parquet(stars), settings.queries()
-    rows: int = _scalar(db, f"SELECT count(*) FROM {log}")
+    [(rows,)] = db.execute(f"SELECT count(*) FROM {log}").fetchall()
     if rows == 0:
         raise StarvecError(f"no star in any of {len(stars)} months of raw_stars: nothing to build user_buckets from")
     count = -(-rows // settings.chunk_rows)
-    cuts = [i / count for i in range(1, count)]
-    bounds: list[int] = sorted(set(_scalar(db, f"SELECT approx_quantile(user_id, {cuts}) FROM {log}"))) if cuts else []
-    ranges = list(zip([-(1 << 63), *bounds], [*bounds, 1 << 63], strict=True))
+    cuts = [i / count for i in range(count)]
+    [(bounds,)] = db.execute(f"SELECT approx_quantile(user_id, {cuts}) FROM {log}").fetchall()
+    ranges = list(pairwise(sorted({-(1 << 63), *bounds[1:], 1 << 63})))
     outcomes = dict(NO_OUTCOMES)
     files: list[Path] = []
     with bar(len(ranges), "users and stars", "chunk") as progress:
@@ -232,10 +225,8 @@ def _write_eligible_stars(
             for outcome, users, total in db.execute(counts).fetchall():
                 outcomes[outcome] = (outcomes[outcome][0] + users, outcomes[outcome][1] + total)
             files.append(scratch / f"eligible-{len(files):05}.parquet")
-            eligible = (
-                f"SELECT user_id, repo_id FROM ({queries['eligible_stars']}) ORDER BY user_id, starred_at, repo_id"
-            )
-            db.execute(f"COPY ({eligible}) TO {_sql_string(files[-1])} (FORMAT parquet, COMPRESSION zstd)")
+            eligible = db.sql(queries["eligible_stars"]).order("user_id, starred_at, repo_id")
+            eligible.select("user_id", "repo_id").write_parquet(str(files[-1]), compression="zstd")
             progress.update()
     for table in ("bots", "first_stars", "users"):
         db.execute(f"DROP TABLE {table}")
@@ -293,14 +284,7 @@ def _write_halves(lists: RaggedArray, rows: Rows, keys: Keys, repo_ids: Ids, out
         RaggedArray.of(half_lists).save(out, f"heldout_{half}_")
 
 
-def _scalar(db: duckdb.DuckDBPyConnection, query: str) -> Any:
-    return db.execute(query).fetchall()[0][0]
-
-
 def _read_parquet(paths: Iterable[Path]) -> str:
     """Return the files as a table expression in SQL."""
-    return f"read_parquet([{', '.join(map(_sql_string, paths))}])"
-
-
-def _sql_string(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+    quoted = ("'" + str(path).replace("'", "''") + "'" for path in paths)
+    return f"read_parquet([{', '.join(quoted)}])"

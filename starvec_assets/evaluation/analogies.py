@@ -51,14 +51,10 @@ SCORES = pa.schema(
 class Questions:
     """Analogy questions over a vocabulary."""
 
-    names: list[str]
-    """The relations that have questions."""
-    relation: npt.NDArray[np.int64]
-    """Index into `names` of each question, [q]."""
-    rows: npt.NDArray[np.int64]
-    """Vocabulary rows of a, b, c and d, [q, 4]."""
-    missing: dict[str, list[str]]
-    """Repositories that are not in the vocabulary, by relation."""
+    names: list[str]  # the relations that have questions
+    relation: npt.NDArray[np.int64]  # index into `names` of each question, [q]
+    rows: npt.NDArray[np.int64]  # vocabulary rows of a, b, c and d, [q, 4]
+    missing: dict[str, list[str]]  # repositories that are not in the vocabulary, by relation
 
 
 def read_relations(path: Path = RELATIONS) -> Relations:

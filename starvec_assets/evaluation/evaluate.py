@@ -49,8 +49,7 @@ class GroundTruth:
     groups: Groups
     heldout_a: RaggedArray
     heldout_b: RaggedArray
-    languages: Sequence[str | None]
-    """Main language of each repository, None where it is not known."""
+    languages: Sequence[str | None]  # main language of each repository, None where it is not known
     stars: Counts
 
     @staticmethod

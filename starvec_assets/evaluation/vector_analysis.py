@@ -70,12 +70,9 @@ class VectorAnalysis:
     """Number of clusters, silhouette, silhouette of the Gaussian reference."""
     examples: list[tuple[str, str, str, int]]
     """Relation, question, names of the three repositories ranked first, rank of the expected answer."""
-    analogies: pa.Table
-    """Schema analogies.SCORES."""
-    missing: dict[str, list[str]]
-    """Repositories of the analogies that are not in the vocabulary, by relation."""
-    mapped: int
-    """Repositories on the map."""
+    analogies: pa.Table  # schema analogies.SCORES
+    missing: dict[str, list[str]]  # repositories of the analogies that are not in the vocabulary, by relation
+    mapped: int  # repositories on the map
 
     @property
     def questions(self) -> int:

@@ -71,15 +71,11 @@ class ProbesSummary:
 
     auc: dict[str, float]
     """Cross-validated area under the ROC curve by category: references against all negatives, out of fold."""
-    references: dict[str, int]
-    """References in the vocabulary by category, omitted categories included."""
-    missing: dict[str, list[str]]
-    """References that are not in the vocabulary, by category."""
-    omitted: list[str]
-    """Categories with too few references."""
-    highest: float
-    """Median over people of the score in their strongest category; `lowest`: in their weakest."""
-    lowest: float
+    references: dict[str, int]  # references in the vocabulary by category, omitted categories included
+    missing: dict[str, list[str]]  # references that are not in the vocabulary, by category
+    omitted: list[str]  # categories with too few references
+    highest: float  # median over people of the score in their strongest category
+    lowest: float  # median over people of the score in their weakest category
 
 
 @dataclass(frozen=True)
@@ -271,8 +267,7 @@ class _Fit:
     bias: float
     c: float
     auc: float
-    out_of_fold: Floats
-    """Log-odds of every training row by a model fitted without it."""
+    out_of_fold: Floats  # log-odds of every training row by a model fitted without it
 
 
 def _fit(x: Matrix, positive: npt.NDArray[np.bool_], settings: ProbeSettings) -> _Fit:

@@ -26,10 +26,8 @@ SIZE_MIN, SIZE_MAX = 3, 60
 class Groups:
     """Groups over a vocabulary of `n` repositories."""
 
-    members: RaggedArray
-    """Distinct vocabulary rows of each group."""
-    lists: list[str]
-    """The awesome list of each group."""
+    members: RaggedArray  # distinct vocabulary rows of each group
+    lists: list[str]  # the awesome list of each group
     n: int
 
     @property

@@ -20,14 +20,10 @@ class TextSummary:
     """Counts of repositories by the text that is known of them."""
 
     encoder: str
-    n: int
-    """Repositories of the vocabulary."""
-    described: int
-    """Those with a description."""
-    with_readme: int
-    """Those with a README."""
-    with_vector: int
-    """Those with a vector other than zero."""
+    n: int  # repositories of the vocabulary
+    described: int  # those with a description
+    with_readme: int  # those with a README
+    with_vector: int  # those with a vector other than zero
 
 
 def build_text_vectors(

@@ -37,11 +37,9 @@ class TfidfSvdEncoder:
     """
 
     seed: int = 0
-    head_chars = 600
-    """Later words count in the mean only: co-occurrences are quadratic in a text's length."""
+    head_chars = 600  # later words count in the mean only: co-occurrences are quadratic in a text's length
     max_words = 50_000
-    block_words = 2_000
-    """Words whose associations are computed at a time; affects memory only."""
+    block_words = 2_000  # words whose associations are computed at a time; affects memory only
 
     @property
     def name(self) -> str:
