@@ -225,8 +225,9 @@ def _write_eligible_stars(
             for outcome, users, total in db.execute(counts).fetchall():
                 outcomes[outcome] = (outcomes[outcome][0] + users, outcomes[outcome][1] + total)
             files.append(scratch / f"eligible-{len(files):05}.parquet")
-            eligible = db.sql(queries["eligible_stars"]).order("user_id, starred_at, repo_id")
-            eligible.select("user_id", "repo_id").write_parquet(str(files[-1]), compression="zstd")
+            eligible = f"SELECT user_id, repo_id FROM ({queries['eligible_stars']})"
+            ordered = db.sql(f"{eligible} ORDER BY user_id, starred_at, repo_id")
+            ordered.write_parquet(str(files[-1]), compression="zstd")
             progress.update()
     for table in ("bots", "first_stars", "users"):
         db.execute(f"DROP TABLE {table}")
