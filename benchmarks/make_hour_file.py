@@ -76,9 +76,9 @@ class HourGenerator:
         return repository(
             repo_id,
             name,
-            description,
-            language,
-            self.random.randrange(5000),
+            description=description,
+            language=language,
+            stars=self.random.randrange(5000),
             node_id=self.node(),
             owner=self.user(name.split("/")[0], repo_id // 3),
             fork=fork,

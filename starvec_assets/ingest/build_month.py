@@ -16,7 +16,7 @@ import pyarrow as pa
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.ingest.coverage import HOURS, OK, HourCoverage, coverage_table, mark_sparse, missing_id_share
-from starvec_assets.ingest.hour_cache import cache_folder, lock_hour_cache, repo_facts_path, stars_path
+from starvec_assets.ingest.hour_cache import cache_folder, cached_path, lock_hour_cache
 from starvec_assets.ingest.hour_parser import MAX_REPO_FACTS
 from starvec_assets.ingest.hour_pipeline import HourPipeline
 from starvec_assets.ingest.sources import Source
@@ -37,15 +37,8 @@ RAW_REPOS = pa.schema(
         column("last_seen", UTC_SECONDS, "last star, or the hour of the last event with facts of the repository"),
     ]
 )
-RAW_STARS = STARS.set(
-    STARS.get_field_index("repo_name"),
-    column(
-        "repo_name",
-        pa.string(),
-        "owner/name of the repository at the time; null: the one that raw_repos has for the month",
-        nullable=True,
-    ),
-)
+_REPO_NAME = column("repo_name", pa.string(), "owner/name at the time; null: the one in raw_repos", nullable=True)
+RAW_STARS = STARS.set(STARS.get_field_index("repo_name"), _REPO_NAME)
 MAX_FAULTY_HOURS = 100  # in a summary
 # Chosen for size: stars are sorted by user, and a month has each repository many times.
 STARS_PARQUET_OPTIONS: dict[str, Any] = {
@@ -90,7 +83,7 @@ class MonthSummary:
 
 @dataclass(frozen=True)
 class MonthParts:
-    """What was read of a month: Parquet files of stars (schema STARS) and of repository facts (schema REPO_FACTS).
+    """Rows and coverage of a month before the merge: files of stars (schema STARS) and of facts (schema REPO_FACTS).
 
     Files `named_by_hour` are those of hour_cache.py; others have the column `hour`, a timestamp. `began` is the
     time.monotonic() at the start.
@@ -134,7 +127,7 @@ def read_month(
         if not any(c.stars for c in hours):
             raise StarvecError(_no_stars_message(source, month, hours))
         read = [c.hour for c in hours if c.bytes]
-        stars, repo_facts = ([path(folder, hour) for hour in read] for path in (stars_path, repo_facts_path))
+        stars, repo_facts = ([cached_path(folder, hour, kind) for hour in read] for kind in ("stars", "repos"))
         yield MonthParts(month, stars, repo_facts, hours, began)
 
 

@@ -32,16 +32,14 @@ HOURS = pa.schema(
         column("events", pa.int64(), "events read"),
         column("stars", pa.int64(), "stars read, duplicates included"),
         *(column(name, pa.int64(), comment) for name, comment in REASONS.items()),
-        column(
-            "event_id", pa.int64(), "median id of the hour's stars: ids count all events, kept or lost", nullable=True
-        ),
+        column("event_id", pa.int64(), "median id of the hour's stars; ids count all events of GitHub", nullable=True),
     ]
 )
 
 
 @dataclass(frozen=True)
 class HourCoverage:
-    """What was read of one hour; the fields are the columns of HOURS, `rejected` counts lines by reason."""
+    """Coverage of one hour: the columns of HOURS, with the rejected lines by reason."""
 
     hour: datetime
     status: str
@@ -72,7 +70,7 @@ def coverage_table(hours: Sequence[HourCoverage]) -> pa.Table:
 
 
 def missing_id_share(hours: pa.Table) -> float | None:
-    """Return the share of a month's event ids that no hour file has, 0 to 1; None where the ids cannot tell.
+    """Return the share of a month's event ids that no hour file has, 0 to 1; None where the ids do not ascend.
 
         1 - events between the first and the last hour with ids / (last hour's median id - first hour's median id)
 
@@ -80,10 +78,11 @@ def missing_id_share(hours: pa.Table) -> float | None:
     its change is informative (see `month_ratios`). A median id lies in the middle of its hour, hence half the events
     of the first and of the last hour count. `hours` has schema HOURS.
     """
-    known = [h for h in hours.sort_by("hour").to_pylist() if h["event_id"] is not None]
-    ids = known[-1]["event_id"] - known[0]["event_id"] if known else 0
-    events = sum(h["events"] for h in known) - (known[0]["events"] + known[-1]["events"]) / 2 if known else 0
-    return max(0.0, 1 - events / ids) if ids > 0 else None
+    rows = [hour for hour in hours.sort_by("hour").to_pylist() if hour["event_id"] is not None]
+    if not rows or (ids := rows[-1]["event_id"] - rows[0]["event_id"]) <= 0:
+        return None
+    events = sum(hour["events"] for hour in rows) - (rows[0]["events"] + rows[-1]["events"]) / 2
+    return max(0.0, 1 - events / ids)
 
 
 def month_ratios(
@@ -92,15 +91,15 @@ def month_ratios(
     """Return a month's stars, and its share of captured event ids, each divided by the median of earlier months.
 
     `missing_share` is the month's `missing_id_share`; `previous` has (stars, missing share) of the months to compare
-    with. A ratio is None where nothing is known to compare.
+    with. A ratio is None without values to compare.
     """
     captured = [None if share is None else 1 - share for share in (missing_share, *(share for _, share in previous))]
     return ratio_to_median(stars, [count for count, _ in previous]), ratio_to_median(captured[0], captured[1:])
 
 
 def ratio_to_median(value: float | None, previous: Sequence[float | None]) -> float | None:
-    """Return `value` divided by the median of the known `previous` values; None where either is unknown or 0."""
-    typical = median(known) if (known := [x for x in previous if x is not None]) else None
+    """Return `value` divided by the median of `previous`, whose Nones are ignored; None without a value or a median."""
+    typical = median([x for x in previous if x is not None] or [0])
     return value / typical if value is not None and typical else None
 
 

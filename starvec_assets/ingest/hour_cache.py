@@ -60,14 +60,9 @@ def lock_hour_cache(folder: Path) -> Iterator[Path]:
         yield spool
 
 
-def stars_path(folder: Path, hour: datetime) -> Path:
-    """Return the path of an hour's stars."""
-    return folder / f"{hour:%Y-%m-%dT%H}.stars.parquet"
-
-
-def repo_facts_path(folder: Path, hour: datetime) -> Path:
-    """Return the path of an hour's repository facts."""
-    return folder / f"{hour:%Y-%m-%dT%H}.repos.parquet"
+def cached_path(folder: Path, hour: datetime, kind: str) -> Path:
+    """Return the path of an hour's rows; `kind` is "stars" or "repos", for stars or facts of repositories."""
+    return folder / f"{hour:%Y-%m-%dT%H}.{kind}.parquet"
 
 
 def source_fingerprint(path: Path) -> str:
@@ -78,11 +73,12 @@ def source_fingerprint(path: Path) -> str:
 
 def cache_hour(path: Path, hour: datetime, folder: Path, max_repo_facts: int) -> HourCoverage:
     """Read the hour file at `path` into `folder`, and return its coverage."""
-    stars_path(folder, hour).unlink(missing_ok=True)
+    stars_path, repo_facts_path = (cached_path(folder, hour, kind) for kind in ("stars", "repos"))
+    stars_path.unlink(missing_ok=True)
     source = {"fingerprint": source_fingerprint(path), "max_repo_facts": max_repo_facts}
     with (
-        _parquet_writer(stars_path(folder, hour), STARS) as stars,
-        _parquet_writer(repo_facts_path(folder, hour), REPO_FACTS) as repo_facts,
+        _parquet_writer(stars_path, STARS) as stars,
+        _parquet_writer(repo_facts_path, REPO_FACTS) as repo_facts,
     ):
         coverage = read_hour(path, hour, stars.write_table, repo_facts.write_table, max_repo_facts)
         stars.add_key_value_metadata({COVERAGE_KEY: orjson.dumps(asdict(coverage)), SOURCE_KEY: orjson.dumps(source)})
@@ -97,8 +93,8 @@ def cached_coverage(
     None when the hour was not read, read with another `max_repo_facts`, or from a file of another fingerprint.
     """
     try:
-        pq.read_metadata(repo_facts_path(folder, hour))
-        metadata = pq.read_metadata(stars_path(folder, hour)).metadata
+        pq.read_metadata(cached_path(folder, hour, "repos"))
+        metadata = pq.read_metadata(cached_path(folder, hour, "stars")).metadata
         source, coverage = orjson.loads(metadata[SOURCE_KEY]), orjson.loads(metadata[COVERAGE_KEY])
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, orjson.JSONDecodeError):
         return None

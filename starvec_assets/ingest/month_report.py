@@ -19,13 +19,14 @@ MAX_RANGES = 24  # of faulty hours in a check's text
 
 @dataclass(frozen=True)
 class MonthComparison:
-    """A month divided by the median of earlier months; None where nothing is known to compare."""
+    """The stars of a month and its share of captured event ids, each divided by the median of `months` earlier ones.
+
+    None without values to compare.
+    """
 
     stars_ratio: float | None
     captured_ids_ratio: float | None
-    """The share of GitHub's event ids that hour files have, to that of the earlier months."""
     months: int
-    """Earlier months compared with, of the twelve before."""
 
 
 class MonthCheck(NamedTuple):

@@ -16,10 +16,9 @@ from starvec_assets.ingest.coverage import EMPTY, FAILED, MISSING
 
 @dataclass(frozen=True)
 class HourFile:
-    """What a source has for an hour: a gzip file at `path`, or none and the reason why.
+    """The gzip file of an hour at `path`, or None with a `status` ("missing", "empty" or "failed") and a note.
 
-    `status` is "" with a file, else "missing", "empty" or "failed". `downloaded`: by this call, not found on the disk.
-    `temporary`: the caller deletes the file once it is read.
+    `downloaded`: by this call, not found on the disk. `temporary`: the caller deletes the file once it is read.
     """
 
     path: Path | None
@@ -32,8 +31,8 @@ class HourFile:
 class Source(Protocol):
     """Hour files by hour. `fetch` is called from several threads at once."""
 
-    key: str  # identifies the source: parts read from one are not used for another
-    remote: bool  # whether files are downloaded, and so are asked for only if their hour has not been read yet
+    key: str  # identifies the source: hours cached from one are not used for another
+    remote: bool  # whether files are downloaded, so that only hours that are not cached are fetched
     concurrency: int  # fetches at a time
     prefetch_limit: int  # fetched hours that may wait to be read
 
@@ -79,8 +78,8 @@ class FolderSource:
         name = re.compile(r"\d{4}-\d\d-\d\d-\d{1,2}\.json\.gz", re.ASCII)
         if not any(name.fullmatch(entry.name) for entry in os.scandir(self.path)):
             raise StarvecError(
-                f"no hour file (YYYY-MM-DD-H.json.gz) in {self.path}:"
-                " name the folder that holds them, or download some from GH Archive"
+                f"no hour file (YYYY-MM-DD-H.json.gz) in {self.path}: name the folder that holds them, or download "
+                "some from GH Archive"
             )
 
     def fetch(self, hour: datetime, spool: Path, cancelled: Event) -> HourFile:
@@ -92,9 +91,9 @@ HOUR_FILE_LIMITS = HttpLimits(tries=8, deadline=3_600.0, max_bytes=2 << 30, jitt
 
 
 class HttpSource:
-    """GH Archive, or a server that answers like it.
+    """GH Archive, or a mirror of it.
 
-    `keep_hours` names a folder that downloaded hour files are kept in and looked for first; empty: none is kept.
+    `keep_hours` names a folder in which downloaded hour files stay and are looked for first; empty: they are deleted.
     """
 
     remote = True

@@ -124,8 +124,8 @@ def top_up_stargazers(
     with name, number and total before each. Raises GitHubError when GitHub does not answer; the next run resumes there.
     """
     connection.execute("SET TimeZone = 'UTC'")
-    summary, previous = TopUpSummary(), inputs.previous
-    rows = pq.read_table(previous / "repos.parquet").to_pylist() if previous else []
+    summary = TopUpSummary()
+    rows = pq.read_table(inputs.previous / "repos.parquet").to_pylist() if inputs.previous else []
     repos = {row["repo_id"]: row for row in rows}
     chosen = _choose(connection, inputs.catalogue, settings, summary)
     progress.mkdir(parents=True, exist_ok=True)
@@ -159,22 +159,23 @@ def top_up_stargazers(
             repos[repo_id] = {"repo_id": repo_id, "since": since, "newest": newest} | facts
             summary.done.append(repo_id)
     write_table(pa.Table.from_pylist([repos[i] for i in sorted(repos)], REPOS), REPOS, out / "repos.parquet")
-    parts = [str(new), *([str(previous / "stars.parquet")] if previous else [])]
-    merged = connection.sql(QUERIES["merge"], params={"parts": parts})
-    summary.stars = write_query(merged, TOPPED_UP, out / "stars.parquet")
     summary.repositories = len(repos)
-    _write_capture(connection, inputs.archive if summary.stars else {}, out)
+    summary.stars = _write_stars(connection, inputs, new, out)
     new.unlink()
     return summary
 
 
-def _write_capture(connection: duckdb.DuckDBPyConnection, archive: Mapping[str, Path], out: Path) -> None:
-    """Write capture.parquet: how many of the stars of out/stars.parquet the archive's files have, by month."""
-    capture = pa.table([pa.array([], f.type) for f in CAPTURE], CAPTURE)
-    if archive:
-        files = {"archive": [str(path) for path in archive.values()], "topped_up": str(out / "stars.parquet")}
-        capture = connection.execute(QUERIES["capture"], files | {"months": list(archive)}).to_arrow_table()
+def _write_stars(connection: duckdb.DuckDBPyConnection, inputs: TopUpInputs, new: Path, out: Path) -> int:
+    """Write stars.parquet from `new` and the last run's, and capture.parquet; return the number of stars."""
+    parts = [str(new), *([str(inputs.previous / "stars.parquet")] if inputs.previous else [])]
+    merged = connection.sql(QUERIES["merge"], params={"parts": parts})
+    stars = write_query(merged, TOPPED_UP, out / "stars.parquet")
+    capture = CAPTURE.empty_table()
+    if stars and inputs.archive:
+        files = {"archive": [str(path) for path in inputs.archive.values()], "topped_up": str(out / "stars.parquet")}
+        capture = connection.execute(QUERIES["capture"], files | {"months": list(inputs.archive)}).to_arrow_table()
     write_table(capture, CAPTURE, out / "capture.parquet")
+    return stars
 
 
 def clear_progress(progress: Path, summary: TopUpSummary) -> None:

@@ -16,7 +16,7 @@ def write_query(
 
     `options` are those of pyarrow's ParquetWriter. The file's bytes depend on the query's rows and their order alone.
     """
-    rows, pending = 0, pa.table([pa.array([], field.type) for field in schema], schema)
+    rows, pending = 0, schema.empty_table()
     with pq.ParquetWriter(path, schema, compression="zstd", **options) as writer:
         for batch in query.to_arrow_reader(BATCH_ROWS):
             rows += batch.num_rows

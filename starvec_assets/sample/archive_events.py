@@ -1,6 +1,5 @@
 """Builders of GH Archive events: GitHub's keys in GitHub's order, for the sample, the tests and the benchmarks."""
 
-from collections.abc import Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -69,31 +68,22 @@ def user(user_id: int, login: str, node_id: str = "") -> Json:
 
 
 def repository(
-    repo_id: int,
-    name: str,
-    description: str | None,
-    language: str | None,
-    stars: int,
-    *,
-    node_id: str = "",
-    owner: Json,
-    fork: bool,
-    pushed_at: str,
-    homepage: str | None = None,
-    size: int = 0,
-    topics: Sequence[str] = (),
+    repo_id: int, name: str, *, owner: Json, fork: bool, pushed_at: str, stars: int = 0, **fields: Any
 ) -> Json:
-    """Return the full form of a repository, as the payloads of forks and pull requests have it."""
-    url, short_name = f"{API}/repos/{name}", name.split("/")[1]
-    return {
+    """Return the full form of a repository, as the payloads of forks and pull requests have it.
+
+    `fields` are values of other keys, such as `description` or `topics`; each stays at its place.
+    """
+    url = f"{API}/repos/{name}"
+    defaults = {
         "id": repo_id,
-        "node_id": node_id,
-        "name": short_name,
+        "node_id": "",
+        "name": name.split("/")[1],
         "full_name": name,
         "private": False,
         "owner": owner,
         "html_url": f"https://github.com/{name}",
-        "description": description,
+        "description": None,
         "fork": fork,
         "url": url,
         **{f"{template.split('{')[0].replace('/', '_')}_url": f"{url}/{template}" for template in REPO_URLS},
@@ -104,11 +94,11 @@ def repository(
         "ssh_url": f"git@github.com:{name}.git",
         "clone_url": f"https://github.com/{name}.git",
         "svn_url": f"https://github.com/{name}",
-        "homepage": homepage,
-        "size": size,
+        "homepage": None,
+        "size": 0,
         "stargazers_count": stars,
         "watchers_count": stars,
-        "language": language,
+        "language": None,
         **dict.fromkeys(("has_issues", "has_projects", "has_downloads", "has_wiki"), True),
         **dict.fromkeys(("has_pages", "has_discussions"), False),
         "forks_count": stars // 9,
@@ -124,10 +114,11 @@ def repository(
         },
         "allow_forking": True,
         **dict.fromkeys(("is_template", "web_commit_signoff_required"), False),
-        "topics": list(topics),
+        "topics": [],
         "visibility": "public",
         "forks": stars // 9,
         "open_issues": stars // 50,
         "watchers": stars,
         "default_branch": "main",
     }
+    return defaults | fields

@@ -136,7 +136,6 @@ def _repository(repo_id: int, name: str, pushed_at: str, repo: SampleRepo, stars
     """
     login = name.split("/")[0]
     owner = {"login": login, "url": f"{API}/users/{login}"}
-    full = repository(
-        repo_id, name, repo.description, repo.language, stars, owner=owner, fork=fork, pushed_at=pushed_at
-    )
+    facts = {"description": repo.description, "language": repo.language}
+    full = repository(repo_id, name, owner=owner, fork=fork, pushed_at=pushed_at, stars=stars, **facts)
     return {key: full[key] for key in _REPO_KEYS}

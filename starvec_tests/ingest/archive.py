@@ -36,9 +36,9 @@ def repository(repo: int, name: str, description: str | None, language: str | No
     return archive_events.repository(
         repo,
         name,
-        description,
-        language,
-        stars,
+        description=description,
+        language=language,
+        stars=stars,
         owner=archive_events.user(3, owner),
         fork=fork,
         pushed_at="2023-12-31T23:59:58Z",
