@@ -67,9 +67,7 @@ def main() -> None:
     parser.add_argument("--vectors", type=Path, required=True)
     parser.add_argument("--repos", type=Path, required=True)
     parser.add_argument("--shared", type=Path, default=SHARED)
-    parser.add_argument(
-        "--splits", type=int, default=5, help="splits to average; one alone is off by 0.004 in P@50"
-    )
+    parser.add_argument("--splits", type=int, default=5, help="splits to average; one alone is off by 0.004 in P@50")
     arguments = parser.parse_args()
     table = pq.read_table(arguments.repos)
     names = table["name" if "name" in table.column_names else "repo"].to_pylist()

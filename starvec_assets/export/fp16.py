@@ -97,7 +97,7 @@ def fp16_export_metadata(folder: Path, summary: ExportSummary, gate_failures: Se
     """Return what the UI shows of fp16_export, written to `folder` although the gate had these failures, if any."""
     index = ExportIndex(folder)
     most_starred: list[str] = index.repos["name"].slice(0, 5).to_pylist()
-    neighbours = [[name, ", ".join(found.name for found in index.similar(name, 3))] for name in most_starred]
+    neighbours = [[name, ", ".join(neighbour.name for neighbour in index.similar(name, 3))] for name in most_starred]
     return {
         "dimensions": summary.d,
         "lowest cosine to the FP32 vectors": summary.min_cosine,
@@ -141,7 +141,7 @@ class ExportIndex:
         )
         self._stars = self.repos["stars"].to_numpy()
         names: list[str] = self.repos["name"].to_pylist()
-        # Of two repositories of one name the most starred, i.e. the first, is found.
+        # Of two repositories of one name the most starred, i.e. the first, takes it.
         self._by_name = {name.lower(): row for row, name in reversed(list(enumerate(names)))}
         self._by_id = {repo_id: i for i, repo_id in enumerate(self.repos["repo_id"].to_pylist())}
 
@@ -167,8 +167,8 @@ class ExportIndex:
 
     def rows_of(self, stars: Iterable[tuple[int, str]]) -> list[int]:
         """Return the distinct rows of `stars`, pairs of repo_id and name, found by id, else by name."""
-        found = (self._by_id.get(repo_id, self._by_name.get(name.lower())) for repo_id, name in stars)
-        return list(dict.fromkeys(row for row in found if row is not None))
+        rows = (self._by_id.get(repo_id, self._by_name.get(name.lower())) for repo_id, name in stars)
+        return list(dict.fromkeys(row for row in rows if row is not None))
 
     def similar(self, name: str, k: int = 10) -> list[Neighbour]:
         """Return the `k` nearest neighbours of a repository by exact search, itself excluded."""

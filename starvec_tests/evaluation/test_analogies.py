@@ -18,12 +18,12 @@ from starvec_assets.vectors import unit_rows
 def brute_force(vectors, rows, score):
     """Rank of d, one question at a time, from the cosines of all repositories but a, b and c."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    found = []
+    ranks = []
     for a, b, c, d in rows:
         scores = score(*(unit @ unit[i] for i in (a, b, c)))
         others = [i for i in range(len(unit)) if i not in (a, b, c)]
-        found.append(1 + sum(scores[i] > scores[d] for i in others))
-    return found
+        ranks.append(1 + sum(scores[i] > scores[d] for i in others))
+    return ranks
 
 
 @pytest.mark.parametrize("columns", [7, 256])
@@ -40,7 +40,7 @@ def scores_of(vectors, questions):
     return score_table(answer_ranks(vectors, questions), questions, len(vectors))
 
 
-def test_additive_structure_is_found_by_arithmetic_but_not_by_similarity():
+def test_additive_structure_is_answered_by_arithmetic_but_not_by_similarity():
     # a subject and a role add up to a repository: ten subjects, twelve roles
     rng = np.random.default_rng(0)
     subjects, roles = rng.standard_normal((10, 64)), rng.standard_normal((12, 64))

@@ -100,7 +100,7 @@ def test_a_sample_that_lies_in_one_cluster_has_no_silhouette(grouped):
     assert clusters.silhouette(one_apart.astype(np.float32), 2, 3, 0) == 0
 
 
-def test_more_clusters_than_half_the_sample_are_not_asked_for(grouped, tmp_path):
+def test_numbers_of_clusters_above_half_the_sample_are_left_out(grouped, tmp_path):
     settings = SETTINGS.model_copy(update={"clusters": [5, 6], "sample": 10})
     analysis = analyze_vectors(grouped, *vocabulary(tmp_path, [f"o/{i}" for i in range(N)]), tmp_path, settings)
     assert [k for k, *_ in analysis.silhouettes] == [5]
