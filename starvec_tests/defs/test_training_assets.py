@@ -62,9 +62,7 @@ def observed(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
     return [{label: value.value for label, value in event.metadata.items()} for event in events]
 
 
-def test_ranks_train_as_the_step_itself_does(
-    store: ArtifactStore, home: Path, capfd: pytest.CaptureFixture[str]
-):
+def test_ranks_train_as_the_step_itself_does(store: ArtifactStore, home: Path, capfd: pytest.CaptureFixture[str]):
     alone = materialize(training.trained_embeddings, **SMALL)
     expected = np.load(store.latest("trained_embeddings").path / "vectors.npy")
     (home / "checkpoints/trained_embeddings").rename(home / "checkpoints/alone")  # or the ranks find it done

@@ -300,3 +300,10 @@ def test_a_backfilled_month_with_the_same_content_moves_nothing(ui: Ui, backfill
     ui.materialize("star_log")
     assert {asset: ui.data_version(asset) for asset in versions} == versions
     assert set(ui.status("star_log", "repo_catalog", "user_buckets").values()) == {"FRESH"}
+
+
+def test_the_monthly_job_launched_from_the_ui_makes_the_whole_graph(ui: Ui):
+    run = ui.finish(ui.launch(job="monthly_refresh", month=MONTH, ops={"quantile_tables": {"config": {"pairs": 20_000}}}))
+    assert run["status"] == "SUCCESS", failures(run)
+    everything = {node["assetKey"]["path"][0] for node in ui.query(NODES, keys=None)["assetNodes"]}
+    assert set(ui.status(*(everything - {"training_leaderboard"})).values()) == {"FRESH"}
