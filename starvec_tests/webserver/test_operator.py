@@ -303,7 +303,8 @@ def test_a_backfilled_month_with_the_same_content_moves_nothing(ui: Ui, backfill
 
 
 def test_the_monthly_job_launched_from_the_ui_makes_the_whole_graph(ui: Ui):
-    run = ui.finish(ui.launch(job="monthly_refresh", month=MONTH, ops={"quantile_tables": {"config": {"pairs": 20_000}}}))
+    quick = {"quantile_tables": {"config": {"pairs": 20_000}}}
+    run = ui.finish(ui.launch(job="monthly_refresh", month=MONTH, ops=quick))
     assert run["status"] == "SUCCESS", failures(run)
     everything = {node["assetKey"]["path"][0] for node in ui.query(NODES, keys=None)["assetNodes"]}
     assert set(ui.status(*(everything - {"training_leaderboard"})).values()) == {"FRESH"}
