@@ -1,4 +1,4 @@
-"""Files and folders that processes share: whole or not there, and nobody else's."""
+"""Atomic writes, locks and temporary folders that several processes share."""
 
 import shutil
 import signal
@@ -14,7 +14,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.files import atomic_path, disk_full_as_error, locked_temp_dir, write_atomically
 
 
-def test_a_file_that_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
     write_atomically(tmp_path / "file", "old")
     with pytest.raises(ZeroDivisionError), atomic_path(tmp_path / "file") as aside:
         aside.write_text("half")
@@ -22,14 +22,14 @@ def test_a_file_that_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path: Pa
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "old")]
 
 
-def test_two_that_write_one_file_do_not_meet_though_both_are_process_7(tmp_path: Path) -> None:
+def test_two_writers_of_one_file_use_different_temporary_files(tmp_path: Path) -> None:
     with atomic_path(tmp_path / "file") as one, atomic_path(tmp_path / "file") as other:
         one.write_text("one")
         other.write_text("other")
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "one")]
 
 
-def test_scratch_folders_are_ones_own_and_those_of_killed_processes_go(tmp_path: Path) -> None:
+def test_temporary_folders_are_exclusive_and_those_of_killed_processes_are_removed(tmp_path: Path) -> None:
     code = f"""
 import os, signal
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_two_queries_that_outgrow_their_memory_do_not_meet(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])
-def test_a_disk_that_is_full_is_named_whoever_says_it(
+def test_a_full_disk_is_named_whichever_library_raises(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str
 ) -> None:
     usage = shutil.disk_usage(tmp_path)

@@ -1,4 +1,4 @@
-"""The store never shows a version that is not whole, and says what to do when something is damaged."""
+"""Artifact store: versions are complete or absent, and damage is named with the way out."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def store(request, tmp_path: Path) -> ArtifactStore:
     return ArtifactStore(tmp_path / "artifacts", bucket=bucket)
 
 
-def test_latest_is_what_was_written_last(store: ArtifactStore):
+def test_latest_is_the_last_version_written(store: ArtifactStore):
     put(store, "star_log", "one")
     second = put(store, "star_log", "two")
     assert store.latest("star_log") == second
@@ -49,13 +49,13 @@ def test_a_bucket_serves_a_machine_that_has_an_empty_cache(tmp_path: Path):
     assert (there.latest("raw_stars/2024-01").path / "data.txt").read_text() == "stars"
 
 
-def test_what_other_machines_write_is_listed_at_once(tmp_path: Path):
+def test_versions_of_other_machines_are_listed_at_once(tmp_path: Path):
     remote = ArtifactStore(tmp_path, bucket=f"memory://{tmp_path.name}-listed")._remote
     assert remote is not None
     assert not remote.fs.dircache.use_listings_cache  # the memory's own listings are never kept, a bucket's are
 
 
-def test_processes_that_fetch_the_same_and_one_that_writes_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_two_downloads_and_a_write_of_one_asset_do_not_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     url = f"memory://{tmp_path.name}-together"
     version = put(ArtifactStore(tmp_path / "here", bucket=url), "star_log", "months").manifest.version
     there, again = (ArtifactStore(tmp_path / "there", bucket=url) for _ in range(2))
@@ -75,7 +75,7 @@ def test_processes_that_fetch_the_same_and_one_that_writes_do_not_meet(tmp_path:
     assert not list((tmp_path / "there").rglob(".d*"))
 
 
-def test_folders_inside_an_artifact_are_kept_checked_and_mirrored(tmp_path: Path):
+def test_folders_inside_an_artifact_are_checked_and_mirrored(tmp_path: Path):
     url = f"memory://{tmp_path.name}-nested"
     here = ArtifactStore(tmp_path / "here", bucket=url)
     with here.write("web_bundle", code_version="1") as draft:
@@ -139,7 +139,7 @@ with ArtifactStore(Path({str(root)!r})).write("star_log", code_version="1") as d
     assert not list((root / "star_log").glob(".draft-*"))
 
 
-def test_a_second_writer_is_told_who_is_writing(tmp_path: Path):
+def test_a_second_writer_gets_the_name_of_the_first(tmp_path: Path):
     root = tmp_path / "artifacts"
     code = f"""
 import time
@@ -232,7 +232,7 @@ def test_damage_is_named_with_the_way_out(kind: str, tmp_path: Path):
     assert (ArtifactStore(tmp_path).latest("star_log").path / "data.txt").read_text() == "again"
 
 
-def test_damage_of_what_was_fetched_is_mended_from_the_bucket(tmp_path: Path):
+def test_a_damaged_download_is_fetched_again_once_deleted(tmp_path: Path):
     url = f"memory://{tmp_path.name}-mended"
     artifact = put(ArtifactStore(tmp_path, bucket=url), "star_log", "good")
     damage("lost file", tmp_path / "star_log", artifact.path)
@@ -243,7 +243,7 @@ def test_damage_of_what_was_fetched_is_mended_from_the_bucket(tmp_path: Path):
     assert (ArtifactStore(tmp_path, bucket=url).latest("star_log").path / "data.txt").read_text() == "good"
 
 
-def test_what_was_never_made_says_so(tmp_path: Path):
+def test_a_missing_artifact_names_the_asset_to_materialize(tmp_path: Path):
     with pytest.raises(MissingArtifact, match="materialize raw_stars first"):
         ArtifactStore(tmp_path).latest("raw_stars/2024-01")
 

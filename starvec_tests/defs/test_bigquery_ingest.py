@@ -1,4 +1,4 @@
-"""raw_stars and raw_repos from BigQuery: several months in one run and one query, with its price where one looks."""
+"""raw_stars and raw_repos from BigQuery: several months in one run and one query, with its price in the metadata."""
 
 import importlib.util
 import json
@@ -83,7 +83,7 @@ def test_a_range_of_months_is_one_query_and_each_month_an_artifact(fake_bigquery
     assert not list((home / "spill").glob("scratch-*"))
 
 
-def test_without_credentials_or_project_the_way_out_is_told(
+def test_missing_credentials_or_project_name_the_way_out(
     fake_bigquery: FakeBigQuery, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def reason() -> str:
@@ -109,7 +109,7 @@ def test_the_cap_of_the_deployment_stops_a_run_before_it_costs(fake_bigquery: Fa
     assert len(fake_bigquery.job_requests) == 1
 
 
-def test_the_corpus_can_be_made_where_the_stars_are(fake_bigquery: FakeBigQuery, home: Path):
+def test_the_corpus_can_be_built_in_bigquery(fake_bigquery: FakeBigQuery, home: Path):
     """Of more months than were ingested: those give names, and nothing else comes home."""
     for month in MONTHS:
         fake_bigquery.load(f"month.{month.replace('-', '')}", stars(month))

@@ -1,4 +1,4 @@
-"""What the operator is told of a month that holds less than the months before, and what a top-up brings."""
+"""Checks and metadata of a month with fewer stars than the months before, and of a top-up."""
 
 import gzip
 import json
@@ -109,7 +109,7 @@ def test_the_first_month_has_nothing_to_be_compared_with(months: dict[str, dg.Ex
     )
 
 
-def test_a_month_as_good_as_those_before_passes(months: dict[str, dg.ExecuteInProcessResult]):
+def test_a_month_above_the_median_passes(months: dict[str, dg.ExecuteInProcessResult]):
     second = checks(months["2024-02"])
     assert second[USUAL].passed
     assert second[USUAL].description == (
@@ -118,7 +118,7 @@ def test_a_month_as_good_as_those_before_passes(months: dict[str, dg.ExecuteInPr
     assert second[SEEN].passed
 
 
-def test_a_month_of_which_much_is_lost_warns_with_the_drop(months: dict[str, dg.ExecuteInProcessResult]):
+def test_a_month_far_below_the_median_warns_with_the_ratio(months: dict[str, dg.ExecuteInProcessResult]):
     last = checks(months["2024-03"])
     for name, drop in ((USUAL, "20%"), (SEEN, "33%")):
         assert not last[name].passed
@@ -127,14 +127,14 @@ def test_a_month_of_which_much_is_lost_warns_with_the_drop(months: dict[str, dg.
         assert "under 70% (warn_below)" in (last[name].description or "")
 
 
-def test_the_hours_that_are_not_there_are_named_as_spans(months: dict[str, dg.ExecuteInProcessResult]):
+def test_missing_hours_are_named_as_ranges(months: dict[str, dg.ExecuteInProcessResult]):
     whole = checks(months["2024-03"])[WHOLE]
     assert not whole.passed
     assert whole.severity == dg.AssetCheckSeverity.WARN
     assert whole.description == "2024-03: 739 of 744 hours: 2024-03-01 05h to 2024-03-31 23h missing (739 hours)"
 
 
-def test_the_log_shows_the_coverage_of_all_months(months: dict[str, dg.ExecuteInProcessResult]):
+def test_the_star_log_charts_the_coverage_of_all_months(months: dict[str, dg.ExecuteInProcessResult]):
     [event] = months["log"].asset_materializations_for_node("star_log")
     assert str(event.metadata["coverage over the months"].value).startswith("![")
     raw = {e.asset_key.path[0]: e for e in months["2024-03"].asset_materializations_for_node("raw_stars__raw_repos")}
@@ -142,7 +142,7 @@ def test_the_log_shows_the_coverage_of_all_months(months: dict[str, dg.ExecuteIn
     assert raw["raw_stars"].metadata["stars to the twelve months before"].value == pytest.approx(10 / 50)
 
 
-def test_the_log_of_a_run_tells_hours_megabytes_and_stars(monkeypatch: pytest.MonkeyPatch):
+def test_the_log_of_a_run_shows_hours_megabytes_and_stars(monkeypatch: pytest.MonkeyPatch):
     lines: list[str] = []
     log = SimpleNamespace(info=lines.append)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
@@ -152,13 +152,13 @@ def test_the_log_of_a_run_tells_hours_megabytes_and_stars(monkeypatch: pytest.Mo
     assert re.fullmatch(r"2024-02: 2 of 696 hours, [\d]+ MB/s, 10,000 stars", lines[-1])
 
 
-def test_without_being_told_the_top_up_asks_nobody_and_is_empty(months: dict[str, dg.ExecuteInProcessResult]):
+def test_the_top_up_sends_no_request_by_default(months: dict[str, dg.ExecuteInProcessResult]):
     [event] = months["no top-up"].asset_materializations_for_node("stargazer_topup")
     assert event.metadata["dagster/row_count"].value == event.metadata["requests"].value == 0
     assert event.metadata["stars from"].value == "hour files in hours"
 
 
-def test_topped_up_stars_are_trained_on_beside_the_archives_each_once(months: dict[str, dg.ExecuteInProcessResult]):
+def test_topped_up_stars_join_the_corpus_without_duplicates(months: dict[str, dg.ExecuteInProcessResult]):
     [topped_up] = months["top-up"].asset_materializations_for_node("stargazer_topup")
     assert topped_up.metadata["stars"].value == 35
     capture = str(topped_up.metadata["capture"].value)

@@ -1,4 +1,4 @@
-"""What the operator finds in the UI: every asset described, typed, owned; the schedule; the resources."""
+"""Definitions as the UI shows them: assets with descriptions, kinds and owners; the schedule; the resources."""
 
 import os
 import re
@@ -47,11 +47,11 @@ def loaded() -> dg.Definitions:
     return loaded
 
 
-def test_the_assets_are_the_ones_of_the_design(loaded: dg.Definitions):
+def test_the_asset_keys_are_unchanged(loaded: dg.Definitions):
     assert {spec.key.to_user_string() for spec in loaded.resolve_all_asset_specs()} == KEYS
 
 
-def test_every_asset_says_what_it_is(loaded: dg.Definitions):
+def test_every_asset_has_description_group_kinds_and_owner(loaded: dg.Definitions):
     for spec in loaded.resolve_all_asset_specs():
         assert len(spec.description or "") > 60, spec.key
         assert spec.group_name in {"ingest", "corpus", "text", "training", "evaluation", "profiles", "export"}
@@ -110,14 +110,14 @@ def test_the_schedule_refreshes_the_last_month_and_everything_below_it(
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == KEYS - {"training_leaderboard"}
 
 
-def test_a_refresh_that_did_not_happen_raises_the_alarm(loaded: dg.Definitions):
+def test_a_missed_refresh_fails_the_freshness_policy(loaded: dg.Definitions):
     for key in ("star_log", "fp16_export", "web_bundle"):
         policy = loaded.resolve_assets_def(key).get_asset_spec().freshness_policy
         assert policy is not None
         assert policy.deadline_cron == "0 6 4 * *"
 
 
-def test_training_and_ingest_take_turns(loaded: dg.Definitions):
+def test_training_and_ingest_have_pools_of_their_own(loaded: dg.Definitions):
     pools = {key: loaded.resolve_assets_def(key).op.pool for key in ("trained_embeddings", "raw_stars")}
     assert pools == {"trained_embeddings": "gpu", "raw_stars": "gharchive"}
 
@@ -149,7 +149,7 @@ def test_a_variable_with_a_wrong_value_is_named(variable: str, value: str):
         from_environment({variable: value})
 
 
-def test_text_from_outside_cannot_act_in_the_ui():
+def test_untrusted_text_is_escaped_in_markdown_tables():
     text = markdown_table(["name"], [["<img src=x> [a](javascript:b) | c\r# d\u2028e"]])
     for character in "<>[]()":
         assert character not in text
@@ -157,7 +157,7 @@ def test_text_from_outside_cannot_act_in_the_ui():
     assert len(text.splitlines()) == 3
 
 
-def test_an_installed_package_makes_its_home_without_the_repository(tmp_path: Path):
+def test_an_installed_package_prepares_its_home_without_the_checkout(tmp_path: Path):
     shutil.copytree(PACKAGE, tmp_path / "site" / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
     code = "from starvec_assets.cli.environment import prepare_home; prepare_home()"
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site"), "STARVEC_HOME": str(tmp_path / "home")}

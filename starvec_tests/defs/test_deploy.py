@@ -1,4 +1,4 @@
-"""deploy/dagster.yaml fits the schemas of what it names, and the training step asks Kubernetes for a GPU."""
+"""deploy/dagster.yaml matches Dagster's schemas, and the training step requests a GPU of Kubernetes."""
 
 import importlib
 import re
@@ -27,12 +27,12 @@ def deployed() -> dict[str, Any]:
     return loaded
 
 
-def test_dagster_knows_every_key_of_it(deployed: dict[str, Any]):
+def test_every_key_of_the_instance_is_known_to_dagster(deployed: dict[str, Any]):
     result = validate_config(dg.Shape(dagster_instance_config_schema()), deployed)
     assert result.success, result.errors
 
 
-def test_every_part_fits_its_own_schema(deployed: dict[str, Any]):
+def test_every_part_matches_its_schema(deployed: dict[str, Any]):
     parts = [
         (K8sRunLauncher, deployed["run_launcher"]["config"]),
         (GCSComputeLogManager, deployed["compute_logs"]["config"]),
@@ -48,7 +48,7 @@ def test_every_part_fits_its_own_schema(deployed: dict[str, Any]):
         assert named in (K8sRunLauncher, GCSComputeLogManager)
 
 
-def test_its_variables_are_those_that_the_runs_are_given(deployed: dict[str, Any]):
+def test_its_variables_are_passed_to_the_runs(deployed: dict[str, Any]):
     launcher = deployed["run_launcher"]["config"]
     assert all("=" in entry for entry in launcher["env_vars"]), (
         "one without a value stops every run where it is not set"
@@ -60,7 +60,7 @@ def test_its_variables_are_those_that_the_runs_are_given(deployed: dict[str, Any
     assert needed - given == {"DAGSTER_PG_PASSWORD"}  # of postgres_password_secret
 
 
-def test_the_steps_that_train_ask_for_a_gpu_and_no_other_does():
+def test_only_training_steps_request_a_gpu():
     wanting = {}
     for assets_def in defs().resolve_asset_graph().assets_defs:
         config = get_user_defined_k8s_config(assets_def.op.tags)  # raises where Kubernetes would not take it
@@ -70,7 +70,7 @@ def test_the_steps_that_train_ask_for_a_gpu_and_no_other_does():
     assert wanting["trained_embeddings"] == {"nvidia.com/gpu": "1"}
 
 
-def test_steps_are_pods_where_the_deployment_says_so(monkeypatch: pytest.MonkeyPatch):
+def test_the_kubernetes_executor_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("STARVEC_EXECUTOR", "kubernetes")
     executor = defs().executor
     assert isinstance(executor, dg.ExecutorDefinition)

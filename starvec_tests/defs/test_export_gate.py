@@ -1,4 +1,4 @@
-"""What fails the evaluation does not leave the house; who overrides that is on record."""
+"""The export gate: failed vectors are not exported, and an override is recorded."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ def export(**config: bool) -> dg.ExecuteInProcessResult:
 
 
 @pytest.mark.parametrize("kind", ["validity", "baseline", "regression"])
-def test_a_lone_export_does_not_pass_a_failed_condition(store: ArtifactStore, kind: str):
+def test_a_failed_condition_blocks_an_export_materialized_alone(store: ArtifactStore, kind: str):
     evaluated(store, trained(store, 0), **({"validity": True, "baseline": True, "regression": True} | {kind: False}))
     failed = export()
     assert not failed.success
@@ -63,7 +63,7 @@ def test_a_lone_export_does_not_pass_a_failed_condition(store: ArtifactStore, ki
     assert store.find("fp16_export") is None
 
 
-def test_the_page_is_not_made_of_profiles_of_other_vectors_than_the_exported(store: ArtifactStore):
+def test_the_page_refuses_profiles_of_other_vectors_than_the_exported(store: ArtifactStore):
     exported, trained_later = trained(store, 0), trained(store, 1)
     for name in BundleInputs.__dataclass_fields__:
         inputs = [trained_later if name == "linear_probes" else exported]
@@ -74,19 +74,19 @@ def test_the_page_is_not_made_of_profiles_of_other_vectors_than_the_exported(sto
     assert store.find("web_bundle") is None
 
 
-def test_what_only_warns_is_exported(store: ArtifactStore):
+def test_vectors_with_a_warning_only_are_exported(store: ArtifactStore):
     evaluated(store, trained(store, 0), validity=True, advisory=False)
     assert export().success
     assert store.latest("fp16_export").manifest.facts["passed_despite_gate"] == []
 
 
-def test_vectors_that_were_not_the_ones_evaluated_are_not_exported(store: ArtifactStore):
+def test_vectors_that_were_not_evaluated_are_not_exported(store: ArtifactStore):
     evaluated(store, trained(store, 0), validity=True)
     trained(store, 1)
     assert "is of other vectors than" in failure_message(export())
 
 
-def test_an_override_is_on_record_in_the_manifest(store: ArtifactStore):
+def test_an_override_is_recorded_in_the_manifest(store: ArtifactStore):
     evaluated(store, trained(store, 0), validity=False, regression=False)
     assert export(export_despite_gate=True).success
     manifest = json.loads((store.latest("fp16_export").path / "manifest.json").read_text())

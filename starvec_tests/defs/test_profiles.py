@@ -1,4 +1,4 @@
-"""The assets about people, each materialized over a small store: what the operator is shown, and GitHub as a source."""
+"""The assets about people, each materialized over a small store: metadata, checks, and GitHub as a source."""
 
 import json
 import threading
@@ -114,7 +114,7 @@ def people(tmp_path: Path) -> DeveloperSource:
     return DeveloperSource(path=str(path))
 
 
-def test_developers_from_the_log_and_who_has_too_few_stars_in_it(store: ArtifactStore, people: DeveloperSource):
+def test_developers_from_the_log_and_exclusion_by_number_of_stars(store: ArtifactStore, people: DeveloperSource):
     result = materialize(profiles.developer_vectors, developer_source=people, github=GitHubResource())
     metadata = shown(result, "developer_vectors")
     assert metadata["dagster/row_count"] == 1
@@ -158,7 +158,7 @@ def test_probes_follow_renames_and_their_check_passes(store: ArtifactStore):
     assert set(check.metadata) == set(CATEGORIES)
 
 
-def test_a_category_that_is_not_told_apart_is_warned_of(store: ArtifactStore):
+def test_an_inseparable_category_is_a_warning(store: ArtifactStore):
     result = materialize(profiles.linear_probes, {"negatives": 200, "min_auc": 1.0, "min_references": 26})
     (check,) = result.get_asset_check_evaluations()
     assert result.success
@@ -167,7 +167,7 @@ def test_a_category_that_is_not_told_apart_is_warned_of(store: ArtifactStore):
     assert "Mobile is left out: 25 of its references are in the vocabulary, 26 are needed" in (check.description or "")
 
 
-def test_quantiles_tell_how_uniform_fresh_pairs_are(store: ArtifactStore):
+def test_quantiles_report_how_uniform_fresh_pairs_are(store: ArtifactStore):
     metadata = shown(materialize(profiles.quantile_tables, {"pairs": 200_000}), "quantile_tables")
     assert metadata["dagster/row_count"] == 1001
     for kind in ("people", "repositories"):
