@@ -138,24 +138,17 @@ def write_gates(results: Sequence[GateResult], folder: Path) -> None:
     (folder / GATES).write_text(json.dumps([vars(result) for result in results], indent=1) + "\n", encoding="utf-8")
 
 
-def gate_failures(evaluation: Artifact, trained: Artifact) -> list[str]:
+def enforce_gate(evaluation: Artifact, trained: Artifact, override: bool = False) -> list[str]:
     """Return why the vectors `trained` may not be exported, one reason each; empty if they may.
 
-    Reasons are an evaluation of other vectors, or blocking conditions that failed, as gates.json records them.
+    Reasons are an evaluation of other vectors, or blocking conditions that failed, as gates.json records them. Raises
+    StarvecError if there are any, unless `override`.
     """
-    if evaluation.manifest.inputs.get("trained_embeddings", ["", ""])[1] != trained.content_hash:
-        return [f"evaluation {evaluation.manifest.version} is of other vectors than {trained.manifest.version}"]
     gates = json.loads((evaluation.path / GATES).read_text(encoding="utf-8"))
     # A kind that an earlier version wrote blocks: only re-evaluation can show that it may be ignored.
-    return [f"{g['name']}: {g['detail']}" for g in gates if g["kind"] != "advisory" and not g["passed"]]
-
-
-def enforce_gate(evaluation: Artifact, trained: Artifact, override: bool = False) -> list[str]:
-    """Raise StarvecError if the vectors `trained` may not be exported, unless `override`.
-
-    Returns the reasons that were overridden, empty if the gate is open.
-    """
-    reasons = gate_failures(evaluation, trained)
+    reasons = [f"{g['name']}: {g['detail']}" for g in gates if g["kind"] != "advisory" and not g["passed"]]
+    if evaluation.manifest.inputs.get("trained_embeddings", ["", ""])[1] != trained.content_hash:
+        reasons = [f"evaluation {evaluation.manifest.version} is of other vectors than {trained.manifest.version}"]
     if reasons and not override:
         raise StarvecError(
             f"the export gate is closed: {'; '.join(reasons)}. Materialize evaluation, or change the inputs or config "

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.vectors import Matrix, unit_rows
 
 _MAX = 16 * 127 + 7  # the largest number whose nearest multiple of 16 is within int8
 _BLOCK_ROWS = 1 << 15
@@ -36,16 +35,6 @@ def encode(vectors: npt.NDArray[np.floating]) -> tuple[Int8, Residual4]:
     return int8.astype(np.int8), residual[:, ::2] | residual[:, 1::2] << np.uint8(4)
 
 
-def decode(int8: Int8, residual4: Residual4 | None = None) -> Matrix:
-    """Return unit rows, float32 [n, d], from both planes or from the first alone; zero rows stay zero."""
-    scaled = int8.astype(np.float64)
-    if residual4 is not None:
-        scaled *= 16
-        scaled[:, ::2] += (residual4 & 15).astype(np.float64) - 8
-        scaled[:, 1::2] += (residual4 >> 4).astype(np.float64) - 8
-    return unit_rows(scaled)
-
-
 def write_planes(matrix: Path, n: int, int8_path: Path, residual4_path: Path) -> int:
     """Write the planes of the file `matrix`, little-endian float16 [n, d], row by row; return d.
 
@@ -67,8 +56,3 @@ def write_planes(matrix: Path, n: int, int8_path: Path, residual4_path: Path) ->
             int8_file.write(int8.tobytes())
             residual4_file.write(residual4.tobytes())
     return d
-
-
-def read_planes(int8_path: Path, residual4_path: Path, n: int) -> tuple[Int8, Residual4]:
-    """Read the planes that `write_planes` wrote: int8 [n, d], uint8 [n, d/2]."""
-    return np.fromfile(int8_path, np.int8).reshape(n, -1), np.fromfile(residual4_path, np.uint8).reshape(n, -1)

@@ -12,7 +12,7 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.baselines import Popularity, align_rows, build_systems, random_vectors
 from starvec_assets.evaluation.evaluate import Evaluation, EvaluationSettings, GroundTruth, bootstrap, evaluate
-from starvec_assets.evaluation.gates import GateSettings, check_gates, enforce_gate, gate_failures, write_gates
+from starvec_assets.evaluation.gates import GateSettings, check_gates, enforce_gate, write_gates
 from starvec_assets.evaluation.report import render_report
 from starvec_assets.evaluation.scoreboard import evaluation_metadata
 from starvec_assets.ingest.repo_catalog import RepoCatalog
@@ -287,27 +287,30 @@ def artifact(folder, of="v1", content_hash="v1"):
     return SimpleNamespace(path=folder, manifest=manifest, content_hash=content_hash)
 
 
+def gate_failures(folder, **evaluation):
+    return enforce_gate(artifact(folder, **evaluation), artifact(folder), override=True)
+
+
 def test_gate_failures_are_the_blocking_conditions_with_their_values(evaluated, tmp_path):
     write_gates(check_gates(evaluated[1], GateSettings()), tmp_path)
-    assert gate_failures(artifact(tmp_path), artifact(tmp_path)) == []
+    assert enforce_gate(artifact(tmp_path), artifact(tmp_path)) == []
     evaluation = renamed(evaluated[1], trained="text", spectral="trained")
     write_gates(check_gates(evaluation, GateSettings(max_mean_cosine=0)), tmp_path)
-    reasons = gate_failures(artifact(tmp_path), artifact(tmp_path))
+    reasons = gate_failures(tmp_path)
     assert [reason.split(":")[0] for reason in reasons] == ["spread", *["beats text"] * 2]
-    assert enforce_gate(artifact(tmp_path), artifact(tmp_path), override=True) == reasons
     with pytest.raises(StarvecError, match=r"gate is closed: spread: .*export_despite_gate"):
         enforce_gate(artifact(tmp_path), artifact(tmp_path))
 
 
 def test_an_evaluation_of_other_vectors_closes_the_gate(evaluated, tmp_path):
     write_gates(check_gates(evaluated[1], GateSettings()), tmp_path)
-    (reason,) = gate_failures(artifact(tmp_path, of="v0"), artifact(tmp_path))
+    (reason,) = gate_failures(tmp_path, of="v0")
     assert "is of other vectors" in reason
 
 
 def test_failures_of_an_unknown_kind_close_the_gate(tmp_path):
     (tmp_path / "gates.json").write_text('[{"name": "finite", "passed": false, "detail": "0", "kind": "sound"}]')
-    assert gate_failures(artifact(tmp_path), artifact(tmp_path)) == ["finite: 0"]
+    assert gate_failures(tmp_path) == ["finite: 0"]
 
 
 def test_metadata_shows_every_metric_with_its_interval_and_the_report(evaluated):

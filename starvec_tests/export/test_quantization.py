@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from plane_reader import decode, read_planes
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.quantization import decode, encode, read_planes, write_planes
+from starvec_assets.export.quantization import encode, write_planes
 from starvec_assets.vectors import Matrix, unit_rows
 
 

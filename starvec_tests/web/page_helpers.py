@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from plane_reader import decode, read_planes
 
-from starvec_assets.export.quantization import decode, read_planes
 from starvec_assets.profiles.quantiles import percentile
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors

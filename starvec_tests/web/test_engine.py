@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from page_helpers import wait_for_requests
+from plane_reader import decode, read_planes
 
 from starvec_assets.export.bundle import BundleInputs
-from starvec_assets.export.quantization import decode, read_planes, write_planes
+from starvec_assets.export.quantization import write_planes
 from starvec_assets.files import sha256
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.ragged import RaggedArray
