@@ -82,7 +82,7 @@ def missing_id_share(hours: pa.Table) -> float | None:
     if not rows or (ids := rows[-1]["event_id"] - rows[0]["event_id"]) <= 0:
         return None
     events = sum(hour["events"] for hour in rows) - (rows[0]["events"] + rows[-1]["events"]) / 2
-    return max(0.0, 1 - events / ids)
+    return float(max(0, 1 - events / ids))
 
 
 def month_ratios(

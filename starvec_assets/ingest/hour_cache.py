@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -25,8 +26,8 @@ from starvec_assets.ingest.hour_parser import read_hour
 from starvec_assets.ingest.repo_facts import REPO_FACTS
 from starvec_assets.ingest.watch_events import STARS
 
-COVERAGE_KEY, SOURCE_KEY = b"coverage", b"source"  # of the Parquet metadata
-FORMAT = "2"  # hours cached in another format are read again
+METADATA_KEY = b"hour"  # of the stars' Parquet file: the coverage, and what it depends on
+FORMAT = "3"  # hours cached in another format are read again
 
 
 def cache_folder(progress_dir: Path, source_key: str, month: str) -> Path:
@@ -75,13 +76,13 @@ def cache_hour(path: Path, hour: datetime, folder: Path, max_repo_facts: int) ->
     """Read the hour file at `path` into `folder`, and return its coverage."""
     stars_path, repo_facts_path = (cached_path(folder, hour, kind) for kind in ("stars", "repos"))
     stars_path.unlink(missing_ok=True)
-    source = {"fingerprint": source_fingerprint(path), "max_repo_facts": max_repo_facts}
+    metadata: dict[str, Any] = {"fingerprint": source_fingerprint(path), "max_repo_facts": max_repo_facts}
     with (
         _parquet_writer(stars_path, STARS) as stars,
         _parquet_writer(repo_facts_path, REPO_FACTS) as repo_facts,
     ):
         coverage = read_hour(path, hour, stars.write_table, repo_facts.write_table, max_repo_facts)
-        stars.add_key_value_metadata({COVERAGE_KEY: orjson.dumps(asdict(coverage)), SOURCE_KEY: orjson.dumps(source)})
+        stars.add_key_value_metadata({METADATA_KEY: orjson.dumps(metadata | {"coverage": asdict(coverage)})})
     return coverage
 
 
@@ -94,13 +95,12 @@ def cached_coverage(
     """
     try:
         pq.read_metadata(cached_path(folder, hour, "repos"))
-        metadata = pq.read_metadata(cached_path(folder, hour, "stars")).metadata
-        source, coverage = orjson.loads(metadata[SOURCE_KEY]), orjson.loads(metadata[COVERAGE_KEY])
+        metadata = orjson.loads(pq.read_metadata(cached_path(folder, hour, "stars")).metadata[METADATA_KEY])
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, orjson.JSONDecodeError):
         return None
-    if source["max_repo_facts"] != max_repo_facts or fingerprint not in (None, source["fingerprint"]):
+    if metadata["max_repo_facts"] != max_repo_facts or fingerprint not in (None, metadata["fingerprint"]):
         return None
-    return HourCoverage(**(coverage | {"hour": hour}))
+    return HourCoverage(**(metadata["coverage"] | {"hour": hour}))
 
 
 @contextmanager

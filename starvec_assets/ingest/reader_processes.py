@@ -6,11 +6,9 @@ ends with its parent.
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 from importlib.abc import MetaPathFinder
 from pathlib import Path
-from types import ModuleType
 
 import orjson
 
@@ -60,9 +58,12 @@ class ReaderProcess:
 
 
 class BlockPandas(MetaPathFinder):
-    """Import hook that keeps pyarrow from importing pandas, which takes longer than many small hours."""
+    """Import hook that keeps pyarrow from importing pandas, which takes longer than many small hours.
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+    A None in sys.modules does not: pyarrow takes it for the module.
+    """
+
+    def find_spec(self, fullname: str, *_: object) -> None:
         """Raise ImportError for pandas, find nothing otherwise."""
         if fullname == "pandas":
             raise ImportError(fullname)

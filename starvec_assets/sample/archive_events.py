@@ -75,7 +75,7 @@ def repository(
     `fields` are values of other keys, such as `description` or `topics`; each stays at its place.
     """
     url = f"{API}/repos/{name}"
-    defaults = {
+    defaults: Json = {
         "id": repo_id,
         "node_id": "",
         "name": name.split("/")[1],
