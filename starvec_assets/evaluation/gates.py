@@ -81,16 +81,17 @@ _BASELINE_KINDS: dict[str, dict[str, Kind]] = {
 }
 
 
-def check_gates(evaluation: Evaluation, settings: GateSettings, system: str = "trained") -> list[GateResult]:
-    """Check every condition on `system`, in a fixed order.
+def check_gates(evaluation: Evaluation, settings: GateSettings) -> list[GateResult]:
+    """Check every condition on the system "trained", in a fixed order.
 
     Conditions without a counterpart (a baseline that was not evaluated, no previous version) are left out. The
     previous version is the system "previous", scored on the same queries and users.
     """
+    trained = evaluation.metrics["trained"]
     return [
-        *_validity(evaluation.metrics[system], settings),
-        *_baselines(evaluation, settings, system),
-        *_regressions(evaluation, settings, system),
+        *_validity(trained, settings),
+        *_baselines(trained, evaluation, settings),
+        *_regressions(trained, evaluation, settings),
     ]
 
 
@@ -107,22 +108,22 @@ def _validity(metrics: dict[str, float], settings: GateSettings) -> Iterator[Gat
     yield GateResult("spread", spread, detail, "validity")
 
 
-def _baselines(evaluation: Evaluation, settings: GateSettings, system: str) -> Iterator[GateResult]:
+def _baselines(trained: dict[str, float], evaluation: Evaluation, settings: GateSettings) -> Iterator[GateResult]:
     factors = {"text": settings.text_factor, "popularity": settings.popularity_factor}
     for baseline, kinds in _BASELINE_KINDS.items():
         factor = factors.get(baseline, 1)
         for metric, kind in kinds.items():
             if (reference := evaluation.metrics.get(baseline, {}).get(metric)) is None:
                 continue
-            value = evaluation.metrics[system][metric]
+            value = trained[metric]
             multiple = f"{factor:g} x " if factor != 1 else ""
             detail = f"{TITLES[metric]} is {value:.4f}, must exceed {multiple}{reference:.4f} ({baseline})"
             yield GateResult(f"beats {baseline}: {metric}", value > factor * reference, detail, kind)
 
 
-def _regressions(evaluation: Evaluation, settings: GateSettings, system: str) -> Iterator[GateResult]:
+def _regressions(trained: dict[str, float], evaluation: Evaluation, settings: GateSettings) -> Iterator[GateResult]:
     for metric, (low, _) in evaluation.intervals.get("previous", {}).items():
-        if (value := evaluation.metrics[system].get(metric)) is None:
+        if (value := trained.get(metric)) is None:
             continue
         previous = evaluation.metrics["previous"][metric]
         minimum = low - settings.max_drop * previous

@@ -24,8 +24,8 @@ MIN_QUERIES = 10
 Row = dict[str, Any]
 
 
-def render_report(folder: Path, gates: Sequence[GateResult], description: str = "", system: str = "trained") -> str:
-    """Return the page for the evaluation in `folder`, as `evaluate` wrote it, with `system` highlighted.
+def render_report(folder: Path, gates: Sequence[GateResult], description: str = "") -> str:
+    """Return the page for the evaluation in `folder`, as `evaluate` wrote it, with the system "trained" highlighted.
 
     `description` names the vectors and the stars they were trained on, in a sentence.
     """
@@ -36,14 +36,13 @@ def render_report(folder: Path, gates: Sequence[GateResult], description: str = 
     baselines = [name for name in ("text", "spectral", "previous") if name in evaluation.metrics]
     return _template().render(
         description=description,
-        system=system,
         data=evaluation.data,
         gates=gates,
         bar_charts=[_bar_chart(evaluation, metric) for metric in CHARTED],
-        line_charts=[_line_chart(by_decile, metric, [system, *baselines]) for metric in DECILE_CHARTS],
+        line_charts=[_line_chart(by_decile, metric, ["trained", *baselines]) for metric in DECILE_CHARTS],
         baselines=baselines,
-        languages=_languages(by_language, system, baselines),
-        lists=_lists([row for row in by_list if row["system"] == system]),
+        languages=_languages(by_language, baselines),
+        lists=_lists([row for row in by_list if row["system"] == "trained"]),
     )
 
 
@@ -70,27 +69,26 @@ def _bar_chart(evaluation: Evaluation, metric: str) -> Row:
 def _line_chart(rows: list[Row], metric: str, systems: Sequence[str]) -> Row:
     """Return the values of one metric over the tenths, a line a system, and the largest of them."""
     title, question = DECILE_CHARTS[metric]
-    rows = sorted(rows, key=lambda row: int(row["decile"]))
-    lines = {name: [float(row[metric]) for row in rows if row["system"] == name] for name in systems}
+    lines = {name: [row[metric] for row in rows if row["system"] == name] for name in systems}
     if metric == "recommended":
         lines.pop("previous", None)
-        stars = [int(row["held_out"]) for row in rows if row["system"] == systems[0]]
+        stars = [row["held_out"] for row in rows if row["system"] == "trained"]
         lines["users' stars"] = [count / max(1, sum(stars)) for count in stars]
     largest = max([1e-9, *(value for values in lines.values() for value in values)])
     return {"title": title, "question": question, "lines": lines, "largest": largest}
 
 
-def _languages(rows: list[Row], system: str, baselines: Sequence[str]) -> list[Row]:
-    """Return the languages with most queries: NDCG@10 of `system` and `baselines`, and its share of the largest."""
-    own = sorted((row for row in rows if row["system"] == system), key=lambda r: (-int(r["queries"]), r["language"]))
-    scores = {(row["system"], row["language"]): float(row["ndcg_10"]) for row in rows}
-    largest = max([1e-9, *(float(row["ndcg_10"]) for row in own[:TABLE_ROWS])])
+def _languages(rows: list[Row], baselines: Sequence[str]) -> list[Row]:
+    """Return the languages with most queries: NDCG@10 of trained and `baselines`, its share of the largest."""
+    own = sorted((row for row in rows if row["system"] == "trained"), key=lambda r: (-r["queries"], r["language"]))
+    scores = {(row["system"], row["language"]): row["ndcg_10"] for row in rows}
+    largest = max([1e-9, *(row["ndcg_10"] for row in own[:TABLE_ROWS])])
     return [
         {
             "name": row["language"] or "unknown",
             "queries": row["queries"],
             "share": row["ndcg_10"] / largest,
-            "scores": [scores.get((name, row["language"]), 0.0) for name in (system, *baselines)],
+            "scores": [scores[name, row["language"]] for name in ("trained", *baselines)],
         }
         for row in own[:TABLE_ROWS]
     ]

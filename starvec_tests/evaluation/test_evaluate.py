@@ -210,7 +210,7 @@ def test_without_awesome_lists_only_held_out_users_are_measured(world, tmp_path)
 
 
 def failed(evaluation, system="trained", **settings):
-    return {r.name for r in check_gates(evaluation, GateSettings(**settings), system) if not r.passed}
+    return {r.name for r in check_gates(renamed(evaluation, trained=system), GateSettings(**settings)) if not r.passed}
 
 
 def test_good_vectors_pass_every_gate(evaluated):
@@ -237,7 +237,7 @@ def test_invalid_vectors_fail_with_a_clear_reason(evaluated):
     assert {"distinct", "spread", "beats text: heldout_mrr"} <= failed(evaluation, "constant")
     assert {"distinct", "spread"} <= failed(evaluation, "zero")
     assert {"beats text: awesome_ndcg_10", "beats random: heldout_mrr"} <= failed(evaluation, "random")
-    detail = {r.name: r.detail for r in check_gates(evaluation, GateSettings(), "broken")}["finite"]
+    detail = {r.name: r.detail for r in check_gates(renamed(evaluation, trained="broken"), GateSettings())}["finite"]
     assert detail == "10.2500% of the rows are not finite, none may be"
 
 
