@@ -1,7 +1,7 @@
 """BigQuery as a Dagster resource, and the ingest of months from GH Archive's tables in it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import dagster as dg
 
@@ -22,14 +22,11 @@ class BigQueryResource(BigQuerySettings, dg.ConfigurableResource[None]):
         # Imported here because it takes 2 s, in every step of every run.
         from dagster_gcp import BigQueryResource as Google
 
-        settings = BigQuerySettings(**{name: getattr(self, name) for name in BigQuerySettings.model_fields})
-        with google_errors("signing in to BigQuery"):
-            google = Google(project=self.project or None, location=self.location).get_client()
-            client = google.__enter__()
-        try:
-            yield BigQuery(client, settings, log)
-        finally:
-            google.__exit__(None, None, None)
+        with ExitStack() as stack:
+            with google_errors("signing in to BigQuery"):
+                google = Google(project=self.project or None, location=self.location)
+                client = stack.enter_context(google.get_client())
+            yield BigQuery(client, self, log)
 
 
 @contextmanager

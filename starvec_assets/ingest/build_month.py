@@ -108,7 +108,7 @@ def read_month(
     on_hour: Callable[[HourCoverage], None] = lambda hour: None,
     now: datetime | None = None,
 ) -> Iterator[MonthParts]:
-    """Read a month's hour files into `progress_dir`, and lock that cache for the block, in which to merge them.
+    """Read a month's hour files, and yield their rows, which are in a cache that stays locked for the block.
 
     Hours are fetched ahead while `workers` processes (0: one per core) read them. Hours already read stay in
     `progress_dir` until `clear_hour_cache`: a killed ingest resumes. `on_hour` is called in this thread as hours end.

@@ -39,7 +39,8 @@ def last_whole_month(now: datetime | None = None) -> str:
 
 def previous_12_months(month: str, months: Iterable[str]) -> list[str]:
     """Return those of `months` that are among the twelve before `month`, in order."""
-    return sorted(m for m in months if 1 <= _month_number(month) - _month_number(m) <= 12)
+    year_before = f"{int(month[:4]) - 1}{month[4:]}"
+    return sorted(m for m in months if year_before <= m < month)
 
 
 def month_hours(month: str, now: datetime | None = None) -> list[datetime]:
@@ -82,8 +83,3 @@ def contiguous_ranges(months: Sequence[str]) -> list[list[str]]:
         else:
             runs.append([month])
     return runs
-
-
-def _month_number(month: str) -> int:
-    start = month_start(month)
-    return start.year * 12 + start.month

@@ -91,7 +91,7 @@ class TopUpSummary:
     stopped: str = ""
 
     def warnings(self) -> list[str]:
-        """Return what an operator should know of repositories that are not done."""
+        """Return a line for each repository that failed, and one for those that are waiting."""
         failures = [f"left out {name}: {reason}" for name, reason in list(self.failed.items())[:MAX_LISTED]]
         if not self.stopped:
             return failures
@@ -187,8 +187,11 @@ def clear_progress(progress: Path, summary: TopUpSummary) -> None:
 
 
 def stargazer_topup_metadata(summary: TopUpSummary, folder: Path) -> Metadata:
-    """Return what the UI shows of a run and of its files in `folder`."""
+    """Describe a run and its files in `folder`."""
     capture = pq.read_table(folder / "capture.parquet").to_pylist()
+    shares = {"% in the archive": {"": [100 * row["share"] for row in capture]}}
+    title = "What the archive has of the stars that GitHub lists"
+    chart = month_chart([row["month"] for row in capture], shares, title) if capture else None
     return {
         "stars": summary.stars,
         "repositories": summary.repositories,
@@ -199,17 +202,9 @@ def stargazer_topup_metadata(summary: TopUpSummary, folder: Path) -> Metadata:
         "capture": markdown_table(
             ["month", "GitHub lists", "in the archive", "share"], [list(row.values()) for row in capture]
         ),
-        "capture over the months": embed_png(_capture_chart(capture), "share by month") if capture else None,
+        "capture over the months": embed_png(chart, "share by month") if chart else None,
         "preview": parquet_preview(folder / "repos.parquet", ["name", "since", "newest", "stargazers"]),
     }
-
-
-def _capture_chart(capture: list[dict[str, Any]]) -> bytes:
-    return month_chart(
-        [row["month"] for row in capture],
-        {"% in the archive": {"": [100 * row["share"] for row in capture]}},
-        "What the archive has of the stars that GitHub lists",
-    )
 
 
 def _page_file(progress: Path, repo_id: int) -> Path:

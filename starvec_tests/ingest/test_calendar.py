@@ -70,6 +70,6 @@ def test_months_are_split_into_contiguous_ranges() -> None:
     assert contiguous_ranges([]) == []
 
 
-def test_the_previous_twelve_months_exclude_the_month_itself_and_the_same_month_a_year_and_a_month_before() -> None:
+def test_the_previous_twelve_months_exclude_the_month_itself_and_older_ones() -> None:
     months = ["2024-02", "2022-12", "2023-01", "2024-01", "2023-12"]
     assert previous_12_months("2024-01", months) == ["2023-01", "2023-12"]
