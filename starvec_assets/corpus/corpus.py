@@ -1,7 +1,4 @@
-"""Reader of user_buckets, the training corpus.
-
-Rooms above (text, training, evaluation, profiles, export) import it; it imports none of them.
-"""
+"""Reader of user_buckets, the training corpus."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -98,15 +98,10 @@ class _Scores:
 def evaluate(systems: Mapping[str, System], truth: GroundTruth, out: Path, settings: EvaluationSettings) -> Evaluation:
     """Write metrics.json, intervals.json, data.json, by_list, by_decile and by_language.parquet into `out`.
 
-    Every matrix of `systems` is [n, d] in vocabulary order. Rows that are not finite are ranked as zero rows and
-    counted in the metric `finite`. A system's metrics:
-
-    awesome_ndcg_10, awesome_ndcg_100: see ranking.groups; absent if no list has a group in the vocabulary.
-    heldout_recall_50, heldout_precision_50, heldout_ndcg_50, heldout_mrr: see ranking.heldout. coverage: share of the
-    vocabulary recommended to at least one held-out user. popularity_bias: share of recommendations that are among the
-    1,000 most starred, or the first 1 % of a vocabulary under 100,000. finite, distinct, with_vector: share of rows
-    that are finite, equal no earlier row, are not zero. mean_cosine: of two random rows. Popularity has no vectors,
-    hence only the metrics of its ranking.
+    Every matrix of `systems` is [n, d] in vocabulary order. docs/evaluation.md defines the metrics of rankings; those
+    of awesome lists are absent if no list has a group in the vocabulary. Vectors also have finite, distinct,
+    with_vector: the share of rows that are finite, equal no earlier row, are not zero (rows that are not finite are
+    ranked as zero rows); and mean_cosine of two random rows.
 
     Raises StarvecError when nobody is held out or a matrix has another number of rows.
     """

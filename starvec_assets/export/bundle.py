@@ -130,13 +130,12 @@ def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) ->
 
 def _people(inputs: BundleInputs, d: int) -> dict[str, Any]:
     """Return the content of people.json, with vectors as Base64 of little-endian float32 [d]."""
-    probes = load_probes(inputs.linear_probes)
-    content = json.loads((inputs.linear_probes / "probes.json").read_bytes())
+    content, weights, bias = load_probes(inputs.linear_probes)
     developers = pq.read_table(inputs.developer_vectors / "developers.parquet").to_pylist()
     vectors = load_vectors(inputs.developer_vectors)
-    if probes.weights.shape[1] != d or len(vectors) != len(developers) or (len(vectors) and vectors.shape[1] != d):
+    if weights.shape[1] != d or len(vectors) != len(developers) or (len(vectors) and vectors.shape[1] != d):
         raise StarvecError(
-            f"linear_probes {probes.weights.shape} or developer_vectors {vectors.shape} are not of the {d} dimensions "
+            f"linear_probes {weights.shape} or developer_vectors {vectors.shape} are not of the {d} dimensions "
             "of fp16_export: materialize them again"
         )
     return {
@@ -145,10 +144,10 @@ def _people(inputs: BundleInputs, d: int) -> dict[str, Any]:
                 "name": category["name"],
                 "title": category["name"],
                 "auc": category["auc"],
-                "weights": _base64(weights),
-                "bias": _number(bias),
+                "weights": _base64(weights[i]),
+                "bias": _number(bias[i]),
             }
-            for category, weights, bias in zip(content["categories"], probes.weights, probes.bias, strict=True)
+            for i, category in enumerate(content["categories"])
         ],
         "calibration": content["calibration"],
         "quantiles": {

@@ -78,19 +78,6 @@ class ProbesSummary:
     lowest: float  # median over people of the score in their weakest category
 
 
-@dataclass(frozen=True)
-class Probes:
-    """`weights` float32 [categories, d], `bias` float32 [categories]."""
-
-    categories: list[str]
-    weights: Matrix
-    bias: npt.NDArray[np.float32]
-
-    def scores(self, vectors: Matrix) -> Matrix:
-        """Return the scores of `vectors` [m, d], between 0 and 1: float32 [m, categories]."""
-        return _sigmoid(unit_rows(vectors) @ self.weights.T + self.bias).astype(np.float32)
-
-
 def load_categories(path: Path = CATEGORIES) -> dict[str, list[str]]:
     """Read reference repositories by category from `[[category]]` tables with `name` and `repositories`.
 
@@ -187,17 +174,19 @@ def fit_probes(
     return summary
 
 
-def load_probes(folder: Path) -> Probes:
-    """Read the probes that `fit_probes` wrote. Raises StarvecError when the files do not fit together."""
+def load_probes(folder: Path) -> tuple[dict[str, Any], Matrix, npt.NDArray[np.float32]]:
+    """Read probes.json, the weights, float32 [categories, d], and the bias, float32 [categories], of `fit_probes`.
+
+    Raises StarvecError when the files do not fit together.
+    """
     content: dict[str, Any] = json.loads((folder / "probes.json").read_bytes())
-    names = [str(c["name"]) for c in content["categories"]]
-    weights = np.load(folder / "weights.npy", allow_pickle=False)
-    bias = np.load(folder / "bias.npy", allow_pickle=False)
-    if len(weights) != len(names) or bias.shape != (len(names),):
+    weights, bias = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("weights", "bias"))
+    if not len(content["categories"]) == len(weights) == len(bias):
         raise StarvecError(
-            f"{folder}: {len(names)} categories, weights {weights.shape}: materialize linear_probes again"
+            f"{folder}: {len(content['categories'])} categories, weights {weights.shape}, bias {bias.shape}: "
+            "materialize linear_probes again"
         )
-    return Probes(names, weights, bias)
+    return content, weights, bias
 
 
 def probe_faults(summary: ProbesSummary, settings: ProbeSettings) -> list[str]:
