@@ -118,8 +118,8 @@ def read_month(
     began, expected = time.monotonic(), month_hours(month, now)
     folder, hours = cache_folder(progress_dir, source.key, month), []
     with lock_hour_cache(folder) as spool:
-        pipeline = HourPipeline(source, folder, spool, max_repo_facts)
-        with closing(pipeline.run(expected, workers or cpu_count() or 1)) as results:
+        pipeline = HourPipeline(source, folder, spool, max_repo_facts, workers or cpu_count() or 1)
+        with closing(pipeline.run(expected)) as results:
             for coverage in results:
                 hours.append(coverage)
                 on_hour(coverage)
