@@ -215,8 +215,8 @@ def _normalize(vectors: Matrix) -> tuple[Matrix, dict[str, float]]:
 def _intervals(scores: Mapping[str, _Scores], settings: EvaluationSettings) -> Intervals:
     """Return the bootstrap interval of every per-query and per-user metric, the same resamples for every system."""
     intervals: Intervals = {name: {} for name in scores}
-    for unit in ("queries", "users"):
-        columns = {(name, key): values for name, own in scores.items() for key, values in getattr(own, unit).items()}
+    for sample in ("queries", "users"):
+        columns = {(name, key): values for name, own in scores.items() for key, values in getattr(own, sample).items()}
         if columns:
             bounds = bootstrap(np.stack(list(columns.values()), axis=1), settings.resamples, settings.seed)
             for (name, key), (low, high) in zip(columns, bounds.tolist(), strict=True):

@@ -141,15 +141,15 @@ def fit_probes(
         )
     negatives = _draw_negatives(np.concatenate([r for r in rows.values() if r]), stars, settings)
     references = np.concatenate([rows[c] for c in fitted])
-    category = np.repeat(fitted, [len(rows[c]) for c in fitted])
+    labels = np.repeat(fitted, [len(rows[c]) for c in fitted])  # the category of each reference
     training = unit[np.concatenate([references, negatives])]
-    fits = {c: _fit(training, np.pad(category == c, (0, len(negatives))), settings) for c in fitted}
+    fits = {c: _fit(training, np.pad(labels == c, (0, len(negatives))), settings) for c in fitted}
     weights, bias = _calibrate(fits, people, settings)
     examples = []
     for c, fit in fits.items():
         probability = _sigmoid(unit @ fit.weights + fit.bias)
         out_of_fold = _sigmoid(fit.out_of_fold[: len(references)])
-        examples += _examples(c, names, probability, references, category, out_of_fold, settings.examples)
+        examples += _examples(c, names, probability, references, labels, out_of_fold, settings.examples)
     np.save(out / "weights.npy", weights.astype(np.float32))
     np.save(out / "bias.npy", bias.astype(np.float32))
     write_table(table_of(examples, REPOSITORIES), REPOSITORIES, out / "repositories.parquet")
@@ -296,30 +296,30 @@ def _calibrate(fits: Mapping[str, _Fit], people: Matrix, settings: ProbeSettings
 
 
 def _examples(
-    name: str,
+    category: str,
     names: Sequence[str],
     probability: Floats,
     references: Rows,
-    category: npt.NDArray[np.str_],
+    labels: npt.NDArray[np.str_],
     out_of_fold: Floats,
     count: int,
 ) -> list[tuple[str, str, int, str, float, str | None]]:
-    """Return the rows of REPOSITORIES for the category `name`.
+    """Return the rows of REPOSITORIES for one category.
 
-    `probability` is of all repositories, by row; `category` and `out_of_fold` probability are of each of `references`.
+    `probability` is of all repositories, by row; `labels` (categories) and `out_of_fold` probabilities of `references`.
     """
-    own, other = np.flatnonzero(category == name), np.flatnonzero(category != name)
+    own, other = np.flatnonzero(labels == category), np.flatnonzero(labels != category)
     non_references = np.delete(np.arange(len(names)), references)
     nearest = non_references[np.argsort(-probability[non_references], kind="stable")][:count]
     confused = other[np.argsort(-out_of_fold[other], kind="stable")][:count]
     weakest = own[np.argsort(out_of_fold[own], kind="stable")][:count]
     by_kind = {
         "nearest": [(row, probability[row], None) for row in nearest],
-        "confused": [(references[i], out_of_fold[i], category[i]) for i in confused],
-        "weakest": [(references[i], out_of_fold[i], category[i]) for i in weakest],
+        "confused": [(references[i], out_of_fold[i], labels[i]) for i in confused],
+        "weakest": [(references[i], out_of_fold[i], labels[i]) for i in weakest],
     }
     return [
-        (name, kind, rank, names[row], p, reference_of)
+        (category, kind, rank, names[row], p, reference_of)
         for kind, ranked in by_kind.items()
         for rank, (row, p, reference_of) in enumerate(ranked, 1)
     ]
