@@ -224,11 +224,8 @@ class GitHub:
     def __exit__(self, *_: object) -> None:
         self._http.__exit__()
 
-    def __repr__(self) -> str:
-        return f"GitHub({self.base_url}, {'with' if self._has_token else 'without'} token)"
-
     def readme(self, repo: str) -> str | None:
-        """Return the README of `owner/name` as its author wrote it, None if there is none or the repository is gone."""
+        """Return the source of the README of `owner/name`, None if there is none or the repository is gone."""
         url = f"{self.base_url}/repos/{check_repository(repo)}/readme"
         try:
             return self._get(url, "application/vnd.github.raw+json").text
@@ -236,7 +233,7 @@ class GitHub:
             return None
 
     def repository(self, repo_id: int) -> Repository | None:
-        """Return the repository of that number, whatever its name is now, None if it is gone or not public."""
+        """Return the repository with that number, renamed or not, None if it is gone or not public."""
         url = f"{self.base_url}/repositories/{repo_id}"
         try:
             body = self._get(url, "application/vnd.github+json").body
@@ -273,7 +270,7 @@ class GitHub:
     def stargazers(self, repo: str, after: str | None = None) -> StargazerPage:
         """Return a page of the stargazers of `owner/name`, newest first; a renamed repository is followed.
 
-        Raises NotFound for an unknown repository, QueryRefused for an `after` that GitHub does not accept (any more).
+        Raises NotFound for an unknown repository, QueryRefused for an `after` that is invalid or has expired.
         """
         owner, name = check_repository(repo).split("/")
         data = self._query(STARGAZERS, {"owner": owner, "name": name, "after": after}, f"there is no repository {repo}")
@@ -282,7 +279,7 @@ class GitHub:
     def _query(self, query: str, variables: Mapping[str, Any], missing: str) -> dict[str, Any]:
         """Return the data of a GraphQL query."""
         if not self._has_token:
-            raise GitHubError("GitHub's GraphQL API answers nobody without a token: set GITHUB_TOKEN")
+            raise GitHubError("GitHub's GraphQL API needs a token: set GITHUB_TOKEN")
         url = f"{self.base_url.removesuffix('/v3')}/graphql"
         content = orjson.dumps({"query": query, "variables": variables})
         headers = {"Content-Type": "application/json"}
@@ -298,7 +295,7 @@ class GitHub:
         return answer.data
 
     def _get(self, url: str, accept: str, missing: str = "") -> Response:
-        """Return the answer to GET `url`; `missing` is the message of the NotFound for one that is not there."""
+        """Return the answer to GET `url`; `missing` is the message of the NotFound for a 404."""
         return self._send(url, lambda: self._http.get(url, {"Accept": accept}), missing)
 
     def _send(self, url: str, request: Callable[[], Response], missing: str = "") -> Response:
