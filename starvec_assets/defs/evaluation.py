@@ -155,8 +155,8 @@ def vector_structure(
         draft.path,
         config,
     )
-    draft.rows = {"questions": analysis.questions, "repositories": analysis.mapped}
+    draft.rows = {"questions": analysis.questions, "repositories": analysis.repositories}
     draft.facts = {"missing": analysis.missing}
     for line in analysis.lines():
         context.log.info(line)
-    return Output(analysis.mapped, vector_analysis_metadata(analysis, draft.path))
+    return Output(analysis.repositories, vector_analysis_metadata(analysis, draft.path))

@@ -72,7 +72,7 @@ class VectorAnalysis:
     """Relation, question, names of the three repositories ranked first, rank of the expected answer."""
     analogies: pa.Table  # schema analogies.SCORES
     missing: dict[str, list[str]]  # repositories of the analogies that are not in the vocabulary, by relation
-    mapped: int  # repositories on the map
+    repositories: int  # on the map and in the clusters
 
     @property
     def questions(self) -> int:
@@ -138,7 +138,7 @@ def analyze_vectors(
         json.dumps({"metrics": metrics, "missing": questions.missing}, indent=1) + "\n", encoding="utf-8"
     )
     examples = _examples(finite, short_names, questions, ranks)
-    return VectorAnalysis(metrics, silhouettes, examples, table, questions.missing, mapped=len(rows))
+    return VectorAnalysis(metrics, silhouettes, examples, table, questions.missing, repositories=len(rows))
 
 
 def vector_analysis_metadata(analysis: VectorAnalysis, folder: Path) -> Metadata:

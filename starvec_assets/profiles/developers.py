@@ -22,7 +22,7 @@ from starvec_assets.vectors import Counts, Matrix, user_vectors
 
 DEVELOPERS = Path(__file__).with_name("developers.tsv")
 STAR_LOG, GITHUB_API = "the star log", "the GitHub API"
-StarredOf = Callable[[str, int | None], Iterable[Star]]
+FetchStarred = Callable[[str, int | None], Iterable[Star]]
 """GitHub.starred: the stars of a login, or of the user id where the login no longer exists."""
 
 SCHEMA = pa.schema(
@@ -99,7 +99,7 @@ def find_developer_stars(
     catalogue: RepoCatalog,
     connection: duckdb.DuckDBPyConnection,
     star_files: Sequence[Path],
-    starred: StarredOf | None = None,
+    starred: FetchStarred | None = None,
 ) -> DeveloperStars:
     """Return the vocabulary rows that each developer starred, from GitHub if `starred` is given, else from the log.
 
@@ -115,7 +115,7 @@ def find_developer_stars(
 
 
 def fetch_stars(
-    starred: StarredOf, logins: Sequence[str], user_ids: Mapping[str, int]
+    starred: FetchStarred, logins: Sequence[str], user_ids: Mapping[str, int]
 ) -> tuple[dict[str, list[Star]], dict[str, str]]:
     """Return the stars by lower-case login, and the error message of logins that do not exist.
 

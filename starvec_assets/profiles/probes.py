@@ -131,7 +131,7 @@ def fit_probes(
     _check_categories(categories)
     unit, people = unit_rows(vectors), unit_rows(users)
     _check_vectors(unit, people)
-    rows, missing = _look_up(categories, names)
+    rows, missing = _reference_rows(categories, names)
     fitted = [c for c in rows if len(rows[c]) >= settings.min_references]
     if len(fitted) < 2:
         raise StarvecError(
@@ -231,7 +231,7 @@ def _check_vectors(unit: Matrix, people: Matrix) -> None:
         raise StarvecError("all vectors are the same, so no category is separable: train the embeddings again")
 
 
-def _look_up(
+def _reference_rows(
     categories: Mapping[str, Sequence[str]], names: Sequence[str]
 ) -> tuple[dict[str, list[int]], dict[str, list[str]]]:
     """Return, by category, the distinct rows of its references in `names`, and the references that are not there."""

@@ -21,9 +21,9 @@ class TextSummary:
 
     encoder: str
     n: int  # repositories of the vocabulary
-    described: int  # those with a description
-    with_readme: int  # those with a README
-    with_vector: int  # those with a vector other than zero
+    with_description: int
+    with_readme: int
+    with_vector: int  # other than zero
 
 
 def build_text_vectors(
@@ -55,20 +55,20 @@ def build_text_vectors(
         )
     np.save(out / "vectors.npy", vectors)
     np.save(out / "has_text.npy", has_text)
-    described = len(repos) - repos["description"].null_count
-    return TextSummary(encoder.name, len(texts), described, with_readme, int(has_text.sum()))
+    with_description = len(repos) - repos["description"].null_count
+    return TextSummary(encoder.name, len(texts), with_description, with_readme, int(has_text.sum()))
 
 
 def text_metadata(summary: TextSummary) -> Metadata:
     """Return what the UI shows of readme_init_vectors."""
-    counts = [
-        ("in the vocabulary", summary.n),
-        ("with a description", summary.described),
-        ("with a README", summary.with_readme),
-        ("with a vector", summary.with_vector),
-    ]
+    counts = {
+        "in the vocabulary": summary.n,
+        "with a description": summary.with_description,
+        "with a README": summary.with_readme,
+        "with a vector": summary.with_vector,
+    }
     return {
         "encoder": summary.encoder,
-        "repositories": markdown_table(["repositories", "count"], counts),
+        "repositories": markdown_table(["repositories", "count"], list(counts.items())),
         "share with a vector": summary.with_vector / summary.n,
     }

@@ -110,7 +110,7 @@ def test_numbers_of_clusters_above_half_the_sample_are_left_out(grouped, tmp_pat
 
 def test_metrics_map_and_picture_are_written(built):
     (out, _), analysis = built
-    assert analysis.mapped == N - 2, "rows without a vector are not on the map"
+    assert analysis.repositories == N - 2, "rows without a vector are not on the map"
     written = json.loads((out / "structure.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert written == {"metrics": analysis.metrics, "missing": {"r": ["o/gone"]}}
     assert analysis.metrics["silhouette_6"] > analysis.metrics["silhouette_6_twin"] + 0.3

@@ -59,7 +59,7 @@ def test_rows_are_in_vocabulary_order_and_texts_without_a_vector_are_flagged(
     assert np.load(tmp_path / "has_text.npy").tolist() == [True, True, False]
     vectors = np.load(tmp_path / "vectors.npy")
     assert (vectors.dtype, vectors.shape) == (np.float32, (3, 4))
-    assert (summary.n, summary.described, summary.with_readme, summary.with_vector) == (3, 1, 1, 2)
+    assert (summary.n, summary.with_description, summary.with_readme, summary.with_vector) == (3, 1, 1, 2)
     metadata = text_metadata(summary)
     assert metadata["share with a vector"] == pytest.approx(2 / 3)
     assert "| with a README | 1 |" in str(metadata["repositories"])
