@@ -128,20 +128,9 @@ class RepoCatalog:
 
         A current name wins over a former one; of two repositories of one name, the more starred wins.
         """
-        wanted = pa.array(sorted({name.lower() for name in names}), pa.string())
-        matches: list[tuple[bool, int, int, str]] = []  # name is current, stars, repo_id negated, name: best one last
-        for batch in pq.ParquetFile(self.path).iter_batches(columns=["repo_id", "name", "former_names", "stars"]):
-            rows, former = pa.array(range(len(batch))), batch["former_names"]
-            kinds = (True, rows, batch["name"]), (False, pc.list_parent_indices(former), pc.list_flatten(former))
-            for current, parents, candidates in kinds:
-                lower = pc.utf8_lower(candidates.cast(pa.string()))
-                found = pc.is_in(lower, value_set=wanted)
-                owners = batch.select(["stars", "repo_id"]).take(parents.filter(found)).to_pylist()
-                matches += [
-                    (current, owner["stars"], -owner["repo_id"], name)
-                    for owner, name in zip(owners, lower.filter(found).to_pylist(), strict=True)
-                ]
-        return {name: -negated for _, _, negated, name in sorted(matches)}
+        values = {"path": str(self.path), "names": sorted({name.lower() for name in names})}
+        with duckdb.connect() as connection:
+            return dict(connection.execute(QUERIES["repo_ids"], values).fetchall())
 
     def _read(self, repo_ids: pa.Array, columns: Sequence[str]) -> tuple[pa.Table, pa.Array]:
         """Return the rows that the file has of the repositories, and the row of each repository, null for none."""

@@ -55,3 +55,12 @@ ORDER BY repo_id
 -- name: summary
 SELECT count(*), count(*) FILTER (len(former_names) > 0), count(description), count(language)
 FROM read_parquet($path)
+
+-- name: repo_ids
+-- A current name wins over a former one, then the more starred repository, then the older number.
+SELECT name, arg_max(repo_id, (current, stars, -repo_id)) FROM (
+    SELECT lower(name) AS name, true AS current, stars, repo_id FROM read_parquet($path)
+    UNION ALL
+    SELECT lower(former_name::VARCHAR), false, stars, repo_id
+    FROM (SELECT unnest(former_names) AS former_name, stars, repo_id FROM read_parquet($path))
+) WHERE name IN (SELECT unnest($names::VARCHAR[])) GROUP BY name
