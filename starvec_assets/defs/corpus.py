@@ -49,7 +49,7 @@ def user_buckets(
     Bots and people with too few or too many stars are left out. A small share of the people is held out for
     evaluation, each one's list split into two buckets once and for all.
     """
-    catalog = RepoCatalog(repo_catalog.path / "repos.parquet")
+    catalog = RepoCatalog.load(repo_catalog.path)
     settings = CorpusSettings(**config.model_dump(exclude={"engine", "months"}))
     bill: Metadata = {}
     with ExitStack() as stack:

@@ -41,7 +41,7 @@ def awesome_lists(
     readmes, notes = awesome_source.read(repo_catalog.manifest.provenance)
     for note in notes:
         context.log.warning(note)
-    totals = build_awesome_lists(readmes, RepoCatalog(repo_catalog.path / "repos.parquet"), draft.path)
+    totals = build_awesome_lists(readmes, RepoCatalog.load(repo_catalog.path), draft.path)
     draft.rows = {"lists": totals["lists"], "groups": totals["groups"], "members": totals["kept"]}
     return Output(totals["groups"], awesome_lists_metadata(totals, draft.path, notes))
 
@@ -85,7 +85,7 @@ def evaluation(
         draft.facts["compared_with"] = [exported.manifest.version, exported.content_hash]
     previous = read_export(exported.path) if exported else None
     systems = build_systems(trained, text, corpus, config.seed, config.spectral_baseline, previous)
-    catalog = RepoCatalog(repo_catalog.path / "repos.parquet")
+    catalog = RepoCatalog.load(repo_catalog.path)
     truth = GroundTruth.load(corpus, awesome_lists.path / "groups.parquet", catalog)
     scores = evaluate(systems, truth, draft.path, config)
     gates = check_gates(scores, config)
@@ -151,7 +151,7 @@ def vector_structure(
     analysis = analyze_vectors(
         load_vectors(trained_embeddings.path),
         Corpus.load(user_buckets.path),
-        RepoCatalog(repo_catalog.path / "repos.parquet"),
+        RepoCatalog.load(repo_catalog.path),
         draft.path,
         config,
     )

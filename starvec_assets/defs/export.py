@@ -45,7 +45,7 @@ def fp16_export(
     summary = build_export(
         load_vectors(trained_embeddings.path),
         Corpus.load(user_buckets.path),
-        RepoCatalog(repo_catalog.path / "repos.parquet"),
+        RepoCatalog.load(repo_catalog.path),
         draft.path,
         config,
     )

@@ -35,9 +35,8 @@ from starvec_assets.ingest.calendar import FIRST_MONTH, month_hours, previous_12
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_cache import clear_hour_cache
 from starvec_assets.ingest.month_report import (
-    check_event_ids,
-    check_hours,
-    check_stars,
+    CHECKS,
+    check_month,
     compare_month,
     month_metadata,
     raw_repos_metadata,
@@ -66,12 +65,6 @@ MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, fmt="%Y-%m")
 
 REFRESHED_MONTHLY = dg.FreshnessPolicy.cron(deadline_cron="0 6 4 * *", lower_bound_delta=timedelta(days=3))
 """Fails on the 4th at 06:00 UTC if nothing was materialized since the 1st at 06:00: the refresh did not happen."""
-
-CHECKS = {
-    "every_hour_is_whole": "Warns with the hours that are missing or damaged.",
-    "stars_as_usual": "Warns when stars fall far below the twelve months before.",
-    "event_ids_as_usual": "Warns when hour files hold a far smaller share of GitHub's event ids than the year before.",
-}
 
 RawResults = tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]
 """The results of raw_stars and of raw_repos."""
@@ -190,19 +183,11 @@ def _make_month(
     context.log.info(summary_line(summary))
     folder = stars.done().path
     comparison = compare_month(folder, [a.path for a in _previous_months(context.log, store, stars.done())])
-    checks = zip(
-        CHECKS,
-        [
-            check_hours(month, folder),
-            check_stars(summary, comparison, config.warn_below),
-            check_event_ids(summary, comparison, config.warn_below),
-        ],
-        strict=True,
-    )
+    checks = check_month(summary, comparison, folder, config.warn_below)
     shown = Output(
         summary.stars,
         month_metadata(summary, comparison, folder),
-        [_check_result(name, *check) for name, check in checks],
+        [_check_result(name, *check) for name, check in checks.items()],
     )
     return (
         materialize_result(stars, shown),

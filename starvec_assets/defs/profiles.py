@@ -65,7 +65,7 @@ def linear_probes(
     The references are listed in profiles/categories.toml and followed through renames.
     """
     corpus, vectors = Corpus.load(user_buckets.path), load_vectors(trained_embeddings.path)
-    categories = follow_renames(load_categories(), RepoCatalog(repo_catalog.path / "repos.parquet"), corpus)
+    categories = follow_renames(load_categories(), RepoCatalog.load(repo_catalog.path), corpus)
     users = sample_user_vectors(corpus, vectors)
     summary = fit_probes(vectors, corpus.names, corpus.stars, users, categories, config, draft.path)
     draft.rows = {"categories": len(summary.auc)}
@@ -141,7 +141,7 @@ def developer_vectors(
     """
     provenance = star_log.manifest.provenance
     developers = developer_source.read(provenance)
-    corpus, catalog = Corpus.load(user_buckets.path), RepoCatalog(repo_catalog.path / "repos.parquet")
+    corpus, catalog = Corpus.load(user_buckets.path), RepoCatalog.load(repo_catalog.path)
     files = star_files(star_log, raw_stars, stargazer_topup)
     with duckdb.connect() as connection, github.open() as client:
         from_github = use_github_api(config.stars_from, github.has_token, SIMULATED in provenance)

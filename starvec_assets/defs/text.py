@@ -34,7 +34,7 @@ def readme_init_vectors(
     zero row and is flagged.
     """
     encoder = text_encoder.open(gpu.pick(context.log).type if text_encoder.encoder == "qwen3" else "cpu")
-    catalog = RepoCatalog(repo_catalog.path / "repos.parquet")
+    catalog = RepoCatalog.load(repo_catalog.path)
     with text_encoder.open_readmes(github) as readmes:
         summary = build_text_vectors(catalog, Corpus.load(user_buckets.path), encoder, config.dim, draft.path, readmes)
     draft.rows = {"repositories": summary.n, "with text": summary.with_vector}

@@ -16,6 +16,13 @@ from starvec_assets.plots import sparkline
 
 MAX_RANGES = 24  # of faulty hours in a check's text
 
+CHECKS = {
+    "every_hour_is_whole": "Warns with the hours that are missing or damaged.",
+    "stars_as_usual": "Warns when stars fall far below the twelve months before.",
+    "event_ids_as_usual": "Warns when hour files hold a far smaller share of GitHub's event ids than the year before.",
+}
+"""Name and description of each check of `check_month`."""
+
 
 @dataclass(frozen=True)
 class MonthComparison:
@@ -83,25 +90,26 @@ def raw_repos_metadata(folder: Path) -> Metadata:
     return {"preview": parquet_preview(folder / "repos.parquet", ["name", "language", "description"])}
 
 
-def check_hours(month: str, folder: Path) -> MonthCheck:
-    """Check that every hour of the month was read to its end, and name those that were not."""
+def check_month(
+    summary: MonthSummary, comparison: MonthComparison, folder: Path, warn_below: float
+) -> dict[str, MonthCheck]:
+    """Return the results of CHECKS by name; ratios must be at least `warn_below`. `folder` holds hours.parquet."""
+    stars = f"{summary.month}: {summary.stars:,} stars"
+    event_ids = f"{summary.month}: the share of event ids in hour files"
+    results = [
+        _check_hours(summary.month, folder),
+        _check_ratio(stars, comparison.stars_ratio, comparison.months, warn_below),
+        _check_ratio(event_ids, comparison.captured_ids_ratio, comparison.months, warn_below),
+    ]
+    return dict(zip(CHECKS, results, strict=True))
+
+
+def _check_hours(month: str, folder: Path) -> MonthCheck:
     hours = pq.read_table(folder / "hours.parquet")
     ranges, faulty = fault_ranges(hours), _count_faulty(hours)
     listed = ", ".join(ranges[:MAX_RANGES]) + f" and {len(ranges) - MAX_RANGES} more" * (len(ranges) > MAX_RANGES)
     text = f"{faulty} of {len(hours)} hours: {listed}" if faulty else "every hour was read"
     return MonthCheck(not faulty, f"{month}: {text}", {"hours expected": len(hours), "hours damaged": faulty})
-
-
-def check_stars(summary: MonthSummary, comparison: MonthComparison, warn_below: float) -> MonthCheck:
-    """Check that the stars are at least `warn_below` times the median of the earlier months."""
-    subject = f"{summary.month}: {summary.stars:,} stars"
-    return _check_ratio(subject, comparison.stars_ratio, comparison.months, warn_below)
-
-
-def check_event_ids(summary: MonthSummary, comparison: MonthComparison, warn_below: float) -> MonthCheck:
-    """Check that the share of captured event ids is at least `warn_below` times the median of the earlier months."""
-    subject = f"{summary.month}: the share of event ids in hour files"
-    return _check_ratio(subject, comparison.captured_ids_ratio, comparison.months, warn_below)
 
 
 def _check_ratio(subject: str, ratio: float | None, months: int, warn_below: float) -> MonthCheck:

@@ -99,6 +99,11 @@ class RepoCatalog:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @classmethod
+    def load(cls, folder: Path) -> "RepoCatalog":
+        """Open the catalogue of a repo_catalog artifact."""
+        return cls(folder / "repos.parquet")
+
     def languages(self, repo_ids: Sequence[int]) -> list[str | None]:
         """Return the main language of each repository, None where the file has none."""
         languages: list[str | None] = self.column("language", pa.array(repo_ids, pa.int64())).to_pylist()

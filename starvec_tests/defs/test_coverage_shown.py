@@ -15,7 +15,6 @@ from graph import materialize
 from starvec_assets import progress
 from starvec_assets.defs.corpus import user_buckets
 from starvec_assets.defs.ingest import (
-    CHECKS,
     RAW_OP,
     IngestProgress,
     _previous_months,
@@ -27,6 +26,7 @@ from starvec_assets.defs.ingest import (
 from starvec_assets.defs.resources import DuckDBWithSpill, StarSource
 from starvec_assets.github import GitHub, Stargazer, StargazerPage
 from starvec_assets.ingest.coverage import HourCoverage
+from starvec_assets.ingest.month_report import CHECKS
 from starvec_assets.ingest.stargazers import SOURCE
 from starvec_assets.paths import home
 from starvec_assets.store import ArtifactStore

@@ -1,3 +1,5 @@
+"""Metadata, checks and the log line of an ingested month."""
+
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,9 +9,7 @@ from test_build_month import ingest
 from starvec_assets.ingest.build_month import MonthSummary
 from starvec_assets.ingest.month_report import (
     MonthComparison,
-    check_event_ids,
-    check_hours,
-    check_stars,
+    check_month,
     compare_month,
     month_metadata,
     raw_repos_metadata,
@@ -33,10 +33,10 @@ def test_a_month_is_compared_with_the_median_of_the_earlier_ones(tmp_path: Path)
 
 
 def test_checks_pass_at_the_bound_and_fail_below_it(tmp_path: Path) -> None:
-    _, summary = build(tmp_path, "month", 10)
-    passed = check_stars(summary, MonthComparison(0.7, 0.6, 12), 0.7)
-    failed = check_event_ids(summary, MonthComparison(0.7, 0.6, 12), 0.7)
-    unknown = check_stars(summary, MonthComparison(None, None, 0), 0.7)
+    folder, summary = build(tmp_path, "month", 10)
+    checks = check_month(summary, MonthComparison(0.7, 0.6, 12), folder, warn_below=0.7)
+    passed, failed = checks["stars_as_usual"], checks["event_ids_as_usual"]
+    unknown = check_month(summary, MonthComparison(None, None, 0), folder, warn_below=0.7)["stars_as_usual"]
     assert (passed.passed, failed.passed, unknown.passed) == (True, False, True)
     assert "70% of the median of the months before (12 of twelve are here)" in passed.description
     assert "warn_below" not in passed.description
@@ -48,10 +48,11 @@ def test_checks_pass_at_the_bound_and_fail_below_it(tmp_path: Path) -> None:
 
 def test_faulty_hours_are_named_and_described(tmp_path: Path) -> None:
     folder, summary = build(tmp_path, "month", 10, missing=2)
-    check = check_hours(summary.month, folder)
+    comparison = compare_month(folder, [])
+    check = check_month(summary, comparison, folder, warn_below=0.7)["every_hour_is_whole"]
     assert not check.passed
     assert check.description == "2024-01: 2 of 4 hours: 2024-01-01 00h to 2024-01-01 01h missing (2 hours)"
-    metadata = month_metadata(summary, compare_month(folder, []), folder)
+    metadata = month_metadata(summary, comparison, folder)
     assert metadata["hours not whole"] == 2
     assert "2024-01-01-0.json.gz" in str(metadata["faulty hours"]).replace("&#45;", "-")
     assert "owner/repo" in str(raw_repos_metadata(folder)["preview"])
