@@ -95,7 +95,7 @@ def test_a_line_over_16_mb_is_dropped_and_counted(tmp_path: Path) -> None:
     ("content", "status", "events"),
     [
         (gzip_lines([star()]), "ok", 1),
-        (gzip.compress(json_line(star())), "ok", 1),
+        (gzip.compress(json_line(star()), mtime=0), "ok", 1),
         (gzip_lines([]), "empty", 0),
         (gzip_lines([""]), "empty", 0),
         (b"", "empty", 0),
