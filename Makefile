@@ -7,10 +7,10 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/starvec demo
 
-# Three processes on two cores: the suite waits for browsers and servers much of its time. A file's tests stay in one of
-# them. One OpenMP thread each, so that they do not spin for each other's cores; tests of threads set their own number.
+# Two processes: the suite waits for browsers and servers much of its time. A file's tests stay in one of them. One OpenMP
+# thread each, so that they do not spin for each other's cores; tests of threads set their own number.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 dev: .venv/installed
 	$(BIN)/starvec dev
