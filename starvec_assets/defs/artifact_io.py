@@ -49,7 +49,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Refuse values: assets return dg.MaterializeResult."""
-        raise NotImplementedError(f"{context.asset_key.to_user_string()} must write its artifact through the store")
+        raise TypeError(f"{context.asset_key.to_user_string()} must write its artifact through the store")
 
     def load_input(self, context: dg.InputContext) -> Artifact | MonthlyArtifacts | None:
         """Open the newest artifact of the input's asset; raises dg.Failure when it is missing or damaged."""
