@@ -164,6 +164,7 @@ def test_finished_lookup_does_not_leave_another_view(visitor: Any, site: str, ap
     page.wait_for_selector("text=waiting for vectors")
     page.click("text=How it was made")
     page.wait_for_selector("h1:has-text('How it was made')")
+    wait_for_requests(page, held)
     held[0].continue_()
     page.wait_for_selector("text=the page opens without network")  # later than the profile
     assert page.url.endswith("#/about")
