@@ -13,13 +13,13 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def processes_with(variable: str) -> list[int]:
-    """Ids of the living processes that have `variable`, NAME=VALUE, in their environment (Linux only)."""
-    found = []
+def processes_with(*variables: str) -> list[int]:
+    """Ids of the living processes that have all `variables`, NAME=VALUE, in their environment (Linux only)."""
+    wanted, found = {variable.encode() for variable in variables}, []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
             alive = (path.parent / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-            if alive and variable.encode() in path.read_bytes().split(b"\0"):
+            if alive and wanted <= set(path.read_bytes().split(b"\0")):
                 found.append(int(path.parent.name))
         except OSError:
             continue

@@ -1,5 +1,6 @@
 """linear_probes, quantile_tables, developer_vectors: what a person's vector tells."""
 
+from contextlib import ExitStack
 from typing import Literal
 
 import dagster as dg
@@ -143,9 +144,12 @@ def developer_vectors(
     developers = developer_source.read(provenance)
     corpus, catalog = Corpus.load(user_buckets.path), RepoCatalog.load(repo_catalog.path)
     files = star_files(star_log, raw_stars, stargazer_topup)
-    with duckdb.connect() as connection, github.open() as client:
-        from_github = use_github_api(config.stars_from, github.has_token, SIMULATED in provenance)
-        starred = client.starred if from_github else None
+    # The token is looked at, and a client made, only where GitHub may be asked: neither may fail a run from the log.
+    has_token = config.stars_from == "auto" and github.has_token
+    from_github = use_github_api(config.stars_from, has_token, SIMULATED in provenance)
+    with ExitStack() as stack:
+        connection = stack.enter_context(duckdb.connect())
+        starred = stack.enter_context(github.open()).starred if from_github else None
         stars = find_developer_stars(developers, corpus, catalog, connection, files, starred)
     if from_github:
         draft.provenance.append("stars of developers on GitHub")

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from fake_bigquery import FakeBigQuery
 from google.cloud import bigquery
+from test_corpus_build import SMALL
 
 from starvec_assets.bigquery import BigQuery, BigQuerySettings, CapExceeded
 from starvec_assets.corpus.bigquery_corpus import build_in_bigquery
 from starvec_assets.corpus.build import build_corpus
 from starvec_assets.corpus.corpus import Corpus
-from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import sha256
 from starvec_assets.ingest.bigquery_months import read_months
@@ -26,15 +26,6 @@ from starvec_assets.ingest.repo_catalog import RepoCatalog, build_repo_catalog
 MONTHS = ("2024-01", "2024-02")
 FILES = {"items.npy", "offsets.npy", "repos.parquet"}
 FILES |= {f"heldout_{half}_{what}.npy" for half in "ab" for what in ("items", "offsets")}
-SMALL = CorpusSettings(
-    min_stars=5,
-    max_stars=40,
-    vocabulary=60,
-    min_stargazers=3,
-    min_users=20,
-    heldout_share=0.2,
-    heldout_min_vocabulary_stars=8,
-)
 
 
 def load_events(fake: FakeBigQuery) -> None:

@@ -128,6 +128,16 @@ def test_developers_from_the_log_and_exclusion_by_number_of_stars(store: Artifac
     assert np.load(built.path / "vectors.npy") == pytest.approx(expected, abs=1e-6)
 
 
+def test_developers_from_the_log_do_not_look_at_the_token(
+    store: ArtifactStore, people: DeveloperSource, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GITHUB_TOKEN", "no token")
+    result = materialize(
+        profiles.developer_vectors, {"stars_from": "log"}, developer_source=people, github=GitHubResource()
+    )
+    assert result.success
+
+
 def test_developers_from_github_by_number_and_former_name(
     store: ArtifactStore, people: DeveloperSource, api: tuple[str, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
 ):

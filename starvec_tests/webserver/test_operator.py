@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from completed_run import MONTH, CompletedRun, starvec_command, starvec_environment
+from process_helpers import processes_with
 
 from starvec_assets.children import EXIT_WITH_STDIN
 from starvec_assets.paths import PACKAGE
@@ -254,16 +255,7 @@ def test_other_vectors_make_their_readers_stale_and_close_the_export_until_the_o
 
 def rank_processes(home: Path) -> list[int]:
     """Return the process ids of a distributed training in this home: torchrun and its ranks."""
-    processes = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            alive = (process / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-            environment = (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if alive and {f"{EXIT_WITH_STDIN}=1".encode(), f"STARVEC_HOME={home}".encode()} <= set(environment):
-            processes.append(int(process.name))
-    return processes
+    return processes_with(f"{EXIT_WITH_STDIN}=1", f"STARVEC_HOME={home}")
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the ranks in /proc, which only Linux has")
@@ -301,7 +293,7 @@ def test_a_backfilled_month_with_the_same_content_moves_nothing(ui: Ui, backfill
 
     wait(lambda: status().startswith(("COMPLETED", "FAILED", "CANCELED")), "the backfill to end")
     assert status() == "COMPLETED_SUCCESS"
-    assert len(ui.query(MATERIALIZATIONS, key={"path": ["raw_stars"]})["assetOrError"]["assetMaterializations"]) >= 2
+    assert len(ui.query(MATERIALIZATIONS, key={"path": ["raw_stars"]})["assetOrError"]["assetMaterializations"]) == 3
     ui.materialize("star_log")
     assert {asset: ui.data_version(asset) for asset in versions} == versions
     assert set(ui.status("star_log", "repo_catalog", "user_buckets").values()) == {"FRESH"}
