@@ -2,8 +2,8 @@
 
 GitHub gives 39 characters to a login and 100 to a repository's name. Since 2013 a login has single hyphens between
 letters and digits alone, but older ones end in hyphens or have two in a row, and those of managed enterprises have an
-underscore. The patterns are RE2's as well, without anchors, and cannot match "." or "..", so that a name is
-safe in a URL or a path.
+underscore. A repository's name has dots, underscores and hyphens anywhere. The patterns are RE2's as well, without
+anchors, and cannot match "." or "..", so that a name is safe in a URL or a path.
 """
 
 import re
@@ -12,7 +12,8 @@ from starvec_assets.errors import StarvecError
 
 LOGIN = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 ACTOR_LOGIN = rf"{LOGIN}(?:\[bot\])?"  # of an event: GitHub Apps act, too
-REPOSITORY = rf"{LOGIN}/(?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-]|\.\.[A-Za-z0-9_.-])[A-Za-z0-9_.-]{{0,99}}"
+REPOSITORY_NAME = r"(?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-]|\.\.[A-Za-z0-9_.-])[A-Za-z0-9_.-]{0,99}"  # without the owner
+REPOSITORY = f"{LOGIN}/{REPOSITORY_NAME}"
 
 _LOGIN, _REPOSITORY = re.compile(LOGIN), re.compile(REPOSITORY)
 

@@ -18,6 +18,7 @@ from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ranking.groups import load_groups
 
 README = """# Awesome
+Inspired by [you](https://github.com/x/you).
 - [me](https://github.com/x/me)
 ## Contents
 - [code](https://github.com/x/self)
@@ -71,6 +72,7 @@ def test_groups_and_drops_match_a_hand_count(catalog, tmp_path):
         "small_group": 3,
         "kept": 3,
         "groups": 1,
+        "lost": 1,
     }
     assert {"list": "o/awesome", **totals} == {"lists": 2, **row}, "the other list has no item"
     assert row["items"] == row["kept"] + sum(row[reason] for reason in DROP_REASONS)
@@ -83,9 +85,10 @@ def test_metadata_shows_outcomes_by_list_and_what_was_not_fetched(catalog, tmp_p
     totals = build_awesome_lists({"o/awesome": README, "o/gone": "404: Not Found"}, catalog, tmp_path)
     metadata = awesome_lists_metadata(totals, tmp_path, ["o/x: 404"])
     assert (metadata["lists"], metadata["groups"]) == (2, 1)
+    assert metadata["repositories linked outside the items"] == 1
     assert metadata["items"].splitlines()[2:4] == ["| kept | 3 |", "| small&#95;group | 3 |"]
     assert "o/gone" in metadata["lists without a group"]
-    assert metadata["by list"].splitlines()[2].startswith("| o/awesome | 12 | 3 | 1 | 1 | 1 | 1 | 2 | 1 | 3 |")
+    assert metadata["by list"].splitlines()[2].startswith("| o/awesome | 12 | 3 | 1 | 1 | 1 | 1 | 1 | 2 | 1 | 3 |")
     assert "o/x: 404" in metadata["not fetched"]
 
 

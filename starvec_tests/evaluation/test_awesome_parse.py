@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,17 @@ def test_first_repository_link_of_each_item_with_its_headings():
         ("https://notgithub.com/o/r", None),
         ("https://evil-github.com/o/r", None),
         ("https://gitlab.com/o/r", None),
-        ("https://github.com/o_o/r", None),
+        ("https://github.com/ada_company/r", "ada_company/r"),
+        ("https://github.com/ada--/drop-down", "ada--/drop-down"),
+        ("https://github.com/Grace-/Compiler.pkg", "Grace-/Compiler.pkg"),
+        ("https://github.com/a/b", "a/b"),
+        ("https://github.com/o/second-try--)", "o/second-try--"),
+        ("(https://github.com/o/_r_-).", "o/_r_-"),
+        ("github.com/o/r-.", "o/r-"),
+        ("https://github.com/o/r--.git", "o/r--"),
+        ("https://github.com/o/...", None),
+        ("https://github.com/-o/r", None),
+        (f"https://github.com/o/{'r' * 101}", None),
         ("https://github.com/topics/x then https://github.com/o/r", "o/r"),
     ],
 )
@@ -225,6 +236,129 @@ Overline
     ]
 
 
+def test_lines_of_an_html_paragraph_are_items():
+    text = """## Tools
+<div align="left"><p>
+<b>All of these are free:</b><br>
+&nbsp;<a href="https://github.com/x/saw"><b>saw</b></a> - cuts wood<br />
+&nbsp;<a href="https://example.com/plane">plane</a> - makes it flat<br>
+🔨 <a name="hammer"></a><a href='https://github.com/x/hammer'>hammer</a>
+   drives nails, unlike <a href="https://github.com/x/glue">glue</a><BR>
+<i><a href="https://github.com/x/file">file</a></i> - makes it smooth
+</p></div>
+"""
+    assert found(text) == [("Tools", "x/saw"), ("Tools", "x/hammer"), ("Tools", "x/file")]
+    reading = parse_readme(text)
+    assert (reading.items, reading.no_repository, reading.lost) == (4, 1, 0)
+
+
+def test_lines_with_hard_breaks_are_items():
+    breaks = "[a](https://github.com/x/a)  \n**[b](https://github.com/x/b)**: text  \n[c](https://github.com/x/c) text"
+    assert found(f"## S\n{breaks}") == [("S", "x/a"), ("S", "x/b"), ("S", "x/c")]
+    plain = "[a](https://github.com/x/a) text\n[b](https://github.com/x/b)\nhttps://github.com/x/c\n"
+    assert found(f"## S\n{plain}") == [("S", "x/a"), ("S", "x/b"), ("S", "x/c")]
+
+
+def test_a_wrapped_line_that_happens_to_begin_with_a_link_is_no_item():
+    paragraph = (
+        "[{0}](https://github.com/x/{0}) does more than\n[{0}-old](https://github.com/x/{0}-old) did,\nand faster\n\n"
+    )
+    assert [repo for _, repo in found("## S\n" + "".join(map(paragraph.format, "abc")))] == ["x/a", "x/b", "x/c"]
+
+
+def test_paragraphs_that_begin_with_a_link_are_items():
+    text = """# Handbook
+[Contents](#contents)
+## Editors
+Read [the handbook](https://github.com/x/handbook) before you choose.
+
+[Quill](https://github.com/x/quill) writes.
+
+1\\. [Eraser](https://github.com/x/eraser) rubs out, and [Knife](https://github.com/x/knife) too.
+
+<https://github.com/x/ink> is needed as well.
+
+[![build](https://ci.example.com/b.svg)](https://github.com/x/badge)
+"""
+    assert found(text) == [("Handbook / Editors", f"x/{name}") for name in ("quill", "eraser", "ink")]
+    assert parse_readme(text).lost == 1, "the handbook; knife is in an item, and a badge says nothing"
+
+
+def test_paragraphs_with_a_title_in_bold_are_items():
+    paper = "**A study of {0}** \\\n*A. Author* \\\n[[Paper](https://example.com/{0})] [[Code](https://github.com/x/{0})]\n\n"
+    text = "## Papers\n" + "".join(paper.format(name) for name in ("ants", "bees", "wasps"))
+    assert [repo for _, repo in found(text)] == ["x/ants", "x/bees", "x/wasps"]
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        "[a](https://github.com/x/a) text\n\n[b](https://github.com/x/b) text\n\n",
+        "[a](https://github.com/x/a)\n\n[a](https://github.com/x/a/issues)\n\n[a](https://github.com/x/a/wiki)\n\n",
+        "See [a](https://github.com/x/a)\n\nSee [b](https://github.com/x/b)\n\nSee [c](https://github.com/x/c)\n\n",
+        "### [a](https://github.com/x/a)\ntext\n### [b](https://github.com/x/b)\ntext\n",
+        "**Note:** [a](https://github.com/x/a)\n\n**Note:** text\n\n**Note:** text\n\n",
+    ],
+    ids=["few", "one repository", "prose", "few headings", "few titles"],
+)
+def test_links_in_prose_are_no_entries_but_counted(blocks):
+    reading = parse_readme(f"## S\n{blocks}")
+    assert (reading.entries, reading.items) == ([], 0)
+    assert reading.lost == len(set(re.findall(r"github\.com/x/([abc])", blocks)))
+
+
+def test_headings_that_link_repositories_are_items_of_the_section_above():
+    text = """# Addons
+## 1. [Apple](https://github.com/x/apple) ![stars](https://img.shields.io/x.svg)
+- [manual](https://github.com/x/manual)
+### Usage
+## [Berry](https://github.com/x/berry)
+## <a href="https://github.com/x/cherry">Cherry</a>
+## License
+"""
+    assert found(text) == [
+        ("Addons", "x/apple"),
+        ("Addons / 1. Apple", "x/manual"),
+        ("Addons", "x/berry"),
+        ("Addons", "x/cherry"),
+    ]
+
+
+def test_a_heading_inside_an_item_belongs_to_the_item_if_it_is_a_link():
+    text = "## S\n" + "".join(f"- ### [{name}](https://github.com/x/{name})\n  text\n" for name in "ab")
+    assert found(text) == [("S", "x/a"), ("S", "x/b")]
+
+
+def test_bullets_without_a_space_are_items():
+    assert found("## S\n-[a](https://github.com/x/a)\n- [b](https://github.com/x/b)\n") == [("S", "x/a"), ("S", "x/b")]
+
+
+def test_terms_and_lines_of_restructured_text_are_items():
+    text = """Stores
+======
+
+first_
+   A store.
+`Second Store`_
+   Another, unlike first_.
+
+   With a paragraph.
+
+`third <https://github.com/x/third>`__
+   One more.
+
+Addresses
+---------
+| Source: https://github.com/x/source
+| Mirror: https://example.com
+
+.. _first: https://github.com/x/first
+.. _Second Store: https://github.com/x/second
+"""
+    names = ("first", "second", "third")
+    assert found(text) == [*(("Stores", f"x/{name}") for name in names), ("Stores / Addresses", "x/source")]
+
+
 def test_org_mode():
     text = """#+TITLE: Awesome
 # a comment
@@ -290,7 +424,7 @@ def test_pages_without_items_give_no_entries():
         "<h1>",
         "<img ",
         "<!--",
-        "github.com/a-",
+        "github.com/a- ",
         "#",
         "* ",
         "> ",
@@ -304,6 +438,18 @@ def test_pages_without_items_give_no_entries():
         "a\n~~~~\n",
         "[a]:\n",
         "> - ",
+        "- x\n\n  ",
+        "https://x\n",
+        "https://x<br>",
+        "**a**\\\n",
+        "&a;",
+        "<a>",
+        "<a></a>",
+        "[a](https://",
+        "| x\n",
+        "x\n y\n",
+        "# [a](https://x)\n",
+        "[ ",
     ],
 )
 def test_hostile_text_is_parsed_in_linear_time(unit):
@@ -332,4 +478,4 @@ def test_nearly_all_links_of_real_lists_are_found():
         own = {entry.repo_name.lower() for entry in reading.entries}
         linked, kept = linked + len(everywhere), kept + len(everywhere & own)
         assert reading.items > 0, file.name
-    assert kept > 0.95 * linked
+    assert kept > 0.97 * linked

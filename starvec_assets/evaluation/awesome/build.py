@@ -43,10 +43,11 @@ DROP_REASONS = {
 LISTS = pa.schema(
     [
         column("list", pa.string(), "owner/name of the awesome list"),
-        column("items", pa.int32(), "list items and table rows in the README"),
+        column("items", pa.int32(), "list items, table rows and what stands for them in the README"),
         *(column(name, pa.int32(), f"dropped: {reason}") for name, reason in DROP_REASONS.items()),
         column("kept", pa.int32(), "members of groups"),
         column("groups", pa.int32(), "sections that became groups"),
+        column("lost", pa.int32(), "repositories linked outside the items: prose, or entries that were not recognized"),
     ]
 )
 LIST_NAMES = Path(__file__).with_name("list_names.txt")
@@ -128,9 +129,10 @@ def awesome_lists_metadata(totals: Mapping[str, int], folder: Path, notes: Itera
         "lists": totals["lists"],
         "groups": totals["groups"],
         "items": markdown_table(["items", "count"], outcomes),
+        "repositories linked outside the items": totals["lost"],
         "lists without a group": markdown_table(["list"], [[row["list"]] for row in lists if not row["groups"]]),
         "by list": parquet_preview(
-            folder / "lists.parquet", ["list", "items", "kept", "groups", *DROP_REASONS], rows=1_000
+            folder / "lists.parquet", ["list", "items", "kept", "groups", "lost", *DROP_REASONS], rows=1_000
         ),
         "not fetched": markdown_table(["list"], [[note] for note in notes]),
     }
@@ -162,4 +164,5 @@ def _count_items(
         "small_group": distinct - kept,
         "kept": kept,
         "groups": len(groups),
+        "lost": readme.lost,
     }
