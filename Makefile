@@ -1,10 +1,11 @@
 # make demo: the whole graph on the embedded sample.  make test: every check and test.  make dev: the Dagster UI.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test dev lint types clean
+.PHONY: demo test dev lint types requirements clean
 
-demo: .venv/installed
+demo: .venv/core
 	$(BIN)/starvec demo
 
 # Two processes: the suite waits for browsers and servers much of its time. A file's tests stay in one of them. One OpenMP
@@ -12,10 +13,10 @@ demo: .venv/installed
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-dev: .venv/installed
+dev: .venv/core
 	$(BIN)/starvec dev
 
-lint: .venv/installed
+lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -30,11 +31,30 @@ types:
 node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/core: pyproject.toml constraints.txt requirements/core.txt
 	@$(PYTHON) -c 'import sys; sys.exit("starvec needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(PIP) --require-hashes --no-deps --requirement requirements/core.txt
+	$(PIP) --constraint constraints.txt --editable .
 	@touch $@
+
+# What tests, lint and the extras need beside the core.
+.venv/test: .venv/core requirements/test.txt
+	$(PIP) --require-hashes --no-deps --requirement requirements/test.txt
+	$(PIP) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# The versions of constraints.txt with the hashes of their files, by uv, after constraints.txt or pyproject.toml changed. Torch
+# and its CUDA packages are left out: its builds, with CUDA and without, have one version and files of many package indexes.
+WITH_HASHES = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--constraint constraints.txt $(addprefix --no-emit-package ,torch triton cuda-bindings cuda-pathfinder cuda-toolkit \
+	$(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse \
+	cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)) pyproject.toml
+
+requirements:
+	@$(WITH_HASHES) --output-file requirements/core.txt
+	@$(WITH_HASHES) --extra dev $$(sed -n 's/^\([a-z0-9.-]*\)[=[].*/--no-emit-package \1/p' requirements/core.txt) \
+		--output-file requirements/test.txt
 
 clean:
 	rm -rf .venv .starvec node_modules

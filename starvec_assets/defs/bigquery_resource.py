@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 import dagster as dg
 
 from starvec_assets.bigquery import BigQuery, BigQuerySettings, QueryCost, google_errors
+from starvec_assets.errors import StarvecError
 from starvec_assets.files import locked_temp_dir
 from starvec_assets.ingest.bigquery_months import read_months
 from starvec_assets.ingest.build_month import MonthParts
@@ -19,8 +20,13 @@ class BigQueryResource(BigQuerySettings, dg.ConfigurableResource[None]):
     @contextmanager
     def open(self, log: Callable[[str], None]) -> Iterator[BigQuery]:
         """Yield a client that passes the cost of queries to `log`."""
-        # Imported here because it takes 2 s, in every step of every run.
-        from dagster_gcp import BigQueryResource as Google
+        try:
+            # Imported here because it takes 2 s, in every step of every run.
+            from dagster_gcp import BigQueryResource as Google
+        except ImportError as error:
+            raise StarvecError(
+                f"BigQuery's client is not installed ({error}): pip install -c constraints.txt -e '.[bigquery]'"
+            ) from error
 
         with ExitStack() as stack:
             with google_errors("signing in to BigQuery"):

@@ -9,7 +9,7 @@ from starvec_assets.defs.ingest import REFRESHED_MONTHLY
 from starvec_assets.evaluation.gates import enforce_gate
 from starvec_assets.export.bundle import BundleInputs, build_bundle, web_bundle_metadata
 from starvec_assets.export.fp16 import ExportSettings, build_export, fp16_export_metadata
-from starvec_assets.export.wasm import build_search_core
+from starvec_assets.export.wasm import build_search_core, compiler_version
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.paths import home
 from starvec_assets.store import Artifact, Draft
@@ -87,7 +87,13 @@ def web_bundle(
         "inputs": {artifact.asset: artifact.content_hash[:12] for artifact in inputs},
     }
     folders = BundleInputs(**{artifact.asset: artifact.path for artifact in inputs})
-    summary = build_bundle(folders, build_search_core(home() / "cache" / "wasm"), build_info, draft.path)
+    core = build_search_core(home() / "cache" / "wasm") if compiler_version() else None
+    if core is None:
+        context.log.warning(
+            "the page searches in JavaScript: ziglang, which compiles the faster search core, is not installed "
+            "(pip install -c constraints.txt -e '.[wasm]')"
+        )
+    summary = build_bundle(folders, core, build_info, draft.path)
     draft.rows = {"repositories": summary.n, "dimensions": summary.d}
     draft.facts = {"passed_despite_gate": overridden, "model": summary.model}
     return Output(summary.n, web_bundle_metadata(summary, overridden))

@@ -25,6 +25,7 @@ from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GATES
 from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
 from starvec_assets.export.quantization import write_planes
+from starvec_assets.export.wasm import usearch_licence
 from starvec_assets.files import sha256
 from starvec_assets.markdown import Metadata, markdown_table
 from starvec_assets.paths import PACKAGE
@@ -34,6 +35,7 @@ from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
 FORMAT = 1
 WEB = PACKAGE / "web"
 WASM = Path("engine/search.wasm")
+WASM_LICENCE = Path("engine/search.wasm.LICENSE.txt")
 SERVED = {".html", ".css", ".js", ".svg", ".png", ".webmanifest"}
 """Suffixes of the files in web/ that are served; the others are sources of them."""
 SHELL_FILES = "const SHELL_FILES = [];"
@@ -69,12 +71,12 @@ class BundleSummary:
 
 
 def build_bundle(
-    inputs: BundleInputs, wasm: bytes, build_info: Mapping[str, Any], out: Path, web: Path = WEB
+    inputs: BundleInputs, wasm: bytes | None, build_info: Mapping[str, Any], out: Path, web: Path = WEB
 ) -> BundleSummary:
     """Write the page into the empty folder `out`.
 
-    `wasm`: the compiled search core; `build_info`: versions and sources of the inputs, for model.json. Raises
-    StarvecError when inputs do not fit together.
+    `wasm`: the compiled search core; None for a page that searches in JavaScript. `build_info`: versions and sources of
+    the inputs, for model.json. Raises StarvecError when inputs do not fit together.
     """
     data = out / "data"
     data.mkdir()
@@ -95,6 +97,7 @@ def build_bundle(
             "d": d,
             "files": {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in sorted(data.iterdir())},
             "languages": languages,
+            "kernel": "javascript" if wasm is None else "wasm",
             "window": _data_window(inputs),
             "evaluation": _scores(evaluation),
             "evaluated": evaluation.data,
@@ -104,8 +107,9 @@ def build_bundle(
         },
     )
     _copy_sources(web, out)
-    (out / WASM).parent.mkdir(exist_ok=True)
-    (out / WASM).write_bytes(wasm)
+    if wasm is not None:
+        (out / WASM).write_bytes(wasm)
+        (out / WASM_LICENCE).write_text(usearch_licence(), encoding="utf-8")
     _fill_shell_files(out)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
     return BundleSummary(model, n, d, files, max_description_chars)
@@ -123,6 +127,7 @@ def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) ->
         "page itself (KB)": (summary.size("") - vectors - other_data) / 1e3,
         "descriptions cut to (characters)": summary.max_description_chars,
         "gate": "failed, overridden" if gate_failures else "passed",
+        "search kernel": "WebAssembly" if WASM.as_posix() in summary.files else "JavaScript",
         "open it": "starvec serve, then http://127.0.0.1:8000/",
         "files": markdown_table(["file", "bytes"], list(summary.files.items())),
     }

@@ -2,9 +2,9 @@
 
     starvec build-wasm
 
-USearch's headers are compiled to one object and linked without a C++ runtime: the few symbols of it that an exact
-search needs are in web/engine/core/search.cpp. A build takes a second or two. The same sources and compiler give the
-same bytes; the result is cached under a digest of them.
+The compiler is the extra "wasm". USearch's headers are compiled to one object and linked without a C++ runtime: the few
+symbols of it that an exact search needs are in web/engine/core/search.cpp. A build takes a second or two. The same
+sources and compiler give the same bytes; the result is cached under a digest of them.
 """
 
 import hashlib
@@ -66,6 +66,22 @@ def build_search_core(cache: Path, core: Path = CORE, source: str = "search.cpp"
     if not built.exists():
         write_atomically(built, _compile(_headers(sdist(cache)), core, source))
     return built.read_bytes()
+
+
+def compiler_version() -> str | None:
+    """Return the version of ziglang, None where it is not installed."""
+    try:
+        return importlib.metadata.version("ziglang")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def usearch_licence() -> str:
+    """Return USearch's licence text, which goes along with the compiled module (Apache License 2.0, section 4)."""
+    text = importlib.metadata.distribution("usearch").read_text("licenses/LICENSE")
+    if text is None:
+        raise StarvecError("the installed usearch has no licence text, and the page must carry: install it again")
+    return text
 
 
 def sdist(cache: Path) -> bytes:
@@ -156,10 +172,11 @@ def _key(core: Path) -> str:
 
 
 def _compiler() -> str:
-    try:
-        return importlib.metadata.version("ziglang")
-    except importlib.metadata.PackageNotFoundError as error:
-        raise StarvecError("ziglang, which compiles the search core, is not installed: pip install ziglang") from error
+    if (version := compiler_version()) is None:
+        raise StarvecError(
+            "ziglang, which compiles the search core, is not installed: pip install -c constraints.txt -e '.[wasm]'"
+        )
+    return version
 
 
 def _first_error(text: str) -> str:

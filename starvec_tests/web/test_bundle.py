@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.bundle import WEB, BundleInputs, build_bundle
+from starvec_assets.export.bundle import WEB, BundleInputs, build_bundle, web_bundle_metadata
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.vectors import USER_VECTOR_RULE
 
@@ -81,9 +81,18 @@ def test_names_are_in_vocabulary_order(inputs: BundleInputs, bundle: Path):
 
 
 def test_build_sources_are_not_served(bundle: Path):
-    kinds = {p.suffix for p in bundle.rglob("*") if p.is_file() and p.parent.name != "data"}
-    assert kinds <= {".html", ".css", ".js", ".svg", ".png", ".wasm", ".webmanifest"}
+    files = {p for p in bundle.rglob("*") if p.is_file() and p.parent.name != "data"}
+    licence = bundle / "engine/search.wasm.LICENSE.txt"
+    assert {p.suffix for p in files - {licence}} <= {".html", ".css", ".js", ".svg", ".png", ".wasm", ".webmanifest"}
     assert (bundle / "engine/search.wasm").read_bytes().startswith(b"\0asm")
+    assert "Apache License" in licence.read_text()
+
+
+def test_page_without_the_compiled_core_says_so_and_lists_no_file_of_it(inputs: BundleInputs, tmp_path: Path):
+    summary = build_bundle(inputs, None, BUILD_INFO, tmp_path)
+    assert json.loads((tmp_path / "data/model.json").read_text())["kernel"] == "javascript"
+    assert not [name for name in summary.files if "search.wasm" in name]
+    assert web_bundle_metadata(summary, [])["search kernel"] == "JavaScript"
 
 
 def shell_files(bundle: Path) -> list[str]:

@@ -152,6 +152,16 @@ def test_both_kernels_return_identical_results(visitor: Visitor, site: str, quer
     assert answers["wasm"] == answers["javascript"]
 
 
+def test_page_made_without_the_compiler_never_asks_for_the_compiled_core(
+    visitor: Visitor, bundle_copy: Path, serve_folder: Any
+):
+    for part in (bundle_copy / "engine").glob("search.wasm*"):
+        part.unlink()
+    change_model(bundle_copy, kernel="javascript")
+    page, _ = open_engine(visitor.context, serve_folder(bundle_copy))
+    assert page.evaluate(DOWNLOAD)["kernel"] == "javascript"
+
+
 @pytest.mark.parametrize("kernel", ["wasm", "javascript"])
 def test_bias_is_added_and_minus_infinity_excludes(
     kernel: str, visitor: Visitor, site: str, decoded: Matrix, queries: Matrix

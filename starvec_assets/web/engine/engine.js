@@ -43,8 +43,8 @@ export class Engine extends EventTarget {
     this.exact = this.#deferreds.lo.promise;
     /** Whether both planes are stored on this device now; false if there is no room. @type {Promise<boolean>} */
     this.stored = this.#deferreds.stored.promise;
-    const { id, n, d, files } = model;
-    this.#openMessage = { type: "open", base: new URL(base).href, modelId: id, n, d, files };
+    const { id, n, d, wasm, files } = model;
+    this.#openMessage = { type: "open", base: new URL(base).href, modelId: id, n, d, wasm, files };
     this.#worker = this.#startWorker();
   }
 

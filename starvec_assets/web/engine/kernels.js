@@ -17,13 +17,13 @@ export const QUERY_SCALE = 32000;
 
 /**
  * The fastest kernel that this browser can run.
- * @param {BufferSource} module search.wasm
+ * @param {BufferSource | null} module search.wasm, null for a page without it
  * @param {number} n
  * @param {number} d
  * @returns {Promise<Kernel>}
  */
 export async function createKernel(module, n, d) {
-  return globalThis.WebAssembly?.validate(module) ? await wasmKernel(module, n, d) : javascriptKernel(n, d);
+  return module && globalThis.WebAssembly?.validate(module) ? await wasmKernel(module, n, d) : javascriptKernel(n, d);
 }
 
 /**

@@ -29,6 +29,7 @@ import {
  * @property {Record<string, string | number>} evaluationData what it was measured on
  * @property {GateResult[]} gates
  * @property {{famePower: number}} userRule how stars are weighted in the mean of a person
+ * @property {boolean} wasm whether the page has the compiled search core
  * @property {Record<string, unknown>} buildInfo code_version, sources, versions of the inputs
  *
  * @typedef {object} Category
@@ -84,6 +85,7 @@ export async function loadModel(base) {
     n,
     d,
     files,
+    wasm: content.kernel === "wasm",
     languages: asArray(content.languages, 65536, "model.json: languages").map((l) => asString(l, 400, "a language")),
     dataWindow: asScalars(content.window, "model.json: window"),
     evaluation: Object.fromEntries(

@@ -10,7 +10,7 @@ import { assert, BundleError, fetchFile, sha256 } from "./validate.js";
 
 /**
  * @typedef {"hi" | "lo"} Plane
- * @typedef {{base: string, modelId: string, n: number, d: number, files: Record<string, DataFile>}} OpenOptions
+ * @typedef {{base: string, modelId: string, n: number, d: number, wasm: boolean, files: Record<string, DataFile>}} OpenOptions
  * @typedef {{type: "search", id: number, query: Float32Array, k: number, bias: Float32Array | null}} SearchRequest
  * @typedef {{type: "vectors", id: number, indices: Uint32Array}} VectorsRequest
  */
@@ -73,7 +73,7 @@ function prepared() {
 /** Create the kernel and open the storage. */
 async function prepare() {
   const base = new URL(options.base);
-  const wasm = await (await fetchFile(new URL("search.wasm", import.meta.url))).arrayBuffer();
+  const wasm = options.wasm ? await (await fetchFile(new URL("search.wasm", import.meta.url))).arrayBuffer() : null;
   return {
     ...options,
     base,

@@ -87,10 +87,23 @@ export function aboutView(app) {
       h(
         "p",
         { class: "hint" },
-        `Model ${app.model.id}: ${formatCount(app.model.n)} vectors of ${app.model.d} dimensions.`,
+        `Model ${app.model.id}: ${formatCount(app.model.n)} vectors of ${app.model.d} dimensions. `,
+        ...searchKernel(app),
       ),
     ),
   ];
+}
+
+/**
+ * What searches the vectors.
+ * @param {App} app
+ * @returns {(Node | string)[]}
+ */
+function searchKernel({ model }) {
+  if (!model.wasm)
+    return ["They are searched in JavaScript: this page was made without the compiler of its faster core."];
+  const licence = h("a", { href: "engine/search.wasm.LICENSE.txt" }, "Apache License 2.0");
+  return ["They are searched by USearch, compiled to WebAssembly, under the ", licence, "."];
 }
 
 /**
