@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import NotFound, Star
+from starvec_assets.github import NotFound, StarredRepository
 from starvec_assets.github_names import is_login
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ingest.user_lookup import starred_repos, user_ids
@@ -22,7 +22,7 @@ from starvec_assets.vectors import Counts, Matrix, user_vectors
 
 DEVELOPERS = Path(__file__).with_name("developers.tsv")
 STAR_LOG, GITHUB_API = "the star log", "the GitHub API"
-FetchStarred = Callable[[str, int | None], Iterable[Star]]
+FetchStarred = Callable[[str, int | None], Iterable[StarredRepository]]
 """GitHub.starred: the stars of a login, or of the user id where the login no longer exists."""
 
 SCHEMA = pa.schema(
@@ -116,7 +116,7 @@ def find_developer_stars(
 
 def fetch_stars(
     starred: FetchStarred, logins: Sequence[str], user_ids: Mapping[str, int]
-) -> tuple[dict[str, list[Star]], dict[str, str]]:
+) -> tuple[dict[str, list[StarredRepository]], dict[str, str]]:
     """Return the stars by lower-case login, and the error message of logins that do not exist.
 
     `user_ids` are by lower-case login. Raises GitHubError when no request can succeed: spent rate limit, refused token,
@@ -134,7 +134,7 @@ def fetch_stars(
 
 
 def starred_rows(
-    stars: Mapping[str, Sequence[Star]],
+    stars: Mapping[str, Sequence[StarredRepository]],
     row_of: Mapping[int, int],
     repo_ids: Callable[[Iterable[str]], Mapping[str, int]],
 ) -> dict[str, list[int]]:

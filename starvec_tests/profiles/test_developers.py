@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import NotFound, RateLimited, Star
+from starvec_assets.github import NotFound, RateLimited, StarredRepository
 from starvec_assets.profiles.developers import (
     Developer,
     DeveloperStars,
@@ -78,8 +78,8 @@ def test_the_shipped_list_has_sixty_people_of_many_fields():
     assert len({person.field for person in people}) >= 15
 
 
-def star(repo_id: int, name: str) -> Star:
-    return Star(repo_id, name, datetime(2024, 1, 1, tzinfo=UTC))
+def star(repo_id: int, name: str) -> StarredRepository:
+    return StarredRepository(repo_id, name, datetime(2024, 1, 1, tzinfo=UTC))
 
 
 def test_stars_of_every_developer_are_fetched_and_unknown_logins_listed():
