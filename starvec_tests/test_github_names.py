@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -42,5 +43,11 @@ def test_other_repositories_are_refused(name: str) -> None:
 
 
 def test_the_page_has_the_same_patterns() -> None:
-    assert f"LOGIN_PATTERN = /^{LOGIN}$/;" in (WEB / "share_link.js").read_text()
-    assert "/^" + REPOSITORY.replace("/", r"\/") + "$/;" in (WEB / "github.js").read_text()
+    text = (WEB / "github_names.js").read_text()
+    patterns = dict(re.findall(r"export const (\w+) =\s+/\^(.*)\$/;", text))
+    assert patterns == {"LOGIN_PATTERN": LOGIN, "REPOSITORY_PATTERN": REPOSITORY.replace("/", r"\/", 1)}
+
+
+def test_the_page_has_no_other_pattern_of_a_name() -> None:
+    using = {file.name for file in WEB.rglob("*.js") if "A-Za-z0-9_.-" in file.read_text()}
+    assert using == {"github_names.js"}

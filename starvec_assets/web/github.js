@@ -1,12 +1,11 @@
 // Public stars of a person from GitHub's API: the only server that this page requests anything but its own files from.
 
+import { REPOSITORY_PATTERN } from "./github_names.js";
+
 const API = "https://api.github.com";
 const PER_PAGE = 100;
 const CONCURRENCY = 4;
 const MAX_PAGES = 200;
-/** owner/name as GitHub allows it; such a name is safe in an address. */
-export const REPO_NAME_PATTERN =
-  /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\/(?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-]|\.\.[A-Za-z0-9_.-])[A-Za-z0-9_.-]{0,99}$/;
 
 /**
  * @typedef {{id: number, name: string}} Star
@@ -130,7 +129,7 @@ function parseStars(body) {
         Number.isSafeInteger(repo.id) &&
         repo.id > 0 &&
         typeof repo.full_name === "string" &&
-        REPO_NAME_PATTERN.test(repo.full_name),
+        REPOSITORY_PATTERN.test(repo.full_name),
     )
     .map((repo) => ({ id: repo.id, name: repo.full_name }));
 }

@@ -3,8 +3,8 @@
 import { announce, errorMessage, formatCount, h, pluralize, replace } from "./dom.js";
 import { downloadSizeNote } from "./download_progress.js";
 import { fetchStars, GitHubError } from "./github.js";
+import { LOGIN_PATTERN } from "./github_names.js";
 import { profileVector, vocabularyRows } from "./scoring.js";
-import { LOGIN_PATTERN } from "./share_link.js";
 
 /** @import { StarList } from "./github.js" */
 /** @import { Person } from "./scoring.js" */
@@ -51,7 +51,7 @@ export function loginForm(app, { id, label, button, signal, login: initial = "",
     if (!login)
       return showError(
         input.value.trim()
-          ? "That is no GitHub login: letters, digits and single hyphens, at most 39 of them."
+          ? "That is no GitHub login: it has letters, digits, hyphens and underscores, and no spaces."
           : "Type a GitHub login first.",
       );
     if (redirect?.(login)) return;

@@ -2,7 +2,7 @@
 
 import { announce, errorMessage, formatCount, h, pluralize, replace } from "./dom.js";
 import { downloadProgress, downloadSizeNote } from "./download_progress.js";
-import { REPO_NAME_PATTERN } from "./github.js";
+import { REPOSITORY_PATTERN } from "./github_names.js";
 import { scoreBias } from "./scoring.js";
 import { similarHref } from "./state.js";
 
@@ -250,7 +250,7 @@ function repoItem({ catalogue }, row, cosine, scoreLabel, contributors, actions)
         "p",
         {},
         ...actions,
-        REPO_NAME_PATTERN.test(name) &&
+        REPOSITORY_PATTERN.test(name) &&
           h(
             "a",
             { href: `https://github.com/${name}`, rel: "noopener noreferrer", "aria-label": `${name} on GitHub` },

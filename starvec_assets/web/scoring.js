@@ -77,14 +77,15 @@ export function rankDevelopers(people, vector) {
 export const matchPercentile = (people, a, b) => percentile(people.quantiles.users, dot(a, b));
 
 /**
- * Distinct rows of the vocabulary that were starred, looked up by name, or by id where a repository was renamed since.
+ * Distinct rows of the vocabulary that were starred, looked up by id, or by name where the id is unknown: a repository
+ * may have been made anew, and the ids of the sample are not GitHub's. A name alone may have gone to another repository.
  * @param {Catalogue} catalogue
  * @param {Star[]} stars
  */
 export function vocabularyRows(catalogue, stars) {
   const rows = stars.map(({ id, name }) => {
-    const row = catalogue.indexOfName(name);
-    return row >= 0 ? row : catalogue.indexOfId(id);
+    const row = catalogue.indexOfId(id);
+    return row >= 0 ? row : catalogue.indexOfName(name);
   });
   return Uint32Array.from(new Set(rows.filter((row) => row >= 0)));
 }

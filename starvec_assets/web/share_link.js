@@ -1,11 +1,11 @@
 // Encodes a profile as "1.<model id>.<Base64url>" for a link to #/compare. docs/page.md describes the format by bytes.
 
 import { unitVector } from "./engine/vectors.js";
+import { LOGIN_PATTERN } from "./github_names.js";
 
 const VERSION = 1;
 const MAX_LENGTH = 8192; // characters; enough for 2,048 dimensions
 const MODEL_ID_PATTERN = /^[0-9a-f]{16}$/;
-export const LOGIN_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/;
 
 /** A link that cannot be shown; the message is one sentence for the reader. */
 export class LinkError extends Error {}

@@ -106,6 +106,18 @@ def test_renamed_repository_is_found_by_id(visitor: Any, site: str, reference: R
     )
 
 
+def test_a_repository_is_found_by_its_id_though_its_name_went_to_another(visitor: Any, site: str, reference: Reference):
+    given_away = [(reference.ids[row], reference.names[row + 20]) for row in range(10)]
+    recreated = [(7_000 + row, reference.names[row].upper()) for row in range(10, 15)]
+    page = open_page(visitor, site, "", StarsApi({"octocat": given_away + recreated}))
+    submit_login(page, "octocat")
+    read_results(page)
+    assert "Made of 15 of 15 stars" in page.inner_text(".profile .lead")
+    assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
+        reference.person(range(15))
+    )
+
+
 def test_fame_and_language_change_the_recommendations(visitor: Any, site: str, reference: Reference):
     rows = range(1200, 1300)
     page = open_page(visitor, site, "", StarsApi({"octocat": reference.starred(rows)}))
