@@ -86,11 +86,16 @@ def labelled_scatter(points: Mapping[str, tuple[float, float]], title: str, x: s
     return _png(figure)
 
 
-def month_chart(months: Sequence[str], panels: Mapping[str, Mapping[str, Sequence[float | None]]], title: str) -> bytes:
+def month_chart(
+    months: Sequence[str],
+    panels: Mapping[str, Mapping[str, Sequence[float | None]]],
+    title: str,
+    bands: Mapping[str, tuple[Sequence[float | None], Sequence[float | None]]] | None = None,
+) -> bytes:
     """Draw curves over months ("2024-01", in order) in panels below each other.
 
     `panels` maps the label of a y axis to named curves, each with one value per month. None, and a month that is not in
-    `months`, leaves a gap.
+    `months`, leaves a gap. `bands` shades a panel between two curves (low, high).
     """
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -98,11 +103,18 @@ def month_chart(months: Sequence[str], panels: Mapping[str, Mapping[str, Sequenc
     span = np.arange(at[0], at[-1] + 1)
     figure = _figure(6.4, 0.7 + 1.5 * len(panels))
     axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+
+    def spread(values: Sequence[float | None]) -> npt.NDArray[np.float64]:
+        ys = np.full(len(span), np.nan)
+        ys[at - at[0]] = [np.nan if value is None else value for value in values]
+        return ys
+
     for axis, (label, curves) in zip(axes, panels.items(), strict=True):
         for (name, values), colour in zip(curves.items(), cycle(SERIES), strict=False):
-            ys = np.full(len(span), np.nan)
-            ys[at - at[0]] = [np.nan if value is None else value for value in values]
-            axis.plot(span, ys, label=name, color=colour, linewidth=1.4, marker="o", markersize=2)
+            axis.plot(span, spread(values), label=name, color=colour, linewidth=1.4, marker="o", markersize=2)
+        if bands and label in bands:
+            low, high = map(spread, bands[label])
+            axis.fill_between(span, low, high, color=SERIES[0], alpha=0.2, linewidth=0)
         if len(curves) > 1:
             axis.legend(frameon=False, fontsize=7)
         _style_axes(axis, "", label)
