@@ -24,6 +24,7 @@ CATALOG = pa.schema(
         column("repo_id", pa.int64(), "GitHub's number of the repository: stays when it is renamed"),
         column("name", pa.string(), "newest owner/name"),
         column("former_names", pa.list_(pa.string()), "names it had before, oldest first"),
+        column("former_names_seen", pa.list_(UTC_SECONDS), "when it was seen last with each of these"),
         column("description", pa.string(), "newest description", nullable=True),
         column("language", pa.string(), "newest main language", nullable=True),
         column("topics", pa.list_(pa.string()), "newest topics", nullable=True),
@@ -131,7 +132,7 @@ class RepoCatalog:
     def repo_ids(self, names: Iterable[str]) -> dict[str, int]:
         """Return lower-case name to repo_id for the names in the file; names are compared without regard to case.
 
-        A current name wins over a former one; of two repositories of one name, the more starred wins.
+        A name that several repositories have or had belongs to the one that was seen with it last.
         """
         values = {"path": str(self.path), "names": sorted({name.lower() for name in names})}
         with duckdb.connect() as connection:

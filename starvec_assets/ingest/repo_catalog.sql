@@ -28,12 +28,12 @@ FROM (SELECT *, list_position($repos, filename) AS month FROM read_parquet($repo
 -- name: create_catalogue
 CREATE OR REPLACE TEMP TABLE catalogue AS
 WITH names_by_repo AS (
-    SELECT repo_id, list(name ORDER BY last_seen, name) AS names, max(last_seen) AS last_seen
+    SELECT repo_id, list(name ORDER BY last_seen, name) AS names, list(last_seen ORDER BY last_seen, name) AS seen
     FROM names GROUP BY repo_id
 )
 SELECT
-    repo_id, names[-1] AS name, names[:-2] AS former_names, description, language, topics, first_seen, last_seen,
-    stars, stargazers
+    repo_id, names[-1] AS name, names[:-2] AS former_names, seen[:-2] AS former_names_seen,
+    description, language, topics, first_seen, seen[-1] AS last_seen, stars, stargazers
 FROM star_counts JOIN names_by_repo USING (repo_id) LEFT JOIN facts USING (repo_id)
 
 -- name: repos_without_facts
@@ -43,7 +43,7 @@ ORDER BY stars DESC, repo_id LIMIT $max_requests
 
 -- name: filled_catalogue
 SELECT
-    repo_id, name, former_names,
+    repo_id, name, former_names, former_names_seen,
     coalesce(c.description, a.description) AS description,
     coalesce(c.language, a.language) AS language,
     coalesce(c.topics, a.topics) AS topics,
@@ -57,10 +57,12 @@ SELECT count(*), count(*) FILTER (len(former_names) > 0), count(description), co
 FROM read_parquet($path)
 
 -- name: repo_ids
--- A current name wins over a former one, then the more starred repository, then the older number.
-SELECT name, arg_max(repo_id, (current, stars, -repo_id)) FROM (
-    SELECT lower(name) AS name, true AS current, stars, repo_id FROM read_parquet($path)
+-- A name belongs to the repository that was seen with it last, then to the more starred one, then to the older number.
+SELECT name, arg_max(repo_id, (seen, stars, -repo_id)) FROM (
+    SELECT lower(name) AS name, last_seen AS seen, stars, repo_id FROM read_parquet($path)
     UNION ALL
-    SELECT lower(former_name::VARCHAR), false, stars, repo_id
-    FROM (SELECT unnest(former_names) AS former_name, stars, repo_id FROM read_parquet($path))
+    SELECT lower(former_name::VARCHAR), seen, stars, repo_id FROM (
+        SELECT unnest(former_names) AS former_name, unnest(former_names_seen) AS seen, stars, repo_id
+        FROM read_parquet($path)
+    )
 ) WHERE name IN (SELECT unnest($names::VARCHAR[])) GROUP BY name

@@ -59,7 +59,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     put("star_log", (months,), months=pa.table({"month": ["2024-01"]}))
     rows = [
         dict.fromkeys(CATALOG.names) | {"repo_id": int(i), "name": new, "stars": int(s)}
-        | {"former_names": [old] if old != new else []}
+        | {"former_names": [old] if old != new else [], "last_seen": datetime(2024, 1, 2)}
+        | {"former_names_seen": [datetime(2024, 1, 1)] if old != new else []}
         for i, new, old, s in zip(IDS, names, NAMES, STARS, strict=True)
     ]  # fmt: skip
     put("repo_catalog", repos=pa.Table.from_pylist(rows, pa.schema([field.with_nullable(True) for field in CATALOG])))

@@ -41,15 +41,16 @@ Inspired by [you](https://github.com/x/you).
 @pytest.fixture
 def catalog(tmp_path: Path) -> RepoCatalog:
     rows = [
-        (1, "x/A", [], 50),
-        (2, "x/b", [], 40),
-        (3, "x/c", ["x/Old-C", "x/d"], 30),
-        (4, "x/d", [], 20),  # took the name that repository 3 once had
-        (5, "x/e", [], 10),
-        (6, "X/E", [], 9),  # an abandoned repository of the same name
-        (7, "x/me", [], 5),
+        (1, "x/A", [], [], 50, 9),
+        (2, "x/b", [], [], 40, 9),
+        (3, "x/c", ["x/Old-C", "x/d"], [1, 2], 30, 9),
+        (4, "x/d", [], [], 20, 9),  # took the name that repository 3 once had
+        (5, "x/e", [], [], 9, 9),
+        (6, "X/E", [], [], 10, 8),  # an abandoned repository of the same name
+        (7, "x/me", [], [], 5, 9),
     ]
-    columns = dict(zip(("repo_id", "name", "former_names", "stars"), map(list, zip(*rows, strict=True)), strict=True))
+    names = ("repo_id", "name", "former_names", "former_names_seen", "stars", "last_seen")
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
     pq.write_table(pa.table(columns), tmp_path / "repos.parquet")
     return RepoCatalog(tmp_path / "repos.parquet")
 

@@ -74,8 +74,9 @@ def test_the_map_keeps_neighbours_together(grouped):
 def vocabulary(folder, names, languages=None):
     """Write repos.parquet of a corpus and of a catalogue."""
     ids = list(range(1, len(names) + 1))
-    former = pa.nulls(len(names), pa.list_(pa.string()))
-    columns = {"repo_id": ids, "name": names, "former_names": former, "stars": [1] * len(names)}
+    former, seen = (pa.nulls(len(names), pa.list_(kind)) for kind in (pa.string(), pa.int64()))
+    columns = {"repo_id": ids, "name": names, "former_names": former, "former_names_seen": seen}
+    columns |= {"stars": [1] * len(names), "last_seen": [1] * len(names)}
     known = pa.array(languages or [None] * len(names), pa.string())
     pq.write_table(pa.table({**columns, "language": known}), folder / "repos.parquet")
     return Corpus.load(folder), RepoCatalog(folder / "repos.parquet")

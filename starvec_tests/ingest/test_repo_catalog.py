@@ -79,6 +79,7 @@ def test_renames_are_followed_and_the_newest_facts_win(tmp_path: Path, months: l
             "repo_id": 5,
             "name": "c/moved",
             "former_names": ["a/second", "a/third", "a/first"],
+            "former_names_seen": [at(1, 9), at(2, 1), at(2, 2)],
             "description": "new",
             "language": "C",
             "topics": ["t"],
@@ -91,6 +92,7 @@ def test_renames_are_followed_and_the_newest_facts_win(tmp_path: Path, months: l
             "repo_id": 6,
             "name": "b/six",
             "former_names": [],
+            "former_names_seen": [],
             "description": None,
             "language": "Go",
             "topics": None,
@@ -150,23 +152,29 @@ def test_the_most_starred_repositories_are_fetched_first_until_the_rate_limit(tm
 @pytest.fixture
 def catalogue(tmp_path: Path) -> RepoCatalog:
     rows = [
-        (1, "x/A", [], 50, "Python"),
-        (2, "x/b", [], 40, None),
-        (3, "x/c", ["x/Old-C", "x/d"], 30, "Go"),
-        (4, "x/d", [], 20, None),  # took the name that repository 3 once had
-        (5, "x/e", [], 9, "C"),
-        (6, "X/E", [], 10, None),  # a more starred repository of the same name
+        (1, "x/A", [], [], 50, "Python", at(9)),
+        (2, "x/b", [], [], 40, None, at(9)),
+        (3, "x/c", ["x/Old-C", "x/d", "x/f"], [at(1), at(2), at(8)], 30, "Go", at(9)),
+        (4, "x/d", [], [], 20, None, at(3)),  # took the name that repository 3 had
+        (5, "x/e", [], [], 10, "C", at(3)),
+        (6, "X/E", [], [], 9, None, at(4)),  # has the name of repository 5 since that was deleted
+        (7, "x/f", [], [], 60, None, at(7)),  # was deleted before repository 3 took its name, and was renamed
+        (8, "x/g", [], [], 5, None, at(9)),
+        (9, "x/g", [], [], 6, None, at(9)),
     ]
-    names = ("repo_id", "name", "former_names", "stars", "language")
+    names = ("repo_id", "name", "former_names", "former_names_seen", "stars", "language", "last_seen")
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
     pq.write_table(pa.table(columns), tmp_path / "repos.parquet")
     return RepoCatalog(tmp_path / "repos.parquet")
 
 
 def test_names_resolve_in_any_case_and_through_renames(catalogue: RepoCatalog) -> None:
-    ids = catalogue.repo_ids(["x/A", "X/old-c", "x/d", "x/E", "no/where"])
-    assert ids == {"x/a": 1, "x/old-c": 3, "x/d": 4, "x/e": 6}
+    assert catalogue.repo_ids(["x/A", "X/old-c", "no/where"]) == {"x/a": 1, "x/old-c": 3}
     assert catalogue.repo_ids([]) == {}
+
+
+def test_a_name_belongs_to_the_repository_seen_with_it_last(catalogue: RepoCatalog) -> None:
+    assert catalogue.repo_ids(["x/d", "x/E", "x/f", "x/g"]) == {"x/d": 4, "x/e": 6, "x/f": 3, "x/g": 9}
 
 
 def test_look_ups_keep_the_order_of_the_ids(catalogue: RepoCatalog) -> None:

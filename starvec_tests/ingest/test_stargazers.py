@@ -141,7 +141,13 @@ def catalogue(tmp_path: Path) -> Path:
 
 
 def catalogue_row(repo_id: int, name: str, stars: int, former: list[str]) -> dict[str, Any]:
-    row = {"repo_id": repo_id, "name": name, "former_names": former, "stars": stars}
+    row = {
+        "repo_id": repo_id,
+        "name": name,
+        "former_names": former,
+        "former_names_seen": [END for _ in former],
+        "stars": stars,
+    }
     return row | {"topics": [], "first_seen": END, "last_seen": END}
 
 

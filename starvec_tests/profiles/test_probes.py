@@ -176,7 +176,8 @@ def test_faults_name_inseparable_and_omitted_categories(world, tmp_path):
 
 
 def test_renamed_references_get_their_current_name(tmp_path):
-    catalogue = {"repo_id": [7, 8], "name": ["new/name", "b/b"], "stars": [2, 1]}
+    catalogue = {"repo_id": [7, 8], "name": ["new/name", "b/b"], "stars": [2, 1], "last_seen": [2, 2]}
+    catalogue["former_names_seen"] = [[1], []]
     former = pa.array([["old/name"], []], pa.list_(pa.string()))
     pq.write_table(pa.table(catalogue | {"former_names": former}), tmp_path / "catalogue.parquet")
     pq.write_table(pa.table({"repo_id": [7], "name": ["new/name"]}), tmp_path / "repos.parquet")

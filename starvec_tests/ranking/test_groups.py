@@ -88,8 +88,9 @@ def test_evaluation_of_simulated_stars_on_real_lists_equals_the_definition(tmp_p
     name_of = dict(zip(stars["repo_id"].to_pylist(), stars["repo"].to_pylist(), strict=True))
     names = [name_of[int(i)] for i in ids]
     n = len(ids)
-    former = pa.nulls(n, pa.list_(pa.string()))
-    catalogue = {"repo_id": ids, "name": names, "former_names": former, "stars": count}
+    former, seen = (pa.nulls(n, pa.list_(kind)) for kind in (pa.string(), pa.int64()))
+    catalogue = {"repo_id": ids, "name": names, "former_names": former, "former_names_seen": seen, "stars": count}
+    catalogue["last_seen"] = np.ones(n, np.int64)
     pq.write_table(pa.table(catalogue), tmp_path / "repos.parquet")
     lists = RaggedArray.of([row[user == u].astype(np.int32) for u in range(user.max() + 1)])
     vectors = spectral_init(lists, n, 64, seed=0)
