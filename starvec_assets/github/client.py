@@ -105,7 +105,7 @@ class GitHub:
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._clock = clock
-        self._has_token = token is not None
+        self._token = token
         hint = "" if token else "; with a token in GITHUB_TOKEN the limit is 5,000 requests an hour, not 60"
         self._rate_limits = RateLimits(patience, hint, clock, sleep)
         secret = token.get_secret_value() if token else ""
@@ -289,7 +289,7 @@ class GitHub:
 
     def _query(self, content: bytes, retry: RetryRule) -> Response:
         """Return the answer to a GraphQL query."""
-        if not self._has_token:
+        if self._token is None:
             raise GitHubError("GitHub's GraphQL API needs a token: set GITHUB_TOKEN")
         url, headers = f"{self.base_url.removesuffix('/v3')}/graphql", {"Content-Type": "application/json"}
         return self._send(GRAPHQL, url, lambda: self._http.post(url, content, headers, retry))
@@ -309,6 +309,8 @@ class GitHub:
             raise Unanswered(f"{_path(url)}: {error}") from error
         except HttpError as error:
             raise ItemRefused(f"{_path(url)}: {error}") from error
+        if self._token and (secret := self._token.get_secret_value().encode()) in response.body:
+            response = replace(response, body=response.body.replace(secret, b"***"))
         if response.status == 200:
             return response
         if response.status == 401:

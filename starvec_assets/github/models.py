@@ -16,6 +16,8 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 from pydantic.dataclasses import dataclass
 
@@ -36,17 +38,12 @@ def _topics(value: Any) -> list[str] | None:
     return [t[:100] for t in value[:50] if isinstance(t, str)] if isinstance(value, list) else None
 
 
-def _or_none(kind: Any) -> BeforeValidator:
-    """Turn a value that is no `kind` into None: a fact that is not worth losing its item for."""
-    adapter = TypeAdapter(kind)
-
-    def validate(value: Any) -> Any:
-        try:
-            return adapter.validate_python(value)
-        except ValidationError:
-            return None
-
-    return BeforeValidator(validate)
+def _or_none(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Turn an invalid value into None: a fact that is not worth losing its item for."""
+    try:
+        return validate(value)
+    except ValidationError:
+        return None
 
 
 def _to_utc(at: datetime) -> datetime:
@@ -65,7 +62,7 @@ Login = Annotated[str, StringConstraints(pattern=f"^{LOGIN}$")]
 RepositoryName = Annotated[str, StringConstraints(pattern=f"^{REPOSITORY}$")]
 Cursor = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,500}$")]
 Time = Annotated[AwareDatetime, AfterValidator(_to_utc)]
-_OptionalTime = Annotated[Time | None, _or_none(Time)]
+_Lenient = WrapValidator(_or_none)
 _API = ConfigDict(extra="ignore", populate_by_name=True)
 
 
@@ -87,10 +84,10 @@ class StarredRepository:
     ]
     description: Annotated[str | None, _text(2_000), _star_path(("description",), "description")] = None
     language: Annotated[str | None, _text(100), _star_path(("primaryLanguage", "name"), "language")] = None
-    created_at: Annotated[_OptionalTime, _star_path(("createdAt",), "created_at")] = None
-    pushed_at: Annotated[_OptionalTime, _star_path(("pushedAt",), "pushed_at")] = None
-    archived: Annotated[bool | None, _or_none(bool), _star_path(("isArchived",), "archived")] = None
-    stargazers: Annotated[Count | None, _or_none(Count), _star_path(("stargazerCount",), "stargazers_count")] = None
+    created_at: Annotated[Time | None, _Lenient, _star_path(("createdAt",), "created_at")] = None
+    pushed_at: Annotated[Time | None, _Lenient, _star_path(("pushedAt",), "pushed_at")] = None
+    archived: Annotated[bool | None, _Lenient, _star_path(("isArchived",), "archived")] = None
+    stargazers: Annotated[Count | None, _Lenient, _star_path(("stargazerCount",), "stargazers_count")] = None
 
 
 @dataclass(frozen=True, config=_API)

@@ -3,6 +3,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,20 @@ from typing import Any
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import GitHub, GitHubError, NotFound, RateLimited, Repository, Token
+from starvec_assets.github import (
+    Blocked,
+    Contradictory,
+    Forbidden,
+    GitHub,
+    GitHubError,
+    ItemRefused,
+    NotFound,
+    RateLimited,
+    Repository,
+    StarWeek,
+    Token,
+    Unanswered,
+)
 from starvec_assets.http import HttpLimits
 
 SECRET = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
@@ -267,10 +281,106 @@ def test_odd_rate_limit_headers_are_handled(
         assert waits == [waited]
 
 
-def test_other_refusals_carry_githubs_message(server: Server, client: Callable[..., GitHub]) -> None:
-    server.on(README, (403, {"x-ratelimit-remaining": "55"}, b'{"message": "Resource not accessible"}'))
-    with pytest.raises(GitHubError, match="403: Resource not accessible"):
+BLOCK = b'{"message": "Repository access blocked", "block": {"reason": "tos"}}'
+REFUSALS: dict[str, tuple[Reply, type[ItemRefused]]] = {
+    "access blocked": ((403, {"x-ratelimit-remaining": "4990"}, BLOCK), Blocked),
+    "for legal reasons": ((451, {}, b'{"message": "Repository access blocked"}'), Blocked),
+    "permission": ((403, {"x-ratelimit-remaining": "55"}, b'{"message": "Resource not accessible"}'), Forbidden),
+    "single sign-on": ((403, {}, b'{"message": "protected by organization SAML enforcement"}'), Forbidden),
+    "unknown": ((418, {}, b'{"message": "teapot"}'), ItemRefused),
+    "down": ((502, {}, b"<html>Unicorn!</html>"), Unanswered),
+    "elsewhere": ((301, {"location": "http://localhost:9/"}, b""), ItemRefused),
+}
+
+
+@pytest.mark.parametrize(("refusal", "kind"), REFUSALS.values(), ids=REFUSALS)
+def test_one_refused_repository_leaves_the_others(
+    server: Server, client: Callable[..., GitHub], refusal: Reply, kind: type[ItemRefused]
+) -> None:
+    for path in (README, "/repositories/5", "/repos/o/r/stargazers/history?per_page=30&page=1"):
+        server.on(path, refusal)
+    server.on("/repos/o/fine/readme", (200, {}, b"hello"))
+    one = client()
+    for request in (lambda: one.readme("o/r"), lambda: one.repository(5), lambda: list(one.star_history("o/r"))):
+        with pytest.raises(ItemRefused) as refused:
+            request()
+        assert type(refused.value) is kind
+        assert one.readme("o/fine") == "hello"
+
+
+def test_refusal_carries_githubs_message(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on(README, REFUSALS["access blocked"][0])
+    with pytest.raises(Blocked, match="/repos/o/r/readme: GitHub answers 403: Repository access blocked"):
         client().readme("o/r")
+
+
+def test_login_is_found_by_number(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on("/user/7", (200, {}, b'{"id": 7, "login": "Ada", "type": "User"}'))
+    server.on("/user/8", (200, {}, b'{"id": 9, "login": "eve"}'))
+    server.on("/user/9", (200, {}, b'{"id": 9, "login": "../eve"}'))
+    one = client()
+    assert one.user(7) == "Ada"
+    assert one.user(6) is None
+    with pytest.raises(Contradictory, match="answers with user 9"):
+        one.user(8)
+    with pytest.raises(Contradictory, match="not the user"):
+        one.user(9)
+
+
+def test_answer_about_another_repository_is_a_contradiction(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on("/repositories/5", (200, {}, json.dumps(star(6)["repo"]).encode()))
+    with pytest.raises(Contradictory, match="answers with repository 6"):
+        client().repository(5)
+
+
+WEEKS = "/repos/o/r/stargazers/history?per_page=30&page="
+
+
+def week(day: str | int, *days: Any) -> dict[str, Any]:
+    return {"week": day, "total": 7, "days": list(days or [1] * 7)}
+
+
+def test_weeks_are_dates_or_seconds(server: Server, client: Callable[..., GitHub]) -> None:
+    weeks = [week("2026-09-13"), week(1_788_652_800)]
+    server.on(f"{WEEKS}1", (200, {}, json.dumps(weeks).encode()))
+    assert list(client().star_history("o/r")) == [
+        StarWeek(date(2026, 9, 13), 7, [1] * 7),
+        StarWeek(date(2026, 9, 6), 7, [1] * 7),
+    ]
+
+
+WRONG_WEEKS: dict[str, list[Any] | dict[str, Any]] = {
+    "none": [],
+    "no list": {"message": "hello"},
+    "days missing": [week("2026-09-13", 1, 2)],
+    "negative": [week("2026-09-13", -1, *[1] * 6)],
+    "no date": [week("soon")],
+    "oldest first": [week("2026-09-06"), week("2026-09-13")],
+    "twice": [week("2026-09-06"), week("2026-09-06")],
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_WEEKS.values(), ids=WRONG_WEEKS)
+def test_weeks_not_as_documented_are_a_contradiction(
+    server: Server, client: Callable[..., GitHub], wrong: list[Any] | dict[str, Any]
+) -> None:
+    server.on(f"{WEEKS}1", (200, {}, json.dumps(wrong).encode()))
+    with pytest.raises(Contradictory, match="stargazers/history"):
+        list(client().star_history("o/r"))
+
+
+def test_single_bad_stars_are_passed_over(server: Server, client: Callable[..., GitHub]) -> None:
+    bad = [star(2) | {"starred_at": None}, star(3, "no-slash"), star(4) | {"repo": None}]
+    server.on(STARRED, (200, {}, page(star(1), *bad, star(5))))
+    assert [s.repo_id for s in client().starred("ada")] == [1, 5]
+
+
+def test_stars_carry_the_facts_of_their_repositories(server: Server, client: Callable[..., GitHub]) -> None:
+    facts = {"description": "It is", "archived": True, "created_at": "2020-01-01T00:00:00Z", "pushed_at": None}
+    server.on(STARRED, (200, {}, page(star(1, **facts))))
+    [one] = client().starred("ada")
+    assert (one.description, one.language, one.stargazers, one.archived) == ("It is", "Go", 7, True)
+    assert (one.created_at, one.pushed_at) == (datetime(2020, 1, 1, tzinfo=UTC), None)
 
 
 def test_refused_token_is_named(server: Server, client: Callable[..., GitHub]) -> None:

@@ -6,12 +6,20 @@ import httpx
 import pytest
 
 from starvec_assets.github import (
+    SMALLEST_PAGE,
+    Blocked,
+    Contradictory,
+    Forbidden,
     GitHub,
     GitHubError,
     ItemRefused,
+    NotFound,
+    QueryTooLarge,
+    RateLimited,
     StarredPage,
     StarredRequest,
     Token,
+    Unanswered,
 )
 from starvec_assets.http import HttpLimits
 
@@ -138,3 +146,242 @@ def test_impossible_login_takes_nobody_elses_answer(github: Asked) -> None:
 def test_graphql_needs_a_token() -> None:
     with GitHub() as client, pytest.raises(GitHubError, match="set GITHUB_TOKEN"):
         client.starred_pages([ADA])
+
+
+FAULTS = {
+    "gone": ({"type": "NOT_FOUND", "message": "Could not resolve to a User"}, NotFound),
+    "forbidden": ({"type": "FORBIDDEN", "message": "Although you appear to have the correct authorization"}, Forbidden),
+    "single-sign-on": ({"message": "Resource protected by organization SAML enforcement."}, Forbidden),
+    "permission": ({"message": "Resource not accessible by personal access token"}, Forbidden),
+    "blocked": ({"type": "FORBIDDEN", "message": "Repository access blocked"}, Blocked),
+    "untyped": ({"message": "Something went wrong while executing your query."}, Unanswered),
+    "other": ({"type": "UNPROCESSABLE", "message": "no"}, ItemRefused),
+    "code": ({"extensions": {"code": "argumentLiteralsIncompatible"}, "message": "no"}, ItemRefused),
+}
+
+
+@pytest.mark.parametrize(("error", "kind"), FAULTS.values(), ids=FAULTS)
+def test_fault_of_one_person_leaves_the_others_their_pages(
+    github: Asked, error: dict[str, Any], kind: type[ItemRefused]
+) -> None:
+    refused, page = github.pages([answer({"p0": None, "p1": person()}, error | {"path": ["p0"]})])
+    assert type(refused) is kind
+    assert str(refused).startswith("ada: ")
+    assert error["message"] in str(refused)
+    assert isinstance(page, StarredPage)
+    assert github.requests == 1
+
+
+WRONG = {
+    "null": None,
+    "no list": {"databaseId": 7, "login": "ada", "starredRepositories": None},
+    "nothing listed beside a count": person(totalCount=47_000, edges=[]),
+    "edges null": person(edges=None),
+    "count missing": person(totalCount=None),
+    "number odd": person(user_id=-1),
+    "login odd": person(login="a/b"),
+    "more to come and no cursor": person(pageInfo={"hasNextPage": True, "endCursor": None}),
+    "more to come and no star": person(edges=[], pageInfo={"hasNextPage": True, "endCursor": "X"}),
+    "cursor odd": person(pageInfo={"hasNextPage": True, "endCursor": "a\nb"}),
+    "no page info": person(pageInfo=None),
+    "only star without a time": person(edges=[edge(starredAt=None)]),
+    "only star in the future": person(edges=[edge(starredAt="2027-01-01T00:00:00Z")]),
+    "only star before GitHub": person(edges=[edge(starredAt="2007-01-01T00:00:00Z")]),
+    "no edge as documented": person(edges=[1, "x", {"cursor": "x"}]),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_answer_that_contradicts_itself_is_a_refusal(github: Asked, wrong: Any) -> None:
+    refused, page = github.pages([answer({"p0": wrong, "p1": person()})])
+    assert type(refused) is Contradictory
+    assert str(refused).startswith("ada: ")
+    assert isinstance(page, StarredPage)
+
+
+def test_reason_for_an_empty_list_names_the_count(github: Asked) -> None:
+    [refused] = github.pages([answer({"p0": person(totalCount=47_000, edges=[])})], ADA)
+    assert str(refused) == "ada: GitHub counts 47,000 stars and lists none"
+
+
+def test_person_without_stars_and_end_of_a_list_are_no_contradiction(github: Asked) -> None:
+    ada, bob = github.pages([answer({"p0": person(totalCount=0, edges=[]), "p1": person(8, totalCount=5, edges=[])})])
+    assert isinstance(ada, StarredPage)
+    assert isinstance(bob, StarredPage), "asked after a cursor: the stars behind it were taken back meanwhile"
+    assert ada.stars == bob.stars == []
+
+
+def test_single_bad_stars_are_skipped_and_counted(github: Asked) -> None:
+    node = edge()["node"]
+    edges = [
+        None,
+        edge(node=None),
+        edge(1),
+        edge(starredAt=None),
+        edge(starredAt="2026-09-02T03:04:05"),
+        edge(starredAt="2026-10-02T03:04:05Z"),
+        edge(node=node | {"nameWithOwner": "../../etc"}),
+        edge(node=node | {"databaseId": "1"}),
+        edge(node=node | {"databaseId": True}),
+        edge(2),
+    ]
+    page, _ = github.pages([answer({"p0": person(edges=edges)})])
+    assert isinstance(page, StarredPage)
+    assert ([star.repo_id for star in page.stars], page.skipped) == ([1, 2], 8)
+
+
+def test_list_of_vanished_repositories_alone_is_a_page(github: Asked) -> None:
+    [page] = github.pages([answer({"p0": person(edges=[None, edge(node=None)])})], ADA)
+    assert isinstance(page, StarredPage)
+    assert (page.stars, page.skipped) == ([], 2)
+
+
+def test_repository_that_is_not_for_this_token_costs_its_star_alone(github: Asked) -> None:
+    error = {"type": "FORBIDDEN", "message": "SAML", "path": ["p0", "starredRepositories", "edges", 1, "node"]}
+    [page] = github.pages([answer({"p0": person(edges=[edge(1), edge(node=None)])}, error)], ADA)
+    assert isinstance(page, StarredPage)
+    assert ([star.repo_id for star in page.stars], page.skipped) == ([1], 1)
+
+
+def test_facts_of_the_wrong_type_are_unknown_facts(github: Asked) -> None:
+    odd = {"description": 1, "primaryLanguage": "C", "createdAt": "then", "pushedAt": None, "isArchived": "perhaps"}
+    node = edge()["node"] | odd | {"stargazerCount": -1}
+    [page] = github.pages([answer({"p0": person(edges=[edge(node=node)])})], ADA)
+    assert isinstance(page, StarredPage)
+    [star] = page.stars
+    facts = (star.description, star.language, star.created_at, star.pushed_at, star.archived, star.stargazers)
+    assert facts == (None,) * 6
+
+
+def test_fields_are_bounded(github: Asked) -> None:
+    node = edge()["node"] | {"description": "x" * 9_999, "primaryLanguage": {"name": "y" * 999}}
+    [page] = github.pages([answer({"p0": person(edges=[edge(node=node)] * 150)})], ADA)
+    assert isinstance(page, StarredPage)
+    assert (len(page.stars), page.skipped) == (100, 50)
+    assert (len(page.stars[0].description or ""), len(page.stars[0].language or "")) == (2_000, 100)
+
+
+UNICORN = httpx.Response(502, content=b"<html>Unicorn!</html>")
+WHOLE = {
+    "502": UNICORN,
+    "504": httpx.Response(504, content=b""),
+    "resource limits": answer(
+        {"p0": person(), "p1": None}, {"type": "RESOURCE_LIMITS_EXCEEDED", "message": "Resource limits exceeded"}
+    ),
+    "node limit": answer(None, {"type": "MAX_NODE_LIMIT_EXCEEDED", "message": "too many nodes"}),
+    "time-out": answer({"p0": None, "p1": None}, {"message": "Something went wrong, perhaps a timeout"}),
+    "nothing": answer(),
+    "html": httpx.Response(200, content=b"<html>hello</html>"),
+    "list": httpx.Response(200, content=b"[]"),
+    "silence": httpx.ReadTimeout("no answer"),
+}
+
+
+@pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE)
+def test_query_that_fails_as_a_whole_is_to_be_made_smaller(github: Asked, whole: httpx.Response | Exception) -> None:
+    with pytest.raises(QueryTooLarge, match=r"100 stars of 2 people failed as a whole: ."):
+        github.pages([whole])
+    with pytest.raises(QueryTooLarge, match="100 stars of 1 people"):
+        github.pages([whole], ADA)
+
+
+@pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE)
+def test_smallest_query_is_tried_again_and_then_its_person_is_refused(
+    github: Asked, whole: httpx.Response | Exception
+) -> None:
+    [refused] = github.pages([whole], ADA, page_size=SMALLEST_PAGE)
+    assert type(refused) is Unanswered
+    assert (github.requests, github.waits) == (3, [1, 2])
+    [page] = github.pages([whole, answer({"p0": person()})], ADA, page_size=SMALLEST_PAGE)
+    assert isinstance(page, StarredPage)
+
+
+REFUSED = {
+    "single sign-on": reply(403, "Resource protected by organization SAML enforcement"),
+    "permission": reply(403, "Resource not accessible by personal access token"),
+    "unknown field": answer(None, {"extensions": {"code": "undefinedField"}, "message": "no field isOverLimit"}),
+    "typed": answer(None, {"type": "FORBIDDEN", "message": "no"}),
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+def test_refusal_of_a_whole_query_is_that_of_its_only_person(github: Asked, refused: httpx.Response) -> None:
+    with pytest.raises(QueryTooLarge):
+        github.pages([refused])
+    [one] = github.pages([refused], ADA)
+    assert isinstance(one, ItemRefused)
+    assert not isinstance(one, Unanswered)
+    assert github.requests == 1
+
+
+LIMITS = {
+    "old spelling": (answer(None, {"type": "RATE_LIMITED", "message": "API rate limit exceeded"}), 60),
+    "new spelling": (
+        answer(None, {"type": "RATE_LIMIT", "code": "graphql_rate_limit", "message": "already exceeded"}),
+        60,
+    ),
+    "code alone": (answer(None, {"code": "graphql_rate_limit", "message": "…"}), 60),
+    "secondary, as an error": (answer(None, {"message": "You have exceeded a secondary rate limit."}), 60),
+    "reset": (
+        answer(None, {"type": "RATE_LIMIT"}, x_ratelimit_remaining="0", x_ratelimit_reset=str(int(NOW) + 30)),
+        31,
+    ),
+    "403 and remaining": (reply(403, "", x_ratelimit_remaining="0", x_ratelimit_reset=str(int(NOW) + 30)), 31),
+    "403 and retry-after": (reply(403, "", retry_after="7", x_ratelimit_remaining="4000"), 7),
+    "429": (reply(429, ""), 60),
+    "secondary, the primary lasting": (
+        reply(403, "secondary rate limit", x_ratelimit_remaining="40", x_ratelimit_reset=str(int(NOW) + 3_000)),
+        60,
+    ),
+}
+
+
+@pytest.mark.parametrize(("limited", "wait"), LIMITS.values(), ids=LIMITS)
+def test_short_limits_are_waited_for(github: Asked, limited: httpx.Response, wait: float) -> None:
+    [page] = github.pages([limited, answer({"p0": person()})], ADA)
+    assert isinstance(page, StarredPage)
+    assert github.waits == [wait]
+
+
+@pytest.mark.parametrize("limited", [limited for limited, _ in LIMITS.values()], ids=LIMITS)
+def test_nothing_is_sent_before_a_long_limit_is_over(limited: httpx.Response) -> None:
+    github = Asked(patience=5)
+    requests = []
+    for _ in range(3):
+        with pytest.raises(RateLimited, match="come back then"):
+            github.pages([limited], ADA)
+        requests.append(github.requests)
+    assert requests == [1, 0, 0]
+    github.client.__exit__()
+
+
+def test_limit_that_outlasts_every_attempt_is_a_limit_not_a_fault(github: Asked) -> None:
+    with pytest.raises(RateLimited):
+        github.pages([reply(429, "", retry_after="3")], ADA)
+    assert github.waits == [3, 3]
+
+
+def test_retry_after_of_a_failure_holds_for_the_next_query(github: Asked) -> None:
+    with pytest.raises(QueryTooLarge):
+        github.pages([reply(503, "busy", retry_after="20")])
+    github.pages([answer({"p0": person()})], ADA)
+    assert github.waits == [20]
+
+
+def test_refused_token_ends_everything(github: Asked) -> None:
+    with pytest.raises(GitHubError, match=r"GITHUB_TOKEN \(401\)") as error:
+        github.pages([reply(401, "Bad credentials")])
+    assert not isinstance(error.value, ItemRefused)
+
+
+def test_token_in_an_answer_is_not_repeated(github: Asked) -> None:
+    echoes = [
+        answer({"p0": None}, {"type": "FORBIDDEN", "message": "secret", "path": ["p0"]}),
+        answer({"p0": person(login="secret/")}),
+        answer(None, {"type": "OTHER", "message": "secret"}),
+        reply(403, "secret"),
+    ]
+    for echo in echoes:
+        [refused] = github.pages([echo], ADA)
+        assert "***" in str(refused)
+        assert "secret" not in str(refused)
