@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import socket
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -96,11 +97,19 @@ def locked_temp_dir(parent: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def disk_full_as_error(folder: Path) -> Iterator[None]:
-    """Raise StarvecError for an exception of the block that means a full disk, DuckDB's and SQLite's included."""
+def disk_faults_as_errors(folder: Path) -> Iterator[None]:
+    """Raise StarvecError for an exception of the block that means a full disk, DuckDB's and SQLite's included.
+
+    Likewise when `folder`, which was there when the block began, is gone.
+    """
+    existed = folder.exists()
     try:
         yield
     except Exception as error:
+        if existed and not folder.exists():
+            raise StarvecError(
+                f"{folder} was deleted or moved while it was in use: put it back if you can, and run again"
+            ) from error
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
         full = full or any(message in str(error) for message in DISK_FULL_MESSAGES)
         # SQLite also raises this when it cannot create its journal.
@@ -111,6 +120,26 @@ def disk_full_as_error(folder: Path) -> Iterator[None]:
                 "nothing half-written was kept"
             ) from error
         raise
+
+
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def regular_files(folder: Path) -> list[Path]:
+    """List the files below a folder, in order; raises StarvecError for a link or a device among them."""
+    files = []
+    for path in sorted(folder.rglob("*")):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            files.append(path)
+        elif not stat.S_ISDIR(mode):
+            raise StarvecError(f"{path} is {'a link' if stat.S_ISLNK(mode) else 'no plain file'}")
+    return files
 
 
 def _write_holder(descriptor: int) -> None:

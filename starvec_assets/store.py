@@ -3,27 +3,46 @@
     <root>/<asset>/<version>/...files, manifest.json        <root>/<asset>/LATEST        <root>/<asset>/.lock
 
 A version is written to a temporary folder, every file fsynced and hashed, the manifest last, and then renamed into
-place: a version that can be found by its name is complete. LATEST is replaced by rename after that. A partition of an
+place: a version that can be found by its name is complete. LATEST is replaced by rename after that. Meanwhile
+`.publishing` names the version, so that the next writer finishes or removes what a killed one left. A partition of an
 asset is an asset of its own, named `raw_stars/2024-01`.
+
+Artifacts that are made in one go, as those of a month are, are switched together: all are in place before LATEST of the
+first one is replaced, and its manifest names the versions of the others (`MonthlyArtifacts.beside`).
 """
 
 import contextlib
 import hashlib
 import json
 import re
-import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 
+from pydantic import TypeAdapter, ValidationError
+
+from starvec_assets.bucket import Bucket
+from starvec_assets.config_base import format_validation_error
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import disk_full_as_error, exclusive_lock, fsync, sha256, write_atomically
+from starvec_assets.files import (
+    disk_faults_as_errors,
+    exclusive_lock,
+    fsync,
+    locked_temp_dir,
+    regular_files,
+    remove,
+    sha256,
+    write_atomically,
+)
 
+MANIFEST = "manifest.json"
+MAX_MANIFEST_BYTES = 16 << 20
 _VERSION = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{12}")
+_HALF_WRITTEN = (0.1, 0.2, 0.4, 0.8)  # seconds to wait where a bucket replaces a file in two steps, as SFTP does
 _ASSET = re.compile(r"[a-z][a-z0-9_]*(/\d{4}-\d{2})?")
 
 
@@ -39,8 +58,9 @@ class CorruptArtifact(StarvecError):
 class Manifest:
     """Content of manifest.json.
 
-    `files` maps name to [bytes, sha256]; `inputs` maps asset to [version, content hash]; `provenance` names the sources
-    of the stars and includes those of the inputs.
+    `files` maps name to bytes and sha256; `inputs` maps asset to version and content hash; `provenance` names the
+    sources of the stars and includes those of the inputs; `together` maps each asset that was written in the same go to
+    its version, in the manifest of the first of them.
     """
 
     asset: str
@@ -49,12 +69,32 @@ class Manifest:
     code_version: str
     created: str
     seconds: float
-    inputs: dict[str, list[str]]
+    inputs: dict[str, tuple[str, str]]
     config: dict[str, Any]
     provenance: list[str]
     rows: dict[str, int]
     facts: dict[str, Any]
-    files: dict[str, list[Any]]
+    files: dict[str, tuple[int, str]]
+    together: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, content: bytes) -> "Manifest":
+        """Return the manifest of a JSON text; raises ValueError for another text, or one larger than 16 MiB."""
+        if len(content) > MAX_MANIFEST_BYTES:
+            raise ValueError(f"it is larger than {MAX_MANIFEST_BYTES >> 20} MiB")
+        try:
+            return _MANIFEST.validate_python(json.loads(content, parse_constant=_refuse_number))
+        except ValidationError as error:
+            raise ValueError(format_validation_error(error)) from error
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
+
+    def to_json(self) -> str:
+        """Return the text that `parse` reads; raises ValueError for a number that JSON does not have."""
+        return json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
+
+
+_MANIFEST = TypeAdapter(Manifest)
 
 
 @dataclass(frozen=True)
@@ -107,25 +147,23 @@ class ArtifactStore:
     def __init__(self, root: Path, bucket: str = "", keep: int = 3) -> None:
         self.root = root
         self.keep = max(1, keep)
-        self._verified: set[Path] = set()
-        self._remote = _Remote(bucket) if bucket else None
+        self._verified: dict[Path, tuple[int, int, int]] = {}  # inode, bytes and time of change of files once hashed
+        self._bucket = Bucket(bucket) if bucket else None
 
     def latest(self, asset: str) -> Artifact:
-        """Return the newest version of `asset`, every file checked against its hash once a process.
+        """Return the newest version of `asset`, every file checked against its hash unless this store did so before.
 
         Raises MissingArtifact when there is none, CorruptArtifact when LATEST, the manifest or a file is damaged.
         """
-        folder = self._folder(asset)
-        text = self._remote.read_text(f"{asset}/LATEST") if self._remote else _read_text(folder / "LATEST")
-        if text is None:
-            raise MissingArtifact(f"{asset} is not in {self.where}: materialize {asset.split('/')[0]} first")
-        version = text.strip()
-        if not _VERSION.fullmatch(version):
-            raise CorruptArtifact(
-                f"{self.where}/{asset}/LATEST reads {version[:80]!r}, which is not a version. Versions there: "
-                f"{', '.join(self.versions(asset)) or 'none'}. Write one of them into it, or materialize {asset} again"
-            )
-        return self.open(asset, version)
+        version = self._newest(asset)
+        while True:
+            try:
+                return self.open(asset, version)
+            except CorruptArtifact:
+                replacement = self._newest(asset)
+                if replacement == version:  # otherwise it was replaced and removed meanwhile
+                    raise
+                version = replacement
 
     def find(self, asset: str) -> Artifact | None:
         """Return the newest version, or None when the asset was never materialized; damage raises CorruptArtifact."""
@@ -137,8 +175,8 @@ class ArtifactStore:
     def open(self, asset: str, version: str) -> Artifact:
         """Return a given version of `asset`; errors as in `latest`."""
         path = self._folder(asset) / version
-        if self._remote and not path.exists():
-            self._remote.download(f"{asset}/{version}", path)
+        if self._bucket and not path.exists():
+            self._download(self._bucket, f"{asset}/{version}", path)
         return self._check(asset, path)
 
     def versions(self, asset: str) -> list[str]:
@@ -148,14 +186,15 @@ class ArtifactStore:
 
     def partitions(self, asset: str) -> list[str]:
         """List the partitions of `asset` that have a version, in order."""
-        if self._remote:
-            return self._remote.partitions(asset)
+        if self._bucket:
+            paths = map(PurePosixPath, self._bucket.names(asset, depth=2))
+            return [path.parent.name for path in paths if path.name == "LATEST"]
         return sorted(p.parent.name for p in (self.root / asset).glob("????-??/LATEST"))
 
     @property
     def where(self) -> str:
         """Location for messages: the URL of the bucket, or the folder."""
-        return self._remote.url if self._remote else str(self.root)
+        return self._bucket.url if self._bucket else str(self.root)
 
     @contextlib.contextmanager
     def write(
@@ -169,40 +208,125 @@ class ArtifactStore:
     ) -> Iterator[Draft]:
         """Yield a draft to fill; it becomes the newest version when the block ends and is removed when it fails.
 
-        Raises LockBusy when another process writes the same asset, StarvecError when the disk is full.
+        Raises LockBusy when another process writes the same asset, StarvecError when the disk is full or its folder
+        deleted, and when the bucket fails.
         """
-        folder = self._folder(asset)
-        started = time.monotonic()
-        with disk_full_as_error(folder), exclusive_lock(folder / ".lock", f"{asset} is being written"):
-            for abandoned in folder.glob(".draft-*"):
-                shutil.rmtree(abandoned)
-            draft = Draft(Path(tempfile.mkdtemp(prefix=".draft-", dir=folder)), list(inputs), list(provenance))
-            try:
-                yield draft
-                manifest = _manifest(asset, draft, code_version, dict(config or {}), time.monotonic() - started)
-                self._publish(draft.path, manifest)
-            except BaseException:
-                shutil.rmtree(draft.path, ignore_errors=True)
-                raise
-            final = folder / manifest.version
-            self._verified.add(final)
-            draft.artifact = Artifact(final, manifest)
-            self._prune(asset, manifest.version)
+        with self.write_together({asset: code_version}, inputs=inputs, config=config, provenance=provenance) as [draft]:
+            yield draft
 
-    def _publish(self, draft: Path, manifest: Manifest) -> None:
-        """Write the manifest, rename the draft to its version, upload it, and point LATEST to it."""
+    @contextlib.contextmanager
+    def write_together(
+        self,
+        code_versions: Mapping[str, str],
+        *,
+        inputs: Sequence[Artifact] = (),
+        config: Mapping[str, Any] | None = None,
+        provenance: Sequence[str] = (),
+    ) -> Iterator[list[Draft]]:
+        """Yield a draft for each asset, as `write` does for one; they are switched in one step when the block ends.
+
+        That step replaces LATEST of the first asset, whose manifest names the versions of the others.
+        """
+        assets, started = list(code_versions), time.monotonic()
+
+        def place(asset: str, draft: Draft, together: Mapping[str, str]) -> Manifest:
+            seconds = round(time.monotonic() - started, 3)
+            manifest = _manifest(asset, draft, code_versions[asset], dict(config or {}), seconds, dict(together))
+            self._place(draft.path, manifest)
+            return manifest
+
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(disk_faults_as_errors(self.root))
+            for asset in assets:
+                stack.enter_context(exclusive_lock(self._folder(asset) / ".lock", f"{asset} is being written"))
+            self._settle(assets)
+            try:
+                folders = [Path(tempfile.mkdtemp(prefix=".draft-", dir=self._folder(asset))) for asset in assets]
+                drafts = [Draft(folder, list(inputs), list(provenance)) for folder in folders]
+                yield drafts
+                first, *others = zip(assets, drafts, strict=True)
+                manifests = [place(asset, draft, {}) for asset, draft in others]
+                manifests.insert(0, place(*first, {manifest.asset: manifest.version for manifest in manifests}))
+                for manifest in manifests:
+                    self._switch(manifest.asset, manifest.version)
+            except BaseException:
+                with contextlib.suppress(OSError, StarvecError):  # the next writer settles what cannot be removed now
+                    self._settle(assets)
+                raise
+            for draft, manifest in zip(drafts, manifests, strict=True):
+                draft.artifact = Artifact(self._folder(manifest.asset) / manifest.version, manifest)
+                self._prune(manifest.asset, manifest.version)
+
+    def _newest(self, asset: str) -> str:
+        """Return the version that LATEST names; errors as in `latest`."""
+        text = self._read_latest(asset)
+        for pause in _HALF_WRITTEN if self._bucket else ():
+            if text is None or _VERSION.fullmatch(text):
+                break
+            time.sleep(pause)
+            text = self._read_latest(asset)
+        if text is None:
+            raise MissingArtifact(f"{asset} is not in {self.where}: materialize {asset.split('/')[0]} first")
+        if not _VERSION.fullmatch(text):
+            raise CorruptArtifact(
+                f"{self.where}/{asset}/LATEST reads {text[:80]!r}, which is not a version. Versions there: "
+                f"{', '.join(self.versions(asset)) or 'none'}. Write one of them into it, or materialize {asset} again"
+            )
+        return text
+
+    def _read_latest(self, asset: str) -> str | None:
+        path = self._folder(asset) / "LATEST"
+        text = self._bucket.read_text(f"{asset}/LATEST") if self._bucket else _read_text(path)
+        return None if text is None else text.strip()
+
+    def _place(self, draft: Path, manifest: Manifest) -> None:
+        """Write the manifest, rename the draft to its version and upload it; LATEST does not name it yet."""
         folder = self._folder(manifest.asset)
         directories = {parent for name in manifest.files for parent in PurePosixPath(name).parents}
         for path in [*map(PurePosixPath, manifest.files), *sorted(directories)]:
             fsync(draft / path)
-        write_atomically(draft / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
+        write_atomically(draft / MANIFEST, manifest.to_json())
+        write_atomically(folder / ".publishing", manifest.version)
         final = folder / manifest.version
         draft.rename(final)
         fsync(folder)
-        if self._remote:
-            self._remote.upload(final, f"{manifest.asset}/{manifest.version}")
-            self._remote.write_text(f"{manifest.asset}/LATEST", manifest.version)
-        write_atomically(folder / "LATEST", manifest.version + "\n")
+        if self._bucket:
+            for name in [*manifest.files, MANIFEST]:
+                self._bucket.upload(final / name, f"{manifest.asset}/{manifest.version}/{name}")
+
+    def _switch(self, asset: str, version: str) -> None:
+        """Point LATEST to a version that is in its place."""
+        folder = self._folder(asset)
+        if self._bucket:
+            self._bucket.write_text(f"{asset}/LATEST", version)
+        write_atomically(folder / "LATEST", version + "\n")
+        (folder / ".publishing").unlink()
+
+    def _settle(self, assets: Sequence[str]) -> None:
+        """Finish the publication of assets written together if LATEST of the first was replaced, else undo it."""
+        interrupted = {a: version for a in assets if (version := _read_text(self._folder(a) / ".publishing"))}
+        published: dict[str, str] = {}
+        if interrupted and (newest := self._read_latest(assets[0])):
+            published[assets[0]] = newest
+            with contextlib.suppress(CorruptArtifact):
+                published |= self.open(assets[0], newest).manifest.together
+        for asset, version in interrupted.items():
+            if version == published.get(asset):
+                self._switch(asset, version)
+                continue
+            if self._bucket:
+                self._bucket.delete(f"{asset}/{version}")
+            self._remove(asset, version)
+            (self._folder(asset) / ".publishing").unlink()
+        for asset in assets:
+            for left in (*self._folder(asset).glob(".draft-*"), *self._folder(asset).glob(".*.part")):
+                remove(left)
+
+    def _remove(self, asset: str, version: str) -> None:
+        """Delete a version if it is there; renamed first, as a half-deleted one must not be found by its name."""
+        path = self._folder(asset) / version
+        if path.exists():
+            remove(path.rename(path.with_name(f".draft-{version}")))
 
     def _folder(self, asset: str) -> Path:
         if not _ASSET.fullmatch(asset):
@@ -210,38 +334,69 @@ class ArtifactStore:
         return self.root / asset
 
     def _check(self, asset: str, path: Path) -> Artifact:
-        remedy = f"materialize {asset} again, or write an older version into {self.where}/{asset}/LATEST"
-        if self._remote:
-            remedy = f"delete {path}, so that it is fetched from {self.where} again, or {remedy}"
-        text = _read_text(path / "manifest.json")
-        if text is None:
-            raise CorruptArtifact(f"{path} has no manifest.json: {remedy}")
+        """Return the version in `path` if it is what was written: its manifest, its files and nothing else."""
+
+        def corrupt(fault: str) -> CorruptArtifact:
+            remedy = f"materialize {asset} again, or write an older version into {self.where}/{asset}/LATEST"
+            if self._bucket:
+                remedy = f"delete {path}, so that it is fetched from {self.where} again, or {remedy}"
+            return CorruptArtifact(f"{fault}: {remedy}")
+
         try:
-            manifest = Manifest(**json.loads(text))
-            files = {str(name): (int(size), str(digest)) for name, (size, digest) in manifest.files.items()}
-        except (ValueError, TypeError, AttributeError) as error:
-            raise CorruptArtifact(f"{path}/manifest.json cannot be read ({error}): {remedy}") from error
+            with (path / MANIFEST).open("rb") as file:
+                manifest = Manifest.parse(file.read(MAX_MANIFEST_BYTES + 1))
+            present = {file.relative_to(path).as_posix() for file in regular_files(path)} - {MANIFEST}
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise corrupt(f"{path} has no {MANIFEST}") from error
+        except (OSError, ValueError) as error:
+            raise corrupt(f"{path}/{MANIFEST} cannot be read ({error})") from error
+        except StarvecError as error:
+            raise corrupt(str(error)) from error
         if (manifest.asset, manifest.version) != (asset, path.name):
-            raise CorruptArtifact(f"{path}/manifest.json is of {manifest.asset} {manifest.version}: {remedy}")
-        for name, (size, digest) in files.items():
-            file = path / name
-            if not file.resolve().is_relative_to(path.resolve()):
-                raise CorruptArtifact(f"{path}/manifest.json names {name!r}, outside its folder: {remedy}")
-            if not file.is_file():
-                raise CorruptArtifact(f"{file} is missing: {remedy}")
-            if file.stat().st_size != size or (path not in self._verified and sha256(file) != digest):
-                raise CorruptArtifact(f"{file} differs from what was written: {remedy}")
-        self._verified.add(path)
+            raise corrupt(f"{path}/{MANIFEST} is of {manifest.asset!r} {manifest.version!r}")
+        if lost := sorted(set(manifest.files) - present):
+            raise corrupt(f"{path} lacks {lost[0]!r}, which its manifest names")
+        if added := sorted(present - set(manifest.files)):
+            raise corrupt(f"{path} has a file that its manifest does not name, {added[0]!r}")
+        for name, (size, digest) in manifest.files.items():
+            if not self._is_intact(path / name, size, digest):
+                raise corrupt(f"{path / name} differs from what was written")
+        if manifest.content_hash != content_hash(manifest.files) or not path.name.endswith(manifest.content_hash[:12]):
+            raise corrupt(f"the content hash in {path}/{MANIFEST} is not that of its files")
         return Artifact(path, manifest)
+
+    def _is_intact(self, file: Path, size: int, digest: str) -> bool:
+        found = file.stat()
+        state = found.st_ino, found.st_size, found.st_mtime_ns
+        if found.st_size == size and self._verified.get(file) != state and sha256(file) == digest:
+            self._verified[file] = state
+        return found.st_size == size and self._verified.get(file) == state
+
+    def _download(self, bucket: Bucket, name: str, folder: Path) -> None:
+        """Fetch a version into `folder`, complete or not at all."""
+        names = bucket.names(name)
+        if MANIFEST not in names:
+            asset = name.rpartition("/")[0]
+            raise CorruptArtifact(f"{bucket.url}/{name} has no {MANIFEST}: materialize {asset} again")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked_temp_dir(self.root / ".downloads") as temporary:
+            version = temporary / "version"
+            for file in names:
+                if ".." in PurePosixPath(file).parts:
+                    raise CorruptArtifact(f"{bucket.url}/{name} has a file outside its folder, {file!r}: delete it")
+                (version / file).parent.mkdir(parents=True, exist_ok=True)
+                bucket.download(f"{name}/{file}", version / file)
+            try:
+                version.rename(folder)
+            except OSError:
+                if not folder.exists():  # otherwise another process fetched the same version meanwhile
+                    raise
 
     def _prune(self, asset: str, newest: str) -> None:
         # The newest is not the last by name when a clock went back or another machine's clock is ahead.
         before = [version for version in self.versions(asset) if version != newest]
         for version in before[: max(0, len(before) + 1 - self.keep)]:
-            # Renamed first: a half-deleted version must not be found by its name.
-            deleted = self._folder(asset) / f".draft-{version}"
-            (self._folder(asset) / version).rename(deleted)
-            shutil.rmtree(deleted)
+            self._remove(asset, version)
 
 
 class MonthlyArtifacts:
@@ -263,14 +418,25 @@ class MonthlyArtifacts:
         """Open the newest version of a month; raises what `ArtifactStore.latest` raises."""
         return self._open(self.peek(month))
 
-    def recorded_in(self, star_log: Artifact) -> list[Artifact]:
-        """Open the versions that `star_log` was made from, oldest month first.
+    def beside(self, other: Artifact) -> Artifact:
+        """Open the version that was written together with `other`, of the same month.
+
+        Raises what `ArtifactStore.latest` raises.
+        """
+        name = f"{self.asset}/{other.asset.partition('/')[2]}"
+        version = other.manifest.together.get(name)
+        # Months of an older starvec do not name it.
+        return self._open(self._store.open(name, version) if version else self._store.latest(name))
+
+    def recorded_in(self, star_log: Artifact, months: Collection[str] | None = None) -> list[Artifact]:
+        """Open the versions that `star_log` was made from, oldest month first; only those of `months`, if given.
 
         Raises StarvecError when one of them is no longer there.
         """
-        inputs = sorted((name, version) for name, (version, _) in star_log.manifest.inputs.items())
+        inputs = {name.partition("/"): version for name, (version, _) in star_log.manifest.inputs.items()}
+        names = sorted(n for n in inputs if n[0] == self.asset and (months is None or n[2] in months))
         try:
-            return [self._open(self._store.open(n, v)) for n, v in inputs if n.startswith(f"{self.asset}/")]
+            return [self._open(self._store.open("".join(name), inputs[name])) for name in names]
         except CorruptArtifact as error:
             raise StarvecError(
                 f"star_log lists months that are no longer there; materialize star_log again ({error})"
@@ -281,61 +447,14 @@ class MonthlyArtifacts:
         return artifact
 
 
-class _Remote:
-    """The same layout on an fsspec file system; manifest.json is uploaded last, LATEST after it."""
+def content_hash(files: Mapping[str, tuple[int, str]]) -> str:
+    """Return the content hash of files given as in a manifest, hexadecimal."""
+    digests = {name: digest for name, (_, digest) in files.items()}
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
-    def __init__(self, url: str) -> None:
-        import fsspec
 
-        self.url = url.rstrip("/")
-        try:
-            # A cached listing would hide what other machines wrote meanwhile.
-            self.fs, self.base = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
-        except (ImportError, ValueError) as error:
-            raise StarvecError(f"artifact store {url}: {error}. For gs:// run: pip install 'starvec[gcs]'") from error
-
-    def read_text(self, name: str) -> str | None:
-        try:
-            return str(self.fs.cat_file(f"{self.base}/{name}").decode())
-        except FileNotFoundError:
-            return None
-        except Exception as error:  # each file system raises its own
-            raise StarvecError(
-                f"{self.url}/{name} cannot be read ({type(error).__name__}: {str(error)[:200]}): check the network, "
-                "the credentials, and STARVEC_BUCKET"
-            ) from error
-
-    def write_text(self, name: str, text: str) -> None:
-        self.fs.pipe_file(f"{self.base}/{name}", text.encode())
-
-    def upload(self, folder: Path, name: str) -> None:
-        files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
-        for file in sorted(files, key=lambda p: p == folder / "manifest.json"):
-            target = f"{self.base}/{name}/{file.relative_to(folder).as_posix()}"
-            self.fs.makedirs(target.rpartition("/")[0], exist_ok=True)
-            self.fs.put_file(str(file), target)
-
-    def download(self, name: str, folder: Path) -> None:
-        if not self.fs.exists(f"{self.base}/{name}/manifest.json"):
-            raise CorruptArtifact(f"{self.url}/{name} has no manifest.json: materialize {name.rsplit('/', 1)[0]} again")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Not named like a draft: readers hold no lock, and the next writer removes drafts.
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder.parent) as temporary:
-            version = Path(temporary, "version")
-            for source in self.fs.find(f"{self.base}/{name}"):
-                target = version / source.rpartition(f"/{name}/")[2]
-                if ".." in target.parts:
-                    raise CorruptArtifact(f"{self.url}/{name} has a file outside its folder, {source!r}: delete it")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self.fs.get_file(source, str(target))
-            try:
-                version.rename(folder)
-            except OSError:
-                if not folder.exists():  # otherwise another process fetched the same version meanwhile
-                    raise
-
-    def partitions(self, asset: str) -> list[str]:
-        return sorted(Path(p).parent.name for p in self.fs.glob(f"{self.base}/{asset}/????-??/LATEST"))
+def _refuse_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _read_text(path: Path) -> str | None:
@@ -345,28 +464,32 @@ def _read_text(path: Path) -> str | None:
         return None
 
 
-def _manifest(asset: str, draft: Draft, code_version: str, config: dict[str, Any], seconds: float) -> Manifest:
+def _manifest(
+    asset: str,
+    draft: Draft,
+    code_version: str,
+    config: dict[str, Any],
+    seconds: float,
+    together: dict[str, str],
+) -> Manifest:
     """Hash the files of a draft and describe them."""
     files = {
-        path.relative_to(draft.path).as_posix(): [path.stat().st_size, sha256(path)]
-        for path in sorted(draft.path.rglob("*"))
-        if path.is_file()
+        path.relative_to(draft.path).as_posix(): (path.stat().st_size, sha256(path))
+        for path in regular_files(draft.path)
     }
-    content_hash = hashlib.sha256(
-        json.dumps({name: digest for name, (_, digest) in files.items()}).encode()
-    ).hexdigest()
-    now = datetime.now(UTC)
+    digest, now = content_hash(files), datetime.now(UTC)
     return Manifest(
         asset=asset,
-        version=f"{now:%Y%m%dT%H%M%S%f}Z-{content_hash[:12]}",
-        content_hash=content_hash,
+        version=f"{now:%Y%m%dT%H%M%S%f}Z-{digest[:12]}",
+        content_hash=digest,
         code_version=code_version,
         created=now.isoformat(timespec="seconds"),
-        seconds=round(seconds, 3),
-        inputs={artifact.asset: [artifact.manifest.version, artifact.content_hash] for artifact in draft.inputs},
+        seconds=seconds,
+        inputs={artifact.asset: (artifact.manifest.version, artifact.content_hash) for artifact in draft.inputs},
         config=config,
         provenance=sorted({*draft.provenance, *(name for a in draft.inputs for name in a.manifest.provenance)}),
         rows=draft.rows,
         facts=draft.facts,
         files=files,
+        together=together,
     )

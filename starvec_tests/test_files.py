@@ -11,7 +11,7 @@ import pytest
 
 from starvec_assets.defs.resources import DuckDBWithSpill
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import atomic_path, disk_full_as_error, locked_temp_dir, write_atomically
+from starvec_assets.files import atomic_path, disk_faults_as_errors, locked_temp_dir, write_atomically
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
@@ -69,12 +69,12 @@ def test_a_full_disk_is_named_whichever_library_raises(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
-    with pytest.raises(StarvecError, match="is full: free space there"), disk_full_as_error(tmp_path):
+    with pytest.raises(StarvecError, match="is full: free space there"), disk_faults_as_errors(tmp_path):
         raise sqlite3.OperationalError(words)
 
 
 def test_another_fault_of_a_disk_is_not_called_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 30))
-    with pytest.raises(sqlite3.OperationalError), disk_full_as_error(tmp_path):
+    with pytest.raises(sqlite3.OperationalError), disk_faults_as_errors(tmp_path):
         raise sqlite3.OperationalError("disk I/O error")

@@ -17,7 +17,7 @@ from starvec_assets.defs.ingest import RAW_OP
 from starvec_assets.defs.resources import from_bigquery
 from starvec_assets.defs.terminal_logger import failed_check_message
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import disk_full_as_error
+from starvec_assets.files import disk_faults_as_errors
 from starvec_assets.ingest.calendar import contiguous_ranges
 from starvec_assets.paths import home
 
@@ -60,7 +60,7 @@ def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any]) -> 
     range_tags = {}
     if len(months) > 1:
         range_tags = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
-    with disk_full_as_error(home()), dg.DagsterInstance.get() as instance:
+    with disk_faults_as_errors(home()), dg.DagsterInstance.get() as instance:
         _end_killed_runs(instance)
         try:
             result = (

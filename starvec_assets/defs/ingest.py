@@ -169,13 +169,14 @@ def _make_month(
     """Write raw_stars and raw_repos of a month; compare it with the year before."""
     month = parts.month
 
-    def open_draft(asset: str) -> Any:
-        version = context.assets_def.code_versions_by_key[dg.AssetKey(asset)] or ""
-        return store.write(
-            f"{asset}/{month}", code_version=version, config=config.model_dump(), provenance=[provenance]
-        )
-
-    with open_draft("raw_stars") as stars, open_draft("raw_repos") as repos, duckdb.connect() as connection:
+    codes = {
+        f"{asset}/{month}": context.assets_def.code_versions_by_key[dg.AssetKey(asset)] or ""
+        for asset in ("raw_stars", "raw_repos")
+    }
+    with (
+        store.write_together(codes, config=config.model_dump(), provenance=[provenance]) as (stars, repos),
+        duckdb.connect() as connection,
+    ):
         summary = merge_month(connection, parts, stars.path, repos.path)
         stars.rows = {"stars": summary.stars, "users": summary.users, "hours": summary.hours_expected}
         stars.facts = {"hours": summary.statuses, "rejected": summary.rejected}
@@ -301,7 +302,7 @@ def star_log(
     if left_out:
         context.log.warning(f"left out, {SIMULATED}: {', '.join(left_out)}; there are real months")
     stars = {month: raw_stars.latest(month) for month in months}
-    repos = {month: raw_repos.latest(month) for month in months}
+    repos = {month: raw_repos.beside(stars[month]) for month in months}
     hashes = {month: f"{stars[month].content_hash} {repos[month].content_hash}" for month in months}
     draft.rows = build_star_log({month: artifact.path for month, artifact in stars.items()}, hashes, draft.path)
     return Output(draft.rows["months"], star_log_metadata(draft.path, left_out))

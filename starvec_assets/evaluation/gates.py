@@ -148,7 +148,7 @@ def enforce_gate(evaluation: Artifact, trained: Artifact, override: bool = False
     gates = json.loads((evaluation.path / GATES).read_text(encoding="utf-8"))
     # A kind that an earlier version wrote blocks: only re-evaluation can show that it may be ignored.
     reasons = [f"{g['name']}: {g['detail']}" for g in gates if g["kind"] != "advisory" and not g["passed"]]
-    if evaluation.manifest.inputs.get("trained_embeddings", ["", ""])[1] != trained.content_hash:
+    if evaluation.manifest.inputs.get("trained_embeddings", ("", ""))[1] != trained.content_hash:
         reasons = [f"evaluation {evaluation.manifest.version} is of other vectors than {trained.manifest.version}"]
     if reasons and not override:
         raise StarvecError(
