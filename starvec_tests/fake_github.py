@@ -57,11 +57,9 @@ def simulated_stars(user_id: int, repositories: int = 5_000) -> Stars:
     return list(zip(repos, times, strict=True))
 
 
-def repository_facts(repo_id: int) -> dict[str, Any]:
-    """Return a repository as the REST API describes it."""
+def simulated_facts(repo_id: int) -> dict[str, Any]:
+    """Return what the REST API tells of a repository, but number and name."""
     return {
-        "id": repo_id,
-        "full_name": f"owner{repo_id % 97}/repo{repo_id}",
         "description": f"Repository number {repo_id}",
         "language": ("Python", "Rust", "Go", None)[repo_id % 4],
         "topics": [f"topic{repo_id % 11}"],
@@ -79,27 +77,60 @@ def simulated_history(repo_id: int, weeks: int = 70) -> list[tuple[date, list[in
     return [(newest - timedelta(weeks=week), [rng.randrange(20) for _ in range(7)]) for week in range(weeks)]
 
 
+class _Names:
+    """Names by number, with renames; `names` is a count where they are a prefix and the number."""
+
+    def __init__(self, names: Mapping[int, str] | int, prefix: str) -> None:
+        self._names, self._prefix = names, prefix
+        self._new: dict[int, str] = {}
+        self._last: dict[str, int] = {}
+        if not isinstance(names, int):
+            self._last = {name.lower(): number for number, name in names.items()}
+
+    def has(self, number: int) -> bool:
+        return 1 <= number <= self._names if isinstance(self._names, int) else number in self._names
+
+    def name(self, number: int) -> str:
+        first = f"{self._prefix}{number}" if isinstance(self._names, int) else self._names[number]
+        return self._new.get(number, first)
+
+    def rename(self, number: int, name: str) -> None:
+        self._new[number], self._last[name.lower()] = name, number
+
+    def last(self, name: str) -> int | None:
+        """Return who had a name last."""
+        digits = name.lower().removeprefix(self._prefix)
+        made = int(digits) if isinstance(self._names, int) and digits.isdecimal() else 0
+        return self._last.get(name.lower()) or (made if self.has(made) else None)
+
+    def number(self, name: str) -> int | None:
+        """Return who has a name now."""
+        last = self.last(name)
+        return last if last is not None and self.name(last).lower() == name.lower() else None
+
+
 class FakeGitHub:
     """The stand-in, a context manager; every attribute may be changed at any time.
 
-    `people`: their number (logins user1, user2, …), or logins by number. `stars`, `repository`, `history`: functions of
-    a number like the three above. `clock`: Unix seconds; None is the fake's own, which only `sleep` moves on. For a
-    client in another process pass time.time: it cannot see the fake's own clock.
+    `people`: their number (logins user1, user2, …), or logins by number. `repositories`: owner/name by number; None has
+    any number n as owner/repo<n>. `stars`, `facts`, `history`: functions of a number like the three above. `clock`:
+    Unix seconds; None is the fake's own, which only `sleep` moves on. For a client in another process pass time.time:
+    it cannot see the fake's own clock.
     """
 
     def __init__(
         self,
         people: int | Mapping[int, str] = 100,
         stars: Callable[[int], Stars] = simulated_stars,
-        repository: Callable[[int], dict[str, Any]] = repository_facts,
+        repositories: Mapping[int, str] | None = None,
+        facts: Callable[[int], dict[str, Any]] = simulated_facts,
         history: Callable[[int], list[tuple[date, list[int]]]] = simulated_history,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self._people, self._stars, self._repository, self._history = people, stars, repository, history
+        self._stars, self._facts, self._history = stars, facts, history
         self._clock, self._offset, self._lock = clock, 0.0, threading.Lock()
-        self._renamed: dict[int, str] = {}  # people's new logins by number
-        self._renamed_repos: dict[int, str] = {}
-        self._numbers = {} if isinstance(people, int) else {login.lower(): i for i, login in people.items()}
+        self._people = _Names(people, "user")
+        self._repositories = _Names(10**9 if repositories is None else repositories, "owner/repo")
 
         # Faults of single people and repositories, by number: "hidden" lists nothing beside a count, "broken" is a
         # failure without a type for the whole query, "null" says nothing, "down" is a 502 of this one repository.
@@ -171,7 +202,8 @@ class FakeGitHub:
 
     def client(self, **options: Any) -> GitHub:
         """Return a client that asks this fake and lives by its clock."""
-        return GitHub(Token("secret"), **({"base_url": self.url, "sleep": self.sleep, "clock": self.clock} | options))
+        settings: dict[str, Any] = {"base_url": self.url, "sleep": self.sleep, "clock": self.clock}
+        return GitHub(Token("secret"), **settings | options)
 
     def clock(self) -> float:
         """Return the fake's time in Unix seconds."""
@@ -186,37 +218,24 @@ class FakeGitHub:
 
     def login(self, user_id: int) -> str:
         """Return the login that a person has now."""
-        first = f"user{user_id}" if isinstance(self._people, int) else self._people[user_id]
-        return self._renamed.get(user_id, first)
+        return self._people.name(user_id)
 
     def rename(self, user_id: int, login: str) -> None:
         """Give a person another login; nobody has the old one any longer."""
-        self._renamed[user_id] = login
+        self._people.rename(user_id, login)
 
     def rename_repository(self, repo_id: int, name: str) -> None:
-        """Give a repository another owner/name; the old one redirects by number."""
-        self._renamed_repos[repo_id] = name
+        """Give a repository another owner/name; the old one redirects."""
+        self._repositories.rename(repo_id, name)
 
     def facts(self, repo_id: int) -> dict[str, Any]:
         """Return a repository as the REST API describes it now."""
-        facts = self._repository(repo_id)
-        return facts | {"full_name": self._renamed_repos.get(repo_id, facts["full_name"])}
+        return {"id": repo_id, "full_name": self._repositories.name(repo_id)} | self._facts(repo_id)
 
     def stars(self, user_id: int) -> Stars:
         """Return the stars that a person has given by now, newest first."""
         stars, now = self._stars(user_id), self.clock()
         return stars[bisect.bisect_left(stars, -now, key=lambda star: -star[1]) :]
-
-    def _number(self, login: str) -> int | None:
-        """Return the number of the person who has a login now."""
-        login = login.lower()
-        for user_id, renamed in self._renamed.items():
-            if renamed.lower() == login:
-                return user_id
-        user_id = self._numbers.get(login)
-        if isinstance(self._people, int) and (match := re.fullmatch(r"user([1-9]\d*)", login)):
-            user_id = int(match[1]) if int(match[1]) <= self._people else None
-        return None if user_id in self._renamed else user_id
 
     # GraphQL
 
@@ -250,7 +269,7 @@ class FakeGitHub:
 
     def _person(self, login: str, n: int, after: str | None) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         """Return data and error of one alias."""
-        user_id = self._number(login)
+        user_id = self._people.number(login)
         fault = self.faults.get(user_id) if user_id else "gone"
         if user_id:
             self.asked[user_id] += 1
@@ -322,37 +341,37 @@ class FakeGitHub:
     def _route(self, path: str, parts: list[str], query: dict[str, int]) -> tuple[str, Answer]:
         match parts:
             case ["users" | "user" as by, who, *rest] if rest in ([], ["starred"]):
-                user_id = self._number(who) if by == "users" else int(who)
-                if user_id is None or self.faults.get(user_id) == "gone" or not self._exists(user_id):
-                    return rest[0] if rest else "user", _message(404, "Not Found")
-                if self.faults.get(user_id) == "blocked":
-                    return rest[0] if rest else "user", _message(403, "User access blocked")
-                if not rest:
-                    return "user", _json({"id": user_id, "login": self.login(user_id), "type": "User"})
-                return "starred", self._starred(path, user_id, query)
-            case ["repositories", repo_id]:
-                return "repository", self._repository_fault(int(repo_id)) or _json(self.facts(int(repo_id)))
-            case ["repos", owner, name, *rest] if rest in (["readme"], ["stargazers", "history"]):
-                kind, repo_id = rest[-1], int(name.removeprefix("repo")) if name[4:].isdecimal() else 0
-                if f"{owner}/{name}" in self._renamed_repos.values():
-                    [repo_id] = [i for i, new in self._renamed_repos.items() if new == f"{owner}/{name}"]
-                elif repo_id in self._renamed_repos:
-                    location = f"/repos/{self._renamed_repos[repo_id]}/{'/'.join(rest)}"
-                    return kind, (301, {"location": location + _query_text(query)}, b"")
-                if not repo_id or self.facts(repo_id)["full_name"].lower() != f"{owner}/{name}".lower():
+                kind = rest[0] if rest else "user"
+                user_id = self._people.number(who) if by == "users" else int(who)
+                if user_id is None or not self._people.has(user_id) or self.faults.get(user_id) == "gone":
                     return kind, _message(404, "Not Found")
-                if fault := self._repository_fault(repo_id):
-                    return kind, fault
-                if kind == "readme":
-                    return kind, (200, {}, f"# {owner}/{name}\n\nReadme of repository {repo_id}.\n".encode())
-                first = (query.get("page", 1) - 1) * query.get("per_page", 30)
-                weeks = self._history(repo_id)[first : first + query.get("per_page", 30)]
-                return kind, _json([{"week": w.isoformat(), "total": sum(d), "days": d} for w, d in weeks])
+                if self.faults.get(user_id) == "blocked":
+                    return kind, _message(403, "User access blocked")
+                if rest:
+                    return kind, self._starred(path, user_id, query)
+                return kind, _json({"id": user_id, "login": self.login(user_id), "type": "User"})
+            case ["repositories", number] if self._repositories.has(int(number)):
+                return "repository", self._repository_fault(int(number)) or _json(self.facts(int(number)))
+            case ["repos", owner, name, *rest] if rest in (["readme"], ["stargazers", "history"]):
+                return rest[-1], self._of_repository(f"{owner}/{name}", rest, query)
             case _:
                 return path, _message(404, "Not Found")
 
-    def _exists(self, user_id: int) -> bool:
-        return 1 <= user_id <= self._people if isinstance(self._people, int) else user_id in self._people
+    def _of_repository(self, name: str, rest: list[str], query: dict[str, int]) -> Answer:
+        """Return the README or the star totals of a repository, or the redirect to its present name."""
+        repo_id = self._repositories.last(name)
+        if repo_id is None:
+            return _message(404, "Not Found")
+        if self._repositories.number(name) is None:
+            to = f"/repos/{self._repositories.name(repo_id)}/{'/'.join(rest)}?"
+            return 301, {"location": to + "&".join(f"{key}={value}" for key, value in query.items())}, b""
+        if fault := self._repository_fault(repo_id):
+            return fault
+        if rest == ["readme"]:
+            return 200, {}, f"# {name}\n\nReadme of repository {repo_id}.\n".encode()
+        n, page = query.get("per_page", 30), query.get("page", 1)
+        weeks = self._history(repo_id)[(page - 1) * n : page * n]
+        return _json([{"week": week.isoformat(), "total": sum(days), "days": days} for week, days in weeks])
 
     def _repository_fault(self, repo_id: int) -> Answer | None:
         match self.repository_faults.get(repo_id):
@@ -435,7 +454,3 @@ def _json(content: Any) -> Answer:
 
 def _message(status: int, message: str) -> Answer:
     return status, {"content-type": "application/json"}, orjson.dumps({"message": message})
-
-
-def _query_text(query: Mapping[str, int]) -> str:
-    return ("?" + "&".join(f"{key}={value}" for key, value in query.items())) if query else ""

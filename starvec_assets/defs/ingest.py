@@ -1,4 +1,4 @@
-"""raw_stars and raw_repos, star_log, repo_catalog, stargazer_topup: stars by month, their log, one row a repository."""
+"""raw_stars, raw_repos and raw_people, star_log, repo_catalog, stargazer_topup: stars by month, their log, one row a repository."""
 
 import hashlib
 import os
@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 import dagster as dg
+import pyarrow.parquet as pq
 from pydantic import Field
 
 from starvec_assets.bigquery import bill_metadata
@@ -30,15 +31,18 @@ from starvec_assets.defs.resources import (
     StarSource,
     from_bigquery,
 )
-from starvec_assets.ingest.build_month import MonthParts, merge_month, read_month
+from starvec_assets.errors import StarvecError
+from starvec_assets.ingest.build_month import MAX_PEOPLE, MonthParts, merge_month, read_month
 from starvec_assets.ingest.calendar import FIRST_MONTH, month_hours, previous_12_months
-from starvec_assets.ingest.coverage import HourCoverage
+from starvec_assets.ingest.coverage import FAILED, HourCoverage, failed_but_known
 from starvec_assets.ingest.hour_cache import clear_hour_cache
+from starvec_assets.ingest.hour_parser import HourLimits
 from starvec_assets.ingest.month_report import (
     CHECKS,
     check_month,
     compare_month,
     month_metadata,
+    raw_people_metadata,
     raw_repos_metadata,
     summary_line,
 )
@@ -57,8 +61,9 @@ from starvec_assets.progress import bar, throttled
 from starvec_assets.sample import SIMULATED
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact, Draft, MonthlyArtifacts
 
-RAW_OP = "raw_stars__raw_repos"
-"""The op that makes two assets."""
+RAW_ASSETS = ("raw_stars", "raw_repos", "raw_people")
+RAW_OP = "__".join(RAW_ASSETS)
+"""The op that makes these assets."""
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, fmt="%Y-%m")
 """GH Archive's present event format begins here; a month is a partition from the day it is over."""
@@ -66,8 +71,8 @@ MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, fmt="%Y-%m")
 REFRESHED_MONTHLY = dg.FreshnessPolicy.cron(deadline_cron="0 6 4 * *", lower_bound_delta=timedelta(days=3))
 """Fails on the 4th at 06:00 UTC if nothing was materialized since the 1st at 06:00: the refresh did not happen."""
 
-RawResults = tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]
-"""The results of raw_stars and of raw_repos."""
+RawResults = tuple[dg.MaterializeResult[None], dg.MaterializeResult[None], dg.MaterializeResult[None]]
+"""The results of RAW_ASSETS, in that order."""
 
 
 class RawStarsConfig(AssetConfig):
@@ -79,6 +84,18 @@ class RawStarsConfig(AssetConfig):
     workers: int = Field(0, ge=0, le=256, description="processes that read hour files; 0 takes every core")
     max_repo_facts: int = Field(
         500, ge=1, le=200_000, description="repositories whose facts are read from an hour, for each kind of event"
+    )
+    max_people: int = Field(
+        MAX_PEOPLE, ge=0, le=10_000_000, description="people of raw_people, a sample of those active in the month"
+    )
+    hour_seconds: float = Field(
+        600.0, gt=0, le=86_400, description="seconds after which the rest of an hour file is left out, and the hour slow"
+    )
+    max_failed_hours: int = Field(
+        0,
+        ge=0,
+        le=744,
+        description="hours that may stay unfetched; with more the run fails, and the next one asks for these hours alone",
     )
     facts: bool = Field(
         True,
@@ -105,7 +122,7 @@ CONFIG_CLASSES[RAW_OP] = RawStarsConfig
     specs=[
         _spec(
             "raw_stars",
-            "2",
+            "3",
             "Every star of a month, read from GH Archive's hour files, and the coverage of each hour: missing, empty, "
             "truncated and corrupt hours are recorded with what could be read of them.",
         ),
@@ -113,6 +130,12 @@ CONFIG_CLASSES[RAW_OP] = RawStarsConfig
             "raw_repos",
             "1",
             "Facts about repositories from the same hours: newest name, description, language, topics, pushes.",
+        ),
+        _spec(
+            "raw_people",
+            "1",
+            "People seen active in the same hours, by any kind of event: number, newest login, days. A sample, the same "
+            "people in every month; bots are left out. It says whom to ask for their stars.",
         ),
     ],
     partitions_def=MONTHS,
@@ -124,7 +147,7 @@ CONFIG_CLASSES[RAW_OP] = RawStarsConfig
     ],
 )
 @errors_as_failures
-def raw_stars_and_repos(
+def raw_months(
     context: dg.AssetExecutionContext,
     config: RawStarsConfig,
     store: StoreResource,
@@ -137,9 +160,12 @@ def raw_stars_and_repos(
     if star_source.location == BIGQUERY:
         with open_months(context, bigquery, months, config.facts, config.max_repo_facts) as (read, bill):
             results = [_make_month(context, config, artifacts, duckdb, parts, IN_BIGQUERY) for parts in read]
-        results = [(_add_metadata(stars, bill_metadata(bill, months)), repos) for stars, repos in results]
+        results = [(_add_metadata(stars, bill_metadata(bill, months)), *others) for stars, *others in results]
     else:
         source, provenance = star_source.open()
+        for note in source.notes:
+            context.log.warning(note)
+        limits = HourLimits(config.max_repo_facts, config.hour_seconds)
         results = []
         for month in months:
             with (
@@ -149,7 +175,8 @@ def raw_stars_and_repos(
                     month,
                     home() / "progress",
                     workers=config.workers,
-                    max_repo_facts=config.max_repo_facts,
+                    limits=limits,
+                    max_failed_hours=config.max_failed_hours,
                     on_hour=progress,
                 ) as parts,
             ):
@@ -166,21 +193,22 @@ def _make_month(
     parts: MonthParts,
     provenance: str,
 ) -> RawResults:
-    """Write raw_stars and raw_repos of a month; compare it with the year before."""
-    month = parts.month
-
-    codes = {
-        f"{asset}/{month}": context.assets_def.code_versions_by_key[dg.AssetKey(asset)] or ""
-        for asset in ("raw_stars", "raw_repos")
-    }
+    """Write RAW_ASSETS of a month; compare it with the year before."""
+    month, versions = parts.month, context.assets_def.code_versions_by_key
+    _refuse_worse_month(store, parts)
     with (
-        store.write_together(codes, config=config.model_dump(), provenance=[provenance]) as (stars, repos),
+        store.write_together(
+            {f"{asset}/{month}": versions[dg.AssetKey(asset)] or "" for asset in RAW_ASSETS},
+            config=config.model_dump(),
+            provenance=[provenance],
+        ) as (stars, repos, people),
         duckdb.connect() as connection,
     ):
-        summary = merge_month(connection, parts, stars.path, repos.path)
+        summary = merge_month(connection, parts, stars.path, repos.path, people.path, config.max_people)
         stars.rows = {"stars": summary.stars, "users": summary.users, "hours": summary.hours_expected}
         stars.facts = {"hours": summary.statuses, "rejected": summary.rejected}
         repos.rows = {"repositories": summary.repositories}
+        people.rows = {"people": summary.people}
     context.log.info(summary_line(summary))
     folder = stars.done().path
     comparison = compare_month(folder, [a.path for a in _previous_months(context.log, store, stars.done())])
@@ -193,7 +221,23 @@ def _make_month(
     return (
         materialize_result(stars, shown),
         materialize_result(repos, Output(summary.repositories, raw_repos_metadata(repos.done().path))),
+        materialize_result(people, Output(summary.people, raw_people_metadata(people.done().path))),
     )
+
+
+def _refuse_worse_month(store: ArtifactStore, parts: MonthParts) -> None:
+    """Raise StarvecError for a month with failed hours that its present version has."""
+    if all(hour.status != FAILED for hour in parts.hours):
+        return
+    try:
+        present = store.find(f"raw_stars/{parts.month}")
+    except CorruptArtifact:
+        return
+    if present and (lost := failed_but_known(parts.hours, pq.read_table(present.path / "hours.parquet"))):
+        raise StarvecError(
+            f"{parts.month} stays as it is: {len(lost):,} hours could not be fetched that its version "
+            f"{present.manifest.version} has, {lost[0]:%Y-%m-%d %H}h for example. Run again when the source answers"
+        )
 
 
 def _check_result(name: str, passed: bool, description: str, metadata: Mapping[str, Any]) -> dg.AssetCheckResult:
@@ -232,7 +276,7 @@ def _merge_months(
         versions = " ".join(result.data_version.value for result in of_asset if result.data_version)
         version = dg.DataVersion(hashlib.sha256(versions.encode()).hexdigest())
         merged.append(dg.MaterializeResult(asset_key=of_asset[0].asset_key, data_version=version, check_results=checks))
-    return merged[0], merged[1]
+    return merged[0], merged[1], merged[2]
 
 
 def _previous_months(log: dg.DagsterLogManager, store: ArtifactStore, month: Artifact) -> list[Artifact]:
@@ -342,6 +386,8 @@ def repo_catalog(
     draft.rows = {"repositories": summary.repositories}
     if summary.stopped:
         context.log.warning(f"{summary.fetched:,} repositories looked up at GitHub, then: {summary.stopped}")
+    if refused := summary.faults.warning():
+        context.log.warning(refused)
     return Output(summary.repositories, repo_catalog_metadata(summary, draft.path))
 
 

@@ -26,7 +26,6 @@ from starvec_assets.github.errors import Contradictory
 from starvec_assets.github_names import LOGIN, REPOSITORY
 
 _T = TypeVar("_T")
-_adapter = functools.cache(TypeAdapter)
 _FIRST_STAR = datetime(2008, 1, 1, tzinfo=UTC)  # GitHub began in April 2008
 
 
@@ -163,9 +162,14 @@ class _StarredList:
     over_limit: Annotated[bool, Field(validation_alias=AliasPath("starredRepositories", "isOverLimit"))] = False
 
 
+@functools.cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
 def parse(kind: type[_T], content: Any, subject: str) -> _T:
     """Return `content`, the bytes of JSON or its values, as `kind`; raises Contradictory if it is none."""
-    adapter: TypeAdapter[_T] = _adapter(kind)
+    adapter: TypeAdapter[_T] = _adapter(kind)  # type: ignore[arg-type]  # mypy takes a type[_T] for unhashable
     try:
         return adapter.validate_json(content) if isinstance(content, bytes) else adapter.validate_python(content)
     except ValidationError as error:

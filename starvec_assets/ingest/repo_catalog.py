@@ -1,7 +1,7 @@
 """The repository catalogue: one row for every repository that was ever starred, with renames followed."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import RateLimited, Repository
+from starvec_assets.github import ItemRefused, RateLimited, Repository
 from starvec_assets.ingest.streaming import write_query
 from starvec_assets.ingest.watch_events import UTC_SECONDS
+from starvec_assets.item_faults import ItemFaults
 from starvec_assets.markdown import Metadata, parquet_preview
 from starvec_assets.parquet import column
 from starvec_assets.progress import bar
@@ -35,6 +36,7 @@ CATALOG = pa.schema(
     ]
 )
 ANSWERS = pa.schema([CATALOG.field(name) for name in ("repo_id", "description", "language", "topics", "stargazers")])
+ASKED = "repositories at GitHub"
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
 
@@ -42,7 +44,8 @@ QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 class CatalogSummary:
     """Repositories in the catalogue, and how many of them have other facts.
 
-    `fetched`: repositories that the GitHub API described; `stopped`: why no more were requested, or "".
+    `fetched`: repositories that the GitHub API described; `faults`: those it refused; `stopped`: why no more were
+    requested, or "".
     """
 
     repositories: int
@@ -50,6 +53,7 @@ class CatalogSummary:
     described: int
     with_language: int
     fetched: int = 0
+    faults: ItemFaults = field(default_factory=lambda: ItemFaults(ASKED))
     stopped: str = ""
 
 
@@ -64,7 +68,8 @@ def build_repo_catalog(
     """Write repos.parquet from the months' stars.parquet and repos.parquet, both in the order of the months.
 
     `fetch` (GitHub.repository) fills in description, language, topics and stargazers of the `max_requests` most starred
-    repositories that lack a description or a language; a spent rate limit ends the requests, not the build.
+    repositories that lack a description or a language; a spent rate limit ends the requests, not the build, and so does
+    a refusal for its own repository alone. Raises ServiceDown when GitHub answers about none.
     """
     files = {"stars": [str(p) for p in stars], "repos": [str(p) for p in repos]}
     connection.execute("SET TimeZone = 'UTC'")
@@ -74,12 +79,12 @@ def build_repo_catalog(
     connection.execute(QUERIES["create_catalogue"])
     limit = {"max_requests": max_requests}
     gaps = [repo_id for (repo_id,) in connection.execute(QUERIES["repos_without_facts"], limit).fetchall()]
-    answers, stopped = _fetch_facts(fetch, gaps)
+    answers, faults, stopped = _fetch_facts(fetch, gaps)
     connection.register("answers", pa.Table.from_pylist(answers, ANSWERS))
     write_query(connection.sql(QUERIES["filled_catalogue"]), CATALOG, out / "repos.parquet")
     path = {"path": str(out / "repos.parquet")}
     [(repositories, renamed, described, with_language)] = connection.execute(QUERIES["summary"], path).fetchall()
-    return CatalogSummary(repositories, renamed, described, with_language, len(answers), stopped)
+    return CatalogSummary(repositories, renamed, described, with_language, len(answers), faults, stopped)
 
 
 def repo_catalog_metadata(summary: CatalogSummary, folder: Path) -> Metadata:
@@ -90,6 +95,7 @@ def repo_catalog_metadata(summary: CatalogSummary, folder: Path) -> Metadata:
         "with a description": summary.described,
         "with a language": summary.with_language,
         "fetched from GitHub": summary.fetched,
+        "refused by GitHub": summary.faults.table(),
         "preview": parquet_preview(folder / "repos.parquet", ["name", "language", "stars", "description"]),
     }
 
@@ -145,16 +151,23 @@ class RepoCatalog:
         return table, pc.index_in(repo_ids, value_set=table["repo_id"].combine_chunks())
 
 
-def _fetch_facts(fetch: Callable[[int], Repository | None], repo_ids: list[int]) -> tuple[list[dict[str, Any]], str]:
-    """Return rows of schema ANSWERS, and the reason if the requests ended early, else ""."""
+def _fetch_facts(
+    fetch: Callable[[int], Repository | None], repo_ids: list[int]
+) -> tuple[list[dict[str, Any]], ItemFaults, str]:
+    """Return rows of schema ANSWERS, what GitHub refused, and the reason if the requests ended early, else ""."""
     rows: list[dict[str, Any]] = []
+    faults = ItemFaults(ASKED)
     with bar(len(repo_ids), "GitHub", "repository") as progress:
         for repo_id in repo_ids:
             try:
                 repository = fetch(repo_id)
             except RateLimited as error:
-                return rows, str(error)
-            if repository:
-                rows.append({name: getattr(repository, name) for name in ANSWERS.names} | {"repo_id": repo_id})
+                return rows, faults, str(error)
+            except ItemRefused as error:
+                faults.add(str(repo_id), str(error), error.kind, error.ordinary)
+            else:
+                faults.passed()
+                if repository:
+                    rows.append({name: getattr(repository, name) for name in ANSWERS.names} | {"repo_id": repo_id})
             progress.update()
-    return rows, ""
+    return rows, faults, ""

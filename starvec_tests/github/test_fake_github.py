@@ -169,21 +169,21 @@ def test_expired_cursor_is_refused_by_name():
 
 def test_star_history_is_read_page_after_page_as_needed_and_kept(tmp_path: Path):
     with FakeGitHub() as fake, fake.client(cache=tmp_path) as client:
-        weeks = client.star_history("owner5/repo5")
+        weeks = client.star_history("owner/repo5")
         first = next(weeks)
         assert (first.week.isoformat(), len(first.days), first.total) == ("2026-11-01", 7, sum(first.days))
         assert fake.requests == {"history": 1}
         assert len(list(weeks)) == 69
         assert fake.requests == {"history": 3}
-        assert len(list(client.star_history("owner5/repo5"))) == 70
+        assert len(list(client.star_history("owner/repo5"))) == 70
         assert fake.not_modified == 3
 
 
 def test_renamed_repository_is_followed():
     with FakeGitHub() as fake, fake.client() as client:
         fake.rename_repository(5, "new/home")
-        assert len(list(client.star_history("owner5/repo5"))) == 70
-        assert client.readme("owner5/repo5") == client.readme("new/home")
+        assert len(list(client.star_history("owner/repo5"))) == 70
+        assert client.readme("owner/repo5") == client.readme("new/home")
         repository = client.repository(5)
         assert repository is not None
         assert repository.name == "new/home"
@@ -196,5 +196,5 @@ def test_faults_of_a_repository(fault, error):
     with FakeGitHub() as fake, fake.client() as client:
         fake.repository_faults[5] = fault
         with pytest.raises(error):
-            list(client.star_history("owner5/repo5"))
+            list(client.star_history("owner/repo5"))
         assert client.repository(6) is not None

@@ -376,8 +376,8 @@ def test_single_bad_stars_are_passed_over(server: Server, client: Callable[..., 
 
 
 def test_stars_carry_the_facts_of_their_repositories(server: Server, client: Callable[..., GitHub]) -> None:
-    facts = {"description": "It is", "archived": True, "created_at": "2020-01-01T00:00:00Z", "pushed_at": None}
-    server.on(STARRED, (200, {}, page(star(1, **facts))))
+    facts: dict[str, Any] = {"description": "It is", "archived": True, "created_at": "2020-01-01T00:00:00Z"}
+    server.on(STARRED, (200, {}, page(star(1, **facts | {"pushed_at": None}))))
     [one] = client().starred("ada")
     assert (one.description, one.language, one.stargazers, one.archived) == ("It is", "Go", 7, True)
     assert (one.created_at, one.pushed_at) == (datetime(2020, 1, 1, tzinfo=UTC), None)

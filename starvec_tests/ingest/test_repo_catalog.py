@@ -9,10 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import RateLimited, Repository
+from starvec_assets.github import Blocked, Forbidden, ItemRefused, RateLimited, Repository, Unanswered
 from starvec_assets.ingest.build_month import RAW_REPOS
-from starvec_assets.ingest.repo_catalog import RepoCatalog, build_repo_catalog
+from starvec_assets.ingest.repo_catalog import RepoCatalog, build_repo_catalog, repo_catalog_metadata
 from starvec_assets.ingest.watch_events import STARS
+from starvec_assets.item_faults import ServiceDown
 from starvec_assets.parquet import comments
 
 
@@ -147,6 +148,35 @@ def test_the_most_starred_repositories_are_fetched_first_until_the_rate_limit(tm
     assert requested == [5, 4, 3]
     assert [r["description"] for r in rows] == [None, None, None, "fetched", None]
     assert (summary.fetched, summary.stopped) == (1, "spent until noon")
+
+
+@pytest.mark.parametrize("refusal", [Blocked("403: Repository access blocked"), Forbidden("403"), Unanswered("502")])
+def test_refused_repository_is_recorded_and_the_others_are_asked(tmp_path: Path, refusal: ItemRefused) -> None:
+    write_month(tmp_path / "1", [(u, r, f"a/r{r}", at(1)) for r in range(1, 4) for u in range(r)], [])
+
+    def fetch(repo_id: int) -> Repository:
+        if repo_id == 3:
+            raise refusal
+        return Repository(repo_id, "a/r", "fetched", None, None, None)
+
+    summary, rows = build(tmp_path, ["1"], fetch, 4)
+    assert [row["description"] for row in rows] == ["fetched", "fetched", None]
+    assert (summary.fetched, summary.stopped) == (2, "")
+    assert summary.faults.reasons == {"3": str(refusal)}
+    assert str(refusal) in str(repo_catalog_metadata(summary, tmp_path / "out")["refused by GitHub"])
+
+
+def test_repositories_that_all_fail_alike_end_the_requests(tmp_path: Path) -> None:
+    write_month(tmp_path / "1", [(1, r, f"a/r{r}", at(1)) for r in range(1, 99)], [])
+    requested: list[int] = []
+
+    def fetch(repo_id: int) -> Repository:
+        requested.append(repo_id)
+        raise Unanswered("502: Unicorn!")
+
+    with pytest.raises(ServiceDown, match=r"repositories at GitHub: the last 5 all failed, 5 with: 502: Unicorn!"):
+        build(tmp_path, ["1"], fetch, 98)
+    assert requested == [1, 2, 3, 4, 5]
 
 
 @pytest.fixture
