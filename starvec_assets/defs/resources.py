@@ -25,8 +25,8 @@ from starvec_assets.paths import home
 from starvec_assets.profiles.developers import Developer, read_developers
 from starvec_assets.sample import SIMULATED
 from starvec_assets.sample.simulate import AWESOME, PEOPLE, SampleSettings, write_archive
-from starvec_assets.text.documents import Readmes, first_readmes, folder_readmes, no_readmes
 from starvec_assets.text.encoders import TextEncoder, TfidfSvdEncoder
+from starvec_assets.text.readmes import Readmes, folder_readmes, no_readmes
 from starvec_assets.text.sentence_transformer import MODEL, SentenceTransformerEncoder
 from starvec_assets.training.device import Device, DeviceChoice, Precision, pick_device
 
@@ -135,15 +135,44 @@ class DeveloperSource(dg.ConfigurableResource[None]):
         return read_developers(home() / "sample" / PEOPLE) if SIMULATED in provenance else read_developers()
 
 
+ASK_GITHUB_TAG, ASK_NOT = "starvec/ask_github", "no"
+"""Run tag of jobs that do not ask GitHub about stars, and its value."""
+
+
 class GitHubResource(dg.ConfigurableResource[None]):
     """The GitHub API; the token is read from the environment variable GITHUB_TOKEN inside the step, never stored."""
 
     base_url: str = Field(default="https://api.github.com", description="address of the API")
+    max_requests: int = Field(
+        default=4_500,
+        ge=0,
+        le=1_000_000,
+        description="requests of star_history, and of starred_lists, in one run; 0 asks nothing",
+    )
+    max_hours: float = Field(
+        default=3.0,
+        gt=0,
+        le=1_000,
+        description="hours of starred_lists in one run, waiting for GitHub's limit included",
+    )
 
     @property
     def has_token(self) -> bool:
         """Whether GITHUB_TOKEN is set."""
         return Token.from_environment() is not None
+
+    def reason_not_to_ask(self, run_tags: Mapping[str, str], provenance: Sequence[str]) -> str:
+        """Return why a run does not ask GitHub about stars, "" if it does.
+
+        `provenance` is that of the star log: GitHub knows nothing of simulated stars.
+        """
+        if SIMULATED in provenance:
+            return "the stars are simulated"
+        if run_tags.get(ASK_GITHUB_TAG) == ASK_NOT:
+            return "the job rebuild asks GitHub nothing"
+        if self.max_requests == 0:
+            return "max_requests of the resource github is 0"
+        return "" if self.has_token else "no token in GITHUB_TOKEN"
 
     def open(self) -> GitHub:
         """Return a client; use it as a context manager."""
@@ -177,12 +206,12 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
 
     @contextmanager
     def open_readmes(self, github: GitHubResource) -> Iterator[Readmes]:
-        """Yield a function from owner/name to README text or None."""
+        """Yield the READMEs by owner/name."""
         if self.readmes == "none":
-            yield no_readmes
+            yield no_readmes()
         elif self.readmes == "github":
             with github.open() as client:
-                yield first_readmes(client.readme, self.max_readmes)
+                yield Readmes(client.readme, self.max_readmes)
         else:
             yield folder_readmes(Path(self.readmes).expanduser())
 
@@ -221,6 +250,6 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         "star_source": build(StarSource, location="STARVEC_SOURCE"),
         "awesome_source": build(AwesomeSource, location="STARVEC_AWESOME"),
         "developer_source": build(DeveloperSource, path="STARVEC_DEVELOPERS"),
-        "github": GitHubResource(),
+        "github": build(GitHubResource, max_requests="STARVEC_GITHUB_REQUESTS", max_hours="STARVEC_GITHUB_HOURS"),
         "text_encoder": build(TextEncoderResource, encoder="STARVEC_ENCODER", readmes="STARVEC_READMES"),
     }

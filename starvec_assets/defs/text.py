@@ -39,4 +39,6 @@ def readme_init_vectors(
         summary = build_text_vectors(catalog, Corpus.load(user_buckets.path), encoder, config.dim, draft.path, readmes)
     draft.rows = {"repositories": summary.n, "with text": summary.with_vector}
     draft.facts = {"encoder": summary.encoder}
-    return Output(summary.n, text_metadata(summary))
+    for warning in readmes.warnings():
+        context.log.warning(warning)
+    return Output(summary.n, text_metadata(summary, readmes))

@@ -11,8 +11,9 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.markdown import Metadata, markdown_table
 from starvec_assets.progress import bar
-from starvec_assets.text.documents import Readmes, document, no_readmes
+from starvec_assets.text.documents import document
 from starvec_assets.text.encoders import TextEncoder
+from starvec_assets.text.readmes import Readmes
 
 
 @dataclass(frozen=True)
@@ -27,19 +28,20 @@ class TextSummary:
 
 
 def build_text_vectors(
-    catalogue: RepoCatalog, corpus: Corpus, encoder: TextEncoder, dim: int, out: Path, readmes: Readmes = no_readmes
+    catalogue: RepoCatalog, corpus: Corpus, encoder: TextEncoder, dim: int, out: Path, readmes: Readmes
 ) -> TextSummary:
     """Write vectors.npy, float32 [n, dim] unit rows in vocabulary order, and has_text.npy, bool [n], into `out`.
 
     A text that the encoder knows no word of has a zero row and has_text false.
-    Raises StarvecError when the corpus has repositories that the catalogue lacks, or all rows are zero.
+    Raises StarvecError when the corpus has repositories that the catalogue lacks, or all rows are zero, and what
+    `Readmes.get` raises.
     """
     repos = catalogue.rows(pa.array(corpus.repo_ids), ["name", "description", "language", "topics"])
     texts, with_readme = [], 0
     with bar(len(repos), "texts", "repo") as progress:
         for batch in repos.to_batches(max_chunksize=10_000):
             for row in batch.to_pylist():
-                readme = readmes(row["name"])
+                readme = readmes.get(row["name"])
                 with_readme += readme is not None
                 texts.append(document(**row, readme=readme))
                 progress.update()
@@ -59,7 +61,7 @@ def build_text_vectors(
     return TextSummary(encoder.name, len(texts), with_description, with_readme, int(has_text.sum()))
 
 
-def text_metadata(summary: TextSummary) -> Metadata:
+def text_metadata(summary: TextSummary, readmes: Readmes) -> Metadata:
     """Return what the UI shows of readme_init_vectors."""
     counts = {
         "in the vocabulary": summary.n,
@@ -71,4 +73,5 @@ def text_metadata(summary: TextSummary) -> Metadata:
         "encoder": summary.encoder,
         "repositories": markdown_table(["repositories", "count"], list(counts.items())),
         "share with a vector": summary.with_vector / summary.n,
+        "READMEs passed over": readmes.faults.table(),
     }

@@ -1,18 +1,10 @@
 """The text of a repository as one document: name, description, language, topics, README."""
 
 import html
-import itertools
 import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
-
-from starvec_assets.errors import StarvecError
-
-Readmes = Callable[[str], str | None]
-"""Returns the README of `owner/name`, or None."""
+from collections.abc import Sequence
 
 README_CHARS = 4_000
-MAX_README_BYTES = 1 << 20
 _RAW_CHARS = 16 * README_CHARS  # characters parsed of a README: markup and badges may be most of it
 
 # Each repetition is bounded or excludes its opening character, so that hostile text takes linear time.
@@ -66,32 +58,3 @@ def document(
     """Return the document, one line per known field: name words, description, language, topics, README."""
     lines = [name_words(name), description, language, " ".join(topics or ()), plain_readme(readme or "")]
     return "\n".join(" ".join(line.split())[:README_CHARS] for line in lines if line and line.strip())
-
-
-def folder_readmes(folder: Path) -> Readmes:
-    """Return a look-up in the files `owner__name.md` of `folder`; letter case is ignored.
-
-    Raises StarvecError when `folder` does not exist.
-    """
-    if not folder.is_dir():
-        raise StarvecError(f"no folder of READMEs at {folder}: set one with files owner__name.md, or none")
-    files = {path.name.lower(): path for path in sorted(folder.glob("*__*.md"), reverse=True) if path.is_file()}
-
-    def read(name: str) -> str | None:
-        path = files.get(name.lower().replace("/", "__") + ".md")
-        if path is None:
-            return None
-        with path.open("rb") as file:
-            return file.read(MAX_README_BYTES).decode("utf-8", errors="replace")
-
-    return read
-
-
-def first_readmes(readmes: Readmes, count: int) -> Readmes:
-    """Limit a look-up to its first `count` calls, i.e. the most starred: GitHub allows 5,000 requests per hour."""
-    calls = itertools.count()
-    return lambda name: readmes(name) if next(calls) < count else None
-
-
-def no_readmes(name: str) -> None:
-    """Look up no README, so that documents hold the other fields only."""

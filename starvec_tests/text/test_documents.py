@@ -1,13 +1,8 @@
-from pathlib import Path
-
 import pytest
 
-from starvec_assets.errors import StarvecError
 from starvec_assets.text.documents import (
     README_CHARS,
     document,
-    first_readmes,
-    folder_readmes,
     name_words,
     plain_readme,
 )
@@ -69,31 +64,3 @@ def test_hostile_readme_is_parsed_in_linear_time(part: str, monkeypatch: pytest.
     # a million characters in place of the first 64,000: a quadratic expression would take many minutes
     monkeypatch.setattr("starvec_assets.text.documents._RAW_CHARS", 1_000_000)
     assert len(plain_readme(part * (1_000_000 // len(part)))) <= README_CHARS
-
-
-def test_folder_readmes_ignores_letter_case(tmp_path: Path) -> None:
-    (tmp_path / "Owner__Some.Name.md").write_bytes(b"hello \xff")
-    (tmp_path / "owner__folder.md").mkdir()
-    read = folder_readmes(tmp_path)
-    assert read("owner/some.name") == "hello �"
-    assert read("owner/other") is None
-    assert read("owner/folder") is None
-
-
-def test_folder_readmes_reads_no_file_outside_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "secret.md").write_text("x")
-    inside = tmp_path / "readmes"
-    inside.mkdir()
-    assert folder_readmes(inside)("../secret") is None
-
-
-def test_missing_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StarvecError, match="no folder of READMEs"):
-        folder_readmes(tmp_path / "nowhere")
-
-
-def test_first_readmes_stops_after_its_limit() -> None:
-    names: list[str] = []
-    read = first_readmes(lambda name: names.append(name) or name, 2)  # type: ignore[func-returns-value]
-    assert [read(name) for name in ("a/a", "b/b", "c/c")] == ["a/a", "b/b", None]
-    assert names == ["a/a", "b/b"]

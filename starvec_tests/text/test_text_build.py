@@ -10,6 +10,7 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.text.build import build_text_vectors, text_metadata
+from starvec_assets.text.readmes import Readmes, no_readmes
 from starvec_assets.vectors import Matrix
 
 
@@ -53,14 +54,14 @@ def inputs(tmp_path: Path) -> tuple[RepoCatalog, Corpus]:
 def test_rows_are_in_vocabulary_order_and_texts_without_a_vector_are_flagged(
     inputs: tuple[RepoCatalog, Corpus], tmp_path: Path
 ) -> None:
-    encoder = Recorder()
-    summary = build_text_vectors(*inputs, encoder, 4, tmp_path, readmes={"a/one": "Hello"}.get)
+    encoder, readmes = Recorder(), Readmes({"a/one": "Hello"}.get)
+    summary = build_text_vectors(*inputs, encoder, 4, tmp_path, readmes)
     assert encoder.texts == ["c three\nThird thing", "a one\nGo\nx y\nHello", "b nothing"]
     assert np.load(tmp_path / "has_text.npy").tolist() == [True, True, False]
     vectors = np.load(tmp_path / "vectors.npy")
     assert (vectors.dtype, vectors.shape) == (np.float32, (3, 4))
     assert (summary.n, summary.with_description, summary.with_readme, summary.with_vector) == (3, 1, 1, 2)
-    metadata = text_metadata(summary)
+    metadata = text_metadata(summary, readmes)
     assert metadata["share with a vector"] == pytest.approx(2 / 3)
     assert "| with a README | 1 |" in str(metadata["repositories"])
 
@@ -70,15 +71,15 @@ def test_a_corpus_with_repositories_missing_from_the_catalogue_is_an_error(
 ) -> None:
     pq.write_table(pa.table({"repo_id": [1, 99]}), inputs[1].repos_path)
     with pytest.raises(StarvecError, match="1 of 2 repositories"):
-        build_text_vectors(*inputs, Recorder(), 4, tmp_path)
+        build_text_vectors(*inputs, Recorder(), 4, tmp_path, no_readmes())
 
 
 def test_encoder_output_of_another_width_is_an_error(inputs: tuple[RepoCatalog, Corpus], tmp_path: Path) -> None:
     with pytest.raises(StarvecError, match=r"recorder returned float32\[3, 7\] for 3 texts in 4 dimensions"):
-        build_text_vectors(*inputs, Recorder(width=7), 4, tmp_path)
+        build_text_vectors(*inputs, Recorder(width=7), 4, tmp_path, no_readmes())
 
 
 def test_zero_rows_only_are_an_error(inputs: tuple[RepoCatalog, Corpus], tmp_path: Path) -> None:
     pq.write_table(pa.table({"repo_id": [2]}), inputs[1].repos_path)
     with pytest.raises(StarvecError, match="found nothing"):
-        build_text_vectors(*inputs, Recorder(), 4, tmp_path)
+        build_text_vectors(*inputs, Recorder(), 4, tmp_path, no_readmes())
