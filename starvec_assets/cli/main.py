@@ -163,7 +163,8 @@ def _stars_from_log(login: str) -> list[tuple[int, str]]:
     artifacts = _store()
     log, months = artifacts.latest("star_log"), MonthlyArtifacts("raw_stars", artifacts)
     with DuckDBWithSpill().connect() as connection:
-        stars = starred_repos(connection, star_files(log, months, artifacts.find("stargazer_topup")), [login])
+        files = star_files(log, months, artifacts.latest("star_history"), artifacts.find("stargazer_topup"))
+        stars = starred_repos(connection, files, [login])
     if not stars:
         raise StarvecError(
             f"{login} starred nothing in the {log.manifest.rows['months']} months of the star log; with --github "

@@ -4,7 +4,6 @@ from contextlib import ExitStack
 from typing import Literal
 
 import dagster as dg
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from starvec_assets.bigquery import bill_metadata
@@ -16,7 +15,7 @@ from starvec_assets.defs.bigquery_resource import BigQueryResource
 from starvec_assets.defs.resources import BIGQUERY, IN_BIGQUERY, DuckDBWithSpill
 from starvec_assets.ingest.calendar import parse_months
 from starvec_assets.ingest.repo_catalog import RepoCatalog
-from starvec_assets.ingest.star_log import star_files
+from starvec_assets.ingest.star_log import counted_months_of_log, star_files
 from starvec_assets.markdown import Metadata
 from starvec_assets.store import Artifact, Draft, MonthlyArtifacts
 
@@ -28,7 +27,7 @@ class UserBucketsConfig(CorpusSettings, AssetConfig):
         "local", description="bigquery selects users and stars in GH Archive's tables and downloads only the corpus"
     )
     months: str = Field(
-        "", description="with bigquery: months whose stars count, as 2015-01..2024-12; empty takes those of star_log"
+        "", description="with bigquery: months whose stars count, as 2015-01..2024-12; empty takes those that count"
     )
 
 
@@ -38,6 +37,7 @@ def user_buckets(
     config: UserBucketsConfig,
     draft: Draft,
     star_log: Artifact,
+    star_history: Artifact,
     repo_catalog: Artifact,
     raw_stars: MonthlyArtifacts,
     stargazer_topup: Artifact | None,
@@ -46,6 +46,7 @@ def user_buckets(
 ) -> Output:
     """Each person's stars in the order given, as ragged arrays over a vocabulary of the most starred repositories.
 
+    Stars come from the months that count (star_history) and from people's own lists (starred_lists).
     Bots and people with too few or too many stars are left out. A small share of the people is held out for
     evaluation, each one's list split into two buckets once and for all.
     """
@@ -56,17 +57,14 @@ def user_buckets(
         if config.engine == BIGQUERY:
             if stargazer_topup and stargazer_topup.manifest.rows["stars"]:
                 context.log.warning("stars of stargazer_topup are left out: BigQuery does not have them")
-            months = (
-                parse_months(config.months)
-                if config.months
-                else pq.read_table(star_log.path / "months.parquet")["month"].to_pylist()
-            )
+            counted = counted_months_of_log(star_log, star_history)
+            months = parse_months(config.months) if config.months else counted
             draft.provenance.append(IN_BIGQUERY)
             client = stack.enter_context(bigquery.open(context.log.info))
             summary, cost = build_in_bigquery(client, months, catalog, draft.path, settings)
             bill = bill_metadata(cost, months)
         else:
-            files = star_files(star_log, raw_stars, stargazer_topup)
+            files = star_files(star_log, raw_stars, star_history, stargazer_topup)
             summary = build_corpus(stack.enter_context(duckdb.connect()), files, catalog, draft.path, settings)
     draft.rows = {"users": summary.users["trained"], "stars": summary.stars["trained"], "repositories": summary.n}
     return Output(summary.users["trained"], {**bill, **corpus_metadata(draft.path, summary)})

@@ -2,9 +2,10 @@
 
 import dagster as dg
 
-from starvec_assets.defs.ingest import raw_stars_and_repos
+from starvec_assets.defs.ingest import raw_months
+from starvec_assets.defs.resources import ASK_GITHUB_TAG, ASK_NOT
 
-_RAW = dg.AssetSelection.assets(raw_stars_and_repos)
+_RAW = dg.AssetSelection.assets(raw_months)
 
 # The leaderboard is an experiment that is run by hand.
 _ALL = _RAW.downstream() - dg.AssetSelection.assets("training_leaderboard")
@@ -13,16 +14,21 @@ ingest_month = dg.define_asset_job(
     "ingest_month", selection=_RAW, description="Ingest one month of hour files into raw_stars and raw_repos."
 )
 
+# A changed hyperparameter is no reason to spend an hour of GitHub's limit, or a person's patience.
 rebuild = dg.define_asset_job(
     "rebuild",
     selection=_ALL - _RAW,
-    description="Make everything below the ingested months: after a backfill, or a changed setting.",
+    description="Make everything below the ingested months: after a backfill, or a changed setting. GitHub is asked "
+    "for no stars: star_history and starred_lists keep what they have. Materialize these two by hand to ask.",
+    tags={ASK_GITHUB_TAG: ASK_NOT},
 )
 
 monthly_refresh = dg.define_asset_job(
     "monthly_refresh",
     selection=_ALL,
-    description="Ingest one month, then make everything below: log, corpus, vectors, evaluation, profiles, export.",
+    description="Ingest one month, then make everything below: log, corpus, vectors, evaluation, profiles, export. "
+    "With a token in GITHUB_TOKEN it asks GitHub for star totals and for people's stars, within STARVEC_GITHUB_REQUESTS "
+    "and STARVEC_GITHUB_HOURS. Vectors are trained anew only if the stars that count have changed.",
 )
 
 # The last hour file of a month appears an hour late; the 2nd at 06:00 UTC leaves thirty hours.

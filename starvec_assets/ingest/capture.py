@@ -140,6 +140,11 @@ def counted_months(folder: Path) -> list[str]:
     return [row["month"] for row in _rows(folder) if row["counts"]]
 
 
+def judged_months(folder: Path) -> list[str]:
+    """Return all months of capture.parquet, in order; `folder` is that of a star_history artifact."""
+    return [row["month"] for row in _rows(folder)]
+
+
 def first_uncounted_month(folder: Path) -> str | None:
     """Return the first month that does not count, None if all do; `folder` is that of a star_history artifact."""
     return next((row["month"] for row in _rows(folder) if not row["counts"]), None)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.calendar import previous_12_months
+from starvec_assets.ingest.capture import counted_months, judged_months
 from starvec_assets.ingest.coverage import EMPTY, FAILED, MISSING, OK, missing_id_share, month_ratios
 from starvec_assets.ingest.watch_events import DUPLICATE, REASONS
 from starvec_assets.markdown import Metadata, embed_png, markdown_table, parquet_preview
@@ -71,13 +72,29 @@ def build_star_log(month_folders: dict[str, Path], hashes: dict[str, str], out: 
     return {"months": len(rows), "stars": sum(r["stars"] for r in rows)}
 
 
-def star_files(star_log: Artifact, raw_stars: MonthlyArtifacts, stargazer_topup: Artifact | None) -> list[Path]:
-    """List stars.parquet of every month of the log, and that of the top-up.
+def star_files(
+    star_log: Artifact, raw_stars: MonthlyArtifacts, star_history: Artifact, stargazer_topup: Artifact | None
+) -> list[Path]:
+    """List stars.parquet of every month of the log that counts as a month of stars, and that of the top-up.
 
     The top-up may repeat stars of the months: readers take the first of a user and a repository.
+    Raises StarvecError when the star history is of another log.
     """
-    artifacts = [*raw_stars.recorded_in(star_log), *([stargazer_topup] if stargazer_topup else [])]
-    return [artifact.path / "stars.parquet" for artifact in artifacts]
+    artifacts = raw_stars.recorded_in(star_log, counted_months_of_log(star_log, star_history))
+    return [
+        artifact.path / "stars.parquet" for artifact in [*artifacts, *([stargazer_topup] if stargazer_topup else [])]
+    ]
+
+
+def counted_months_of_log(star_log: Artifact, star_history: Artifact) -> list[str]:
+    """List the months of the log that count as months of stars; raises StarvecError as `star_files` does."""
+    months = pq.read_table(star_log.path / "months.parquet")["month"].to_pylist()
+    if unknown := sorted({*months}.difference(judged_months(star_history.path))):
+        raise StarvecError(
+            f"star_history is of another star_log: it does not say whether {', '.join(unknown[:12])} counts. "
+            "Materialize star_history again"
+        )
+    return [month for month in counted_months(star_history.path) if month in months]
 
 
 def star_log_metadata(folder: Path, left_out: Sequence[str] = ()) -> Metadata:

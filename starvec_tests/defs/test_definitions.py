@@ -23,6 +23,7 @@ KEYS = {
     "raw_stars",
     "raw_repos",
     "star_log",
+    "star_history",
     "repo_catalog",
     "stargazer_topup",
     "user_buckets",

@@ -17,6 +17,7 @@ import pytest
 
 from starvec_assets.defs import profiles
 from starvec_assets.defs.resources import DeveloperSource, DuckDBWithSpill, GitHubResource
+from starvec_assets.ingest.capture import capture_table
 from starvec_assets.ingest.repo_catalog import CATALOG
 from starvec_assets.profiles.probes import load_categories
 from starvec_assets.ragged import RaggedArray
@@ -57,6 +58,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     ] + [{"user_id": 5, "user_login": "moved", "repo_id": 1000, "starred_at": datetime(2024, 1, 1)}]
     months = put("raw_stars/2024-01", stars=pa.Table.from_pylist(stars))
     put("star_log", (months,), months=pa.table({"month": ["2024-01"]}))
+    put("star_history", capture=capture_table({"2024-01": len(stars)}, {}, 0.3))
     rows = [
         dict.fromkeys(CATALOG.names) | {"repo_id": int(i), "name": new, "stars": int(s)}
         | {"former_names": [old] if old != new else [], "last_seen": datetime(2024, 1, 2)}
