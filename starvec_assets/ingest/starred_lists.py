@@ -15,7 +15,6 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
 from starvec_assets.github import (
     GitHub,
@@ -76,20 +75,15 @@ _NEW = {"stars": STARS, "people": pa.schema([PEOPLE.field(name) for name in _OF_
 _OLD = {"stars": LISTED, "people": PEOPLE, "repos": REPOS}
 
 
-class StarredListsSettings(SelectionSettings):
-    """How many people are asked for their stars, and which."""
+@dataclass(frozen=True)
+class Budget:
+    """Requests of a run, and its hours, the wait for a rate limit that ends before included.
 
-    max_requests: int = Field(
-        4_500, ge=0, le=1_000_000, description="requests of a run, 0 asks nobody; GitHub allows 5,000 an hour"
-    )
-    max_hours: float = Field(
-        3.0, gt=0, le=1_000, description="hours of a run; a rate limit that ends before is waited for"
-    )
-    since: str = Field(
-        "",
-        pattern=r"^(\d{4}-\d{2})?$",
-        description="read lists back to this month, as 2025-05; empty takes the first month whose stars do not count",
-    )
+    GitHub allows 5,000 requests an hour to a token.
+    """
+
+    requests: int = 4_500
+    hours: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -149,7 +143,8 @@ def read_starred_lists(
     github: GitHub | None,
     progress: Path,
     out: Path,
-    settings: StarredListsSettings,
+    settings: SelectionSettings,
+    budget: Budget,
     today: date,
     on_request: Callable[[ListsProgress], None] = lambda progress: None,
     clock: Callable[[], float] = time.time,
@@ -168,9 +163,11 @@ def read_starred_lists(
         _create_views(db, "old", _OLD, inputs.previous)
         if github:
             with ListProgress(progress) as lists:
-                choice = repr((settings, inputs))  # paths of artifacts name their versions
-                lists.choose(choice, lambda: _choose(db, inputs, settings, today))
-                summary.stopped = _Asking(lists, github, settings, today, on_request, clock, sleep).run()
+                choice = repr((inputs, settings, budget.requests))  # paths of artifacts name their versions
+                most = budget.requests * MOST_PEOPLE_A_QUERY
+                lists.choose(choice, lambda: _choose(db, inputs, settings, most, today))
+                asking = _Asking(lists, github, settings.longest_list, budget, today, on_request, clock, sleep)
+                summary.stopped = asking.run()
                 summary.requests, summary.asked, _ = lists.totals()
                 summary.waiting, summary.yields = lists.waiting(), lists.yield_by_request()
                 for table, schema in _NEW.items():
@@ -222,17 +219,19 @@ class _Asking:
         self,
         lists: ListProgress,
         github: GitHub,
-        settings: StarredListsSettings,
+        longest_list: int,
+        budget: Budget,
         today: date,
         on_request: Callable[[ListsProgress], None],
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
-        self._lists, self._github, self._settings, self._today = lists, github, settings, today
+        self._lists, self._github, self._longest_list = lists, github, longest_list
+        self._budget, self._today = budget, today
         self._on_request, self._clock, self._sleep = on_request, clock, sleep
         self._faults = ItemFaults("people's lists of stars")
         self._started = clock()
-        self._deadline = self._started + 3_600 * settings.max_hours
+        self._deadline = self._started + 3_600 * budget.hours
         self._requests_before = lists.totals()[0]
 
     def run(self) -> str:
@@ -242,10 +241,10 @@ class _Asking:
             step, people = self._lists.next_step()
             if not people:
                 return ""
-            if self._lists.totals()[0] >= self._settings.max_requests:
-                return f"{self._settings.max_requests:,} requests were made (max_requests)"
+            if self._lists.totals()[0] >= self._budget.requests:
+                return f"the {self._budget.requests:,} requests of the run were made (max_requests)"
             if self._clock() >= self._deadline:
-                return f"{self._settings.max_hours:g} hours are over (max_hours)"
+                return f"the {self._budget.hours:g} hours of the run are over (max_hours)"
             try:
                 steps[step](people)
             except RateLimited as error:
@@ -281,7 +280,7 @@ class _Asking:
         lists, stars = self._lists, answer.stars
         added = lists.add_stars(person, stars, self._today)
         read = answer.after is None or added < len(stars)
-        too_long = not read and person.stars + added >= self._settings.longest_list
+        too_long = not read and person.stars + added >= self._longest_list
         facts = {"login": answer.login, "list_length": answer.total, "over_limit": answer.over_limit}
         if person.after is None:
             facts["asked_on"] = self._today.isoformat()
@@ -329,7 +328,7 @@ class _Asking:
                 raise NotFound("GitHub has no person of this number")
             for star in self._github.starred(login):
                 older = star.starred_at.timestamp() < person.back_to
-                if older or len(stars) >= self._settings.longest_list:
+                if older or len(stars) >= self._longest_list:
                     break
                 stars.append(star)
             else:
@@ -355,13 +354,13 @@ class _Asking:
     def _progress(self) -> ListsProgress:
         requests, people, stars = self._lists.totals()
         elapsed = (self._clock() - self._started) / 3_600
-        left = max(0, self._settings.max_requests - requests)
+        left = max(0, self._budget.requests - requests)
         hours = left * elapsed / max(1, requests - self._requests_before)
-        return ListsProgress(people, stars, requests, left, min(hours, max(0.0, self._settings.max_hours - elapsed)))
+        return ListsProgress(people, stars, requests, left, min(hours, max(0.0, self._budget.hours - elapsed)))
 
 
 def _choose(
-    db: duckdb.DuckDBPyConnection, inputs: ListInputs, settings: StarredListsSettings, today: date
+    db: duckdb.DuckDBPyConnection, inputs: ListInputs, settings: SelectionSettings, most: int, today: date
 ) -> Iterator[tuple[int, int, str, int, int]]:
     """Yield user_id, position, login, since and back_to (Unix seconds) of the people to ask, best first."""
     people = choose_people(
@@ -369,8 +368,8 @@ def _choose(
         inputs.log,
         inputs.active,
         inputs.previous / "people.parquet" if inputs.previous else None,
-        settings.max_requests * MOST_PEOPLE_A_QUERY,
-        SelectionSettings(**settings.model_dump(include=set(SelectionSettings.model_fields))),
+        most,
+        settings,
         today,
     )
     positions = pa.array(np.arange(len(people)))

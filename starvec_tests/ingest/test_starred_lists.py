@@ -2,10 +2,11 @@
 
 import multiprocessing
 import random
+import re
 import resource
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from fake_github import FakeGitHub
 from starvec_assets.errors import StarvecError
 from starvec_assets.github import GitHub, GitHubError, Token
 from starvec_assets.ingest.list_progress import FILE
-from starvec_assets.ingest.people_selection import ACTIVE
+from starvec_assets.ingest.people_selection import ACTIVE, SelectionSettings
 from starvec_assets.ingest.starred_lists import (
     SOURCE,
+    Budget,
     ListInputs,
     ListsProgress,
     ListsSummary,
-    StarredListsSettings,
     clear_progress,
     read_starred_lists,
     starred_lists_metadata,
@@ -34,6 +35,8 @@ from starvec_assets.parquet import comments
 NOW = datetime(2026, 11, 2, tzinfo=UTC)  # where the stand-in's clock begins
 SINCE = datetime(2026, 5, 1, tzinfo=UTC)
 TODAY = NOW.date()
+EVERYBODY = range(1, 41)
+BUDGET = Budget()
 
 
 def stars_of(user_id: int) -> list[tuple[int, int]]:
@@ -51,24 +54,24 @@ def expected(user_ids: Sequence[int], since: datetime = SINCE) -> set[tuple[int,
 class Run:
     """Runs one after the other, as the asset makes them, over people who were active this month."""
 
-    def __init__(self, folder: Path, people: int) -> None:
+    def __init__(self, folder: Path, fake: FakeGitHub) -> None:
         folder.mkdir()
-        self.folder = folder
+        self.folder, self.fake = folder, fake
         self.previous: Path | None = None
         self.today = TODAY
-        self.people = people
         self.lines: list[ListsProgress] = []
         self.runs = 0
 
     @property
     def active(self) -> list[Path]:
-        return [write_active(self.folder / "active.parquet", [f"user{i}" for i in range(1, self.people + 1)])]
+        return [write_active(self.folder / "active.parquet", [f"user{i}" for i in EVERYBODY])]
 
-    def __call__(self, github: GitHub | None, since: datetime = SINCE, **settings: Any) -> ListsSummary:
+    def __call__(
+        self, github: GitHub | None, since: datetime = SINCE, budget: Budget = BUDGET, **settings: Any
+    ) -> ListsSummary:
         self.runs += 1
         out = self.folder / f"run{self.runs}"
         out.mkdir()
-        clock = {"clock": github._clock, "sleep": github._rate_limits._sleep} if github else {}
         with duckdb.connect() as connection:
             summary = read_starred_lists(
                 connection,
@@ -76,10 +79,12 @@ class Run:
                 github,
                 self.folder / "progress",
                 out,
-                StarredListsSettings(**settings),
+                SelectionSettings(**settings),
+                budget,
                 self.today,
                 self.lines.append,
-                **clock,
+                self.fake.clock,
+                self.fake.sleep,
             )
         self.previous = out
         clear_progress(self.folder / "progress")
@@ -125,11 +130,8 @@ def client(fake: FakeGitHub) -> Iterator[GitHub]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return Run(tmp_path / "runs", people=40)
-
-
-EVERYBODY = range(1, 41)
+def run(tmp_path: Path, fake: FakeGitHub) -> Run:
+    return Run(tmp_path / "runs", fake)
 
 
 def test_lists_are_read_back_to_the_month_and_no_further(fake: FakeGitHub, client: GitHub, run: Run) -> None:
@@ -137,13 +139,13 @@ def test_lists_are_read_back_to_the_month_and_no_further(fake: FakeGitHub, clien
     assert run.stars() == expected(EVERYBODY)
     assert summary.stars == summary.gained == len(expected(EVERYBODY))
     assert (summary.asked, summary.people, summary.waiting, summary.stopped) == (40, 40, 0, "")
-    assert fake.asked == {u: 1 for u in EVERYBODY}  # a page reaches back beyond the month
+    assert fake.asked == dict.fromkeys(EVERYBODY, 1)  # a page reaches back beyond the month
     first = run.read("stars")[0]
     assert first == {
         "user_id": 1,
         "user_login": "user1",
         "repo_id": 8,
-        "repo_name": "owner8/repo8",
+        "repo_name": fake.facts(8)["full_name"],
         "starred_at": NOW - timedelta(days=2),
         "source": SOURCE,
     }
@@ -162,7 +164,7 @@ def test_lists_are_read_back_to_the_month_and_no_further(fake: FakeGitHub, clien
     }
     assert run.read("repos")[0] == {
         "repo_id": 8,
-        "name": "owner8/repo8",
+        "name": fake.facts(8)["full_name"],
         "description": "Repository number 8",
         "language": "Python",
         "created_at": datetime(2019, 1, 1, tzinfo=UTC),
@@ -175,18 +177,14 @@ def test_lists_are_read_back_to_the_month_and_no_further(fake: FakeGitHub, clien
         assert all(comments(pq.read_schema(run.previous / f"{table}.parquet")).values())  # type: ignore[operator]
 
 
-def test_pages_follow_their_cursor_beside_other_peoples_first_pages(
-    fake: FakeGitHub, client: GitHub, run: Run
-) -> None:
+def test_pages_follow_their_cursor_beside_other_peoples_first_pages(fake: FakeGitHub, client: GitHub, run: Run) -> None:
     run(client, since=NOW - timedelta(days=3 * 365))
     assert run.stars() == expected(EVERYBODY, NOW - timedelta(days=3 * 365))
     assert [fake.asked[u] for u in (4, 5, 10)] == [1, 3, 3]
     assert fake.requests["graphql"] == 7  # 56 pages, 10 in the first query, one more in each; the last person has three
 
 
-def test_next_run_reads_newer_stars_only_and_keeps_those_taken_back(
-    fake: FakeGitHub, client: GitHub, run: Run
-) -> None:
+def test_next_run_reads_newer_stars_only_and_keeps_those_taken_back(fake: FakeGitHub, client: GitHub, run: Run) -> None:
     run(client, since=NOW - timedelta(days=400))
     before, pages = run.stars(), fake.asked[5]
     newest = int((NOW + timedelta(days=80)).timestamp())
@@ -217,7 +215,7 @@ def test_nobody_asked_leaves_what_was_there_byte_for_byte(client: GitHub, run: R
     summary = run(None)
     assert run.files() == before
     assert (summary.asked, summary.gained, summary.requests) == (0, 0, 0)
-    assert run(client, max_requests=0).asked == 0
+    assert run(client, budget=Budget(requests=0)).asked == 0
     assert run.files() == before
 
 
@@ -259,7 +257,7 @@ def test_refused_people_are_recorded_with_the_reason_and_the_others_are_read(
     fake: FakeGitHub, client: GitHub, run: Run
 ) -> None:
     faults = {3: "gone", 4: "blocked", 5: "forbidden", 10: "hidden", 15: "null"}
-    fake.faults |= faults  # type: ignore[arg-type]
+    fake.faults |= faults
     summary = run(client)
     assert summary.stopped == ""
     assert run.stars() == expected([u for u in EVERYBODY if u not in faults])
@@ -269,9 +267,7 @@ def test_refused_people_are_recorded_with_the_reason_and_the_others_are_read(
     assert all(run.person(u)["reason"] and run.person(u)["since"] is None for u in faults)
 
 
-def test_refused_people_rest_for_months_and_keep_the_stars_they_had(
-    fake: FakeGitHub, client: GitHub, run: Run
-) -> None:
+def test_refused_people_rest_for_months_and_keep_the_stars_they_had(fake: FakeGitHub, client: GitHub, run: Run) -> None:
     run(client)
     before = run.stars()
     fake.faults[5] = "blocked"
@@ -308,7 +304,7 @@ def test_spent_limit_stops_at_once_and_the_next_run_resumes_at_the_page(
 ) -> None:
     fake.spelling, fake.points_per_hour = spelling, 2
     since = NOW - timedelta(days=3 * 365)
-    first = run(client, since=since, max_hours=0.5)
+    first = run(client, since=since, budget=Budget(hours=0.5))
     assert "rate limit is spent until 2026-11-02 01:00:0" in first.stopped
     assert (fake.requests["graphql"], fake.refused) == (2, 0)
     assert first.waiting > 0
@@ -324,18 +320,18 @@ def test_spent_limit_stops_at_once_and_the_next_run_resumes_at_the_page(
 
 def test_limit_that_ends_within_the_hours_is_waited_for(fake: FakeGitHub, client: GitHub, run: Run) -> None:
     fake.points_per_hour = 2
-    summary = run(client, max_hours=3)
+    summary = run(client)
     assert (summary.stopped, summary.asked, fake.refused) == ("", 40, 0)
     assert run.stars() == expected(EVERYBODY)
 
 
-@pytest.mark.parametrize("budget", [{"max_requests": 2}, {"max_hours": 0.001}], ids=["requests", "hours"])
+@pytest.mark.parametrize("budget", [Budget(requests=2), Budget(hours=0.001)], ids=["requests", "hours"])
 def test_spent_budget_ends_a_run_and_the_next_one_goes_on(
-    fake: FakeGitHub, client: GitHub, run: Run, budget: dict[str, Any]
+    fake: FakeGitHub, client: GitHub, run: Run, budget: Budget
 ) -> None:
     fake.before_answer = lambda number: fake.sleep(2)
-    first = run(client, **budget)
-    assert next(iter(budget)) in first.stopped
+    first = run(client, budget=budget)
+    assert re.search(r"the (2 requests of the run were made|0\.001 hours of the run are over)", first.stopped)
     assert first.requests == fake.requests.total() == 2
     assert run(client).stopped == ""
     assert run.stars() == expected(EVERYBODY)
@@ -343,7 +339,7 @@ def test_spent_budget_ends_a_run_and_the_next_one_goes_on(
 
 def test_expired_cursor_begins_the_list_again(fake: FakeGitHub, client: GitHub, run: Run) -> None:
     since = NOW - timedelta(days=3 * 365)
-    assert run(client, since=since, max_requests=2).waiting
+    assert run(client, since=since, budget=Budget(requests=2)).waiting
     fake.cursor_epoch += 1
     run(client, since=since)
     assert run.stars() == expected(EVERYBODY, since)
@@ -378,10 +374,10 @@ def test_refused_token_ends_the_run_and_loses_nothing(fake: FakeGitHub, client: 
     def refuse_the_third(path: str, body: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         return answer(path, body) if fake.requests["graphql"] < 2 else (401, {}, b"{}")
 
-    fake._post = refuse_the_third  # type: ignore[method-assign]
+    fake._post = refuse_the_third
     with pytest.raises(GitHubError, match="refuses the token"):
         run(client)
-    fake._post = answer  # type: ignore[method-assign]
+    fake._post = answer
     run(client)
     assert run.stars() == expected(EVERYBODY)
     assert max(fake.asked.values()) == 1
@@ -396,7 +392,7 @@ def test_damaged_progress_names_the_file(client: GitHub, run: Run) -> None:
 
 def test_progress_tells_what_is_done_and_what_is_left(fake: FakeGitHub, client: GitHub, run: Run) -> None:
     fake.before_answer = lambda number: fake.sleep(36)
-    run(client, max_requests=100)
+    run(client, budget=Budget(requests=100))
     first, last = run.lines[0], run.lines[-1]
     assert (first.requests, first.requests_left) == (1, 99)
     assert first.hours_to_go == pytest.approx(0.99)
@@ -417,7 +413,7 @@ def test_metadata_counts_and_names_nobody(fake: FakeGitHub, client: GitHub, run:
 
 
 def test_token_is_in_no_file(client: GitHub, run: Run) -> None:
-    run(client, max_requests=1)
+    run(client, budget=Budget(requests=1))
     assert not any(b"secret" in path.read_bytes() for path in run.folder.rglob("*") if path.is_file())
 
 
@@ -440,8 +436,8 @@ def ask_many(url: str, folder: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with GitHub(Token("secret"), base_url=url) as client, duckdb.connect(config={"threads": 1}) as connection:
         inputs = ListInputs([], [folder.parent / "active.parquet"], SINCE)
-        settings = StarredListsSettings(longest_list=100)
-        read_starred_lists(connection, inputs, client, folder / "progress", out, settings, TODAY)
+        settings = SelectionSettings(longest_list=100)
+        read_starred_lists(connection, inputs, client, folder / "progress", out, settings, BUDGET, TODAY)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
     (folder / "grown_mb").write_text(str(grown >> 10))
 
@@ -472,7 +468,7 @@ def test_run_killed_ten_times_writes_the_same_bytes(many: tuple[FakeGitHub, Path
     kills = sorted(dice.sample(range(5, requests), 10))
     for kill in [*kills, 2 * requests]:
         child = start(fake, whole.parent / "killed")
-        fake.before_answer = lambda number, child=child, kill=kill: number == kill and child.kill()  # type: ignore[misc]
+        fake.before_answer = lambda number, child=child, kill=kill: number == kill and child.kill()
         child.join()
         assert child.exitcode == (-9 if kill in kills else 0)
     assert read_files(whole.parent / "killed" / "out") == read_files(whole / "out")
