@@ -15,7 +15,7 @@ from starvec_assets.github.errors import (
 )
 from starvec_assets.github.graphql import SMALLEST_PAGE
 from starvec_assets.github.models import Repository, StarredPage, StarredRepository, StarredRequest, StarWeek
-from starvec_assets.github.rate_limits import CORE, GRAPHQL, RateLimit
+from starvec_assets.github.rate_limits import CORE, GRAPHQL, RateLimit, RateLimits
 from starvec_assets.github.stargazers import Stargazer, StargazerPage
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "QueryTooLarge",
     "RateLimit",
     "RateLimited",
+    "RateLimits",
     "Repository",
     "StarWeek",
     "Stargazer",

@@ -28,7 +28,6 @@ from starvec_assets.github.errors import (
     NotFound,
     QueryRefused,
     QueryTooLarge,
-    RateLimited,
     Unanswered,
 )
 from starvec_assets.github.graphql import SMALLEST_PAGE, QueryAnswer, starred_query
@@ -300,12 +299,10 @@ class GitHub:
 
     def _send(self, limit: str, url: str, request: Callable[[], Response], missing: str = "") -> Response:
         """Return the answer to a request if its status is 200; raises GitHubError for any other."""
-        self._rate_limits.wait(limit)
         try:
-            response = request()
+            with self._rate_limits.respected(limit):
+                response = request()
         except RetriesExhausted as error:
-            if self._rate_limits.is_spent(limit):
-                raise RateLimited(f"{_path(url)}: {error}") from error
             raise Unanswered(f"{_path(url)}: {error}") from error
         except HttpError as error:
             raise ItemRefused(f"{_path(url)}: {error}") from error

@@ -4,12 +4,14 @@ Source: docs.github.com, "Rate limits for the REST API" and "… for the GraphQL
 by x-ratelimit-remaining and x-ratelimit-reset, the secondary one by retry-after, else a minute is waited.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starvec_assets.github.errors import RateLimited
-from starvec_assets.http import MAX_RETRY_AFTER, Response, Retry, parse_retry_after
+from starvec_assets.http import MAX_RETRY_AFTER, Response, RetriesExhausted, Retry, parse_retry_after
 
 DEFAULT_WAIT = 60.0  # seconds, where GitHub does not say how long its limit lasts
 CORE, GRAPHQL = "core", "graphql"
@@ -30,17 +32,33 @@ class RateLimits:
     `patience`: seconds that one wait may take. `hint` is added to the message of RateLimited. `clock`: Unix seconds.
     """
 
-    def __init__(self, patience: float, hint: str, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        patience: float,
+        hint: str = "",
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.known: dict[str, RateLimit] = {}
         self._patience, self._hint, self._clock, self._sleep = patience, hint, clock, sleep
         self._resume_at: dict[str, float] = {}
 
-    def wait(self, name: str) -> None:
-        """Wait until the limit is over; raises RateLimited if that is beyond the patience."""
+    @contextmanager
+    def respected(self, name: str) -> Iterator[None]:
+        """Wait until the limit is over, then let a request be made inside the block.
+
+        Raises RateLimited if the wait is beyond the patience, or if the limit refused every attempt of the request.
+        """
         seconds = self._resume_at.get(name, 0.0) - self._clock()
         if seconds > 0:
             self._require_patience(seconds)
             self._sleep(seconds)
+        try:
+            yield
+        except RetriesExhausted as error:
+            if name in self._resume_at:
+                raise RateLimited(f"GitHub refuses to be asked so often: {error}") from error
+            raise
 
     def read(self, name: str, response: Response) -> Retry | None:
         """Note what the headers of an answer say; return the retry if it is a refusal for the limit's sake.
@@ -71,10 +89,6 @@ class RateLimits:
         self._resume_at[name] = self._clock() + seconds
         self._require_patience(seconds)
         return Retry("rate limit", seconds)
-
-    def is_spent(self, name: str) -> bool:
-        """Return whether the last answer said that the limit is spent."""
-        return name in self._resume_at
 
     def _seconds_left(self, response: Response) -> float:
         if (after := parse_retry_after(response.headers.get("retry-after"))) is not None:

@@ -95,7 +95,40 @@ def test_without_a_network_requests_stop_after_five_lists(tmp_path):
     fetched = github.fetch(names, tmp_path)
     assert len(github.requests) == 5 * 3
     assert set(fetched.stale) == set(fetched.readmes) == set(names[:2])
-    assert fetched.failed["o/199"] == "not requested: the 5 lists before it failed"
+    assert fetched.failed["o/4"] == "ConnectTimeout: no route (3 tries)"
+    assert fetched.failed["o/199"].startswith("not requested: awesome lists: the last 5 all failed, o/4 with: Connect")
+
+
+@pytest.mark.parametrize("status", [403, 404, 410, 451, 503])
+def test_refused_list_is_recorded_and_the_others_are_fetched(tmp_path, status):
+    github = GitHub({"/o/b/HEAD/README.md": "- b"})
+    github.faults = [response(status) for _ in range(3 if status == 503 else 1)]
+    fetched = github.fetch(["o/a", "o/b"], tmp_path)
+    assert fetched.readmes == {"o/b": "- b"}
+    assert str(404 if status == 410 else status) in fetched.failed["o/a"]
+
+
+@pytest.mark.parametrize(
+    "limited", [{"retry-after": "900"}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9999999999"}]
+)
+def test_spent_limit_stops_the_requests_and_keeps_what_came(tmp_path, limited):
+    github = GitHub({f"/o/{name}/HEAD/README.md": f"- {name}" for name in "abc"})
+    github.fetch(["o/c"], tmp_path)
+    github.requests.clear()
+    github.faults = [response(200, "- a"), response(429, **limited)]
+    fetched = github.fetch(["o/a", "o/b", "o/b2", "o/c"], tmp_path)
+    assert fetched.readmes == {"o/a": "- a", "o/c": "- c"}
+    assert len(github.requests) == 2
+    assert "rate limit is spent" in fetched.failed["o/b"]
+    assert fetched.failed["o/b2"].startswith("not requested: GitHub's rate limit")
+    assert set(fetched.stale) == {"o/c"}
+
+
+def test_limit_that_outlasts_every_attempt_stops_the_requests(tmp_path):
+    github = GitHub({"/o/a/HEAD/README.md": "- a"})
+    github.faults = [response(200, "- a"), *(response(429, **{"retry-after": "7"}) for _ in range(99))]
+    fetched = github.fetch(["o/a", "o/b", "o/c"], tmp_path)
+    assert (len(github.requests), set(fetched.failed)) == (4, {"o/b", "o/c"})
 
 
 def test_missing_lists_do_not_count_as_failures(tmp_path):

@@ -11,12 +11,18 @@ from pydantic import Field
 from starvec_assets import progress
 from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
-from starvec_assets.http import NOT_FOUND_CODES, HttpClient, HttpError, HttpLimits, RetriesExhausted
+from starvec_assets.github import RateLimited, RateLimits
+from starvec_assets.http import NOT_FOUND_CODES, HttpClient, HttpError, HttpLimits, Response, Retry, retry_transient
+from starvec_assets.item_faults import ItemFaults, ServiceDown
 
 BASE = "https://raw.githubusercontent.com"
 FILES = ("README.md", "readme.md", "Readme.md", "README.rst", "README.org", "README.markdown", "README")
 USER_AGENT = "starvec (evaluation of embeddings; one request at a time)"
-MAX_CONSECUTIVE_FAILURES = 5  # lists in a row for which every attempt failed; no further list is requested
+RAW = "raw files"  # name of the one rate limit
+
+
+class NoReadme(HttpError):
+    """The repository is gone, or has no README under a usual name."""
 
 
 class FetchSettings(Settings):
@@ -46,29 +52,44 @@ def fetch_lists(
 ) -> FetchedLists:
     """Fetch the README of each repository owner/name; the cache's copy serves where GitHub does not.
 
-    After MAX_CONSECUTIVE_FAILURES the remaining lists are those of the cache. Raises StarvecError when there is not a
-    single list.
+    When the rate limit is spent, or several lists in a row fail alike, the remaining lists are those of the cache.
+    Raises StarvecError when there is not a single list.
     """
-    fetched, failures = FetchedLists(), 0
-    limits = HttpLimits(
+    fetched, faults, stopped = FetchedLists(), ItemFaults("awesome lists"), ""
+    http_limits = HttpLimits(
         tries=settings.attempts, timeout=settings.timeout, max_bytes=settings.max_bytes, max_redirects=3
     )
+    rate_limits = RateLimits(http_limits.max_wait, sleep=sleep)
+
+    def retry(response: Response) -> Retry | None:
+        return rate_limits.read(RAW, response) or retry_transient(response)
+
     with (
-        HttpClient(limits, {"User-Agent": USER_AGENT}, cache=cache, sleep=sleep, transport=transport) as client,
+        HttpClient(
+            http_limits, {"User-Agent": USER_AGENT}, cache=cache, retry=retry, sleep=sleep, transport=transport
+        ) as client,
         progress.bar(len(names), "awesome lists", "list") as bar,
     ):
         for name in names:
-            try:
-                if failures >= MAX_CONSECUTIVE_FAILURES:
-                    raise RetriesExhausted(f"not requested: the {MAX_CONSECUTIVE_FAILURES} lists before it failed")
-                fetched.readmes[name] = _fetch_readme(client, name, settings.pause, sleep)
-                failures = 0
-            except HttpError as error:
-                failures = failures + 1 if isinstance(error, RetriesExhausted) else 0
+            reason = stopped and f"not requested: {stopped}"
+            if not stopped:
+                try:
+                    with rate_limits.respected(RAW):
+                        fetched.readmes[name] = _fetch_readme(client, name, settings.pause, sleep)
+                    faults.passed()
+                except RateLimited as error:
+                    reason = stopped = str(error)
+                except HttpError as error:
+                    reason = str(error)
+                    try:
+                        faults.add(name, reason, type(error).__name__, ordinary=isinstance(error, NoReadme))
+                    except ServiceDown as down:
+                        stopped = str(down)
+            if reason:
                 if copies := [copy for url in _urls(name) if (copy := client.cached(url))]:
-                    fetched.readmes[name], fetched.stale[name] = copies[0].text, str(error)
+                    fetched.readmes[name], fetched.stale[name] = copies[0].text, reason
                 else:
-                    fetched.failed[name] = str(error)
+                    fetched.failed[name] = reason
             bar.update()
     if names and not fetched.readmes:
         reason = next(iter(fetched.failed.values()))
@@ -88,7 +109,7 @@ def _fetch_readme(client: HttpClient, name: str, pause: float, sleep: Callable[[
         sleep(pause)
         if answer.status == 200:
             return answer.text
-    raise HttpError(f"no {', '.join(FILES[:2])} or the like (404)")
+    raise NoReadme(f"no {', '.join(FILES[:2])} or the like (404)")
 
 
 def _urls(name: str) -> list[str]:
