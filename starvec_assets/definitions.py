@@ -13,6 +13,7 @@ from starvec_assets.defs import (
     jobs,
     profiles,
     resources,
+    star_history,
     terminal_logger,
     text,
     training,
@@ -37,7 +38,7 @@ def _executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition | None:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Assemble the project; a deployment's settings come from environment variables (docs/operation.md)."""
-    modules = [ingest, corpus, text, training, evaluation, profiles, export]
+    modules = [ingest, star_history, corpus, text, training, evaluation, profiles, export]
     return dg.Definitions(
         executor=_executor(os.environ),
         assets=dg.load_assets_from_modules(modules),
