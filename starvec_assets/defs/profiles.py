@@ -158,7 +158,7 @@ def developer_vectors(
     summary = build_developers(stars.rows, vectors, corpus.stars, developers, draft.path, config.min_stars)
     draft.rows = {"developers": len(summary.included)}
     draft.facts = {"user_rule": USER_VECTOR_RULE, "stars from": stars.source}
-    draft.facts |= {"left_out": summary.excluded, "unknown": stars.not_found}
+    draft.facts |= {"left_out": summary.excluded, "refused": stars.refused}
     if reasons := exclusion_reasons(summary, stars):
         context.log.warning(exclusion_warning(reasons, config.min_stars))
     return Output(len(summary.included), developer_vectors_metadata(draft.path, summary, stars))

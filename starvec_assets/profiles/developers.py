@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import NotFound, StarredRepository
+from starvec_assets.github import ItemRefused, RateLimited, StarredRepository
 from starvec_assets.github_names import is_login
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ingest.user_lookup import starred_repos, user_ids
+from starvec_assets.item_faults import ItemFaults
 from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
 from starvec_assets.progress import bar
@@ -46,11 +47,11 @@ class Developer:
 
 @dataclass(frozen=True)
 class DeveloperStars:
-    """Vocabulary rows starred by lower-case login, their source, and the error message of unknown logins."""
+    """Vocabulary rows starred by lower-case login, their source, and why logins were refused or not requested."""
 
     rows: Mapping[str, Sequence[int]]
     source: str
-    not_found: dict[str, str]
+    refused: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -110,27 +111,33 @@ def find_developer_stars(
         repo_ids = starred_repos(connection, star_files, logins)
         rows = {login: [corpus.row_of[i] for i in ids if i in corpus.row_of] for login, ids in repo_ids.items()}
         return DeveloperStars(rows, STAR_LOG, {})
-    stars, not_found = fetch_stars(starred, logins, user_ids(connection, star_files, logins))
-    return DeveloperStars(starred_rows(stars, corpus.row_of, catalogue.repo_ids), GITHUB_API, not_found)
+    stars, refused = fetch_stars(starred, logins, user_ids(connection, star_files, logins))
+    return DeveloperStars(starred_rows(stars, corpus.row_of, catalogue.repo_ids), GITHUB_API, refused)
 
 
 def fetch_stars(
     starred: FetchStarred, logins: Sequence[str], user_ids: Mapping[str, int]
 ) -> tuple[dict[str, list[StarredRepository]], dict[str, str]]:
-    """Return the stars by lower-case login, and the error message of logins that do not exist.
+    """Return the stars by lower-case login, and why other logins were refused or not requested.
 
-    `user_ids` are by lower-case login. Raises GitHubError when no request can succeed: spent rate limit, refused token,
-    no network.
+    `user_ids` are by lower-case login. A spent rate limit ends the requests and keeps what came, unless nothing came:
+    RateLimited is raised then. Raises ServiceDown when GitHub answers about nobody, GitHubError for a refused token.
     """
-    stars, not_found = {}, {}
+    stars: dict[str, list[StarredRepository]] = {}
+    faults = ItemFaults("developers at GitHub")
     with bar(len(logins), "stars of developers", "person") as progress:
-        for login in logins:
+        for number, login in enumerate(logins):
             try:
                 stars[login.lower()] = list(starred(login, user_ids.get(login.lower())))
-            except NotFound as error:
-                not_found[login] = str(error)
+                faults.passed()
+            except RateLimited as error:
+                if not stars:
+                    raise
+                return stars, faults.reasons | dict.fromkeys(logins[number:], str(error))
+            except ItemRefused as error:
+                faults.add(login, str(error), error.kind, error.ordinary)
             progress.update()
-    return stars, not_found
+    return stars, faults.reasons
 
 
 def starred_rows(
@@ -178,7 +185,7 @@ def build_developers(
 def exclusion_reasons(summary: DevelopersSummary, stars: DeveloperStars) -> dict[str, str]:
     """Return why each excluded login has no vector."""
     return {
-        login: stars.not_found.get(login, f"{n} starred repositories of the vocabulary")
+        login: stars.refused.get(login, f"{n} starred repositories of the vocabulary")
         for login, n in summary.excluded.items()
     }
 

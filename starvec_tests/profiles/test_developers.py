@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import NotFound, RateLimited, StarredRepository
+from starvec_assets.github import Blocked, NotFound, RateLimited, StarredRepository, Unanswered
+from starvec_assets.item_faults import ServiceDown
 from starvec_assets.profiles.developers import (
     Developer,
     DeveloperStars,
@@ -82,27 +83,46 @@ def star(repo_id: int, name: str) -> StarredRepository:
     return StarredRepository(repo_id, name, datetime(2024, 1, 1, tzinfo=UTC))
 
 
-def test_stars_of_every_developer_are_fetched_and_unknown_logins_listed():
+@pytest.mark.parametrize("refusal", [NotFound("there is no GitHub user nobody"), Blocked("403"), Unanswered("502")])
+def test_stars_of_every_developer_are_fetched_and_refused_logins_listed(refusal):
     requests = []
 
     def starred(login, user_id):
         requests.append((login, user_id))
         if login == "nobody":
-            raise NotFound("there is no GitHub user nobody")
+            raise refusal
         return iter([star(1, "a/b")])
 
-    stars, not_found = fetch_stars(starred, ["Ada", "grace", "nobody"], {"ada": 7})
-    assert requests == [("Ada", 7), ("grace", None), ("nobody", None)]
+    stars, refused = fetch_stars(starred, ["nobody", "Ada", "grace"], {"ada": 7})
+    assert requests == [("nobody", None), ("Ada", 7), ("grace", None)]
     assert stars == {"ada": [star(1, "a/b")], "grace": [star(1, "a/b")]}
-    assert not_found == {"nobody": "there is no GitHub user nobody"}
+    assert refused == {"nobody": str(refusal)}
 
 
-def test_a_spent_rate_limit_fails_the_whole_fetch():
+def test_a_spent_rate_limit_ends_the_requests_and_keeps_what_came():
+    requests = []
+
     def starred(login, user_id):
-        raise RateLimited("spent until noon")
+        requests.append(login)
+        if login == "grace":
+            yield star(1, "a/b")
+            raise RateLimited("spent until noon")
+        yield star(2, "a/c")
 
-    with pytest.raises(StarvecError, match="until noon"):
-        fetch_stars(starred, ["ada"], {})
+    stars, refused = fetch_stars(starred, ["ada", "grace", "ken"], {})
+    assert requests == ["ada", "grace"]
+    assert stars == {"ada": [star(2, "a/c")]}
+    assert refused == {"grace": "spent until noon", "ken": "spent until noon"}
+    with pytest.raises(RateLimited, match="until noon"):
+        fetch_stars(starred, ["grace", "ada"], {})
+
+
+def test_developers_who_all_fail_alike_end_the_requests():
+    def starred(login, user_id):
+        raise Unanswered("502: Unicorn!")
+
+    with pytest.raises(ServiceDown, match=r"developers at GitHub: the last 5 all failed, p4 with: 502: Unicorn!"):
+        fetch_stars(starred, [f"p{i}" for i in range(99)], {})
 
 
 def test_stars_are_matched_by_repository_id_else_by_name():
