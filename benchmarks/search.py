@@ -29,7 +29,7 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.paths import home
-from starvec_assets.serve import create_server
+from starvec_assets.serve import create_server, files_of
 from starvec_assets.store import Artifact, ArtifactStore
 from starvec_assets.vectors import Matrix, load_vectors, unit_rows, user_vectors
 
@@ -293,7 +293,7 @@ def first_paint(context: BrowserContext, base: str) -> float:
 @contextlib.contextmanager
 def serve_folder(folder: Path) -> Iterator[str]:
     """Serve a folder while the block runs; yield its address."""
-    http = create_server(folder, 0)
+    http = create_server(files_of(folder), 0)
     threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{http.server_port}/"

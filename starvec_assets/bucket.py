@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from starvec_assets.errors import StarvecError
@@ -50,12 +50,14 @@ class Bucket:
         """Replace a file: a reader sees the old text or the new wherever the store can replace a file as a whole."""
 
         def write() -> None:
-            path = f"{self.base}/{name}"
-            self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            if self._is_local:  # fsspec would empty the file, then fill it
-                write_atomically(Path(path), text)
-            else:
-                self.fs.pipe_file(path, text.encode())
+            path = PurePosixPath(self.base, name)
+            self.fs.makedirs(str(path.parent), exist_ok=True)
+            if not self._is_local:
+                self.fs.pipe_file(str(path), text.encode())
+                return
+            for left in Path(path.parent).glob(f".{path.name}.*.part"):  # by a writer that was killed
+                left.unlink(missing_ok=True)
+            write_atomically(Path(path), text)  # fsspec would empty the file, then fill it
 
         self._repeat("written", name, write)
 

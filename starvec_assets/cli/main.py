@@ -163,7 +163,7 @@ def _stars_from_log(login: str) -> list[tuple[int, str]]:
     artifacts = _store()
     log, months = artifacts.latest("star_log"), MonthlyArtifacts("raw_stars", artifacts)
     with DuckDBWithSpill().connect() as connection:
-        files = star_files(log, months, artifacts.latest("star_history"), artifacts.find("stargazer_topup"))
+        files = star_files(log, months, artifacts.latest("star_history"), artifacts.find("starred_lists"))
         stars = starred_repos(connection, files, [login])
     if not stars:
         raise StarvecError(
@@ -176,10 +176,12 @@ def _stars_from_log(login: str) -> list[tuple[int, str]]:
 @main.command()
 @click.option("--port", type=int, default=8000, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 def serve(port: int) -> None:
-    """Serve the page at http://127.0.0.1:8000."""
-    from starvec_assets.serve import create_server
+    """Serve the newest page at http://127.0.0.1:8000."""
+    from starvec_assets.serve import create_server, newest_page
 
-    with create_server(_latest("web_bundle").path, port) as http:
+    store = _store()
+    _warn_if_simulated(store.latest("web_bundle"))
+    with create_server(newest_page(store), port) as http:
         print(f"http://127.0.0.1:{http.server_port}/    (Ctrl-C ends it)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             http.serve_forever()
@@ -191,13 +193,13 @@ def serve(port: int) -> None:
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="A new folder, or an earlier publication.",
+    help="A new or empty folder, or an earlier publication, whose other files stay.",
 )
 def publish(to: Path) -> None:
     """Write the page as a folder for a static host."""
     from starvec_assets.export import publish
 
-    size = publish.publish(_store().latest("web_bundle").path, to)
+    size = publish.publish(_store().latest("web_bundle"), to)
     print(f"{to}: {size / 1e6:.1f} MB, ready for any static host")
 
 
@@ -243,15 +245,15 @@ def _require_free_port(port: int) -> None:
 def _open_export() -> "ExportIndex":
     from starvec_assets.export.fp16 import ExportIndex
 
-    return ExportIndex(_latest("fp16_export").path)
+    export = _store().latest("fp16_export")
+    _warn_if_simulated(export)
+    return ExportIndex(export.path)
 
 
-def _latest(asset: str) -> Artifact:
-    """Return the newest artifact; print on stderr if it is made from the simulated sample."""
-    artifact = _store().latest(asset)
+def _warn_if_simulated(artifact: Artifact) -> None:
+    """Print on stderr if an artifact is made from the simulated sample."""
     if SIMULATED in artifact.manifest.provenance:
         print(f"({SIMULATED})", file=sys.stderr)
-    return artifact
 
 
 def _store() -> ArtifactStore:

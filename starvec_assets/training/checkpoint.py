@@ -57,9 +57,7 @@ def save(folder: Path, key: str, checkpoint: Checkpoint) -> None:
             f"the checkpoint {final} cannot be written ({error.strerror or error}): free disk space and run again, "
             f"training resumes from the checkpoint before it"
         ) from error
-    for older in _finished(folder):
-        if older != final:
-            shutil.rmtree(older, ignore_errors=True)
+    _delete_older(final)
 
 
 def load(folder: Path, key: str) -> Checkpoint | None:
@@ -71,12 +69,15 @@ def load(folder: Path, key: str) -> Checkpoint | None:
         shutil.rmtree(draft, ignore_errors=True)
     for path in reversed(_finished(folder)):
         try:
-            return _read(path, key)
+            checkpoint = _read(path, key)
         except InvalidCheckpoint as error:
             for earlier in folder.glob("*.rejected"):  # each is several times the size of the vectors
                 shutil.rmtree(earlier, ignore_errors=True)
             rejected = path.rename(path.with_name(f"{path.name}.rejected"))
             log.warning("%s; set aside as %s", error, rejected.name)
+        else:
+            _delete_older(path)  # deleting was interrupted
+            return checkpoint
     return None
 
 
@@ -95,8 +96,14 @@ def _read(path: Path, key: str) -> Checkpoint:
                 raise InvalidCheckpoint(f"checkpoint {path} is damaged: {file_path.name} has another hash than written")
             arrays[name] = np.load(file_path, allow_pickle=False)
         return Checkpoint(arrays, document["metadata"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidCheckpoint(f"checkpoint {path} is damaged ({error})") from error
+
+
+def _delete_older(newest: Path) -> None:
+    for path in _finished(newest.parent):
+        if path < newest:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _finished(folder: Path) -> list[Path]:

@@ -83,7 +83,7 @@ def test_publish_writes_the_page_as_a_folder(completed_run: CompletedRun, invoke
     assert {"index.html", ".nojekyll", "data", "engine"} <= {path.name for path in (tmp_path / "site").iterdir()}
     refused = invoke(completed_run.home, "publish", "--to", str(completed_run.home))
     assert refused.exit_code == 1
-    assert "is no earlier publication of starvec" in refused.stderr
+    assert "is no publication of this starvec and holds" in refused.stderr
 
 
 def test_an_empty_home_is_answered_with_what_to_materialize(invoke: Invoke, tmp_path: Path):

@@ -22,6 +22,7 @@ from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.export.fp16 import ExportSettings, build_export
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ingest.star_log import STAR_LOG
+from starvec_assets.ingest.watch_events import UTC_SECONDS
 from starvec_assets.profiles.developers import Developer, build_developers
 from starvec_assets.profiles.probes import ProbeSettings, fit_probes, load_categories
 from starvec_assets.profiles.quantiles import fit_quantiles
@@ -30,7 +31,7 @@ from starvec_assets.ranking.groups import Groups
 from starvec_assets.ranking.heldout import split_lists
 from starvec_assets.sample.catalogue import load_catalogue
 from starvec_assets.sample.people import simulate_stars, specialists
-from starvec_assets.serve import create_server
+from starvec_assets.serve import create_server, files_of
 from starvec_assets.training.init_vectors import spectral_init
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
@@ -73,6 +74,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
     stars = np.bincount(lists.items, minlength=len(repos))
     vocabulary = {"index": np.arange(len(repos), dtype=np.int32), "repo_id": ids, "name": names, "stars": stars}
     facts = {"repo_id": ids, "description": descriptions, "language": [repo.language for repo in repos]}
+    facts["last_seen"] = pa.array(ids, UTC_SECONDS)
     pq.write_table(pa.table(vocabulary), inputs.user_buckets / "repos.parquet")
     pq.write_table(pa.table(facts), root / "catalogue.parquet")
     build_export(
@@ -156,7 +158,7 @@ def site(bundle: Path) -> Iterator[str]:
 
 
 def _serve(folder: Path) -> Any:
-    http = create_server(folder, 0)
+    http = create_server(files_of(folder), 0)
     threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True).start()
     return http
 

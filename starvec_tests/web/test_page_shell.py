@@ -22,7 +22,7 @@ from page_helpers import (
     wait_until,
 )
 
-from starvec_assets.serve import create_server
+from starvec_assets.serve import create_server, files_of
 
 WEB = Path(__file__).parents[2] / "starvec_assets/web"
 
@@ -31,7 +31,7 @@ class Host:
     """A site whose server can be stopped together with its open connections."""
 
     def __init__(self, folder: Path, port: int = 0) -> None:
-        self.http = create_server(folder, port)
+        self.http = create_server(files_of(folder), port)
         self.address = f"http://127.0.0.1:{self.http.server_port}/"
         self.connections: list[socket.socket] = []
         accept = self.http.get_request
