@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.github import ItemRefused, RateLimited, Repository
+from starvec_assets.ingest.starred_lists import REPOS as LISTED_REPOS
 from starvec_assets.ingest.streaming import write_query
 from starvec_assets.ingest.watch_events import UTC_SECONDS
 from starvec_assets.item_faults import ItemFaults
@@ -30,12 +31,16 @@ CATALOG = pa.schema(
         column("language", pa.string(), "newest main language", nullable=True),
         column("topics", pa.list_(pa.string()), "newest topics", nullable=True),
         column("first_seen", UTC_SECONDS, "first star in the log"),
-        column("last_seen", UTC_SECONDS, "last star, or last event with facts of the repository"),
-        column("stars", pa.int64(), "people in the log who starred it"),
+        column("last_seen", UTC_SECONDS, "last star, last event with facts, or last day in a person's list"),
+        column("stars", pa.int64(), "people in the log, or with a list that was read, who starred it"),
         column("stargazers", pa.int64(), "newest number of stargazers reported by GitHub", nullable=True),
+        column("created_at", UTC_SECONDS, "creation, of repositories in people's lists", nullable=True),
+        column("pushed_at", UTC_SECONDS, "newest push that was seen", nullable=True),
+        column("archived", pa.bool_(), "whether its owner has archived it, of those in people's lists", nullable=True),
     ]
 )
 ANSWERS = pa.schema([CATALOG.field(name) for name in ("repo_id", "description", "language", "topics", "stargazers")])
+NO_LISTS = LISTED_REPOS.empty_table()
 ASKED = "repositories at GitHub"
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -64,17 +69,22 @@ def build_repo_catalog(
     out: Path,
     fetch: Callable[[int], Repository | None] = lambda repo_id: None,
     max_requests: int = 0,
+    lists: Path | None = None,
 ) -> CatalogSummary:
-    """Write repos.parquet from the months' stars.parquet and repos.parquet, both in the order of the months.
+    """Write repos.parquet from the months' stars.parquet and repos.parquet, and the folder `lists` of starred_lists.
 
+    The newest names and facts win, wherever they were seen.
     `fetch` (GitHub.repository) fills in description, language, topics and stargazers of the `max_requests` most starred
     repositories that lack a description or a language; a spent rate limit ends the requests, not the build, and so does
     a refusal for its own repository alone. Raises ServiceDown when GitHub answers about none.
     """
     files = {"stars": [str(p) for p in stars], "repos": [str(p) for p in repos]}
+    listed_stars = {"lists": [str(lists / "stars.parquet")] if lists else []}
     connection.execute("SET TimeZone = 'UTC'")
+    listed = connection.read_parquet(str(lists / "repos.parquet")) if lists else connection.from_arrow(NO_LISTS)
+    listed.create_view("listed", replace=True)
     connection.execute(QUERIES["create_names"], files)
-    connection.execute(QUERIES["create_star_counts"], {"stars": files["stars"]})
+    connection.execute(QUERIES["create_star_counts"], {"stars": files["stars"]} | listed_stars)
     connection.execute(QUERIES["create_facts"], {"repos": files["repos"]})
     connection.execute(QUERIES["create_catalogue"])
     limit = {"max_requests": max_requests}

@@ -1,4 +1,5 @@
--- repo_catalog from the months' stars.parquet ($stars) and repos.parquet ($repos, in the order of the months).
+-- repo_catalog from the months' stars.parquet ($stars) and repos.parquet ($repos), and from the repositories in people's
+-- own lists of stars (view listed, $lists the stars). A day there counts from its beginning.
 -- Each step is one aggregation over plain columns, which DuckDB spills to disk when its memory is full.
 
 -- name: create_names
@@ -7,23 +8,32 @@ SELECT repo_id, name, max(last_seen) AS last_seen FROM (
     SELECT repo_id, repo_name AS name, starred_at AS last_seen FROM read_parquet($stars) WHERE repo_name IS NOT NULL
     UNION ALL
     SELECT repo_id, name, last_seen FROM read_parquet($repos)
+    UNION ALL
+    SELECT repo_id, name, seen::TIMESTAMPTZ FROM listed
 ) GROUP BY repo_id, name
 
 -- name: create_star_counts
 CREATE OR REPLACE TEMP TABLE star_counts AS
 SELECT repo_id, count(*) AS stars, min(first_seen) AS first_seen FROM (
-    SELECT repo_id, user_id, min(starred_at) AS first_seen FROM read_parquet($stars) GROUP BY repo_id, user_id
+    SELECT repo_id, user_id, min(starred_at) AS first_seen FROM read_parquet($stars || $lists) GROUP BY repo_id, user_id
 ) GROUP BY repo_id
 
 -- name: create_facts
 CREATE OR REPLACE TEMP TABLE facts AS
 SELECT
     repo_id,
-    arg_max(description, month) AS description,
-    arg_max(language, month) AS language,
-    arg_max(topics, month) AS topics,
-    arg_max(stargazers, month) AS stargazers
-FROM (SELECT *, list_position($repos, filename) AS month FROM read_parquet($repos, filename = true)) GROUP BY repo_id
+    arg_max(description, last_seen) AS description,
+    arg_max(language, last_seen) AS language,
+    arg_max(topics, last_seen) AS topics,
+    arg_max(stargazers, last_seen) AS stargazers,
+    arg_max(created_at, last_seen) AS created_at,
+    arg_max(pushed_at, last_seen) AS pushed_at,
+    arg_max(archived, last_seen) AS archived
+FROM (
+    SELECT * EXCLUDE name FROM read_parquet($repos)
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (name, seen), seen::TIMESTAMPTZ AS last_seen FROM listed
+) GROUP BY repo_id
 
 -- name: create_catalogue
 CREATE OR REPLACE TEMP TABLE catalogue AS
@@ -33,7 +43,8 @@ WITH names_by_repo AS (
 )
 SELECT
     repo_id, names[-1] AS name, names[:-2] AS former_names, seen[:-2] AS former_names_seen,
-    description, language, topics, first_seen, seen[-1] AS last_seen, stars, stargazers
+    description, language, topics, first_seen, seen[-1] AS last_seen, stars, stargazers,
+    created_at, pushed_at, archived
 FROM star_counts JOIN names_by_repo USING (repo_id) LEFT JOIN facts USING (repo_id)
 
 -- name: repos_without_facts
@@ -48,7 +59,8 @@ SELECT
     coalesce(c.language, a.language) AS language,
     coalesce(c.topics, a.topics) AS topics,
     first_seen, last_seen, stars,
-    coalesce(c.stargazers, a.stargazers) AS stargazers
+    coalesce(c.stargazers, a.stargazers) AS stargazers,
+    created_at, pushed_at, archived
 FROM catalogue c LEFT JOIN answers a USING (repo_id)
 ORDER BY repo_id
 

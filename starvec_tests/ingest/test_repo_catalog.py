@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.github import Blocked, Forbidden, ItemRefused, RateLimited, Repository, Unanswered
 from starvec_assets.ingest.build_month import RAW_REPOS
 from starvec_assets.ingest.repo_catalog import RepoCatalog, build_repo_catalog, repo_catalog_metadata
+from starvec_assets.ingest.starred_lists import LISTED
+from starvec_assets.ingest.starred_lists import REPOS as LISTED_REPOS
 from starvec_assets.ingest.watch_events import STARS
 from starvec_assets.item_faults import ServiceDown
 from starvec_assets.parquet import comments
@@ -30,13 +32,17 @@ def write_month(folder: Path, stars: list[tuple[int, int, str, datetime]], repos
 
 
 def build(
-    tmp_path: Path, months: list[str], fetch: Callable[[int], Repository | None] = lambda _: None, max_requests: int = 0
+    tmp_path: Path,
+    months: list[str],
+    fetch: Callable[[int], Repository | None] = lambda _: None,
+    max_requests: int = 0,
+    lists: Path | None = None,
 ) -> tuple[Any, list[dict[str, Any]]]:
     stars, repos = ([tmp_path / m / f"{kind}.parquet" for m in months] for kind in ("stars", "repos"))
     out = tmp_path / "out"
     out.mkdir(exist_ok=True)
     with duckdb.connect() as connection:
-        summary = build_repo_catalog(connection, stars, repos, out, fetch, max_requests)
+        summary = build_repo_catalog(connection, stars, repos, out, fetch, max_requests, lists)
     return summary, pq.read_table(out / "repos.parquet").to_pylist()
 
 
@@ -67,7 +73,7 @@ def months(tmp_path: Path) -> list[str]:
         [(1, 5, "a/third", at(2, 1)), (3, 5, "a/first", at(2, 2)), (1, 6, "b/six", at(2))],
         [
             {"repo_id": 5, "name": "c/moved", "description": "new", "topics": ["t"], "last_seen": at(2, 3)},
-            {"repo_id": 6, "name": "b/six", "language": "Go", "last_seen": at(2, 4)},
+            {"repo_id": 6, "name": "b/six", "language": "Go", "pushed_at": at(2, 2), "last_seen": at(2, 4)},
         ],
     )
     return ["1", "2"]
@@ -88,6 +94,9 @@ def test_renames_are_followed_and_the_newest_facts_win(tmp_path: Path, months: l
             "last_seen": at(2, 3),
             "stars": 4,
             "stargazers": 7,
+            "created_at": None,
+            "pushed_at": None,
+            "archived": None,
         },
         {
             "repo_id": 6,
@@ -101,10 +110,36 @@ def test_renames_are_followed_and_the_newest_facts_win(tmp_path: Path, months: l
             "last_seen": at(2, 4),
             "stars": 1,
             "stargazers": None,
+            "created_at": None,
+            "pushed_at": at(2, 2),
+            "archived": None,
         },
     ]
     assert (summary.repositories, summary.renamed, summary.described, summary.with_language) == (2, 1, 1, 2)
     assert all(comments(pq.read_schema(tmp_path / "out" / "repos.parquet")).values())
+
+
+def test_lists_of_people_tell_what_events_no_longer_do(tmp_path: Path, months: list[str]) -> None:
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    stars = [(1, 5, "d/newest", at(1)), (4, 5, "d/newest", at(1, 20)), (4, 7, "e/seven", at(3))]
+    rows = [dict(zip(LISTED.names, (u, f"u{u}", r, name, when, "lists"), strict=True)) for u, r, name, when in stars]
+    pq.write_table(pa.Table.from_pylist(rows, LISTED), lists / "stars.parquet")
+    facts = [
+        {"repo_id": 5, "name": "d/newest", "description": "newest", "seen": date(2024, 3, 9), "archived": True},
+        {"repo_id": 6, "name": "b/early", "description": "early", "language": "C", "seen": date(2024, 2, 1)},
+        {"repo_id": 7, "name": "e/seven", "created_at": at(1), "pushed_at": at(2), "seen": date(2024, 3, 9)},
+        {"repo_id": 8, "name": "nobody/starred", "seen": date(2024, 3, 9)},
+    ]
+    pq.write_table(pa.Table.from_pylist(facts, LISTED_REPOS), lists / "repos.parquet")
+    summary, rows = build(tmp_path, months, lists=lists)
+    shown = ("repo_id", "name", "description", "language", "created_at", "pushed_at", "archived", "stars", "last_seen")
+    assert [tuple(row[name] for name in shown) for row in rows] == [
+        (5, "d/newest", "newest", "C", None, None, True, 5, at(3, 9)),
+        (6, "b/six", "early", "Go", None, at(2, 2), None, 1, at(2, 4)),
+        (7, "e/seven", None, None, at(1), at(2), None, 1, at(3, 9)),
+    ]
+    assert summary.repositories == 3
 
 
 def test_the_same_months_give_the_same_bytes(tmp_path: Path, months: list[str]) -> None:
