@@ -14,8 +14,8 @@ from starvec_assets.github.errors import (
     Unanswered,
 )
 from starvec_assets.github.graphql import SMALLEST_PAGE
-from starvec_assets.github.models import Repository, StarredPage, StarredRepository, StarredRequest, StarWeek
-from starvec_assets.github.rate_limits import CORE, GRAPHQL, RateLimit, RateLimits
+from starvec_assets.github.models import RateLimit, Repository, StarredPage, StarredRepository, StarredRequest, StarWeek
+from starvec_assets.github.rate_limits import CORE, GRAPHQL, RateLimits
 from starvec_assets.github.stargazers import Stargazer, StargazerPage
 
 __all__ = [

@@ -32,6 +32,7 @@ from starvec_assets.github.errors import (
 )
 from starvec_assets.github.graphql import SMALLEST_PAGE, QueryAnswer, starred_query
 from starvec_assets.github.models import (
+    RateLimit,
     Repository,
     StarredPage,
     StarredRepository,
@@ -41,7 +42,7 @@ from starvec_assets.github.models import (
     parse,
     parse_stars,
 )
-from starvec_assets.github.rate_limits import CORE, GRAPHQL, RateLimit, RateLimits
+from starvec_assets.github.rate_limits import CORE, GRAPHQL, RateLimits
 from starvec_assets.github.stargazers import STARGAZERS, StargazerPage
 from starvec_assets.github_names import check_login, check_repository, is_login
 from starvec_assets.http import (
@@ -50,7 +51,6 @@ from starvec_assets.http import (
     HttpError,
     HttpLimits,
     Response,
-    RetriesExhausted,
     Retry,
     RetryRule,
     parse_retry_after,
@@ -277,6 +277,8 @@ class GitHub:
                 raise QueryTooLarge(self._query_failed(len(requests), page_size, str(error))) from error
             return [error]
         answer = parse(QueryAnswer, response.body, "/graphql: not an answer")
+        if answer.rate_limit:
+            self._rate_limits.known[GRAPHQL] = answer.rate_limit
         if failure := answer.failure(len(requests)):
             if several:
                 raise QueryTooLarge(self._query_failed(len(requests), page_size, failure.message))
@@ -302,10 +304,8 @@ class GitHub:
         try:
             with self._rate_limits.respected(limit):
                 response = request()
-        except RetriesExhausted as error:
-            raise Unanswered(f"{_path(url)}: {error}") from error
         except HttpError as error:
-            raise ItemRefused(f"{_path(url)}: {error}") from error
+            raise Unanswered(f"{_path(url)}: {error}") from error
         if self._token and (secret := self._token.get_secret_value().encode()) in response.body:
             response = replace(response, body=response.body.replace(secret, b"***"))
         if response.status == 200:

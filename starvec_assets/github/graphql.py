@@ -13,7 +13,7 @@ import orjson
 from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, Field
 
 from starvec_assets.github.errors import Blocked, Contradictory, Forbidden, ItemRefused, NotFound, Unanswered
-from starvec_assets.github.models import StarredPage, StarredRequest, parse_starred_page
+from starvec_assets.github.models import RateLimit, StarredPage, StarredRequest, parse, parse_starred_page
 
 SMALLEST_PAGE = 10
 """Stars a page below which a query of one person is taken for small enough: its failure is the person's."""
@@ -82,6 +82,14 @@ class QueryAnswer(BaseModel):
 
     data: dict[str, Any] | None = None
     errors: list[QueryError] | None = None
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What is left of the points, None if the answer does not say it as documented."""
+        try:
+            return parse(RateLimit, (self.data or {}).get("rateLimit"), "rateLimit: not the limit")
+        except Contradictory:
+            return None
 
     def failure(self, people: int) -> QueryError | None:
         """Return why a query of so many people failed as a whole, None if something is said of each."""

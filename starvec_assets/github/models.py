@@ -145,6 +145,18 @@ class StarredPage:
 
 
 @dataclass(frozen=True, config=_API)
+class RateLimit:
+    """What is left of a limit, requests or points; `resets_at`: when it is whole again (UTC).
+
+    `cost`: what the last request took of it.
+    """
+
+    remaining: Count
+    resets_at: Annotated[Time, Field(validation_alias="resetAt")]
+    cost: Count = 1
+
+
+@dataclass(frozen=True, config=_API)
 class _PageInfo:
     has_next: Annotated[bool, Field(strict=True, validation_alias="hasNextPage")]
     cursor: Annotated[Cursor | None, Field(validation_alias="endCursor")] = None

@@ -7,23 +7,15 @@ by x-ratelimit-remaining and x-ratelimit-reset, the secondary one by retry-after
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starvec_assets.github.errors import RateLimited
+from starvec_assets.github.models import RateLimit
 from starvec_assets.http import MAX_RETRY_AFTER, Response, RetriesExhausted, Retry, parse_retry_after
 
 DEFAULT_WAIT = 60.0  # seconds, where GitHub does not say how long its limit lasts
 CORE, GRAPHQL = "core", "graphql"
 """GitHub's names of the two limits: requests of the REST API, points of the GraphQL API."""
-
-
-@dataclass(frozen=True)
-class RateLimit:
-    """What is left of a limit, requests or points; `resets_at`: when it is whole again (UTC)."""
-
-    remaining: int
-    resets_at: datetime
 
 
 class RateLimits:

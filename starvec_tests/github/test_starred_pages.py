@@ -1,11 +1,13 @@
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from starvec_assets.github import (
+    GRAPHQL,
     SMALLEST_PAGE,
     Blocked,
     Contradictory,
@@ -15,6 +17,7 @@ from starvec_assets.github import (
     ItemRefused,
     NotFound,
     QueryTooLarge,
+    RateLimit,
     RateLimited,
     StarredPage,
     StarredRequest,
@@ -141,6 +144,16 @@ def test_impossible_login_takes_nobody_elses_answer(github: Asked) -> None:
     odd, ada = github.pages([answer({"p0": person()})], StarredRequest("no login!"), ADA)
     assert isinstance(odd, ItemRefused)
     assert isinstance(ada, StarredPage)
+
+
+def test_points_left_are_told(github: Asked) -> None:
+    limit = {"cost": 3, "remaining": 4_990, "resetAt": "2026-09-21T14:00:00Z"}
+    github.pages([answer({"p0": person(), "rateLimit": limit})], ADA)
+    assert github.client.rate_limits == {GRAPHQL: RateLimit(4_990, datetime(2026, 9, 21, 14, tzinfo=UTC), 3)}
+    github.pages([answer({"p0": person(), "rateLimit": {"cost": "?"}})], ADA)
+    headers = {"x_ratelimit_remaining": "4989", "x_ratelimit_reset": str(int(NOW))}
+    github.pages([answer({"p0": person()}, **headers)], ADA)
+    assert github.client.rate_limits[GRAPHQL].remaining == 4_989
 
 
 def test_graphql_needs_a_token() -> None:
