@@ -1,7 +1,8 @@
 """HTTP client of the whole package: retries, bounds on bytes and time, checked redirects, an ETag cache, downloads.
 
 httpx runs on an event loop in a thread of its own, so that a deadline or a cancellation interrupts any wait for the
-network, even for headers that arrive byte by byte. The methods of `HttpClient` are ordinary functions.
+network, even for headers that arrive byte by byte. The methods of `HttpClient` are ordinary functions. docs/faults.md
+lists what servers and networks do wrong, and what bounds it.
 """
 
 import asyncio
@@ -20,9 +21,11 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from threading import Event
 from typing import Any, Self
+from urllib.parse import quote, quote_plus
 
 import httpx
 import orjson
@@ -34,8 +37,15 @@ NOT_FOUND_CODES = {404, 410}
 RETRYABLE_CODES = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 MAX_RETRY_AFTER = 86_400.0  # seconds; a longer Retry-After is cut to this
 MAX_ERROR_BYTES = 1 << 16  # of the body of an answer other than 200
+MIN_SPEED = 1_000  # bytes a second of a download, on average since its attempt began
+LOOP_GRACE = 10.0  # seconds beyond the deadline; only the event loop itself can be so late
 
 _ETAG = re.compile(r'(?:W/)?"[!#-~]{0,200}"')
+_USERINFO = re.compile(r"//[^\s\"'<>]*@")  # to the last @: a password may have one
+_SECRET_PARAMETER = re.compile(
+    r"([?&][\w.-]*(?:token|key|secret|password|credential|signature|sig)=)[^&#\s\"']*", re.IGNORECASE
+)
+_CREDENTIALS = ("authorization", "cookie", "proxy-authorization")
 
 
 class HttpError(StarvecError):
@@ -137,17 +147,24 @@ def parse_retry_after(value: str | None) -> float | None:
 
 
 def require_public_host(current: httpx.URL, target: httpx.URL) -> None:
-    """Raise HttpError for a redirect to a private address, unless the current host has one, too."""
-    if _is_private(target.host) and not _is_private(current.host):
+    """Raise HttpError for a redirect to another host that has a private address, unless the current host has one, too.
+
+    Link-local addresses, where clouds serve their machines' credentials, are refused in any case.
+    """
+    if target.host == current.host:
+        return
+    addresses = _addresses(target.host)
+    private = not all(address.is_global for address in addresses)
+    if any(a.is_link_local for a in addresses) or (private and all(a.is_global for a in _addresses(current.host))):
         raise HttpError(f"redirect from {current.host} to {target.host}, a private address: not followed")
 
 
-def _is_private(host: str) -> bool:
+def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     try:
-        addresses = [str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(host, None)]
+        found = {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):
-        return False  # the request itself fails, or a proxy knows the name
-    return not all(ipaddress.ip_address(address).is_global for address in addresses)
+        return []  # the request itself fails, or a proxy knows the name
+    return [ipaddress.ip_address(address) for address in found]
 
 
 class HttpClient:
@@ -156,7 +173,7 @@ class HttpClient:
     Args:
         limits: bounds of each request.
         headers: sent with each request.
-        secrets: strings replaced by *** in every error message.
+        secrets: strings replaced by *** in every error message, percent-encoded ones too.
         cache: folder of answers with an ETag; one that has not changed is read from there.
         retry: which answers lead to another attempt, and when.
         check_redirect: called with the current URL and the next, of the same scheme or https; raises to refuse.
@@ -180,7 +197,10 @@ class HttpClient:
     ) -> None:
         self.limits = limits or HttpLimits()
         self.answered = False  # whether any server answered anything
-        self._secrets, self._cache = secrets, cache
+        self._secrets = {
+            text for secret in secrets if secret for text in (secret, quote(secret, ""), quote_plus(secret))
+        }
+        self._cache = cache
         self._retry, self._check_redirect, self._sleep = retry, check_redirect, sleep
         self._loop = _event_loop()
         self._resume_at = 0.0  # time.monotonic() before which a Retry-After forbids requests of all threads
@@ -189,6 +209,7 @@ class HttpClient:
                 headers={"User-Agent": "starvec", "Accept-Encoding": "gzip", **(headers or {})},
                 timeout=httpx.Timeout(self.limits.timeout, connect=min(10.0, self.limits.timeout), pool=None),
                 limits=httpx.Limits(max_connections=self.limits.concurrency),
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none is kept
                 transport=transport,
             )
         except (ValueError, TypeError, ImportError, OSError, httpx.InvalidURL) as error:
@@ -232,19 +253,19 @@ class HttpClient:
         """Return the answer to POST `url`; raises as `get` does."""
         return self._attempts(lambda: self._fetch("POST", url, headers, content), retry)
 
-    def download(self, url: str, path: Path, cancelled: Event) -> Response:
+    def download(self, url: str, path: Path, cancelled: Event, magic: bytes = b"") -> Response:
         """Stream the body of GET `url` to `path`, as sent; a broken download resumes where its ETag still holds.
 
-        Returns status and headers; `path` is written for 200 and 206 alone. Raises as `get` does, Cancelled soon after
-        `cancelled` is set, OSError when `path` cannot be written.
+        Returns status and headers; `path` is written for 200 and 206 alone. A body that does not begin with `magic`, or
+        comes at less than MIN_SPEED, is a failed attempt. Raises as `get` does, Cancelled soon after `cancelled` is
+        set, OSError when `path` cannot be written.
         """
-        download = _Download(path, self.limits.max_bytes)
+        download = _Download(path, self.limits, magic)
 
         async def attempt() -> Response:
             headers = {"Accept-Encoding": "identity", **download.resume_headers()}
             async with self._stream("GET", url, headers) as response:
-                await download.receive(response)
-                return Response(response.status_code, response.headers)
+                return Response(await download.receive(response), response.headers)
 
         return self._attempts(attempt, self._retry, cancelled)
 
@@ -263,6 +284,9 @@ class HttpClient:
                 again = decision
             except (httpx.TransportError, httpx.StreamError, WrongAnswer) as error:
                 again = Retry(f"{type(error).__name__}: {error}".rstrip(": "))
+                if "CERTIFICATE_VERIFY_FAILED" in again.reason:
+                    advice = "check the clock, or name the certificates in SSL_CERT_FILE"
+                    raise HttpError(self.mask(f"{again.reason}: {advice}")) from None
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 raise HttpError(self.mask(f"{type(error).__name__}: {error}")) from None
             remaining -= time.monotonic() - started
@@ -282,7 +306,7 @@ class HttpClient:
             while cancelled and not concurrent.futures.wait([future], timeout=0.1).done:
                 if cancelled.is_set():
                     raise Cancelled
-            return future.result()
+            return future.result(deadline + LOOP_GRACE)
         except TimeoutError:
             raise HttpError(f"not done after {self.limits.deadline:g} s (deadline)") from None
         finally:
@@ -296,6 +320,9 @@ class HttpClient:
 
     async def _fetch(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None) -> Response:
         async with self._stream(method, url, headers, content) as response:
+            unrequested = {206: "Range", 304: "If-None-Match"}.get(response.status_code)
+            if unrequested and unrequested not in headers:
+                raise WrongAnswer(f"HTTP {response.status_code}, though no {unrequested} was sent")
             limit = self.limits.max_bytes if response.status_code == 200 else MAX_ERROR_BYTES
             return Response(response.status_code, response.headers, await _read_body(response, limit))
 
@@ -303,14 +330,25 @@ class HttpClient:
     async def _stream(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None
     ) -> AsyncIterator[httpx.Response]:
-        """Open the answer to a request, after the redirects of a GET."""
+        """Open the answer to a request, after the redirects of a GET; another origin is sent no credentials."""
+        request = self._client.build_request(method, url, headers=headers, content=content)
+        origin = _origin(request.url)
         for _ in range(self.limits.max_redirects + 1):
-            async with self._client.stream(method, url, headers=headers, content=content) as response:
+            try:
+                async with asyncio.timeout(2 * self.limits.timeout):  # headers that drip are never silent
+                    response = await self._client.send(request, stream=True)
+            except TimeoutError:
+                raise httpx.ReadTimeout(f"no answer within {2 * self.limits.timeout:g} s") from None
+            async with contextlib.aclosing(response):
                 self.answered = True
                 if method != "GET" or response.next_request is None:
                     yield response
                     return
-                url = await asyncio.to_thread(self._redirect_target, response.url, response.next_request.url)
+                url = await _in_thread(self._redirect_target, response.url, response.next_request.url)
+            request = self._client.build_request(method, url, headers=headers)
+            if _origin(request.url) != origin:
+                for name in _CREDENTIALS:
+                    request.headers.pop(name, None)
         raise HttpError(f"more than {self.limits.max_redirects} redirects")
 
     def _redirect_target(self, current: httpx.URL, target: httpx.URL) -> str:
@@ -325,17 +363,21 @@ class HttpClient:
         return self._cache / hashlib.sha256(key.encode()).hexdigest() if self._cache else None
 
     def mask(self, text: str) -> str:
-        """Return `text` without secrets, and without the user and password of any URL."""
+        """Return `text` without secrets, and without user, password and what looks like a secret in any URL."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return re.sub(r"//[^/\s@]*@", "//***@", text)
+        return _SECRET_PARAMETER.sub(r"\1***", _USERINFO.sub("//***@", text))
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 class _Download:
     """A download over several connections, resumed where the last one ended while its strong ETag is the same."""
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
-        self.path, self.max_bytes = path, max_bytes
+    def __init__(self, path: Path, limits: HttpLimits, magic: bytes) -> None:
+        self.path, self.limits, self.magic = path, limits, magic
         self.etag = ""
         self.size = 0
 
@@ -343,15 +385,20 @@ class _Download:
         self.size = self.path.stat().st_size if self.etag and self.path.exists() else 0
         return {"Range": f"bytes={self.size}-", "If-Range": self.etag} if self.size else {}
 
-    async def receive(self, response: httpx.Response) -> None:
-        """Append the body of a 206, write that of a 200; of other answers nothing.
+    async def receive(self, response: httpx.Response) -> int:
+        """Append the body of a 206, write that of a 200, of other answers nothing; return the status.
 
-        Raises WrongAnswer for a range or version other than the requested one; the next attempt then begins anew.
+        A 416 that says that there is no more counts as 206.
+
+        Raises WrongAnswer for a range, version or kind of file other than the requested one; the next attempt then
+        begins anew. Raises ReadTimeout for a body that only drips.
         """
         status, etag = response.status_code, Response(response.status_code, response.headers).etag
         if status not in (200, 206, 416):
-            return
+            return status
         requested_etag, self.etag = self.etag, ""
+        if status == 416 and self.size and response.headers.get("content-range") == f"bytes */{self.size}":
+            return 206
         if status == 416:
             raise WrongAnswer("HTTP 416")
         if status == 200:
@@ -361,12 +408,19 @@ class _Download:
         elif etag not in ("", requested_etag):
             raise WrongAnswer("a part of another version")
         self.etag = "" if etag.startswith("W/") else etag
+        began, size_before = time.monotonic(), self.size
         with self.path.open("ab" if self.size else "wb") as file:
             async for block in response.aiter_raw():
+                if not self.size and not block.startswith(self.magic[: len(block)]):
+                    raise WrongAnswer(f"another kind of file, it begins with {block[:40]!r}")
                 self.size += len(block)
-                if self.size > self.max_bytes:
-                    raise HttpError(f"larger than {self.max_bytes:,} bytes")
+                if self.size > self.limits.max_bytes:
+                    raise HttpError(f"larger than {self.limits.max_bytes:,} bytes")
                 file.write(block)
+                seconds = time.monotonic() - began
+                if seconds > self.limits.timeout and self.size - size_before < MIN_SPEED * seconds:
+                    raise httpx.ReadTimeout(f"under {MIN_SPEED:,} bytes a second")
+        return status
 
 
 async def _read_body(response: httpx.Response, limit: int) -> bytes:
@@ -394,10 +448,36 @@ async def _read_body(response: httpx.Response, limit: int) -> bytes:
     return bytes(body[:limit])
 
 
+async def _in_thread(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Run a blocking function in a daemon thread: the interpreter waits at its end for those of asyncio.to_thread."""
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+
+    def settle(result: object, error: Exception | None) -> None:
+        if future.done():  # cancelled
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        try:
+            result = function(*args, **options)
+        except Exception as error:
+            loop.call_soon_threadsafe(settle, None, error)
+        else:
+            loop.call_soon_threadsafe(settle, result, None)
+
+    threading.Thread(target=run, name="http-blocking", daemon=True).start()
+    return await future
+
+
 @functools.cache
 def _event_loop() -> asyncio.AbstractEventLoop:
     """Return the event loop of all clients, which runs in a thread of its own until the process ends."""
     loop = asyncio.new_event_loop()
+    loop.getaddrinfo = lambda *args, **options: _in_thread(socket.getaddrinfo, *args, **options)  # type: ignore[method-assign]
     threading.Thread(target=loop.run_forever, name="http", daemon=True).start()
     return loop
 

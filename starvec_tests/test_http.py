@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import gzip
 import socket
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from starvec_assets import http
 from starvec_assets.errors import StarvecError
 from starvec_assets.http import (
     MAX_RETRY_AFTER,
@@ -88,7 +90,7 @@ def test_lasting_failure_is_an_error_with_reason_and_tries() -> None:
         Server(httpx.ConnectError("no route")).client(HttpLimits(2)).get(URL)
 
 
-@pytest.mark.parametrize("status", [304, 403, 404, 418])
+@pytest.mark.parametrize("status", [302, 403, 404, 418, 999])
 def test_other_answers_are_returned_without_a_retry(status: int) -> None:
     server = Server(reply(status, b"text"))
     assert server.client().get(URL) == Response(status, httpx.Headers(), b"text")
@@ -136,6 +138,31 @@ def test_redirects_between_private_hosts_are_followed() -> None:
     assert server.client().get("http://127.0.0.1/a").body == b"hello"
 
 
+@pytest.mark.parametrize("address", ["169.254.169.254", "[fe80::1]", "2852039166"])
+def test_link_local_addresses_are_never_redirected_to(address: str) -> None:
+    server = Server(reply(302, headers={"location": f"http://{address}/latest/meta-data"}))
+    with pytest.raises(HttpError, match="a private address: not followed"):
+        server.client().get("http://127.0.0.1/a")
+    assert len(server.requests) == 1
+
+
+def test_another_origin_gets_no_credentials() -> None:
+    hops = [reply(302, headers={"location": to}) for to in ("/b", "https://b.example/c", "https://b.example/d")]
+    server = Server(*hops, reply(200, b"hello"))
+    client = server.client(headers={"Authorization": "Bearer t", "X-Version": "1"})
+    assert client.get(URL, {"Cookie": "c"}).body == b"hello"
+    assert server.sent("authorization") == ["Bearer t", "Bearer t", None, None]
+    assert server.sent("cookie") == ["c", "c", None, None]
+    assert server.sent("x-version") == ["1"] * 4
+
+
+def test_cookies_are_not_kept() -> None:
+    server = Server(*[reply(200, b"hello", {"set-cookie": "a=b"}) for _ in range(2)])
+    client = server.client()
+    assert [client.get(URL).status for _ in range(2)] == [200, 200]
+    assert server.sent("cookie") == [None, None]
+
+
 def test_redirects_end_after_a_few_and_their_bodies_are_not_read() -> None:
     body = Breaking(b"x", endless=True)
     server = Server(*[reply(302, body, {"location": "/b"}) for _ in range(9)])
@@ -178,6 +205,14 @@ def test_bodies_of_errors_are_read_in_part() -> None:
 def test_undecodable_bodies_are_requested_again(body: bytes, encoding: str) -> None:
     server = Server(reply(200, body, {"content-encoding": encoding}), reply(200, b"hello"))
     assert server.client().get(URL).body == b"hello"
+
+
+@pytest.mark.parametrize("status", [206, 304])
+def test_answers_to_what_was_not_asked_are_wrong(status: int) -> None:
+    server = Server(reply(status, b"llo", {"content-range": "bytes 2-4/5"}), reply(200, b"hello"))
+    assert server.client().get(URL).body == b"hello"
+    with pytest.raises(RetriesExhausted, match=f"HTTP {status}, though no .* was sent"):
+        Server(reply(status)).client(HttpLimits(tries=1)).get(URL)
 
 
 def test_unchanged_answer_may_have_an_encoding_and_no_body(tmp_path: Path) -> None:
@@ -233,6 +268,46 @@ def test_the_deadline_holds_for_all_attempts_together() -> None:
         )
 
 
+def test_a_request_that_cannot_be_cancelled_does_not_hold_its_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LOOP_GRACE", 0.1)
+    released = Event()
+
+    async def stubborn(request: httpx.Request) -> httpx.Response:
+        while not released.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+        return reply(200)
+
+    with pytest.raises(HttpError, match="deadline"):
+        HttpClient(HttpLimits(deadline=0.1), transport=httpx.MockTransport(stubborn)).get(URL)
+    released.set()
+
+
+def test_a_name_that_is_looked_up_for_ever_ends_at_the_deadline_and_holds_no_exit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(60))
+    redirect = reply(302, headers={"location": "https://b.example/"})
+    clients = [HttpClient(HttpLimits(deadline=0.1)), Server(redirect).client(HttpLimits(deadline=0.1))]
+    try:
+        for client in clients:
+            with pytest.raises(HttpError, match="deadline"):
+                client.get(URL)
+        waiting = [thread for thread in threading.enumerate() if thread.name == "http-blocking"]
+        assert len(waiting) == 2
+        assert all(thread.daemon for thread in waiting), "the interpreter waits for other threads"
+    finally:
+        released.set()
+
+
+def test_an_untrusted_certificate_is_no_transient_failure() -> None:
+    server = Server(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate"))
+    with pytest.raises(HttpError, match=r"self-signed certificate: check the clock, or name .* SSL_CERT_FILE") as error:
+        server.client().get(URL)
+    assert (len(server.requests), isinstance(error.value, RetriesExhausted)) == (1, False)
+
+
 def test_etags_that_cannot_be_sent_back_are_ignored(tmp_path: Path) -> None:
     server = Server(*[reply(200, b"hello", [(b"etag", b'"caf\xe9"')]) for _ in range(2)])
     for _ in range(2):
@@ -280,6 +355,12 @@ def test_download_resumes_where_it_broke(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == BODY
 
 
+def test_download_is_complete_when_nothing_is_left_to_send(tmp_path: Path) -> None:
+    server = Server(reply(200, Breaking(BODY), {"etag": '"1"'}), reply(416, b"", {"content-range": "bytes */100"}))
+    assert server.client(HttpLimits(backoff=0)).download(URL, tmp_path / "a", Event()).status == 206
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
 @pytest.mark.parametrize("etag", [b'W/"1"', b'"caf\xe9"', b""])
 def test_download_without_a_strong_etag_begins_anew(tmp_path: Path, etag: bytes) -> None:
     server = Server(reply(200, Breaking(BODY[:50]), [(b"etag", etag)]), reply(200, BODY))
@@ -300,6 +381,21 @@ def test_secrets_and_passwords_are_masked_in_messages() -> None:
     with pytest.raises(HttpError, match=r"bad token \*\*\* at https://\*\*\*@proxy/") as error:
         server.client(HttpLimits(tries=1), secrets=["s3cret"]).get(URL)
     assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("token s3/cr+t, s3%2Fcr%2Bt and again s3/cr+t", "token ***, *** and again ***"),
+        ("at https://ada:p@ss/w0rd@proxy:1/x failed", "at https://***@proxy:1/x failed"),
+        ("https://x/?a=1&access_token=abc&b=2#c", "https://x/?a=1&access_token=***&b=2#c"),
+        ("https://x/?X-Amz-Signature=0f&X-Amz-Credential=AK", "https://x/?X-Amz-Signature=***&X-Amz-Credential=***"),
+        ("https://x/?key=a 'https://y/?sig=b'", "https://x/?key=*** 'https://y/?sig=***'"),
+        ("mail ada@example.org about https://x/2024-01-01-0.json.gz?hour=1&design=2", None),
+    ],
+)
+def test_secrets_are_masked_in_any_form(text: str, masked: str | None) -> None:
+    assert HttpClient(secrets=["s3/cr+t", ""]).mask(text) == (masked or text)
 
 
 @pytest.mark.parametrize(
