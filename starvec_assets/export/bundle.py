@@ -24,6 +24,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GATES
 from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
+from starvec_assets.export.fp16 import rows_by_name
 from starvec_assets.export.quantization import write_planes
 from starvec_assets.export.wasm import usearch_licence
 from starvec_assets.files import sha256
@@ -97,6 +98,7 @@ def build_bundle(
             "d": d,
             "files": {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in sorted(data.iterdir())},
             "languages": languages,
+            "superseded": sorted(set(range(n)).difference(rows_by_name(repos).values())),
             "kernel": "javascript" if wasm is None else "wasm",
             "window": _data_window(inputs),
             "evaluation": _scores(evaluation),

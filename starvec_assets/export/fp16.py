@@ -15,6 +15,7 @@ from starvec_assets.config_base import Settings
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.ingest.watch_events import UTC_SECONDS
 from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
 from starvec_assets.ragged import RaggedArray
@@ -28,6 +29,7 @@ SCHEMA = pa.schema(
         column("description", pa.string(), "as last seen in the archive", nullable=True),
         column("language", pa.string(), "main language as last seen in the archive", nullable=True),
         column("stars", pa.int64(), "people in the log who starred it"),
+        column("last_seen", UTC_SECONDS, "last star or other event with this name", nullable=True),
     ]
 )
 
@@ -67,8 +69,8 @@ def build_export(
     half = exact.astype("<f2")
     half.tofile(out / "embeddings.f16")
     ids = pa.array(corpus.repo_ids)
-    description, language = (catalogue.column(name, ids) for name in ("description", "language"))
-    columns = [np.arange(corpus.n), ids, corpus.names, description, language, corpus.stars]
+    description, language, last_seen = (catalogue.column(c, ids) for c in ("description", "language", "last_seen"))
+    columns = [np.arange(corpus.n), ids, corpus.names, description, language, corpus.stars, last_seen]
     write_table(pa.table(columns, names=SCHEMA.names), SCHEMA, out / "repos.parquet")
 
     from usearch.index import Index
@@ -91,6 +93,20 @@ def read_export(folder: Path) -> tuple[Matrix, npt.NDArray[np.int64]]:
     repo_ids = pq.read_table(folder / "repos.parquet", columns=["repo_id"])["repo_id"].to_numpy()
     half = np.fromfile(folder / "embeddings.f16", "<f2")
     return half.reshape(len(repo_ids), -1).astype(np.float32), repo_ids
+
+
+def rows_by_name(repos: pa.Table) -> dict[str, int]:
+    """Return the row of each lower-case name of an export's repos.parquet.
+
+    A repository that was deleted, or renamed unseen, keeps its name there though another one may have it since: of
+    several rows the one that was seen last has the name, then the most starred. Raises StarvecError for a table of an
+    older starvec.
+    """
+    if "last_seen" not in repos.column_names:
+        raise StarvecError("this export is of an older starvec, without last_seen: materialize fp16_export again")
+    seen = repos["last_seen"].cast(pa.int64()).fill_null(0).to_numpy()
+    names = repos["name"].to_pylist()
+    return {names[row].lower(): row for row in np.lexsort((-np.arange(len(names)), seen)).tolist()}
 
 
 def fp16_export_metadata(folder: Path, summary: ExportSummary, gate_failures: Sequence[str]) -> Metadata:
@@ -140,9 +156,7 @@ class ExportIndex:
             folder / "embeddings.f16", "<f2", "r", shape=(len(self), self.d)
         )
         self._stars = self.repos["stars"].to_numpy()
-        names: list[str] = self.repos["name"].to_pylist()
-        # Of two repositories of one name the most starred, i.e. the first, takes it.
-        self._by_name = {name.lower(): row for row, name in reversed(list(enumerate(names)))}
+        self._by_name = rows_by_name(self.repos)
         self._by_id = {repo_id: i for i, repo_id in enumerate(self.repos["repo_id"].to_pylist())}
 
     def __len__(self) -> int:

@@ -15,7 +15,7 @@ export class NameIndex {
   #bytes;
   #starts;
 
-  /** @param {string[]} names owner/name, most starred first */
+  /** @param {string[]} names owner/name, most starred first; "" is never found */
   constructor(names) {
     this.#text = `\n${names.join("\n").toLowerCase()}\n`;
     this.#bytes = new Uint8Array(this.#text.length);

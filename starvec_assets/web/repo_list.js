@@ -250,7 +250,7 @@ function repoItem({ catalogue }, row, cosine, scoreLabel, contributors, actions)
         "p",
         {},
         ...actions,
-        REPOSITORY_PATTERN.test(name) &&
+        REPOSITORY_PATTERN.test(catalogue.ownNames[row]) &&
           h(
             "a",
             { href: `https://github.com/${name}`, rel: "noopener noreferrer", "aria-label": `${name} on GitHub` },

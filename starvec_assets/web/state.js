@@ -40,7 +40,7 @@ export async function openApp(base) {
     engine: Engine.open(base, model),
     nameIndex: null,
     nameIndexReady: catalogue.namesReady.then(() => {
-      app.nameIndex = new NameIndex(catalogue.names);
+      app.nameIndex = new NameIndex(catalogue.ownNames);
     }),
     currentUser: null,
     pendingLogin: "",

@@ -11,6 +11,7 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.export.fp16 import SCHEMA, ExportIndex, ExportSettings, build_export, fp16_export_metadata
 from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.ingest.watch_events import UTC_SECONDS
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import unit_rows, user_vectors
 
@@ -24,6 +25,7 @@ def tables(tmp_path: Path) -> tuple[Corpus, RepoCatalog]:
     vocabulary = {"index": np.arange(N, dtype=np.int32), "repo_id": ids, "name": names, "stars": np.arange(N, 0, -1)}
     pq.write_table(pa.table(vocabulary), tmp_path / "repos.parquet")
     known = {"repo_id": ids[::-1][:-1], "description": ["what it's"] * (N - 1), "language": ["C"] * (N - 1)}
+    known["last_seen"] = pa.array(np.arange(N - 1), UTC_SECONDS)  # the most starred was seen last, but for the first
     pq.write_table(pa.table(known), tmp_path / "it's a catalogue.parquet")
     return Corpus.load(tmp_path), RepoCatalog(tmp_path / "it's a catalogue.parquet")
 
@@ -73,15 +75,22 @@ def test_user_vector_follows_the_rule_and_own_stars_are_excluded(vectors, tables
     assert {3, 10}.isdisjoint(n.index for n in index.nearest(user, 50, exclude={3, 10}))
 
 
-def test_of_two_repositories_of_one_name_the_most_starred_is_found(vectors, tables, tmp_path):
+def test_of_repositories_of_one_name_the_one_seen_last_is_found(vectors, tables, tmp_path):
     vocabulary = tables[0].repos_path
     repos = pq.read_table(vocabulary)
     names = repos["name"].to_pylist()
-    names[8], names[200] = "gone/again", "Gone/Again"
+    names[0], names[8], names[200] = "gone/again", "gone/again", "Gone/Again"
     pq.write_table(repos.set_column(repos.column_names.index("name"), "name", pa.array(names)), vocabulary)
     index = export(vectors, tables, tmp_path / "out")
     assert index.find("gone/AGAIN") == 8
-    assert index.rows_of([(0, "gone/again"), (1200, "gone/again")]) == [8, 200]
+    assert index.rows_of([(0, "gone/again"), (1200, "gone/again"), (1000, "gone/again")]) == [8, 200, 0]
+
+
+def test_an_export_of_an_older_version_is_an_error_with_the_way_out(vectors, tables, tmp_path):
+    file = export(vectors, tables, tmp_path / "out").repos.drop_columns("last_seen")
+    pq.write_table(file, tmp_path / "out/repos.parquet")
+    with pytest.raises(StarvecError, match="materialize fp16_export again"):
+        ExportIndex(tmp_path / "out")
 
 
 def test_equal_vectors_give_equal_bytes(vectors, tables, tmp_path):

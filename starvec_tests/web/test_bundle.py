@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -78,6 +79,20 @@ def test_people_json_matches_the_artifacts(inputs: BundleInputs, bundle: Path):
 def test_names_are_in_vocabulary_order(inputs: BundleInputs, bundle: Path):
     names = gzip.decompress((bundle / "data/names.gz").read_bytes()).decode().split("\n")
     assert names == pq.read_table(inputs.fp16_export / "repos.parquet")["name"].to_pylist()
+
+
+def test_rows_whose_name_went_to_another_repository_are_listed(
+    inputs: BundleInputs, model: dict[str, Any], tmp_path: Path
+):
+    assert model["superseded"] == []
+    export, out = shutil.copytree(inputs.fp16_export, tmp_path / "export"), tmp_path / "out"
+    repos = pq.read_table(export / "repos.parquet")
+    names = repos["name"].to_pylist()
+    names[5] = names[40].upper()  # row 40 was seen later
+    pq.write_table(repos.set_column(2, "name", pa.array(names)), export / "repos.parquet")
+    out.mkdir()
+    build_bundle(replace(inputs, fp16_export=export), None, BUILD_INFO, out)
+    assert json.loads((out / "data/model.json").read_text())["superseded"] == [5]
 
 
 def test_build_sources_are_not_served(bundle: Path):

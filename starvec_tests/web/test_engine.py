@@ -392,6 +392,7 @@ def test_failed_download_gives_one_message_and_can_be_retried(
         ({"model": "<script>"}, r"model\.json: model is no id\."),
         ({"evaluation": {"trained": {"mrr": {"value": None}}}}, r"mrr is not a number\."),
         ({"languages": "Python"}, r"model\.json: languages is not a list"),
+        ({"superseded": [-1]}, r"model\.json: a row is not from 0 to"),
     ],
 )
 def test_invalid_model_json_is_rejected_in_one_sentence(
@@ -436,6 +437,17 @@ def test_catalogue_matches_the_export(visitor: Visitor, site: str, inputs: Bundl
     assert "<script>" in shown["descriptions"][-1]
     assert "\u202e" not in shown["descriptions"][-1]
     assert shown["found"] == [5, 5, -1, 5, -1]
+
+
+def test_a_name_that_went_to_another_repository_finds_that_one_alone(
+    visitor: Visitor, bundle_copy: Path, serve_folder: Any
+):
+    site = serve_folder(bundle_copy)
+    change_model(bundle_copy, superseded=[5])
+    page, _ = open_engine(visitor.context, site)
+    shown = page.evaluate(CATALOGUE, {"base": site})
+    assert shown["found"] == [-1, -1, -1, 5, -1]
+    assert shown["names"][5], "it is still shown"
 
 
 def test_columns_inflated_by_the_host_are_read(visitor: Visitor, site: str):

@@ -11,6 +11,11 @@ const MAX_INFLATED_BYTES = 2 ** 29;
 export class Catalogue {
   /** @type {string[]} */
   names = [];
+  /**
+   * `names`, "" for a repository whose name has gone to another one: only the other one is found by it.
+   * @type {string[]}
+   */
+  ownNames = [];
   stars = new Uint32Array(0);
   /** GitHub's ids of the repositories. */
   ids = new Float64Array(0);
@@ -35,8 +40,11 @@ export class Catalogue {
     this.#base = base;
     /** Settles when `names` is loaded. */
     this.namesReady = fetchLines(base, "names.gz", model).then((names) => {
-      this.#byName = new Map(names.map((_, i) => [names[names.length - 1 - i].toLowerCase(), names.length - 1 - i]));
       this.names = names;
+      this.ownNames = [...names];
+      for (const row of model.superseded) this.ownNames[row] = "";
+      this.#byName = new Map(this.ownNames.map((name, row) => [name.toLowerCase(), row]));
+      this.#byName.delete("");
     });
     /** Settles when stars, languages and ids are loaded. */
     this.columnsReady = fetchInflated(base, "columns.gz", model).then((bytes) => this.#setColumns(bytes));

@@ -24,6 +24,7 @@ import {
  * @property {number} d dimensions
  * @property {Record<string, DataFile>} files of data/, by name
  * @property {string[]} languages names by the codes of the language column; first "" for none, then most frequent first
+ * @property {number[]} superseded rows whose name another row was seen with later
  * @property {Record<string, string | number>} dataWindow first and last month, counts
  * @property {Record<string, Record<string, Score>>} evaluation system -> metric -> score
  * @property {Record<string, string | number>} evaluationData what it was measured on
@@ -87,6 +88,9 @@ export async function loadModel(base) {
     files,
     wasm: content.kernel === "wasm",
     languages: asArray(content.languages, 65536, "model.json: languages").map((l) => asString(l, 400, "a language")),
+    superseded: asArray(content.superseded ?? [], n, "model.json: superseded").map((row) =>
+      asInteger(row, 0, n - 1, "model.json: a row"),
+    ),
     dataWindow: asScalars(content.window, "model.json: window"),
     evaluation: Object.fromEntries(
       Object.entries(evaluation).map(([system, metrics]) => [
