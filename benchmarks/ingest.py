@@ -46,12 +46,12 @@ def read():
         while file.readinto(block): pass
 """
 READ_HOUR = """
-from starvec_assets.ingest.hour_parser import read_hour
+from starvec_assets.ingest.hour_parser import HourLimits, read_hour
 from starvec_assets.ingest.reader_processes import BlockPandas
 sys.meta_path.insert(0, BlockPandas())  # as in the reader processes
 def read():
     rows = []
-    read_hour(path, datetime(2024, 1, 10, 12, tzinfo=UTC), rows.append, rows.append, {most})
+    read_hour(path, datetime(2024, 1, 10, 12, tzinfo=UTC), *[rows.append] * 3, HourLimits({most}))
 """
 DUCKDB = """
 import duckdb
@@ -66,7 +66,7 @@ def read():
 """
 READERS = {
     "decompression alone, by isal": DECOMPRESS,
-    "**read_hour: stars, repositories, coverage**": READ_HOUR.replace("{most}", "500"),
+    "**read_hour: stars, repositories, people, coverage**": READ_HOUR.replace("{most}", "500"),
     "the same, with the facts of every repository": READ_HOUR.replace("{most}", "10**6"),
     "DuckDB `read_json_auto`, stars only": DUCKDB,
 }
@@ -112,7 +112,7 @@ def read_hours(path: Path, folder: Path, count: int) -> tuple[float, float, floa
         read_month(FolderSource(folder), "2024-01", out, now=hours[-1] + timedelta(hours=2), on_hour=on_hour) as parts,
         duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(out)}) as connection,
     ):
-        summary = merge_month(connection, parts, out, out)
+        summary = merge_month(connection, parts, out, out, out)
     seconds, after = time.monotonic() - began, os.times()
     reading = sum(after[2:4]) - sum(before[2:4])  # of the reader processes, which end with the last hour
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

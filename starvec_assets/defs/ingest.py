@@ -1,4 +1,4 @@
-"""raw_stars, raw_repos and raw_people, star_log, repo_catalog, stargazer_topup: stars by month, their log, one row a repository."""
+"""raw_stars, raw_repos and raw_people by month, star_log, repo_catalog."""
 
 import hashlib
 import os
@@ -48,14 +48,6 @@ from starvec_assets.ingest.month_report import (
 )
 from starvec_assets.ingest.repo_catalog import build_repo_catalog, repo_catalog_metadata
 from starvec_assets.ingest.star_log import build_star_log, select_months, star_log_metadata
-from starvec_assets.ingest.stargazers import (
-    SOURCE,
-    TopUpInputs,
-    TopUpSettings,
-    clear_progress,
-    stargazer_topup_metadata,
-    top_up_stargazers,
-)
 from starvec_assets.paths import home
 from starvec_assets.progress import bar, throttled
 from starvec_assets.sample import SIMULATED
@@ -89,13 +81,13 @@ class RawStarsConfig(AssetConfig):
         MAX_PEOPLE, ge=0, le=10_000_000, description="people of raw_people, a sample of those active in the month"
     )
     hour_seconds: float = Field(
-        600.0, gt=0, le=86_400, description="seconds after which the rest of an hour file is left out, and the hour slow"
+        600.0, gt=0, le=86_400, description="seconds after which the rest of an hour file is left out"
     )
     max_failed_hours: int = Field(
         0,
         ge=0,
         le=744,
-        description="hours that may stay unfetched; with more the run fails, and the next one asks for these hours alone",
+        description="hours that may stay unfetched; with more the run fails, and the next one fetches them",
     )
     facts: bool = Field(
         True,
@@ -134,8 +126,8 @@ CONFIG_CLASSES[RAW_OP] = RawStarsConfig
         _spec(
             "raw_people",
             "1",
-            "People seen active in the same hours, by any kind of event: number, newest login, days. A sample, the same "
-            "people in every month; bots are left out. It says whom to ask for their stars.",
+            "People seen active in the same hours, by any kind of event: number, newest login, days. A sample, the "
+            "same people in every month, without bots; it says whom to ask for their stars.",
         ),
     ],
     partitions_def=MONTHS,
@@ -371,76 +363,24 @@ def repo_catalog(
     star_log: Artifact,
     raw_stars: MonthlyArtifacts,
     raw_repos: MonthlyArtifacts,
+    starred_lists: Artifact | None,
     duckdb: DuckDBWithSpill,
     github: GitHubResource,
 ) -> Output:
     """One row a starred repository: newest name, former names, description, language, first and last seen.
 
     Repositories are identified by number, so a rename or a transfer changes the name here and nothing else. Events
-    hold fewer facts than they did: GitHub fills the gaps of the most starred, as many as the config says.
+    hold fewer facts than they did: people's lists tell more, and GitHub fills the gaps of the most starred, as many as
+    the config says.
     """
     stars = [month.path / "stars.parquet" for month in raw_stars.recorded_in(star_log)]
     repos = [month.path / "repos.parquet" for month in raw_repos.recorded_in(star_log)]
     with duckdb.connect() as connection, github.open() as client:
-        summary = build_repo_catalog(connection, stars, repos, draft.path, client.repository, config.ask_github)
+        lists = starred_lists.path if starred_lists else None
+        summary = build_repo_catalog(connection, stars, repos, draft.path, client.repository, config.ask_github, lists)
     draft.rows = {"repositories": summary.repositories}
     if summary.stopped:
         context.log.warning(f"{summary.fetched:,} repositories looked up at GitHub, then: {summary.stopped}")
     if refused := summary.faults.warning():
         context.log.warning(refused)
     return Output(summary.repositories, repo_catalog_metadata(summary, draft.path))
-
-
-class StargazerTopupConfig(TopUpSettings, AssetConfig):
-    """Repositories whose stargazers are fetched from GitHub, none by default; earlier results are kept."""
-
-
-@artifact_asset(group="ingest", kinds={"github", "parquet"}, pool="github")
-def stargazer_topup(
-    context: dg.AssetExecutionContext,
-    config: StargazerTopupConfig,
-    draft: Draft,
-    star_log: Artifact,
-    repo_catalog: Artifact,
-    raw_stars: MonthlyArtifacts,
-    store: StoreResource,
-    github: GitHubResource,
-    duckdb: DuckDBWithSpill,
-) -> Output:
-    """Optional: stars of chosen repositories as GitHub lists them, for months that the archive holds in part.
-
-    Does nothing by default and needs a token in GITHUB_TOKEN when it does. Name repositories, or a number of the most
-    starred, in its config. The assets below merge these stars with the archive's; their overlap measures what share of
-    a month the archive captured. Adds to what was fetched before.
-    """
-    previous = store.open().find("stargazer_topup")
-    inputs = TopUpInputs(
-        repo_catalog.path / "repos.parquet",
-        {month.asset.partition("/")[2]: month.path / "stars.parquet" for month in raw_stars.recorded_in(star_log)},
-        previous.path if previous else None,
-    )
-    log, progress_dir = throttled(context.log.info), home() / "progress" / "stargazers"
-    if config.repositories or config.most_starred or (previous and SOURCE in previous.manifest.provenance):
-        draft.provenance.append(SOURCE)
-    with (
-        github.open() as client,
-        duckdb.connect() as connection,
-        bar(0, "stargazers", "repository") as progress,
-    ):
-
-        def on_repository(name: str, number: int, total: int) -> None:
-            progress.total, progress.n = total, number
-            progress.set_postfix_str(name)
-            log(f"stargazers: {number:,} of {total:,} repositories, now {name}")
-
-        summary = top_up_stargazers(
-            connection, inputs, client.stargazers, progress_dir, draft.path, config, on_repository
-        )
-    draft.rows = {"stars": summary.stars, "repositories": summary.repositories}
-    for warning in summary.warnings():
-        context.log.warning(warning)
-    return Output(
-        summary.stars,
-        stargazer_topup_metadata(summary, draft.path),
-        on_published=lambda: clear_progress(progress_dir, summary),
-    )

@@ -27,7 +27,7 @@ monthly_refresh = dg.define_asset_job(
     "monthly_refresh",
     selection=_ALL,
     description="Ingest one month, then make everything below: log, corpus, vectors, evaluation, profiles, export. "
-    "With a token in GITHUB_TOKEN it asks GitHub for star totals and for people's stars, within STARVEC_GITHUB_REQUESTS "
+    "With a token in GITHUB_TOKEN it asks GitHub for star totals and people's stars, within STARVEC_GITHUB_REQUESTS "
     "and STARVEC_GITHUB_HOURS. Vectors are trained anew only if the stars that count have changed.",
 )
 

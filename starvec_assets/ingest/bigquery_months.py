@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,27 @@ import pyarrow.parquet as pq
 
 from starvec_assets.bigquery import BigQuery, QueryCost
 from starvec_assets.errors import StarvecError
+from starvec_assets.github_names import LOGIN
 from starvec_assets.ingest import event_schema
+from starvec_assets.ingest.active_people import PEOPLE, SAMPLED_DIGIT, SAMPLED_PLACE
 from starvec_assets.ingest.build_month import MonthParts
 from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.ingest.coverage import MISSING, OK, HourCoverage
 from starvec_assets.ingest.event_schema import FACT_EVENTS, FACT_FIELDS, STAR
 from starvec_assets.ingest.repo_facts import REPO_FACTS, repo_facts_table
-from starvec_assets.ingest.watch_events import BAD_VALUES, MISSING_FIELDS, STARS
+from starvec_assets.ingest.watch_events import BAD_VALUES, FUTURE, MISSING_FIELDS, STARS
 from starvec_assets.sql import load_queries
 
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 HOUR_FIELD = pa.field("hour", pa.timestamp("s"))
-SCHEMAS = {"star": pa.schema([*STARS, HOUR_FIELD]), "facts": pa.schema([*REPO_FACTS, HOUR_FIELD])}
-COUNTS = ("events", "stars", MISSING_FIELDS, BAD_VALUES)
+SCHEMAS = {
+    "star": pa.schema([*STARS, HOUR_FIELD]),
+    "facts": pa.schema([*REPO_FACTS, HOUR_FIELD]),
+    "person": pa.schema([*PEOPLE, HOUR_FIELD]),
+}
+REJECTED = (MISSING_FIELDS, BAD_VALUES, FUTURE)
+COUNTS = ("events", "stars", *REJECTED)
+MEDIAN_IDS = ("star_event_id", "push_event_id")
 ROW_GROUP = 1 << 14  # rows collected per month and kind before they are written: a batch has rows of all months
 
 
@@ -44,14 +52,21 @@ def stars_cte(events: str, facts: bool) -> list[str]:
         "star_columns": ", ".join(f"{_value_sql(STAR[name])} AS {name}" for name in columns),
         "missing_field": " OR ".join(f"{name} IS NULL" for name in columns),
         "valid_star": " AND ".join(map(_valid_sql, columns)),
+        "tolerance": f"INTERVAL {event_schema.CLOCK_TOLERANCE // timedelta(seconds=1)} SECOND",
     }
     return [f"events AS ({events})", *_ctes(("watch_events", "judged_stars", "stars"), placeholders)]
 
 
 def months_query(events: str, facts: bool, max_repo_facts: int) -> str:
-    """Return the query for stars, hour counts and, with `facts`, facts, over an `events_query` of the same `facts`."""
-    ctes = [*stars_cte(events, facts), *_ctes(("event_counts", "star_counts"), {})]
-    rows = [QUERIES["star_rows"], QUERIES["hour_rows"]]
+    """Return the query for stars, people, hour counts and, with `facts`, facts, over such an `events_query`."""
+    placeholders = {
+        "push_event": event_schema.PUSH,
+        "sampled_person": f"actor_id BETWEEN 1 AND {event_schema.LARGEST_ID} "
+        f"AND SUBSTR(CAST(actor_id AS STRING), {SAMPLED_PLACE + 1}, 1) = '{SAMPLED_DIGIT}' "
+        f"AND REGEXP_CONTAINS(actor_login, r'^{LOGIN}$')",
+    }
+    ctes = [*stars_cte(events, facts), *_ctes(("event_counts", "star_counts", "days_of_people"), placeholders)]
+    rows = [QUERIES["star_rows"], QUERIES["hour_rows"], QUERIES["people_rows"]]
     if facts:
         ctes += _ctes(("fact_events", "facts_by_repo", "numbered_facts"), _fact_placeholders())
         rows.append(QUERIES["fact_rows"].format(max_repo_facts=max_repo_facts))
@@ -108,9 +123,10 @@ def read_months(
         }
         for month, kind, rows in _split_batches(batches, on_rows):
             if kind == "hour":
-                counts[month] += rows.select(["hour", *COUNTS, "event_id"]).to_pylist()
+                counts[month] += rows.select(["hour", *COUNTS, *MEDIAN_IDS]).to_pylist()
             else:
                 table = _facts_table(rows) if kind == "facts" else rows
+                table = table.rename_columns({"user_login": "login"}) if kind == "person" else table
                 writers[month, kind].add(table.select(SCHEMAS[kind].names).cast(SCHEMAS[kind]))
     parts = []
     for month, hour_counts in counts.items():
@@ -119,9 +135,9 @@ def read_months(
                 f"no star in {month} from {bigquery.settings.archive}: its tables hold "
                 f"{sum(row['events'] for row in hour_counts):,} events. Take another month"
             )
-        stars, repo_facts = ([paths[month, kind]] for kind in SCHEMAS)
+        stars, repo_facts, people = ([paths[month, kind]] for kind in SCHEMAS)
         coverage = _coverage(hours[month], hour_counts)
-        parts.append(MonthParts(month, stars, repo_facts, coverage, began, named_by_hour=False))
+        parts.append(MonthParts(month, stars, repo_facts, people, coverage, began, named_by_hour=False))
     return parts, cost
 
 
@@ -228,19 +244,21 @@ def _coverage(hours: Sequence[datetime], rows: Sequence[dict[str, Any]]) -> list
     Tables have no size in bytes, and lines that were no event are not in them.
     """
     counts = {hour: Counter[str]() for hour in hours}
-    event_ids: dict[datetime, int] = {}
+    ids: dict[datetime, dict[str, int | None]] = {}
     for row in rows:
-        hour = min(max(row["hour"].replace(tzinfo=UTC), hours[0]), hours[-1])
+        own_hour = row["hour"].replace(tzinfo=UTC)
+        hour = min(max(own_hour, hours[0]), hours[-1])
         counts[hour].update({name: row[name] or 0 for name in COUNTS})
-        event_ids[hour] = max(event_ids.get(hour, 0), row["event_id"] or 0)
+        if hour == own_hour:
+            ids[hour] = {name: row[name] for name in MEDIAN_IDS}
     return [
         HourCoverage(
             hour,
             OK if n["events"] else MISSING,
             events=n["events"],
             stars=n["stars"],
-            rejected={reason: n[reason] for reason in (MISSING_FIELDS, BAD_VALUES) if n[reason]},
-            event_id=event_ids.get(hour) or None,
+            rejected={reason: n[reason] for reason in REJECTED if n[reason]},
+            **ids.get(hour, {}),
             note="" if n["events"] else "no event of this hour in the tables",
         )
         for hour, n in counts.items()

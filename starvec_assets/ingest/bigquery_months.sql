@@ -1,6 +1,6 @@
--- One query for the stars, repository facts and hour counts of several months, over GH Archive's tables in BigQuery.
--- Placeholders are filled in from event_schema.py. Common table expressions come first, in order; then three kinds of
--- rows of one shape, whose columns that do not apply are null. Facts are taken as hour_parser.py takes them: of an hour
+-- One query for the stars, repository facts, active people and hour counts of several months, over GH Archive's tables
+-- in BigQuery. Placeholders are filled in from event_schema.py. Common table expressions come first, in order; then four
+-- kinds of rows of one shape, whose columns that do not apply are null. Facts are taken as hour_parser.py takes them: of an hour
 -- and kind of event the first {max_repo_facts} repositories with any fact, event ids being the order of the lines.
 
 -- name: table_events
@@ -13,14 +13,22 @@ FROM `{tables}` WHERE _TABLE_SUFFIX IN ({suffixes})
 SELECT month, hour, event_id, {star_columns} FROM events WHERE type = '{watch_event}'
 
 -- name: judged_stars
-SELECT *, CASE WHEN {missing_field} THEN 'missing_fields' WHEN NOT ({valid_star}) THEN 'bad_values' END AS reason
+SELECT *, CASE
+    WHEN {missing_field} THEN 'missing_fields'
+    WHEN NOT ({valid_star}) THEN 'bad_values'
+    WHEN FORMAT_TIMESTAMP('%Y-%m', TIMESTAMP_SUB(starred_at, {tolerance})) > month THEN 'future'
+    WHEN starred_at > CURRENT_TIMESTAMP() THEN 'future'
+END AS reason
 FROM watch_events
 
 -- name: stars
 SELECT * FROM judged_stars WHERE reason IS NULL
 
 -- name: event_counts
-SELECT month, hour, COUNT(*) AS events FROM events GROUP BY month, hour
+SELECT
+    month, hour, COUNT(*) AS events,
+    APPROX_QUANTILES(IF(type = '{push_event}', event_id, NULL), 2)[OFFSET(1)] AS push_event_id
+FROM events GROUP BY month, hour
 
 -- name: star_counts
 SELECT
@@ -28,8 +36,18 @@ SELECT
     COUNTIF(reason IS NULL) AS stars,
     COUNTIF(reason = 'missing_fields') AS missing_fields,
     COUNTIF(reason = 'bad_values') AS bad_values,
-    APPROX_QUANTILES(event_id, 2)[OFFSET(1)] AS event_id
+    COUNTIF(reason = 'future') AS future,
+    APPROX_QUANTILES(IF(reason IS NULL, event_id, NULL), 2)[OFFSET(1)] AS star_event_id
 FROM judged_stars GROUP BY month, hour
+
+-- name: days_of_people
+-- A row a person and day, with the newest login of the day; the sample of active_people.py.
+SELECT
+    month, hour, actor_id AS user_id, actor_login AS user_login,
+    row_number() OVER (
+        PARTITION BY month, TIMESTAMP_TRUNC(hour, DAY), actor_id ORDER BY hour DESC, actor_login DESC
+    ) AS nth
+FROM events WHERE {sampled_person}
 
 -- name: fact_events
 SELECT
@@ -50,19 +68,29 @@ FROM facts_by_repo WHERE nth = 1
 SELECT
     'star' AS kind, month, hour, user_id, user_login, repo_id, repo_name, starred_at,
     NULL AS rank, NULL AS description, NULL AS language, NULL AS topics, NULL AS pushed_at, NULL AS stargazers_count,
-    NULL AS events, NULL AS stars, NULL AS missing_fields, NULL AS bad_values, NULL AS event_id
+    NULL AS events, NULL AS stars, NULL AS missing_fields, NULL AS bad_values, NULL AS future,
+    NULL AS star_event_id, NULL AS push_event_id
 FROM stars
 
 -- name: hour_rows
 SELECT
     'hour' AS kind, month, hour, NULL AS user_id, NULL AS user_login, NULL AS repo_id, NULL AS repo_name,
     NULL AS starred_at, NULL AS rank, NULL AS description, NULL AS language, NULL AS topics, NULL AS pushed_at,
-    NULL AS stargazers_count, events, stars, missing_fields, bad_values, event_id
+    NULL AS stargazers_count, events, stars, missing_fields, bad_values, future, star_event_id, push_event_id
 FROM event_counts LEFT JOIN star_counts USING (month, hour)
+
+-- name: people_rows
+SELECT
+    'person' AS kind, month, hour, user_id, user_login, NULL AS repo_id, NULL AS repo_name, NULL AS starred_at,
+    NULL AS rank, NULL AS description, NULL AS language, NULL AS topics, NULL AS pushed_at, NULL AS stargazers_count,
+    NULL AS events, NULL AS stars, NULL AS missing_fields, NULL AS bad_values, NULL AS future,
+    NULL AS star_event_id, NULL AS push_event_id
+FROM days_of_people WHERE nth = 1
 
 -- name: fact_rows
 SELECT
     'facts' AS kind, month, hour, NULL AS user_id, NULL AS user_login, repo_id, repo_name, NULL AS starred_at,
     rank, description, language, topics, pushed_at, stargazers_count,
-    NULL AS events, NULL AS stars, NULL AS missing_fields, NULL AS bad_values, NULL AS event_id
+    NULL AS events, NULL AS stars, NULL AS missing_fields, NULL AS bad_values, NULL AS future,
+    NULL AS star_event_id, NULL AS push_event_id
 FROM numbered_facts WHERE number <= {max_repo_facts}

@@ -1,4 +1,4 @@
--- Merges the cached stars and repository facts of a month into the rows of raw_stars and raw_repos.
+-- Merges the cached rows of a month into the rows of raw_stars, raw_repos and raw_people.
 -- {rows} is read_hour_files or read_tables, whose $parts are the Parquet files to read.
 
 -- name: read_hour_files
@@ -19,10 +19,15 @@ SELECT
 FROM stars
 
 -- name: create_repo_facts
--- `newness` differs between all facts of one repository, so the newest value is deterministic.
+-- `newness` differs between all facts of one repository, so the newest value is deterministic. A push that is dated
+-- later than a star could be (CLOCK_TOLERANCE) would stay the newest one for ever: it is left out.
 CREATE OR REPLACE TEMP TABLE repo_facts AS
 WITH facts AS ({rows})
-SELECT * EXCLUDE (hour, rank), timezone('UTC', hour) AS seen, epoch(hour) * 4 + rank AS newness
+SELECT
+    * EXCLUDE (hour, rank) REPLACE (
+        CASE WHEN pushed_at < timezone('UTC', hour) + INTERVAL 2 HOUR THEN pushed_at END AS pushed_at
+    ),
+    timezone('UTC', hour) AS seen, epoch(hour) * 4 + rank AS newness
 FROM facts
 
 -- name: create_newest_names
@@ -60,3 +65,16 @@ WITH newest_facts AS (
 SELECT repo_id, newest.name AS name, description, language, topics, pushed_at, stargazers, newest.seen AS last_seen
 FROM newest_names LEFT JOIN newest_facts USING (repo_id)
 ORDER BY repo_id
+
+-- name: people
+-- The order of the numbers read backwards spreads a sample evenly over the years in which accounts were made.
+WITH actors AS ({rows}),
+people AS (
+    SELECT
+        user_id,
+        max({{'hour': hour, 'login': login}}).login AS login,
+        count(DISTINCT date_trunc('day', hour)) AS days
+    FROM actors GROUP BY user_id
+    ORDER BY reverse(user_id::VARCHAR) LIMIT $max_people
+)
+SELECT user_id, login, days FROM people ORDER BY user_id

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import accumulate, pairwise
 from statistics import median
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -11,7 +13,7 @@ from starvec_assets.ingest.watch_events import REASONS, UTC_SECONDS
 from starvec_assets.parquet import column
 
 OK, MISSING, EMPTY, TRUNCATED, CORRUPT = "ok", "missing", "empty", "truncated", "corrupt"
-FAILED, SPARSE = "failed", "thin"
+FAILED, SPARSE, SLOW = "failed", "thin", "slow"
 STATUSES = {
     OK: "read to its end",
     MISSING: "the source has no such file",
@@ -19,10 +21,12 @@ STATUSES = {
     TRUNCATED: "ends early; the events before the end are included",
     CORRUPT: "damaged; the events before and after the damage are included",
     FAILED: "could not be fetched",
+    SLOW: "took longer to read than allowed; the events until then are included",
     SPARSE: "under a twentieth of the month's median of events",
 }
 SPARSE_BELOW = 1 / 20  # of the median of the month's hours
 MIN_MEDIAN = 100  # events; below it, hours differ by chance and none is marked sparse
+MAX_JUMP = 20  # times the usual growth of event ids, above which they were numbered anew
 
 HOURS = pa.schema(
     [
@@ -32,7 +36,8 @@ HOURS = pa.schema(
         column("events", pa.int64(), "events read"),
         column("stars", pa.int64(), "stars read, duplicates included"),
         *(column(name, pa.int64(), comment) for name, comment in REASONS.items()),
-        column("event_id", pa.int64(), "median id of the hour's stars; ids count all events of GitHub", nullable=True),
+        column("star_event_id", pa.int64(), "median event id of the hour's stars", nullable=True),
+        column("push_event_id", pa.int64(), "median event id of the hour's pushes, sampled", nullable=True),
     ]
 )
 
@@ -47,7 +52,8 @@ class HourCoverage:
     events: int = 0
     stars: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
-    event_id: int | None = None
+    star_event_id: int | None = None
+    push_event_id: int | None = None
     note: str = ""
 
 
@@ -69,32 +75,122 @@ def coverage_table(hours: Sequence[HourCoverage]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=HOURS)
 
 
-def missing_id_share(hours: pa.Table) -> float | None:
-    """Return the share of a month's event ids that no hour file has, 0 to 1; None where the ids do not ascend.
+class Ids(NamedTuple):
+    """Median event ids of an hour, of its stars and of its pushes, and the month's events up to the hour's middle."""
 
-        1 - events between the first and the last hour with ids / (last hour's median id - first hour's median id)
+    hour: datetime
+    star: int
+    push: int
+    events: float
 
-    GitHub numbers all events in one sequence, those of private repositories included, so the share is never 0 and only
-    its change is informative (see `month_ratios`). A median id lies in the middle of its hour, hence half the events
-    of the first and of the last hour count. `hours` has schema HOURS.
+
+Growth = tuple[float, float]
+"""Growth of the ids of stars and of pushes in an hour."""
+
+
+@dataclass(frozen=True)
+class UnseenIds:
+    """The `share` of a month's event ids that no hour file has, 0 to 1; None for the `reason`.
+
+    `sequences` (1 or 2) in which the month's events are numbered, `breaks` at which a sequence began again or jumped,
+    `first` and `last` hour with ids, `usual` growth of the ids.
     """
-    rows = [hour for hour in hours.sort_by("hour").to_pylist() if hour["event_id"] is not None]
-    if not rows or (ids := rows[-1]["event_id"] - rows[0]["event_id"]) <= 0:
-        return None
-    events = sum(hour["events"] for hour in rows) - (rows[0]["events"] + rows[-1]["events"]) / 2
-    return float(max(0, 1 - events / ids))
+
+    share: float | None
+    reason: str = ""
+    sequences: int = 0
+    breaks: int = 0
+    first: Ids | None = None
+    last: Ids | None = None
+    usual: Growth | None = None
+
+
+def unseen_ids(hours: pa.Table) -> UnseenIds:
+    """Return the share of a month's event ids that no hour file has; `hours` has schema HOURS.
+
+        1 - events between hours with ids / growth of the ids between them, in all sequences
+
+    GitHub numbers stars and most other kinds of events in one sequence, pushes in another since 2025 or 2026; before,
+    all in one, which is so where the ids of an hour's stars and pushes differ by less than an hour's growth. Events of
+    private repositories have numbers too, so the share is never 0 and only its change is informative (see
+    `month_ratios`). The sums are over pairs of consecutive hours with ids; a pair between which a sequence began again,
+    or grew by MAX_JUMP times the usual, is left out. A median id lies in the middle of its hour.
+    """
+    if not {"star_event_id", "push_event_id"} <= set(hours.column_names):
+        return UnseenIds(None, "read by an earlier version, which did not keep the ids of pushes")
+    rows = hours.sort_by("hour").to_pylist()
+    known = [
+        Ids(row["hour"], row["star_event_id"], row["push_event_id"], events - row["events"] / 2)
+        for row, events in zip(rows, accumulate(row["events"] for row in rows), strict=True)
+        if row["star_event_id"] is not None and row["push_event_id"] is not None
+    ]
+    pairs = list(pairwise(known))
+    usual = _usual_growth(pairs)
+    if usual is None:
+        return UnseenIds(None, "no two hours have ids of stars and of pushes, and ascend")
+    whole = [(a, b) for a, b in pairs if _continues(a, b, usual)]
+    apart = [abs(a.star - a.push) > min(usual) for a, _ in whole]
+    growth = sum(b.star - a.star + (b.push - a.push) * two for (a, b), two in zip(whole, apart, strict=True))
+    if not growth:
+        return UnseenIds(None, "the event ids began again or jumped in every hour")
+    return UnseenIds(
+        max(0.0, 1 - sum(b.events - a.events for a, b in whole) / growth),
+        sequences=2 if sum(apart) > len(apart) / 2 else 1,
+        breaks=len(pairs) - len(whole),
+        first=known[0],
+        last=known[-1],
+        usual=usual,
+    )
+
+
+def _usual_growth(pairs: Sequence[tuple[Ids, Ids]]) -> Growth | None:
+    """Return the median growth in an hour of the ids of stars and of pushes; None where either never grows."""
+    star = [growth for a, b in pairs if (growth := (b.star - a.star) / _hours(a, b)) > 0]
+    push = [growth for a, b in pairs if (growth := (b.push - a.push) / _hours(a, b)) > 0]
+    return (median(star), median(push)) if star and push else None
+
+
+def _continues(earlier: Ids, later: Ids, usual: Growth) -> bool:
+    """Return whether both sequences went on from one hour to the other, rather than beginning again or jumping."""
+    grown = later.star - earlier.star, later.push - earlier.push
+    return all(0 < n <= MAX_JUMP * _hours(earlier, later) * in_hour for n, in_hour in zip(grown, usual, strict=True))
+
+
+def _hours(earlier: Ids, later: Ids) -> float:
+    return (later.hour - earlier.hour) / timedelta(hours=1)
 
 
 def month_ratios(
-    stars: int, missing_share: float | None, previous: Sequence[tuple[int, float | None]]
+    stars: int, unseen: UnseenIds, previous: Sequence[tuple[int, UnseenIds]]
 ) -> tuple[float | None, float | None]:
     """Return a month's stars, and its share of captured event ids, each divided by the median of earlier months.
 
-    `missing_share` is the month's `missing_id_share`; `previous` has (stars, missing share) of the months to compare
-    with. A ratio is None without values to compare.
+    `previous` has the stars and the unseen ids of the months to compare with, in order. Shares are compared with those
+    of months since the last break in the numbering alone. A ratio is None without values to compare.
     """
-    captured = [None if share is None else 1 - share for share in (missing_share, *(share for _, share in previous))]
-    return ratio_to_median(stars, [count for count, _ in previous]), ratio_to_median(captured[0], captured[1:])
+    captured, later = list[float | None](), unseen
+    for _, earlier in reversed(previous):
+        if earlier.share is None:
+            continue
+        if not _numbered_alike(earlier, later):
+            break
+        captured.append(1 - earlier.share)
+        later = earlier
+    own = None if unseen.share is None else 1 - unseen.share
+    return ratio_to_median(stars, [count for count, _ in previous]), ratio_to_median(own, captured)
+
+
+def _numbered_alike(earlier: UnseenIds, later: UnseenIds) -> bool:
+    """Return whether a later month's ids go on from an earlier one's, in as many sequences and without any break."""
+    if earlier.last is None or earlier.usual is None or later.first is None or earlier.breaks or later.breaks:
+        return False
+    return earlier.sequences == later.sequences and _continues(earlier.last, later.first, earlier.usual)
+
+
+def failed_but_known(hours: Sequence[HourCoverage], before: pa.Table) -> list[datetime]:
+    """Return the hours that could not be fetched now and had events `before`, in a table of schema HOURS."""
+    known = {row["hour"] for row in before.select(["hour", "events"]).to_pylist() if row["events"]}
+    return [hour.hour for hour in hours if hour.status == FAILED and hour.hour in known]
 
 
 def ratio_to_median(value: float | None, previous: Sequence[float | None]) -> float | None:

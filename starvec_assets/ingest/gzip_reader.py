@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
+from typing import NamedTuple
 
 from isal import igzip_lib
 
@@ -13,19 +14,32 @@ READ_SIZE, CHUNK_SIZE = 1 << 17, 1 << 18  # compressed and decompressed bytes at
 SALVAGE_READ_SIZE = 1 << 12  # compressed bytes at a time up to a damaged place
 MEMBER_HEADER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f].{4}[\x00\x02\x04][\x00\x03\xff]", re.DOTALL)
 HEADER_SIZE = 10
+MAX_MEMBERS = 100_000  # of a file; block gzip, which writes the most, has 9,000 in an hour of 550 MB
+MAX_DAMAGES = 1_000  # after which the rest of a file is given up: each costs a search, and a second reading
 
 _BadGzip: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # the stub says: an instance
 
 
-def decompress(path: Path) -> Iterator[bytes | str]:
+class Damage(NamedTuple):
+    """A place where content is lost: TRUNCATED or CORRUPT, and a note on what is not evident from that."""
+
+    status: str
+    note: str = ""
+
+
+def decompress(path: Path) -> Iterator[bytes | Damage]:
     """Yield the content of a gzip file of any number of members, at most CHUNK_SIZE bytes at a time.
 
-    Where content is lost, TRUNCATED or CORRUPT is yielded instead, and reading goes on at the next member that can be
-    found. Checksums are verified.
+    Where content is lost, a Damage is yielded instead, and reading goes on at the next member that can be found; not
+    beyond MAX_MEMBERS and MAX_DAMAGES. Checksums are verified.
     """
     with path.open("rb", buffering=0) as file:
         start: int | None = 0
+        members = damages = 0
         while start is not None:
+            if members >= MAX_MEMBERS or damages >= MAX_DAMAGES:
+                yield Damage(CORRUPT, f"given up after {members:,} gzip members, {damages:,} of them damaged")
+                return
             member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
             damage, size, block = "", 0, start
             file.seek(start)
@@ -44,8 +58,10 @@ def decompress(path: Path) -> Iterator[bytes | str]:
             except _BadGzip:
                 damage = CORRUPT
                 yield from _salvage(file, start, block, size)
+            members += 1
             if damage:
-                yield damage
+                damages += 1
+                yield Damage(damage)
             start = _next_member(file, start + 1 if damage else file.tell() - len(member.unused_data), bool(damage))
 
 

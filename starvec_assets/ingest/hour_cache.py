@@ -1,8 +1,8 @@
 """On-disk cache of the hours of a month that were already read, so that an interrupted ingest resumes.
 
-An hour has two Parquet files, each renamed into place. The stars are renamed last and carry the hour's coverage, so an
-hour is complete when they exist. The files are not fsynced: that would cost half again the time of an ingest of small
-hours, and a file torn by a power cut is reported when the month is merged.
+An hour has three Parquet files, each renamed into place. The stars are renamed last and carry the hour's coverage, so
+an hour is complete when they exist. The files are not fsynced: that would cost half again the time of an ingest of
+small hours, and a file torn by a power cut is reported when the month is merged.
 """
 
 import hashlib
@@ -21,13 +21,15 @@ import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import exclusive_lock
+from starvec_assets.ingest.active_people import PEOPLE
 from starvec_assets.ingest.coverage import HourCoverage
-from starvec_assets.ingest.hour_parser import read_hour
+from starvec_assets.ingest.hour_parser import HourLimits, read_hour
 from starvec_assets.ingest.repo_facts import REPO_FACTS
 from starvec_assets.ingest.watch_events import STARS
 
 METADATA_KEY = b"hour"  # of the stars' Parquet file: the coverage, and what it depends on
-FORMAT = "3"  # hours cached in another format are read again
+FORMAT = "4"  # hours cached in another format are read again
+STAR_ROWS, REPO_ROWS, PEOPLE_ROWS = KINDS = ("stars", "repos", "people")
 
 
 def cache_folder(progress_dir: Path, source_key: str, month: str) -> Path:
@@ -61,8 +63,13 @@ def lock_hour_cache(folder: Path) -> Iterator[Path]:
         yield spool
 
 
+def remove_cached_hour(folder: Path, hour: datetime) -> None:
+    """Remove an hour from the cache."""
+    cached_path(folder, hour, STAR_ROWS).unlink(missing_ok=True)
+
+
 def cached_path(folder: Path, hour: datetime, kind: str) -> Path:
-    """Return the path of an hour's rows; `kind` is "stars" or "repos", for stars or facts of repositories."""
+    """Return the path of an hour's rows of a kind of KINDS."""
     return folder / f"{hour:%Y-%m-%dT%H}.{kind}.parquet"
 
 
@@ -72,33 +79,34 @@ def source_fingerprint(path: Path) -> str:
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
-def cache_hour(path: Path, hour: datetime, folder: Path, max_repo_facts: int) -> HourCoverage:
+def cache_hour(path: Path, hour: datetime, folder: Path, limits: HourLimits) -> HourCoverage:
     """Read the hour file at `path` into `folder`, and return its coverage."""
-    stars_path, repo_facts_path = (cached_path(folder, hour, kind) for kind in ("stars", "repos"))
+    stars_path, repo_facts_path, people_path = (cached_path(folder, hour, kind) for kind in KINDS)
     stars_path.unlink(missing_ok=True)
-    metadata: dict[str, Any] = {"fingerprint": source_fingerprint(path), "max_repo_facts": max_repo_facts}
+    metadata: dict[str, Any] = {"fingerprint": source_fingerprint(path), "limits": asdict(limits)}
     with (
         _parquet_writer(stars_path, STARS) as stars,
         _parquet_writer(repo_facts_path, REPO_FACTS) as repo_facts,
+        _parquet_writer(people_path, PEOPLE) as people,
     ):
-        coverage = read_hour(path, hour, stars.write_table, repo_facts.write_table, max_repo_facts)
+        coverage = read_hour(path, hour, stars.write_table, repo_facts.write_table, people.write_table, limits)
         stars.add_key_value_metadata({METADATA_KEY: orjson.dumps(metadata | {"coverage": asdict(coverage)})})
     return coverage
 
 
 def cached_coverage(
-    folder: Path, hour: datetime, max_repo_facts: int, fingerprint: str | None = None
+    folder: Path, hour: datetime, limits: HourLimits, fingerprint: str | None = None
 ) -> HourCoverage | None:
     """Return the coverage of a cached hour.
 
-    None when the hour was not read, read with another `max_repo_facts`, or from a file of another fingerprint.
+    None when the hour was not read, read within other `limits`, or from a file of another fingerprint.
     """
     try:
-        pq.read_metadata(cached_path(folder, hour, "repos"))
-        metadata = orjson.loads(pq.read_metadata(cached_path(folder, hour, "stars")).metadata[METADATA_KEY])
+        stars, *_ = (pq.read_metadata(cached_path(folder, hour, kind)) for kind in KINDS)
+        metadata = orjson.loads(stars.metadata[METADATA_KEY])
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, orjson.JSONDecodeError):
         return None
-    if metadata["max_repo_facts"] != max_repo_facts or fingerprint not in (None, metadata["fingerprint"]):
+    if metadata["limits"] != asdict(limits) or fingerprint not in (None, metadata["fingerprint"]):
         return None
     return HourCoverage(**(metadata["coverage"] | {"hour": hour}))
 

@@ -1,6 +1,9 @@
-"""Parse an hour file of GH Archive into stars, repository facts and the coverage of the hour."""
+"""Parse an hour file of GH Archive into stars, repository facts, active people and the coverage of the hour."""
 
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median_low
@@ -9,12 +12,13 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from starvec_assets.ingest.coverage import EMPTY, OK, HourCoverage
-from starvec_assets.ingest.event_schema import WATCH
+from starvec_assets.ingest.active_people import SAMPLED_DIGIT, SAMPLED_PLACE, ActivePeople
+from starvec_assets.ingest.calendar import HOUR
+from starvec_assets.ingest.coverage import EMPTY, OK, SLOW, HourCoverage
+from starvec_assets.ingest.event_schema import CLOCK_TOLERANCE, ID, PUSH, WATCH
 from starvec_assets.ingest.gzip_reader import decompress
 from starvec_assets.ingest.repo_facts import KINDS, RepoFacts
 from starvec_assets.ingest.watch_events import (
-    BAD_VALUES,
     BROKEN_JSON,
     MISSING_FIELDS,
     OLD_SCHEMA,
@@ -25,8 +29,8 @@ from starvec_assets.ingest.watch_events import (
 
 MAX_LINE = 16 << 20  # bytes
 MAX_COMMAS = 1 << 18  # bounds the values of a line: parsed, a line of many {} takes twenty times its bytes
-FLUSH_ROWS = 50_000  # stars emitted together
-MAX_REPO_FACTS = 500  # reading all facts would take a third of the time, and a month repeats them again and again
+FLUSH_ROWS = 50_000  # stars or people emitted together
+LINES_BETWEEN_PUSH_IDS, MAX_PUSH_IDS = 17, 50_000  # a sample is enough for a median
 
 _OTHER, _IGNORED = "other", ""
 _READ_KINDS = (WATCH, *KINDS)
@@ -35,11 +39,31 @@ _IGNORED_KINDS = (
     " PullRequestReviewComment PullRequestReviewThread Push Release Sponsorship Team TeamAdd"
 )
 _PREFIX_LENGTH = 21  # bytes from "type" on that differ for every kind of event, with or without spaces in the JSON
-_KIND_BY_PREFIX = {
-    f'"type":{gap}"{kind}",{gap}"actor":'.encode()[:_PREFIX_LENGTH]: kind if kind in _READ_KINDS else _IGNORED
+_KIND_BY_PREFIX = {  # also where the digit is that decides whether the actor is a sampled one, from "type" on
+    start[:_PREFIX_LENGTH]: (kind if kind in _READ_KINDS else _IGNORED, len(start) + SAMPLED_PLACE)
     for gap in ("", " ")
     for kind in (*_READ_KINDS, *(f"{name}Event" for name in _IGNORED_KINDS.split()))
+    for start in [f'"type":{gap}"{kind}",{gap}"actor":{gap}{{"id":{gap}'.encode()]
 }
+_UNKNOWN = (_OTHER, 0)
+_SAMPLED_BYTE = ord(SAMPLED_DIGIT)
+_LONGEST_START = max(digit_at for _, digit_at in _KIND_BY_PREFIX.values())
+_PUSH_ID = re.compile(rf'{{"id": ?"({ID})", ?"type": ?"{PUSH}"'.encode())
+
+
+@dataclass(frozen=True)
+class HourLimits:
+    """Bounds of the reading of one hour file.
+
+    `max_repo_facts`: repositories whose facts are read, for each kind of event with such facts; reading all would take
+    a third of the time, and a month repeats them again and again. `max_seconds`: after which the rest is left out.
+    """
+
+    max_repo_facts: int = 500
+    max_seconds: float = 600.0
+
+
+DEFAULT_LIMITS = HourLimits()
 
 
 def read_hour(
@@ -47,30 +71,38 @@ def read_hour(
     hour: datetime,
     on_stars: Callable[[pa.Table], None],
     on_repo_facts: Callable[[pa.Table], None],
-    max_repo_facts: int = MAX_REPO_FACTS,
+    on_people: Callable[[pa.Table], None],
+    limits: HourLimits = DEFAULT_LIMITS,
 ) -> HourCoverage:
-    """Read the hour file at `path`, and pass tables of schema STARS and REPO_FACTS to the callbacks as they fill.
+    """Read the hour file at `path`, and pass tables of schema STARS, REPO_FACTS and PEOPLE to the callbacks.
 
-    Of each kind of event with repository facts, the first `max_repo_facts` repositories are read. Memory stays under
-    300 MB whatever the file contains, and no content raises an exception.
+    Memory stays under 300 MB whatever the file contains, and no content raises an exception.
     """
-    lines = _LineScanner(on_stars, on_repo_facts, max_repo_facts)
-    size, damage = path.stat().st_size, ""
-    for chunk in decompress(path):
-        if isinstance(chunk, str):
-            damage = damage or chunk
-            lines.discard_pending()
+    lines = _LineScanner(hour, on_stars, on_repo_facts, on_people, limits.max_repo_facts)
+    size, status, notes, deadline = path.stat().st_size, "", list[str](), time.monotonic() + limits.max_seconds
+    for content in decompress(path):
+        if isinstance(content, bytes):
+            lines.feed(content)
         else:
-            lines.feed(chunk)
+            status = status or content.status
+            notes.append(content.note)
+            lines.discard_pending()
+        if time.monotonic() > deadline:
+            status = SLOW
+            notes.append(f"not read to its end within {limits.max_seconds:g} s")
+            lines.discard_pending()
+            break
     lines.close()
     return HourCoverage(
         hour,
-        damage if damage and size else (OK if lines.events else EMPTY),
+        status if status and size else (OK if lines.events else EMPTY),
         size,
         lines.events,
         lines.n_stars,
         {k: v for k, v in lines.rejected.items() if v},
-        median_low(lines.ids) if lines.ids else None,
+        median_low(lines.star_ids) if lines.star_ids else None,
+        median_low(lines.push_ids) if lines.push_ids else None,
+        "; ".join(dict.fromkeys(filter(None, notes))),
     )
 
 
@@ -78,18 +110,25 @@ class _LineScanner:
     """Finds the lines to read by a few bytes of their prefix: of an hour's 150,000 lines, most are never parsed."""
 
     def __init__(
-        self, on_stars: Callable[[pa.Table], None], on_repo_facts: Callable[[pa.Table], None], max_repo_facts: int
+        self,
+        hour: datetime,
+        on_stars: Callable[[pa.Table], None],
+        on_repo_facts: Callable[[pa.Table], None],
+        on_people: Callable[[pa.Table], None],
+        max_repo_facts: int,
     ) -> None:
         self.events = 0
         self.n_stars = 0
         self.rejected = dict.fromkeys(REASONS, 0)
-        self.ids: list[int] = []
-        self._stars, self._on_stars = WatchEvents(), on_stars
+        self.star_ids: list[int] = []
+        self.push_ids: list[int] = []
+        self._stars, self._on_stars = WatchEvents(hour + HOUR + CLOCK_TOLERANCE), on_stars
         self._repo_facts, self._on_repo_facts = RepoFacts(max_repo_facts), on_repo_facts
+        self._people, self._on_people = ActivePeople(), on_people
         self._kind_by_prefix = _KIND_BY_PREFIX.copy()
         self._type_at = len('{"id":"12345678901",')  # offset of "type" in a line: varies with the event ids
-        self._pending = b""  # a line without its end
-        self._skipping = False  # the rest of a pending line that is too long
+        self._pending: list[bytes] = []  # parts of a line without its end, none once it is too long
+        self._pending_size = 0
 
     def feed(self, chunk: bytes) -> None:
         """Scan the next bytes of the file."""
@@ -99,70 +138,100 @@ class _LineScanner:
         if first < 0:
             return
         self._finish_line()
+        if chunk.isspace():
+            return
         type_at, start = self._type_at, self._type_at + 1
-        # The search for a line's end begins behind its kind, so a line too short to have one is joined to the next: no
-        # such line is of a known kind, and `_read_line` splits them.
+        # The search for a line's end begins behind its kind, so a line too short to have one is joined to the next:
+        # `_read_lines` and `_read_line` split them.
         types: list[int] = []
         add = types.append
         at = first + start
         while at >= start:
             add(at)
             at = find(b"\n", at) + start
-        self._pending = chunk[types.pop() - type_at :]
+        self._append(chunk[types.pop() - type_at :])
         self.events += len(types)
-        kind_by_prefix, scan_star = self._kind_by_prefix.get, self._stars.scan
+        kind_by_prefix, scan_star, scan_person = self._kind_by_prefix.get, self._stars.scan, self._people.scan
+        longest, sampled = len(chunk) - _LONGEST_START, _SAMPLED_BYTE
         for at in types:
-            if kind := kind_by_prefix(chunk[at : at + _PREFIX_LENGTH], _OTHER):
-                if kind is WATCH and scan_star(chunk, at - type_at):
-                    continue
+            kind, digit_at = kind_by_prefix(chunk[at : at + _PREFIX_LENGTH], _UNKNOWN)
+            if at < longest and chunk[at + digit_at] == sampled:
+                scan_person(chunk, at)
+            if not kind or (kind is WATCH and scan_star(chunk, at - type_at)):
+                continue
+            if kind is _OTHER:
+                self.events -= 1
+                self._read_lines(chunk[at - type_at : find(b"\n", at)])
+            else:
                 self._read_line(kind, chunk, at - type_at, find(b"\n", at))
-        if len(self._stars) >= FLUSH_ROWS:
+        if len(self.push_ids) < MAX_PUSH_IDS:
+            matches = (_PUSH_ID.match(chunk, at - type_at) for at in types[::LINES_BETWEEN_PUSH_IDS])
+            self.push_ids += [int(match[1]) for match in matches if match]
+        if max(len(self._stars), len(self._people)) >= FLUSH_ROWS:
             self._flush()
 
     def discard_pending(self) -> None:
         """Drop the line whose end is lost."""
-        self._pending, self._skipping = b"", False
+        self._pending, self._pending_size = [], 0
 
     def close(self) -> None:
         """Read the last line, which need not end in a newline, and emit the remaining rows."""
-        if self._pending or self._skipping:
+        if self._pending_size:
             self._finish_line()
         self._flush()
 
     def _append(self, part: bytes) -> None:
-        self._skipping = self._skipping or len(self._pending) + len(part) > MAX_LINE
-        self._pending = b"" if self._skipping else self._pending + part
+        self._pending_size += len(part)
+        if self._pending_size > MAX_LINE:
+            self._pending = []
+        else:
+            self._pending.append(part)
 
     def _finish_line(self) -> None:
-        line, too_long = self._pending, self._skipping
+        line, too_long = b"".join(self._pending), self._pending_size > MAX_LINE
         self.discard_pending()
         if too_long:
             self.rejected[TOO_LONG] += 1
             return
-        self.events += 1
-        kind = self._kind_by_prefix.get(line[self._type_at : self._type_at + _PREFIX_LENGTH], _OTHER)
-        if kind and not (kind is WATCH and self._stars.scan(line, 0)):
-            self._read_line(kind, line, 0, len(line))
+        self._read_lines(line)
 
     def _flush(self) -> None:
-        table, ids, impossible = self._stars.take()
+        table, ids, rejected = self._stars.take()
         self.n_stars += len(table)
-        self.rejected[BAD_VALUES] += impossible
-        self.ids += ids[:: 1 + len(self.ids) // FLUSH_ROWS]
+        for reason, count in rejected.items():
+            self.rejected[reason] += count
+        self.star_ids += ids[:: 1 + len(self.star_ids) // FLUSH_ROWS]
         self._on_stars(table)
         self._on_repo_facts(self._repo_facts.take())
+        self._on_people(self._people.take())
+
+    def _read_lines(self, text: bytes) -> None:
+        """Read lines whose kind is not where it was in the lines before, as where event ids have another length."""
+        for line in _split_lines(text):
+            type_at = line.find(b'"type":', 0, 64)
+            kind, digit_at = self._kind_by_prefix.get(line[type_at : type_at + _PREFIX_LENGTH], _UNKNOWN)
+            if kind is _OTHER or b"{" not in line[type_at : type_at + digit_at]:  # the actor is no object before 2015
+                self._parse(line)
+                continue
+            self._type_at = type_at
+            self.events += 1
+            if line[type_at + digit_at : type_at + digit_at + 1] == SAMPLED_DIGIT.encode():
+                self._people.scan(line, type_at)
+            if kind and not (kind is WATCH and self._stars.scan(line + b"\n", 0)):
+                self._read_line(kind, line, 0, len(line))
 
     def _read_line(self, kind: str, text: bytes, start: int, end: int) -> None:
-        """Read the line text[start:end], already counted as an event, by scanning or else by parsing it."""
+        """Read the line text[start:end] of a known kind, already counted as an event, by scanning or else by parsing."""
         if kind in KINDS and self._repo_facts.scan(kind, text, start, end):
             if self._repo_facts.is_full(kind):
                 self._kind_by_prefix = {
-                    prefix: _IGNORED if k == kind else k for prefix, k in self._kind_by_prefix.items()
+                    prefix: (_IGNORED if k == kind else k, digit_at)
+                    for prefix, (k, digit_at) in self._kind_by_prefix.items()
                 }
-            return
-        self.events -= 1
-        for line in text[start:end].split(b"\n"):
-            self._parse(line)
+        else:
+            self.events -= 1
+            for line in _split_lines(text[start:end]):
+                self._parse(line)
 
     def _parse(self, line: bytes) -> None:
         if line.count(b",") > MAX_COMMAS:
@@ -171,25 +240,27 @@ class _LineScanner:
         try:
             event = orjson.loads(line)
         except orjson.JSONDecodeError:
-            self.rejected[BROKEN_JSON] += bool(line.strip())
+            self.rejected[BROKEN_JSON] += 1
             return
         self.events += 1
-        reason = self._add_event(event)
-        if reason:
+        if reason := self._add_event(event):
             self.rejected[reason] += 1
-        at = line.find(b'"type":', 0, 64)
-        if line[at : at + _PREFIX_LENGTH] in _KIND_BY_PREFIX:
-            self._type_at = at
 
     def _add_event(self, event: Any) -> str | None:
         """Add a parsed event's star or facts; return the reason (a key of REASONS) when it is rejected."""
         kind = event.get("type") if type(event) is dict else None
         if type(kind) is not str:
             return MISSING_FIELDS
-        if kind == WATCH:
-            return self._stars.add(event)
+        if kind == WATCH and (reason := self._stars.add(event)):
+            return reason
         if type(event.get("actor")) is str:
             return OLD_SCHEMA
+        self._people.add(event)
         if kind in KINDS:
             self._repo_facts.add(kind, event)
         return None
+
+
+def _split_lines(text: bytes) -> Iterator[bytes]:
+    """Yield the lines that are not blank."""
+    return (line for line in text.split(b"\n") if line and not line.isspace())

@@ -9,17 +9,19 @@ from threading import Event, Semaphore
 from typing import Any
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.ingest.coverage import CORRUPT, TRUNCATED, HourCoverage
-from starvec_assets.ingest.hour_cache import cached_coverage, source_fingerprint
+from starvec_assets.ingest.coverage import CORRUPT, FAILED, TRUNCATED, HourCoverage
+from starvec_assets.ingest.hour_cache import cached_coverage, remove_cached_hour, source_fingerprint
+from starvec_assets.ingest.hour_parser import HourLimits
 from starvec_assets.ingest.reader_processes import ReaderProcess
-from starvec_assets.ingest.sources import HourFile, Source
+from starvec_assets.ingest.sources import HourFile, Source, file_name
+from starvec_assets.item_faults import ItemFaults
 
 
 class HourPipeline:
     """Threads that fetch hour files, and `workers` threads that each drive a process that reads them."""
 
-    def __init__(self, source: Source, folder: Path, spool: Path, max_repo_facts: int, workers: int) -> None:
-        self._source, self._folder, self._spool, self._max_repo_facts = source, folder, spool, max_repo_facts
+    def __init__(self, source: Source, folder: Path, spool: Path, limits: HourLimits, workers: int) -> None:
+        self._source, self._folder, self._spool, self._limits = source, folder, spool, limits
         self._fetchers, self._readers = ThreadPoolExecutor(source.concurrency), ThreadPoolExecutor(workers)
         self._processes = [ReaderProcess() for _ in range(workers)]
         self._idle_processes: SimpleQueue[ReaderProcess] = SimpleQueue()
@@ -30,14 +32,15 @@ class HourPipeline:
     def run(self, hours: list[datetime]) -> Generator[HourCoverage]:
         """Yield the coverage of each hour as it ends, in any order; closing the generator cancels the rest.
 
-        Raises StarvecError when the source, the cache folder or a reading process fails.
+        Raises StarvecError when the cache folder or a reading process fails, ServiceDown when several hours in a row
+        cannot be fetched.
         """
-        remaining = 0
+        remaining, faults = 0, ItemFaults(f"hour files of {self._source.key}")
         for process in self._processes:
             self._idle_processes.put(process)
         try:
             for hour in hours:
-                coverage = cached_coverage(self._folder, hour, self._max_repo_facts) if self._source.remote else None
+                coverage = cached_coverage(self._folder, hour, self._limits) if self._source.remote else None
                 if coverage:
                     yield coverage
                 else:
@@ -46,6 +49,10 @@ class HourPipeline:
             while remaining:
                 if coverage := self._finished.get().result():
                     remaining -= 1
+                    if coverage.status == FAILED:
+                        faults.add(file_name(coverage.hour), coverage.note)
+                    else:
+                        faults.passed()
                     yield coverage
         except OSError as error:
             raise StarvecError(
@@ -54,10 +61,12 @@ class HourPipeline:
         finally:
             self._cancelled.set()
             self._slots.release(len(hours))  # wakes every waiting fetch
-            self._fetchers.shutdown(cancel_futures=True)
-            self._readers.shutdown(cancel_futures=True)
-            for process in self._processes:
+            for executor in (self._fetchers, self._readers):
+                executor.shutdown(wait=False, cancel_futures=True)
+            for process in self._processes:  # before the threads that wait for them
                 process.close()
+            self._fetchers.shutdown()
+            self._readers.shutdown()
 
     def _submit(self, executor: Executor, work: Callable[..., HourCoverage | None], *arguments: Any) -> None:
         executor.submit(work, *arguments).add_done_callback(self._finished.put)
@@ -72,7 +81,7 @@ class HourPipeline:
             self._submit(self._readers, self._read, hour, fetched, fetched.path)
             return None
         self._slots.release()
-        return HourCoverage(hour, fetched.status, note=fetched.note)
+        return _without_file(hour, fetched)
 
     def _read(self, hour: datetime, fetched: HourFile, path: Path) -> HourCoverage:
         process = self._idle_processes.get()
@@ -84,15 +93,21 @@ class HourPipeline:
 
     def _read_hour(self, reader: ReaderProcess, hour: datetime, fetched: HourFile, path: Path) -> HourCoverage:
         if not self._source.remote:
-            cached = cached_coverage(self._folder, hour, self._max_repo_facts, source_fingerprint(path))
+            cached = cached_coverage(self._folder, hour, self._limits, source_fingerprint(path))
             if cached:
                 return cached
-        coverage = reader.read(path, hour, self._folder, self._max_repo_facts)
+        coverage = reader.read(path, hour, self._folder, self._limits)
         if fetched.downloaded and coverage.status in (TRUNCATED, CORRUPT):
             path.unlink()  # it may have been damaged in transit: a second download is what the source has
             again = self._source.fetch(hour, self._spool, self._cancelled)
-            if again.path:
-                coverage = reader.read(again.path, hour, self._folder, self._max_repo_facts)
+            if again.path is None:
+                remove_cached_hour(self._folder, hour)
+                return _without_file(hour, again)
+            coverage = reader.read(again.path, hour, self._folder, self._limits)
         if fetched.temporary:
             path.unlink(missing_ok=True)
         return coverage
+
+
+def _without_file(hour: datetime, fetched: HourFile) -> HourCoverage:
+    return HourCoverage(hour, fetched.status, note=fetched.note)

@@ -1,5 +1,6 @@
 """Metadata and checks of an ingested month: what its hours lack, and how it compares with the twelve months before."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from starvec_assets.ingest.active_people import SAMPLED_DIGIT, SAMPLED_PLACE
 from starvec_assets.ingest.build_month import MonthSummary
-from starvec_assets.ingest.coverage import OK, HourCoverage, fault_ranges, missing_id_share, month_ratios
+from starvec_assets.ingest.coverage import OK, HourCoverage, fault_ranges, month_ratios, unseen_ids
 from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.plots import sparkline
 
@@ -46,11 +48,11 @@ class MonthCheck(NamedTuple):
 
 def compare_month(folder: Path, previous: Sequence[Path]) -> MonthComparison:
     """Compare a month with earlier ones; each folder holds stars.parquet and hours.parquet."""
-    (stars, share), *earlier = [
-        (pq.read_metadata(path / "stars.parquet").num_rows, missing_id_share(pq.read_table(path / "hours.parquet")))
+    (stars, unseen), *earlier = [
+        (pq.read_metadata(path / "stars.parquet").num_rows, unseen_ids(pq.read_table(path / "hours.parquet")))
         for path in (folder, *previous)
     ]
-    return MonthComparison(*month_ratios(stars, share, earlier), len(previous))
+    return MonthComparison(*month_ratios(stars, unseen, earlier), len(previous))
 
 
 def summary_line(summary: MonthSummary) -> str:
@@ -64,7 +66,7 @@ def summary_line(summary: MonthSummary) -> str:
 
 def month_metadata(summary: MonthSummary, comparison: MonthComparison, folder: Path) -> Metadata:
     """Describe a month of raw_stars; `folder` holds its stars.parquet and hours.parquet."""
-    hours = pq.read_table(folder / "hours.parquet")
+    hours, unseen = pq.read_table(folder / "hours.parquet"), summary.unseen_ids
     return {
         "stars": summary.stars,
         "people": summary.users,
@@ -78,7 +80,8 @@ def month_metadata(summary: MonthSummary, comparison: MonthComparison, folder: P
         "stars an hour": sparkline(hours["stars"].to_pylist()),
         "hours not whole": _count_faulty(hours),
         "stars to the twelve months before": comparison.stars_ratio,
-        "share of event ids unseen": summary.missing_id_share,
+        "share of event ids unseen": unseen.share,
+        "event ids": unseen.reason or f"in {unseen.sequences} sequence(s), begun again {unseen.breaks} time(s)",
         "event ids in hour files, to the twelve months before": comparison.captured_ids_ratio,
         "MB/s": summary.megabytes_per_second if summary.bytes else None,
         "preview": parquet_preview(folder / "stars.parquet", ["repo_id", "starred_at"]),
@@ -88,6 +91,16 @@ def month_metadata(summary: MonthSummary, comparison: MonthComparison, folder: P
 def raw_repos_metadata(folder: Path) -> Metadata:
     """Describe a month of raw_repos."""
     return {"preview": parquet_preview(folder / "repos.parquet", ["name", "language", "description"])}
+
+
+def raw_people_metadata(folder: Path) -> Metadata:
+    """Describe a month of raw_people: counts, no names."""
+    days = Counter(pq.read_table(folder / "people.parquet", columns=["days"])["days"].to_pylist())
+    return {
+        "people": days.total(),
+        "days active": markdown_table(["days", "people"], sorted(days.items())),
+        "sampled": f"people whose number has a {SAMPLED_DIGIT} as digit {SAMPLED_PLACE + 1}: about a tenth of all",
+    }
 
 
 def check_month(

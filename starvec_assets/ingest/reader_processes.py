@@ -6,6 +6,7 @@ ends with its parent.
 
 import subprocess
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -16,6 +17,7 @@ from starvec_assets.children import lines_from_parent, start_child, terminate
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_cache import cache_hour
+from starvec_assets.ingest.hour_parser import HourLimits
 
 
 class ReaderProcess:
@@ -24,7 +26,7 @@ class ReaderProcess:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def read(self, path: Path, hour: datetime, folder: Path, max_repo_facts: int) -> HourCoverage:
+    def read(self, path: Path, hour: datetime, folder: Path, limits: HourLimits) -> HourCoverage:
         """Read an hour file into the hour cache in `folder`, and return its coverage.
 
         Raises StarvecError when the process reports an error or dies.
@@ -35,7 +37,7 @@ class ReaderProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(orjson.dumps([str(path), hour, str(folder), max_repo_facts]) + b"\n")
+            process.stdin.write(orjson.dumps([str(path), hour, str(folder), asdict(limits)]) + b"\n")
             process.stdin.flush()
             answer = process.stdout.readline()
         except BrokenPipeError:
@@ -73,9 +75,9 @@ def serve() -> None:
     """Read the hour files that the parent names, until it ends."""
     sys.meta_path.insert(0, BlockPandas())
     for line in lines_from_parent():
-        path, hour, folder, max_repo_facts = orjson.loads(line)
+        path, hour, folder, limits = orjson.loads(line)
         try:
-            answer: object = cache_hour(Path(path), datetime.fromisoformat(hour), Path(folder), max_repo_facts)
+            answer: object = cache_hour(Path(path), datetime.fromisoformat(hour), Path(folder), HourLimits(**limits))
         except OSError as error:
             answer = {"error": str(error)}
         sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")

@@ -26,7 +26,7 @@ REPO_FACTS = pa.schema(
 KINDS = {kind: rank for rank, kind in enumerate(FACT_EVENTS)}
 PATHS, N_FIELDS = zip(*((path.split("."), n_fields) for path, n_fields in FACT_EVENTS.values()), strict=True)
 MAX_TEXT = 2_000  # characters of a description; GitHub allows 350
-MAX_TOPICS = 50
+MAX_TOPICS, MAX_TOPIC = 50, 100  # topics, characters of each; GitHub allows 20 and 50
 
 Row = tuple[bytes, ...]  # the columns of REPO_FACTS, each as JSON
 NULL = b"null"
@@ -36,8 +36,8 @@ NO_DESCRIPTION = DESCRIPTION + b'null,"pusher_type":'
 API_URL = b',"url":"https://api.github.com/repos/'
 SSH_URL = b'"ssh_url":"git'
 AFTER_SSH = re.compile(
-    rb'@github\.com:([^"]+)\.git","clone_url":"[^"]*","svn_url":"[^"]*","homepage":(?:null|"[^"]*"),'
-    rb'"size":[0-9]+,"stargazers_count":([0-9]+),"watchers_count":[0-9]+,"language":(null|"[^"]*"),'
+    rb'@github\.com:([^"]{1,250})\.git","clone_url":"[^"]*","svn_url":"[^"]*","homepage":(?:null|"[^"]*"),'
+    rb'"size":[0-9]+,"stargazers_count":([0-9]{1,18}),"watchers_count":[0-9]+,"language":(null|"[^"]{0,100}"),'
 )
 
 
@@ -61,7 +61,8 @@ class RepoFacts:
     def scan(self, kind: str, text: bytes, start: int, end: int) -> bool:
         """Add the facts of the event in text[start:end] without parsing all of it.
 
-        Returns False when it is not written the way GitHub writes it: then pass the parsed event to `add`.
+        Returns False when it is not written the way GitHub writes it, or a value is longer than any of GitHub's: then
+        pass the parsed event to `add`.
         """
         rank = KINDS[kind]
         if rank == 0:
@@ -88,7 +89,7 @@ class RepoFacts:
             self._rows.append((repo_id, name, *facts, *absent, b"%d" % rank))
 
     def _scan_creation(self, text: bytes, at: int, end: int) -> Row | None:
-        close = text.find(b'","pusher_type":', at, end) + 1
+        close = text.find(b'","pusher_type":', at, min(end, at + MAX_TEXT)) + 1
         return (text[at + len(DESCRIPTION) : close],) if at >= 0 and close else None
 
     def _scan_repo(self, text: bytes, start: int, end: int, event_name: bytes, rank: int) -> Row | None:
@@ -161,15 +162,9 @@ def repo_facts_table(rows: Sequence[Row]) -> pa.Table:
 
 
 def _column(tokens: Sequence[bytes], field: pa.Field, validate: Callable[[Any], Any]) -> pa.Array:
-    """Convert JSON values to an Arrow column: all at once if all are valid, else one by one with `validate`."""
-    json_type = pa.string() if field.type == UTC_SECONDS else field.type
-    try:
-        values = orjson.loads(b"[%b]" % b",".join(tokens))
-        if len(values) == len(tokens):
-            return pa.array(values, json_type).cast(field.type)
-    except (orjson.JSONDecodeError, pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        pass
-    return pa.array([validate(_loads(token)) for token in tokens], json_type).cast(field.type)
+    """Convert JSON values to an Arrow column; a broken or invalid value is null, a longer text or list is cut."""
+    values = [None if token == NULL else validate(_loads(token)) for token in tokens]
+    return pa.array(values, pa.string() if field.type == UTC_SECONDS else field.type).cast(field.type)
 
 
 def _loads(token: bytes) -> Any:
@@ -184,7 +179,7 @@ def _text(value: object) -> str | None:
 
 
 def _topics(value: object) -> list[str] | None:
-    return [t[:100] for t in value[:MAX_TOPICS] if type(t) is str] if type(value) is list else None
+    return [t[:MAX_TOPIC] for t in value[:MAX_TOPICS] if type(t) is str] if type(value) is list else None
 
 
 def _time(value: object) -> str | None:

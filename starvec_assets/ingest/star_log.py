@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.calendar import previous_12_months
 from starvec_assets.ingest.capture import counted_months, judged_months
-from starvec_assets.ingest.coverage import EMPTY, FAILED, MISSING, OK, missing_id_share, month_ratios
+from starvec_assets.ingest.coverage import EMPTY, FAILED, MISSING, OK, month_ratios, unseen_ids
 from starvec_assets.ingest.watch_events import DUPLICATE, REASONS
 from starvec_assets.markdown import Metadata, embed_png, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
@@ -33,8 +33,14 @@ STAR_LOG = pa.schema(
         column("hours_missing", pa.int64(), "of these, hours without any event: missing, empty or not fetched"),
         column("rejected", pa.int64(), "lines rejected, duplicates excluded"),
         column("unseen_share", pa.float64(), "share of the month's event ids that no hour file has", nullable=True),
+        column("unseen_reason", pa.string(), "why there is no such share", nullable=True),
         column("ratio", pa.float64(), "stars, divided by their median of the twelve months before", nullable=True),
-        column("seen_ratio", pa.float64(), "1 - unseen_share, likewise divided by its median", nullable=True),
+        column(
+            "seen_ratio",
+            pa.float64(),
+            "1 - unseen_share, likewise divided by its median since event ids were last numbered anew",
+            nullable=True,
+        ),
     ]
 )
 
@@ -62,27 +68,27 @@ def build_star_log(month_folders: dict[str, Path], hashes: dict[str, str], out: 
     Raises StarvecError when a folder's files cannot be read.
     """
     rows = [_month_row(month, month_folders[month], hashes[month]) for month in sorted(month_folders)]
-    by_month = {row["month"]: row for row in rows}
-    for month, row in by_month.items():
-        previous = [by_month[m] for m in previous_12_months(month, by_month)]
-        row["ratio"], row["seen_ratio"] = month_ratios(
-            row["stars"], row["unseen_share"], [(r["stars"], r["unseen_share"]) for r in previous]
-        )
+    for row in rows:
+        row["unseen_share"], row["unseen_reason"] = row["unseen"].share, row["unseen"].reason or None
+    by_month = {row["month"]: (row["stars"], row.pop("unseen")) for row in rows}
+    for row in rows:
+        previous = [by_month[month] for month in previous_12_months(row["month"], by_month)]
+        row["ratio"], row["seen_ratio"] = month_ratios(*by_month[row["month"]], previous)
     write_table(pa.Table.from_pylist(rows, schema=STAR_LOG), STAR_LOG, out / "months.parquet")
     return {"months": len(rows), "stars": sum(r["stars"] for r in rows)}
 
 
 def star_files(
-    star_log: Artifact, raw_stars: MonthlyArtifacts, star_history: Artifact, stargazer_topup: Artifact | None
+    star_log: Artifact, raw_stars: MonthlyArtifacts, star_history: Artifact, starred_lists: Artifact | None
 ) -> list[Path]:
-    """List stars.parquet of every month of the log that counts as a month of stars, and that of the top-up.
+    """List stars.parquet of every month of the log that counts as a month of stars, and that of starred_lists.
 
-    The top-up may repeat stars of the months: readers take the first of a user and a repository.
+    The lists may repeat stars of the months: readers take the first of a user and a repository.
     Raises StarvecError when the star history is of another log.
     """
     artifacts = raw_stars.recorded_in(star_log, counted_months_of_log(star_log, star_history))
     return [
-        artifact.path / "stars.parquet" for artifact in [*artifacts, *([stargazer_topup] if stargazer_topup else [])]
+        artifact.path / "stars.parquet" for artifact in [*artifacts, *([starred_lists] if starred_lists else [])]
     ]
 
 
@@ -143,6 +149,7 @@ def _month_row(month: str, folder: Path, content_hash: str) -> dict[str, Any]:
             f"the stars of {month} in {folder} cannot be read ({error}): materialize raw_stars[{month}] again"
         ) from error
     statuses = Counter(hours["status"].to_pylist())
+    rejections = set(REASONS).intersection(hours.column_names) - {DUPLICATE}  # earlier versions had fewer reasons
     return {
         "month": month,
         "content_hash": content_hash,
@@ -152,6 +159,6 @@ def _month_row(month: str, folder: Path, content_hash: str) -> dict[str, Any]:
         "hours_ok": statuses[OK],
         "hours_faulty": len(hours) - statuses[OK],
         "hours_missing": sum(statuses[status] for status in WITHOUT_EVENTS),
-        "rejected": sum(pc.sum(hours[reason]).as_py() or 0 for reason in REASONS if reason != DUPLICATE),
-        "unseen_share": missing_id_share(hours),
+        "rejected": sum(pc.sum(hours[reason]).as_py() or 0 for reason in rejections),
+        "unseen": unseen_ids(hours),
     }

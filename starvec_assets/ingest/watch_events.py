@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from starvec_assets.ingest.event_schema import ACTION, ID, LARGEST_ID, LOGIN, NAME, STAR, TIME, WATCH
 from starvec_assets.parquet import column
@@ -19,11 +20,13 @@ MISSING_FIELDS = "missing_fields"
 BAD_VALUES = "bad_values"
 TOO_LONG = "too_long"
 OLD_SCHEMA = "old_schema"
+FUTURE = "future"
 DUPLICATE = "duplicate"
 REASONS = {
     BROKEN_JSON: "lines that are not JSON",
     MISSING_FIELDS: "lines without a type, or stars without actor, repository, action or time",
     BAD_VALUES: "stars with an impossible id, name, action or time",
+    FUTURE: "stars dated more than an hour after the end of their hour",
     TOO_LONG: "lines over 16 MB, or of 262,144 values",
     OLD_SCHEMA: "lines of the Timeline API, before 2015: no numeric actor",
     DUPLICATE: "stars that the month already had from the same user to the same repository",
@@ -60,9 +63,13 @@ def unix_seconds(created_at: str) -> int | None:
 
 
 class WatchEvents:
-    """Collects stars from lines; repeated stars are collected too, as duplicates are found over the whole month."""
+    """Collects stars from lines; repeated stars are collected too, as duplicates are found over the whole month.
 
-    def __init__(self) -> None:
+    Stars dated `future` or later are rejected.
+    """
+
+    def __init__(self, future: datetime) -> None:
+        self._future = pa.scalar(future, UTC_SECONDS)
         self._cells: list[bytes] = []  # of all rows, one after the other, in the order of the groups of STAR_LINE
 
     def __len__(self) -> int:
@@ -94,23 +101,26 @@ class WatchEvents:
         self._cells += (cell.encode() for cell in row)
         return None
 
-    def take(self) -> tuple[pa.Table, list[int], int]:
-        """Return and forget the stars (schema STARS), a sample of the event ids, and the count of impossible times."""
+    def take(self) -> tuple[pa.Table, list[int], dict[str, int]]:
+        """Return and forget the stars (schema STARS), a sample of their event ids, and the counts of rejected stars."""
         columns = [self._cells[i :: STAR_LINE.groups] for i in range(STAR_LINE.groups)]
-        self._cells = []
+        self._cells, impossible = [], 0
         try:
-            return *_table(columns), 0
+            times = _times(columns[-1])
         except pa.ArrowInvalid:
             valid = [unix_seconds(time.decode()) is not None for time in columns[-1]]
-            return *_table([list(compress(cells, valid)) for cells in columns]), valid.count(False)
+            columns, impossible = [list(compress(cells, valid)) for cells in columns], valid.count(False)
+            times = _times(columns[-1])
+        ids, users, logins, repos, names, _ = columns
+        arrays = [_integers(users), logins, _integers(repos), names, times]
+        table = pa.table([pa.array(values, field.type) for values, field in zip(arrays, STARS, strict=True)], STARS)
+        possible = table.filter(pc.less(table["starred_at"], self._future))
+        rejected = {BAD_VALUES: impossible, FUTURE: len(table) - len(possible)}
+        return possible, [i for i in _integers(ids[::16]) if i], rejected
 
 
-def _table(columns: list[list[bytes]]) -> tuple[pa.Table, list[int]]:
-    ids, users, logins, repos, names, times = columns
-    starred_at = pa.array(times, pa.string()).cast(UTC_SECONDS)
-    arrays = [_integers(users), logins, _integers(repos), names, starred_at]
-    table = pa.table([pa.array(values, field.type) for values, field in zip(arrays, STARS, strict=True)], STARS)
-    return table, [i for i in _integers(ids[::16]) if i]
+def _times(texts: Sequence[bytes]) -> pa.Array:
+    return pa.array(texts, pa.string()).cast(UTC_SECONDS)
 
 
 def _integers(texts: Sequence[bytes]) -> list[int]:

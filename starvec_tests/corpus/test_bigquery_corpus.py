@@ -65,7 +65,7 @@ def catalogue(fake_bigquery: FakeBigQuery, tmp_path: Path) -> RepoCatalog:
         for parts in read:
             out = tmp_path / parts.month
             out.mkdir()
-            merge_month(connection, parts, out, out)
+            merge_month(connection, parts, out, out, out)
         paths = [[tmp_path / month / f"{kind}.parquet" for month in MONTHS] for kind in ("stars", "repos")]
         build_repo_catalog(connection, paths[0], paths[1], tmp_path)
     return RepoCatalog(tmp_path / "repos.parquet")

@@ -14,7 +14,8 @@ from graph import materialize
 from starvec_assets.definitions import defs
 from starvec_assets.defs import artifact_asset
 from starvec_assets.defs.corpus import user_buckets
-from starvec_assets.defs.ingest import raw_stars_and_repos, repo_catalog, star_log
+from starvec_assets.defs.ingest import raw_months, repo_catalog, star_log
+from starvec_assets.defs.star_history import star_history
 from starvec_assets.defs.resources import from_environment
 from starvec_assets.store import ArtifactStore
 
@@ -122,8 +123,9 @@ def test_the_corpus_can_be_built_in_bigquery(fake_bigquery: FakeBigQuery, home: 
     }
     pushed = least | {"heldout_share": 0.3, "engine": "bigquery", "months": "2024-01..2024-02"}
     result = materialize(
-        raw_stars_and_repos,
+        raw_months,
         star_log,
+        star_history,
         repo_catalog,
         user_buckets,
         config={"user_buckets": pushed},
@@ -149,4 +151,4 @@ def test_a_backfill_is_one_run_of_bigquery_and_a_run_a_month_of_hour_files(
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.raw_stars_and_repos.backfill_policy.policy_type.name == policy
+    assert module.raw_months.backfill_policy.policy_type.name == policy

@@ -96,7 +96,8 @@ def write_hour_files(folder: Path, hours: int, lines: int = 30, seed: int = 0) -
         events = []
         for i in range(lines):
             mixed = zlib.crc32(f"{seed} {h} {i}".encode())
-            repo, user, when = 100 + mixed % 25, 1 + mixed // 25 % 40, at + timedelta(seconds=mixed // 1000 % 3600)
+            repo, when = 100 + mixed % 25, at + timedelta(seconds=mixed // 1000 % 3600)
+            user = 10_000_000 + 37 * (1 + mixed // 25 % 40)  # four of these numbers are sampled for raw_people
             name = f"owner/repo{repo}" + ("-renamed" if repo == 101 and h >= hours // 2 else "")
             events.append(star(user, repo, name, when))
             if i % 3 == 0:

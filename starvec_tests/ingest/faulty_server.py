@@ -137,3 +137,35 @@ def unavailable(handler: Handler, body: bytes, nth: int) -> None:
 
 def forbidden(handler: Handler, body: bytes, nth: int) -> None:
     handler.answer(403, b"")
+
+
+def forbidden_once(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(403, b"blocked") if nth == 1 else handler.answer(200, body)
+
+
+PAGE = b"<!DOCTYPE html><title>Sign in to this network</title>" * 20
+
+
+def a_page(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(200, PAGE, Content_Type="text/html")
+
+
+def a_page_once(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(200, PAGE if nth == 1 else body)
+
+
+def dripping_headers(handler: Handler, body: bytes, nth: int) -> None:
+    """Headers come byte by byte and never end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        handler.wfile.write(b"X")
+        time.sleep(0.05)
+
+
+def dripping_body(handler: Handler, body: bytes, nth: int) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    for at in range(len(body)):
+        handler.wfile.write(body[at : at + 1])
+        time.sleep(0.05)

@@ -70,11 +70,11 @@ def from_tables(
     client = BigQuery(bigquery.Client(), BigQuerySettings(**settings))
     parts, _ = read_months(client, months, folder, facts, max_repo_facts)
     with duckdb.connect() as connection:
-        return merge_month(connection, parts[0], to, to)
+        return merge_month(connection, parts[0], to, to, to)
 
 
 def hashes(folder: Path) -> list[str]:
-    return [sha256(folder / name) for name in ("stars.parquet", "repos.parquet")]
+    return [sha256(folder / name) for name in ("stars.parquet", "repos.parquet", "people.parquet")]
 
 
 def test_folder_and_bigquery_give_identical_tables(fake_bigquery: FakeBigQuery, folder: Path, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_folder_and_bigquery_give_identical_tables(fake_bigquery: FakeBigQuery, 
     assert hashes(tmp_path / "tables") == hashes(tmp_path / "folder")
     assert (remote.stars, remote.users, remote.repositories) == (local.stars, local.users, local.repositories)
     assert (remote.events, remote.rejected) == (local.events, local.rejected)
-    hours = ("hour", "events", "stars", "duplicate", "missing_fields", "bad_values")
+    hours = ("hour", "events", "stars", "duplicate", "missing_fields", "bad_values", "future")
     both = [
         pq.read_table(tmp_path / name / "hours.parquet").select(hours).slice(0, 31).to_pylist()
         for name in ("folder", "tables")

@@ -30,10 +30,11 @@ from starvec_assets.http import HttpLimits
 from starvec_assets.ingest.build_month import MonthSummary, merge_month, read_month
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_cache import cache_folder, clear_hour_cache
+from starvec_assets.ingest.hour_parser import HourLimits
 from starvec_assets.ingest.sources import FolderSource, HttpSource, Source
 from starvec_assets.parquet import comments
 
-FILES = ("stars.parquet", "hours.parquet", "repos.parquet")
+FILES = ("stars.parquet", "hours.parquet", "repos.parquet", "people.parquet")
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def ingest(source: Source | Path, to: Path, hours: int, month: str = MONTH, **op
     source = FolderSource(source) if isinstance(source, Path) else source
     options = {"progress_dir": to / "progress", "now": after(hours), "workers": 1} | options
     with read_month(source, month, **options) as parts, duckdb.connect() as connection:
-        return merge_month(connection, parts, to, to)
+        return merge_month(connection, parts, to, to, to)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -155,11 +156,12 @@ def test_the_share_of_missing_event_ids_is_computed(folder: Path, tmp_path: Path
     folder.mkdir()
     for h in range(10):
         if h not in (4, 5):
-            events = [star(1 + i, 1 + h, at=START) | {"id": str(10**10 + 1000 * h + 2 * i)} for i in range(500)]
+            ids = range(10**10 + 1000 * h, 10**10 + 1000 * (h + 1), 2)
+            events = [(push() if n % 4 else star(1 + n % 999, 1 + h)) | {"id": str(n)} for n in ids]
             hour_file(folder, START + timedelta(hours=h)).write_bytes(gzip_lines(events))
-    share = ingest(folder, tmp_path / "out", 10).missing_id_share
-    assert share is not None
-    assert abs(share - (1 - 7 * 500 / 9000)) < 0.02
+    unseen = ingest(folder, tmp_path / "out", 10).unseen_ids
+    assert unseen.share == pytest.approx(1 - 7 * 500 / 9000, abs=0.02)
+    assert (unseen.sequences, unseen.breaks) == (1, 0)
 
 
 @pytest.mark.parametrize("broken", [{}, {0: b""}, {0: gzip_lines([push()]), 1: gzip.compress(b"[]\n", mtime=0)}])
@@ -191,7 +193,7 @@ def test_cached_hours_are_read_again_only_if_their_file_changed(folder: Path, tm
     ingest(folder, tmp_path / "out", 6)
     parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
     before = {p.name: p.stat().st_mtime_ns for p in parts.glob("*.parquet")}
-    assert len(before) == 12
+    assert len(before) == 18
     changed = hour_file(folder, START + timedelta(hours=2))
     changed.write_bytes(gzip_lines([star(77, 777)]))
     ingest(folder, tmp_path / "out", 6)
@@ -199,6 +201,7 @@ def test_cached_hours_are_read_again_only_if_their_file_changed(folder: Path, tm
     assert {name for name in now if now[name] != before[name]} == {
         "2024-01-01T02.stars.parquet",
         "2024-01-01T02.repos.parquet",
+        "2024-01-01T02.people.parquet",
     }
     assert stars(tmp_path / "out") == expected_stars(folder)
     (parts / "2024-01-01T03.stars.parquet").write_bytes(b"half written")
@@ -213,7 +216,7 @@ def test_hours_cached_with_another_limit_of_facts_are_read_again(folder: Path, t
     events = [star(1, 5), *(pull_request(repo, f"a/b{repo}", "text", "C") for repo in range(1, 6))]
     hour_file(folder, START).write_bytes(gzip_lines(events))
     for limit in (5, 3):
-        ingest(folder, tmp_path / "out", 1, max_repo_facts=limit)
+        ingest(folder, tmp_path / "out", 1, limits=HourLimits(limit))
         described = pq.read_table(tmp_path / "out" / "repos.parquet")["description"]
         assert len(described) - described.null_count == limit
 
@@ -337,14 +340,66 @@ def test_downloaded_files_are_deleted_once_read(server: FaultyServer, folder: Pa
     assert downloads[-1] == 0
 
 
-def test_a_failed_hour_is_recorded_and_downloaded_by_the_next_run(
+def test_an_outage_ends_the_run_keeps_what_was_read_and_is_over_for_the_next_one(
+    server: FaultyServer, folder: Path, tmp_path: Path
+) -> None:
+    write_hour_files(folder, 12)
+    failing = hour_file(folder, START + timedelta(hours=4)).name
+    server.behaviours[failing] = faulty_server.forbidden
+    out = tmp_path / "out"
+    with pytest.raises(StarvecError) as error:
+        ingest(over_http(server), out, 12)
+    assert "1 of 12 hours could not be fetched" in str(error.value)
+    assert "2024-01-01 04h: HTTP 403 (8 tries). 11 of 12 hours are done and kept" in str(error.value)
+    assert not list(out.glob("*.parquet"))
+    server.behaviours.clear()
+    asked = server.requests.copy()
+    assert ingest(over_http(server), out, 12).statuses == {"ok": 12}
+    assert server.requests - asked == {failing: 1}
+    ingest(folder, tmp_path / "folder", 12)
+    assert files(out) == files(tmp_path / "folder")
+
+
+@pytest.mark.parametrize("behaviour", [faulty_server.forbidden, faulty_server.unavailable, faulty_server.a_page])
+def test_a_source_that_fails_for_everything_is_given_up_after_a_few_hours(
+    server: FaultyServer, folder: Path, tmp_path: Path, behaviour: faulty_server.Behaviour
+) -> None:
+    write_hour_files(folder, 40)
+    ends = iter(range(10))
+    server.behaviour = lambda handler, body, nth: (
+        faulty_server.good(handler, body, nth) if next(ends, None) is not None else behaviour(handler, body, nth)
+    )
+    with pytest.raises(StarvecError) as error:
+        ingest(over_http(server), tmp_path / "out", 40)
+    assert f"hour files of http {server.url}: the last 5 all failed" in str(error.value)
+    assert "are done and kept: the next run asks for the others alone" in str(error.value)
+    assert len(server.requests) <= 10 + 5 + 4, "those under way beside the five"
+    parts = cache_folder(tmp_path / "out" / "progress", HttpSource(server.url).key, MONTH)
+    assert len(list(parts.glob("*.stars.parquet"))) >= 6
+    assert not list(parts.glob("spool"))
+
+
+def test_a_second_download_that_fails_makes_no_damage_of_the_first_a_fact(
+    server: FaultyServer, folder: Path, tmp_path: Path
+) -> None:
+    write_hour_files(folder, 2)
+    server.behaviours[hour_file(folder, START).name] = lambda handler, body, nth: (
+        faulty_server.short(handler, body, nth) if nth == 1 else faulty_server.unavailable(handler, body, nth)
+    )
+    with pytest.raises(StarvecError, match="1 of 2 hours could not be fetched .* HTTP 503"):
+        ingest(over_http(server), tmp_path / "out", 2)
+    server.behaviours.clear()
+    assert ingest(over_http(server), tmp_path / "out", 2).statuses == {"ok": 2}
+
+
+def test_as_many_hours_as_allowed_may_fail_and_are_downloaded_by_the_next_run(
     server: FaultyServer, folder: Path, tmp_path: Path
 ) -> None:
     write_hour_files(folder, 3)
     server.behaviours[hour_file(folder, START).name] = faulty_server.forbidden
-    summary = ingest(over_http(server), tmp_path / "out", 3)
+    summary = ingest(over_http(server), tmp_path / "out", 3, max_failed_hours=1)
     assert summary.statuses == {"ok": 2, "failed": 1}
-    assert summary.faulty[0].note == "HTTP 403"
+    assert summary.faulty[0].note == "HTTP 403 (8 tries)"
     server.behaviours.clear()
     assert ingest(over_http(server), tmp_path / "out", 3).statuses == {"ok": 3}
     assert stars(tmp_path / "out") == expected_stars(folder)

@@ -2,6 +2,7 @@ import gzip
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,18 @@ from archive import START, creation, fork, gunzip_text, gzip_lines, json_line, p
 
 from starvec_assets.ingest import gzip_reader, hour_parser
 from starvec_assets.ingest.coverage import HourCoverage
-from starvec_assets.ingest.hour_parser import read_hour
+from starvec_assets.ingest.hour_parser import HourLimits, read_hour
 
 
 def read(
-    tmp_path: Path, content: bytes, max_repo_facts: int = 500
+    tmp_path: Path, content: bytes, max_repo_facts: int = 500, max_seconds: float = 60
 ) -> tuple[HourCoverage, list[dict[str, Any]], list[dict[str, Any]]]:
     path = tmp_path / "2024-01-01-0.json.gz"
     path.write_bytes(content)
     stars: list[pa.Table] = []
     facts: list[pa.Table] = []
-    coverage = read_hour(path, START, stars.append, facts.append, max_repo_facts)
+    limits = HourLimits(max_repo_facts, max_seconds)
+    coverage = read_hour(path, START, stars.append, facts.append, lambda people: None, limits)
     return coverage, *([row for table in tables for row in table.to_pylist()] for tables in (stars, facts))
 
 
@@ -163,11 +165,16 @@ def test_the_block_size_makes_no_difference(tmp_path: Path, size: int, monkeypat
         pull_request(5, "a/b", "x", "C"),
     ]
     content = gzip_lines([*mixed, *mixed[::-1], *mixed, push(), "", star(6)])
-    expected = read(tmp_path, content)
+    expected = _without_push_id(*read(tmp_path, content))
     monkeypatch.setattr(gzip_reader, "CHUNK_SIZE", size)
     monkeypatch.setattr(gzip_reader, "READ_SIZE", max(size, 300))
-    assert read(tmp_path, content) == expected
+    assert _without_push_id(*read(tmp_path, content)) == expected
     assert rows(expected[1]) == sorted(parse_stars(gunzip_text(tmp_path / "2024-01-01-0.json.gz")))
+
+
+def _without_push_id(coverage: HourCoverage, *rows: list[dict[str, Any]]) -> tuple[Any, ...]:
+    """Which pushes are sampled depends on the blocks."""
+    return replace(coverage, push_event_id=None), *rows
 
 
 def test_ids_of_any_length_are_read(tmp_path: Path) -> None:
@@ -260,20 +267,28 @@ def test_the_facts_of_an_hour_are_limited_for_each_kind_of_event(tmp_path: Path)
     assert coverage.events == 87
 
 
-def test_the_event_id_of_an_hour_is_its_median(tmp_path: Path) -> None:
+def test_the_event_id_of_an_hour_is_the_median_of_its_stars(tmp_path: Path) -> None:
     events = [star(i) | {"id": str(30_000_000_000 + 10 * i)} for i in range(1, 500)]
     coverage, _, _ = read(tmp_path, gzip_lines(events))
-    assert coverage.event_id is not None
-    assert abs(coverage.event_id - 30_000_002_500) < 200
+    assert coverage.star_event_id is not None
+    assert abs(coverage.star_event_id - 30_000_002_500) < 200
+    assert coverage.push_event_id is None
+
+
+def test_pushes_have_a_median_event_id_of_their_own(tmp_path: Path) -> None:
+    events = [x | {"id": str(begin + 10 * i)} for i in range(500) for begin, x in ((5000, push()), (10**9, star(7)))]
+    coverage, _, _ = read(tmp_path, gzip_lines(events))
+    assert coverage.star_event_id == pytest.approx(10**9 + 2500, abs=400)
+    assert coverage.push_event_id == pytest.approx(5000 + 2500, abs=400)
 
 
 MEASURE = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from starvec_assets.ingest.hour_parser import read_hour
+from starvec_assets.ingest.hour_parser import HourLimits, read_hour
 kept = []
-coverage = read_hour(Path(sys.argv[1]), datetime(2024, 1, 1, tzinfo=UTC), lambda t: kept.append(len(t)), lambda t: None)
+coverage = read_hour(Path(sys.argv[1]), datetime(2024, 1, 1, tzinfo=UTC), lambda t: kept.append(len(t)), *[lambda t: None] * 2)
 peak = [x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM")]
 print(coverage.stars, coverage.rejected.get("too_long", 0), int(peak[0].split()[1]) // 1024)
 """

@@ -36,7 +36,7 @@ with (
     read_month(source, "{MONTH}", out / "progress", workers=2, on_hour=on_hour, now=now) as parts,
     duckdb.connect() as connection,
 ):
-    merge_month(connection, parts, out, out)
+    merge_month(connection, parts, out, out, out)
 """
 
 

@@ -1,3 +1,4 @@
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -61,6 +62,8 @@ def fetch(server: FaultyServer, tmp_path: Path, cancelled: Event | None = None, 
         faulty_server.another_version,
         faulty_server.wrong_range,
         faulty_server.failing_twice,
+        faulty_server.forbidden_once,
+        faulty_server.a_page_once,
     ],
 )
 def test_file_is_complete_whatever_the_server_does(
@@ -123,11 +126,45 @@ def test_lasting_failure_is_reported_with_its_reason(server: FaultyServer, tmp_p
     server.behaviour = faulty_server.unavailable
     found = fetch(server, tmp_path)
     assert (found.status, found.note) == ("failed", "HTTP 503 (4 tries)")
-    server.behaviour = faulty_server.forbidden
-    before = sum(server.requests.values())
-    assert fetch(server, tmp_path).note == "HTTP 403"
-    assert sum(server.requests.values()) == before + 1
     assert not list((tmp_path / "spool").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        (faulty_server.forbidden, "HTTP 403"),
+        (faulty_server.a_page, "another kind of file, it begins with b'<!DOCTYPE html>"),
+        (faulty_server.dripping_body, "under 1,000 bytes a second"),
+        (lambda handler, body, nth: handler.answer(401, b""), "HTTP 401"),
+        (lambda handler, body, nth: handler.answer(451, b""), "HTTP 451"),
+    ],
+    ids=["forbidden", "a page", "dripping body", "unauthorized", "withheld"],
+)
+def test_an_answer_that_is_neither_a_file_nor_not_found_is_tried_again_and_never_kept(
+    server: FaultyServer, tmp_path: Path, behaviour: faulty_server.Behaviour, reason: str
+) -> None:
+    server.behaviour = behaviour
+    found = fetch(server, tmp_path, keep_hours=str(tmp_path / "keep"), tries=2, timeout=0.1)
+    assert (found.path, found.status) == (None, "failed")
+    assert reason in found.note
+    assert found.note.endswith("(2 tries)")
+    assert sum(server.requests.values()) == 2
+    assert not list((tmp_path / "keep").iterdir())
+
+
+def test_a_server_whose_headers_never_end_does_not_answer(server: FaultyServer, tmp_path: Path) -> None:
+    server.behaviour = faulty_server.dripping_headers
+    with pytest.raises(StarvecError, match=r"does not answer \(ReadTimeout: no answer within 0\.2 s \(2 tries\)\)"):
+        fetch(server, tmp_path, tries=2, timeout=0.1)
+
+
+def test_a_kept_page_is_replaced_by_the_hour_file(server: FaultyServer, tmp_path: Path) -> None:
+    keep = tmp_path / "keep"
+    keep.mkdir()
+    hour_file(keep, START).write_bytes(faulty_server.PAGE)
+    found = fetch(server, tmp_path, keep_hours=str(keep))
+    assert found.path is not None
+    assert found.path.read_bytes() == BODY
 
 
 def test_file_above_the_size_limit_is_not_kept(server: FaultyServer, tmp_path: Path) -> None:
@@ -204,3 +241,67 @@ def test_folder_must_exist_and_hold_hour_files(tmp_path: Path) -> None:
     folder = FolderSource(tmp_path)
     states = [folder.fetch(START + timedelta(hours=h), tmp_path, Event()).status for h in (0, 1, 7)]
     assert states == ["", "missing", "empty"]
+
+
+def test_an_hour_with_a_leading_zero_is_read(tmp_path: Path) -> None:
+    for name in ("2024-01-01-03.json.gz", "2024-01-01-4.json.gz", "2024-01-01-12.json.gz"):
+        (tmp_path / name).write_bytes(BODY)
+    folder = FolderSource(tmp_path)
+    found = [folder.fetch(START + timedelta(hours=h), tmp_path, Event()).path for h in (3, 4, 12)]
+    assert [path.name for path in found if path] == [
+        "2024-01-01-03.json.gz",
+        "2024-01-01-4.json.gz",
+        "2024-01-01-12.json.gz",
+    ]
+    assert folder.notes == []
+
+
+def test_two_spellings_of_one_hour_are_an_error_that_names_both(tmp_path: Path) -> None:
+    for name in ("2024-01-01-03.json.gz", "2024-01-01-3.json.gz"):
+        (tmp_path / name).write_bytes(BODY)
+    with pytest.raises(StarvecError, match=r"2024-01-01-03\.json\.gz and 2024-01-01-3\.json\.gz, the same hour"):
+        FolderSource(tmp_path)
+
+
+def test_files_that_look_like_hours_and_are_not_read_are_named(tmp_path: Path) -> None:
+    unread = [
+        *("2024-01-01-1.json", "2024-01-01-24.json.gz", "2024-02-30-1.json.gz", "2024-1-1-1.json.gz"),
+        *("2024-01-01-1.json.gz.part", "2024-01-01-1.JSON.GZ", "2024-01-01-1 (1).json.gz"),
+    ]
+    for name in (*unread, "2024-01-01-1.json.gz", "README.txt", "sample.json"):
+        (tmp_path / name).write_bytes(BODY)
+    [note] = FolderSource(tmp_path).notes
+    assert set(note.partition(": ")[2].split(", ")) == set(unread)
+    for n in range(30):
+        (tmp_path / f"2024-01-01-1.json.gz.{n}").touch()
+    [note] = FolderSource(tmp_path).notes
+    assert note.endswith(" and 27 more")
+
+
+def test_what_is_no_gzip_file_or_no_file_is_no_hour(tmp_path: Path) -> None:
+    hour_file(tmp_path, START).write_bytes(faulty_server.PAGE)
+    hour_file(tmp_path, START + timedelta(hours=1)).mkdir()
+    os.mkfifo(hour_file(tmp_path, START + timedelta(hours=2)))  # to open it would wait for ever
+    folder = FolderSource(tmp_path)
+    found = [folder.fetch(START + timedelta(hours=h), tmp_path, Event()) for h in range(3)]
+    assert [(file.path, file.status) for file in found] == [(None, "corrupt")] * 3
+    assert [file.note.partition(":")[0] for file in found] == [
+        "2024-01-01-0.json.gz is no gzip file",
+        "2024-01-01-1.json.gz is no file",
+        "2024-01-01-2.json.gz is no file",
+    ]
+
+
+def test_a_folder_or_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hour_file(tmp_path, START).write_bytes(BODY)
+    folder = FolderSource(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(StarvecError, match=r"2024-01-01-0\.json\.gz cannot be read \(Permission denied\)"):
+        folder.fetch(START, tmp_path, Event())
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(StarvecError, match=r"the folder .* cannot be read \(Permission denied\)"):
+        FolderSource(tmp_path)

@@ -12,9 +12,11 @@ from starvec_assets.ingest.watch_events import STARS
 from starvec_assets.parquet import comments
 
 
-def month(folder: Path, stars: int, users: int, broken: int = 0, step: int = 0) -> Path:
+def month(folder: Path, stars: int, users: int, broken: int = 0, step: int = 0, begin: str = "2024-01") -> Path:
+    """Write a month whose event ids grow by `step` in its hours, and by 15 an hour from month to month."""
     folder.mkdir()
-    at = datetime(2024, 1, 1, tzinfo=UTC)
+    at = datetime.fromisoformat(f"{begin}-01T00:00:00+00:00")
+    first_id = 10**9 + 15 * ((at - datetime(2024, 1, 1, tzinfo=UTC)) // timedelta(hours=1))
     rows = [
         {"user_id": 1 + i * users // stars, "user_login": "x", "repo_id": i, "repo_name": "a/b", "starred_at": at}
         for i in range(stars)
@@ -26,7 +28,8 @@ def month(folder: Path, stars: int, users: int, broken: int = 0, step: int = 0) 
             ("missing", "empty", "truncated")[i] if i < broken else "ok",
             events=10,
             rejected={"broken_json": i, "duplicate": 5},
-            event_id=10**9 + i * step if step else None,
+            star_event_id=first_id + i * step if step else None,
+            push_event_id=first_id + i * step if step else None,
         )
         for i in range(4)
     ]
@@ -48,9 +51,10 @@ def test_each_month_is_compared_with_the_twelve_before_it(tmp_path: Path) -> Non
 
 def test_the_share_of_event_ids_is_compared_with_the_twelve_months_before(tmp_path: Path) -> None:
     steps = {"2024-01": 10, "2024-02": 12, "2024-03": 0, "2024-04": 40, "2025-12": 20}
-    folders = {m: month(tmp_path / m, 5, 5, step=step) for m, step in steps.items()}
+    folders = {m: month(tmp_path / m, 5, 5, step=step, begin=m) for m, step in steps.items()}
     build_star_log(folders, dict.fromkeys(folders, "h"), tmp_path)
     rows = pq.read_table(tmp_path / "months.parquet").to_pylist()
+    assert [bool(r["unseen_reason"]) for r in rows] == [False, False, True, False, False]
     assert [r["unseen_share"] for r in rows] == pytest.approx([0, 1 - 10 / 12, None, 0.75, 0.5])
     assert [r["seen_ratio"] for r in rows] == pytest.approx([None, 10 / 12, None, 0.25 / (11 / 12), None])
 

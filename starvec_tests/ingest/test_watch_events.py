@@ -1,14 +1,16 @@
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from archive import json_line, star
+from archive import START, json_line, star
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from starvec_assets.ingest.watch_events import BAD_VALUES, MISSING_FIELDS, OLD_SCHEMA, WatchEvents
+from starvec_assets.ingest.watch_events import BAD_VALUES, FUTURE, MISSING_FIELDS, OLD_SCHEMA, WatchEvents
 
 NOTHING = object()
+FAR = START + timedelta(days=366)
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
@@ -66,21 +68,30 @@ def rows(stars: WatchEvents) -> list[dict[str, Any]]:
     ],
 )
 def test_a_rejected_star_has_a_reason(path: str, value: object, reason: str) -> None:
-    stars = WatchEvents()
+    stars = WatchEvents(FAR)
     event = changed(path, value)
     assert stars.add(event) == reason
     possible_but_for_its_time = stars.scan(json_line(event) + b"\n", 0)
-    assert stars.take()[2] == possible_but_for_its_time
+    assert stars.take()[2] == {BAD_VALUES: possible_but_for_its_time, FUTURE: 0}
     assert possible_but_for_its_time == (value == "2024-02-30T00:00:00Z")
 
 
 def test_an_impossible_time_rejects_its_star_only() -> None:
-    stars = WatchEvents()
+    stars = WatchEvents(FAR)
     for at in ("2024-02-28T10:00:00Z", "2024-02-30T10:00:00Z", "2024-02-28T25:00:00Z"):
         assert stars.scan(json_line(changed("created_at", at)) + b"\n", 0)
-    table, _, impossible = stars.take()
+    table, _, rejected = stars.take()
     assert table["starred_at"].to_pylist()[0].isoformat() == "2024-02-28T10:00:00+00:00"
-    assert (len(table), impossible, len(stars)) == (1, 2, 0)
+    assert (len(table), rejected, len(stars)) == (1, {BAD_VALUES: 2, FUTURE: 0}, 0)
+
+
+def test_a_star_from_the_future_is_rejected_however_it_is_read() -> None:
+    stars = WatchEvents(START + timedelta(hours=2))
+    for at in ("2024-01-01T01:59:59Z", "2024-01-01T02:00:00Z", "2099-12-31T23:59:59Z"):
+        assert stars.scan(json_line(changed("created_at", at)) + b"\n", 0)
+        assert stars.add(changed("created_at", at)) is None
+    table, _, rejected = stars.take()
+    assert (len(table), rejected) == (2, {BAD_VALUES: 0, FUTURE: 4})
 
 
 VALUES = st.one_of(
@@ -99,8 +110,8 @@ def test_scanning_and_parsing_agree(changes: dict[str, object]) -> None:
         *way, last = path.split(".")
         (event[way[0]] if way else event)[last] = value
     text = json.dumps(event, separators=(",", ":")).encode() + b"\n"
-    quick, parsed = WatchEvents(), WatchEvents()
+    quick, parsed = WatchEvents(FAR), WatchEvents(FAR)
     taken, reason = quick.scan(text, 0), parsed.add(json.loads(text))
-    impossible = quick.take()[2] if reason == BAD_VALUES else 0
+    impossible = quick.take()[2][BAD_VALUES] if reason == BAD_VALUES else 0
     assert rows(quick) == (rows(parsed) if taken else [])
     assert not (taken and reason) or impossible
