@@ -4,6 +4,8 @@ Memory is bounded: DuckDB filters and sorts one range of user ids at a time (mon
 few row groups), and the lists pass through files. About 40 bytes per eligible user and repository stay in memory.
 """
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from starvec_assets.parquet import column, write_table
 from starvec_assets.plots import histogram
 from starvec_assets.progress import bar
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.store import Artifact
 
 Ids = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
@@ -182,6 +185,16 @@ def write_corpus(selection: Selection, out: Path, settings: CorpusSettings) -> C
         "trained": int(lengths[trained].sum()),
     }
     return CorpusSummary(selection.rows, users, stars, vocabulary.num_rows, vocabulary["stars"][-1].as_py())
+
+
+def stars_hash(user_buckets: Artifact) -> str:
+    """Return a hash of the repositories' numbers and of everybody's stars: all that vectors are a function of.
+
+    A repository's new name changes the corpus, and not this.
+    """
+    lists = {name: digest for name, (_, digest) in user_buckets.manifest.files.items() if name.endswith(".npy")}
+    ids = Corpus.load(user_buckets.path).repo_ids
+    return hashlib.sha256(json.dumps(lists, sort_keys=True).encode() + ids.tobytes()).hexdigest()
 
 
 def corpus_metadata(folder: Path, summary: CorpusSummary) -> Metadata:

@@ -134,6 +134,11 @@ def _input_kind(annotation: Any) -> str | None:
     return "optional" if annotation == Artifact | None else None
 
 
+def ingests_months(context: dg.AssetExecutionContext) -> bool:
+    """Return whether the run of this step ingests months, as monthly_refresh does, and makes what is below them."""
+    return any(tag in context.run.tags for tag in ("dagster/partition", "dagster/asset_partition_range_start"))
+
+
 def code_version(algorithm: str, config: type[dg.Config], rules: Mapping[str, Any] | None = None) -> str:
     """Return the algorithm's version and a hash of the config's defaults and of `rules`.
 

@@ -1,10 +1,14 @@
 """readme_init_vectors: names, descriptions, topics and READMEs as vectors."""
 
+import shutil
+
 import dagster as dg
 from pydantic import Field
 
+from starvec_assets.corpus.build import stars_hash
 from starvec_assets.corpus.corpus import Corpus
-from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset
+from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset, ingests_months
+from starvec_assets.defs.artifact_io import StoreResource
 from starvec_assets.defs.resources import GitHubResource, GpuResource, TextEncoderResource
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.store import Artifact, Draft
@@ -24,6 +28,7 @@ def readme_init_vectors(
     draft: Draft,
     user_buckets: Artifact,
     repo_catalog: Artifact,
+    store: StoreResource,
     gpu: GpuResource,
     text_encoder: TextEncoderResource,
     github: GitHubResource,
@@ -31,14 +36,24 @@ def readme_init_vectors(
     """Name, description, topics and README of every repository of the vocabulary, as unit vectors.
 
     Training can start from them, and the evaluation has them as a baseline: text alone. A repository without text has a
-    zero row and is flagged.
+    zero row and is flagged. A run that ingests a month keeps the vectors that are there while the stars that count are
+    the same, so that a month without stars does not train anew; every other run reads the texts again.
     """
     encoder = text_encoder.open(gpu.pick(context.log).type if text_encoder.encoder == "qwen3" else "cpu")
+    code = context.assets_def.code_versions_by_key[context.asset_key]
+    draft.facts = {"encoder": encoder.name, "readmes": text_encoder.readmes, "code": code}
+    draft.facts["stars"] = stars_hash(user_buckets)
+    previous = store.open().find("readme_init_vectors") if ingests_months(context) else None
+    if previous and (previous.manifest.config, previous.manifest.facts) == (config.model_dump(), draft.facts):
+        context.log.info("the stars that count are the same: texts keep their vectors until rebuild reads them again")
+        for name in previous.manifest.files:
+            shutil.copyfile(previous.path / name, draft.path / name)
+        draft.rows = previous.manifest.rows
+        return Output(draft.rows["repositories"], {"encoder": encoder.name, "kept from": previous.manifest.version})
     catalog = RepoCatalog.load(repo_catalog.path)
     with text_encoder.open_readmes(github) as readmes:
         summary = build_text_vectors(catalog, Corpus.load(user_buckets.path), encoder, config.dim, draft.path, readmes)
     draft.rows = {"repositories": summary.n, "with text": summary.with_vector}
-    draft.facts = {"encoder": summary.encoder}
     for warning in readmes.warnings():
         context.log.warning(warning)
     return Output(summary.n, text_metadata(summary, readmes))

@@ -8,6 +8,7 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
+from starvec_assets.corpus.build import stars_hash
 from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset
 from starvec_assets.defs.artifact_io import StoreResource
 from starvec_assets.defs.resources import GpuResource
@@ -57,7 +58,8 @@ def trained_embeddings(
 
     An EmbeddingBag averages two random non-overlapping buckets of each person's stars; metric learning pulls the two
     together and pushes other people's away. Every epoch is scored on held-out people, the best one is kept. A run that
-    was cancelled or killed resumes from its checkpoint.
+    was cancelled or killed resumes from its checkpoint; one with the stars, texts and settings of the last returns its
+    vectors at once.
     """
 
     def on_epoch(epoch: EpochMetrics) -> None:
@@ -87,7 +89,7 @@ def _train_job(
         settings=TrainSettings(**config.model_dump(exclude=launch_fields)),
         text=readme_init_vectors.path,
         checkpoint=home() / "checkpoints" / "trained_embeddings",
-        input_key=f"{user_buckets.content_hash} {readme_init_vectors.content_hash}",
+        input_key=f"{stars_hash(user_buckets)} {readme_init_vectors.content_hash}",
         out=home() / "checkpoints" / "ranks",
         device=gpu.device,
         require_gpu=gpu.require_gpu,
