@@ -1,12 +1,13 @@
-"""Choose the people whose lists of stars are worth a request."""
+"""Choose the people whose lists of stars are worth a request: those who are likely to have starred most since."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from pyarrow.dataset import dataset
+import pyarrow.parquet as pq
+from pyarrow.dataset import Dataset, dataset
 from pydantic import Field
 
 from starvec_assets.config_base import Settings
@@ -26,6 +27,9 @@ class SelectionSettings(Settings):
     longest_list: int = Field(
         800, ge=1, le=100_000, description="people known to have starred more are not asked: training leaves them out"
     )
+    recent_days: int = Field(
+        90, ge=1, le=3_650, description="days before a person's stars end whose stars tell how many followed"
+    )
     ask_again_days: int = Field(60, ge=1, le=3_650, description="days after which a person is asked again")
     refused_again_days: int = Field(
         180, ge=1, le=3_650, description="the same for a person who is gone or blocked, or whose list is private"
@@ -35,21 +39,31 @@ class SelectionSettings(Settings):
 def choose_people(
     connection: duckdb.DuckDBPyConnection,
     log: Sequence[Path],
+    since: datetime,
     active: Sequence[Path],
-    asked: Path | None,
+    lists: Path | None,
     limit: int,
     settings: SelectionSettings,
     today: date,
 ) -> pa.Table:
     """Return user_id int64 and login string of at most `limit` people to ask on the day `today`, best first.
 
-    `log`: stars.parquet of the counted months. `active`: people.parquet of the newest months of raw_people, the newest
-    first. `asked`: people.parquet of the last starred_lists; `reason` is null where the list was read. The order is the
-    same on every machine; people_selection.sql explains it.
+    `log`: stars.parquet of the months that count; `since`: when they end. `active`: people.parquet of the newest months
+    of raw_people, the newest first. `lists`: folder of the last starred_lists, where `reason` is null for those whose
+    list was read. The order, which people_selection.sql explains, is the same on every machine.
     """
-    parameters = {"today": today, "limit": limit, **settings.model_dump()}
-    views = {"log": (log, STARS), "active": (active, ACTIVE), "asked": ([asked] if asked else [], ASKED)}
+    months = [pq.read_table(path, schema=ACTIVE) for path in active]
+    aged = [month.append_column("age", pa.array([age] * len(month), pa.int32())) for age, month in enumerate(months)]
+    asked = {"listed": ("stars", STARS), "asked": ("people", ASKED)}
     with connection.cursor() as db:
-        for name, (files, schema) in views.items():
-            db.register(name, dataset([str(path) for path in files], schema=schema))
-        return db.execute(QUERIES["choose"], parameters).to_arrow_table()
+        db.execute("SET TimeZone = 'UTC'")
+        db.register("log", _rows(log, STARS))
+        db.register("active", pa.concat_tables([ACTIVE.append(pa.field("age", pa.int32())).empty_table(), *aged]))
+        for view, (name, schema) in asked.items():
+            db.register(view, _rows([lists / f"{name}.parquet"] if lists else [], schema))
+        db.execute(QUERIES["people"], {"since": since, "today": today, **settings.model_dump()})
+        return db.execute(QUERIES["best_first"], {"limit": limit}).to_arrow_table()
+
+
+def _rows(files: Sequence[Path], schema: pa.Schema) -> Dataset:
+    return dataset([str(path) for path in files], schema=schema)
