@@ -13,7 +13,7 @@ import pytest
 
 from starvec_assets.definitions import defs
 from starvec_assets.defs.artifact_asset import code_version
-from starvec_assets.defs.resources import from_environment
+from starvec_assets.defs.resources import ASK_GITHUB_TAG, ASK_NOT, from_environment
 from starvec_assets.defs.training import TrainedEmbeddingsConfig
 from starvec_assets.errors import StarvecError
 from starvec_assets.markdown import markdown_table
@@ -22,10 +22,11 @@ from starvec_assets.paths import PACKAGE
 KEYS = {
     "raw_stars",
     "raw_repos",
+    "raw_people",
     "star_log",
     "star_history",
+    "starred_lists",
     "repo_catalog",
-    "stargazer_topup",
     "user_buckets",
     "readme_init_vectors",
     "trained_embeddings",
@@ -63,7 +64,14 @@ def test_every_asset_has_description_group_kinds_and_owner(loaded: dg.Definition
 
 def test_a_rebuild_makes_all_below_the_months(loaded: dg.Definitions):
     made = {key.to_user_string() for key in loaded.resolve_job_def("rebuild").asset_layer.executable_asset_keys}
-    assert made == KEYS - {"raw_stars", "raw_repos", "training_leaderboard"}
+    assert made == KEYS - {"raw_stars", "raw_repos", "raw_people", "training_leaderboard"}
+
+
+def test_the_refresh_asks_github_for_stars_and_a_rebuild_does_not(loaded: dg.Definitions):
+    asked = {name: loaded.resolve_job_def(name).tags.get(ASK_GITHUB_TAG) for name in ("rebuild", "monthly_refresh")}
+    assert asked == {"rebuild": ASK_NOT, "monthly_refresh": None}
+    for name, says in (("rebuild", "GitHub is asked for no stars"), ("monthly_refresh", "STARVEC_GITHUB_REQUESTS")):
+        assert says in (loaded.resolve_job_def(name).description or "")
 
 
 def test_a_value_out_of_bounds_is_a_message_without_a_retry():
@@ -135,15 +143,26 @@ def test_a_changed_default_is_another_code_version():
 
 
 def test_the_environment_sets_the_resources():
-    resources = from_environment({"STARVEC_SOURCE": "sample", "STARVEC_DEVICE": "cpu", "STARVEC_MEMORY_GB": "1.5"})
+    resources = from_environment(
+        {"STARVEC_SOURCE": "sample", "STARVEC_DEVICE": "cpu", "STARVEC_MEMORY_GB": "1.5"}
+        | {"STARVEC_GITHUB_REQUESTS": "20000", "STARVEC_GITHUB_HOURS": "4.5"}
+    )
     assert resources["star_source"].location == "sample"
     assert resources["gpu"].device == "cpu"
     assert resources["duckdb"].memory_limit_gb == 1.5
+    assert (resources["github"].max_requests, resources["github"].max_hours) == (20_000, 4.5)
     assert from_environment({})["star_source"].location == "https://data.gharchive.org"
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("STARVEC_MEMORY_GB", "lots"), ("STARVEC_DEVICE", "gpu"), ("STARVEC_ENCODER", "bert")]
+    ("variable", "value"),
+    [
+        ("STARVEC_MEMORY_GB", "lots"),
+        ("STARVEC_DEVICE", "gpu"),
+        ("STARVEC_ENCODER", "bert"),
+        ("STARVEC_GITHUB_REQUESTS", "-1"),
+        ("STARVEC_GITHUB_HOURS", "0"),
+    ],
 )
 def test_a_variable_with_a_wrong_value_is_named(variable: str, value: str):
     with pytest.raises(StarvecError, match=f"^{variable} is '{value}': it should be .*operation.md"):
