@@ -14,6 +14,7 @@ from starvec_assets.defs import (
     profiles,
     resources,
     star_history,
+    starred_lists,
     terminal_logger,
     text,
     training,
@@ -38,7 +39,7 @@ def _executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition | None:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Assemble the project; a deployment's settings come from environment variables (docs/operation.md)."""
-    modules = [ingest, star_history, corpus, text, training, evaluation, profiles, export]
+    modules = [ingest, star_history, starred_lists, corpus, text, training, evaluation, profiles, export]
     return dg.Definitions(
         executor=_executor(os.environ),
         assets=dg.load_assets_from_modules(modules),

@@ -40,7 +40,7 @@ def user_buckets(
     star_history: Artifact,
     repo_catalog: Artifact,
     raw_stars: MonthlyArtifacts,
-    stargazer_topup: Artifact | None,
+    starred_lists: Artifact | None,
     bigquery: BigQueryResource,
     duckdb: DuckDBWithSpill,
 ) -> Output:
@@ -55,8 +55,8 @@ def user_buckets(
     bill: Metadata = {}
     with ExitStack() as stack:
         if config.engine == BIGQUERY:
-            if stargazer_topup and stargazer_topup.manifest.rows["stars"]:
-                context.log.warning("stars of stargazer_topup are left out: BigQuery does not have them")
+            if starred_lists and starred_lists.manifest.rows["stars"]:
+                context.log.warning("stars of starred_lists are left out: BigQuery does not have them")
             counted = counted_months_of_log(star_log, star_history)
             months = parse_months(config.months) if config.months else counted
             draft.provenance.append(IN_BIGQUERY)
@@ -64,7 +64,7 @@ def user_buckets(
             summary, cost = build_in_bigquery(client, months, catalog, draft.path, settings)
             bill = bill_metadata(cost, months)
         else:
-            files = star_files(star_log, raw_stars, star_history, stargazer_topup)
+            files = star_files(star_log, raw_stars, star_history, starred_lists)
             summary = build_corpus(stack.enter_context(duckdb.connect()), files, catalog, draft.path, settings)
     draft.rows = {"users": summary.users["trained"], "stars": summary.stars["trained"], "repositories": summary.n}
     return Output(summary.users["trained"], {**bill, **corpus_metadata(draft.path, summary)})

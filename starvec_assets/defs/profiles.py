@@ -131,7 +131,7 @@ def developer_vectors(
     star_history: Artifact,
     repo_catalog: Artifact,
     raw_stars: MonthlyArtifacts,
-    stargazer_topup: Artifact | None,
+    starred_lists: Artifact | None,
     duckdb: DuckDBWithSpill,
     developer_source: DeveloperSource,
     github: GitHubResource,
@@ -144,7 +144,7 @@ def developer_vectors(
     provenance = star_log.manifest.provenance
     developers = developer_source.read(provenance)
     corpus, catalog = Corpus.load(user_buckets.path), RepoCatalog.load(repo_catalog.path)
-    files = star_files(star_log, raw_stars, star_history, stargazer_topup)
+    files = star_files(star_log, raw_stars, star_history, starred_lists)
     # The token is looked at, and a client made, only where GitHub may be asked: neither may fail a run from the log.
     has_token = config.stars_from == "auto" and github.has_token
     from_github = use_github_api(config.stars_from, has_token, SIMULATED in provenance)

@@ -174,9 +174,10 @@ class GitHubResource(dg.ConfigurableResource[None]):
             return "max_requests of the resource github is 0"
         return "" if self.has_token else "no token in GITHUB_TOKEN"
 
-    def open(self) -> GitHub:
-        """Return a client; use it as a context manager."""
-        return GitHub(Token.from_environment(), cache=home() / "cache" / "github", base_url=self.base_url)
+    def open(self, cached: bool = True) -> GitHub:
+        """Return a client; use it as a context manager. `cached`: keep answers with their ETags."""
+        cache = home() / "cache" / "github" if cached else None
+        return GitHub(Token.from_environment(), cache=cache, base_url=self.base_url)
 
 
 class TextEncoderResource(dg.ConfigurableResource[None]):

@@ -123,7 +123,7 @@ class ListsSummary:
     """Result of a run: `stars` and `people` in all, `gained` stars of the people asked, `waiting` people not asked.
 
     `yields`: first and last request, people done and stars, for each tenth of the requests. `stopped`: why the run
-    ended before everybody was asked, or "".
+    ended before everybody was asked, or ""; `refused`: the same, where GitHub refused several people in a row.
     """
 
     stars: int = 0
@@ -134,6 +134,7 @@ class ListsSummary:
     gained: int = 0
     waiting: int = 0
     stopped: str = ""
+    refused: str = ""
     yields: list[tuple[int, int, int, int]] = field(default_factory=list)
 
 
@@ -167,7 +168,7 @@ def read_starred_lists(
                 most = budget.requests * MOST_PEOPLE_A_QUERY
                 lists.choose(choice, lambda: _choose(db, inputs, settings, most, today))
                 asking = _Asking(lists, github, settings.longest_list, budget, today, on_request, clock, sleep)
-                summary.stopped = asking.run()
+                summary.stopped, summary.refused = asking.run(), asking.refused
                 summary.requests, summary.asked, _ = lists.totals()
                 summary.waiting, summary.yields = lists.waiting(), lists.yield_by_request()
                 for table, schema in _NEW.items():
@@ -229,7 +230,7 @@ class _Asking:
         self._lists, self._github, self._longest_list = lists, github, longest_list
         self._budget, self._today = budget, today
         self._on_request, self._clock, self._sleep = on_request, clock, sleep
-        self._faults = ItemFaults("people's lists of stars")
+        self._faults, self.refused = ItemFaults("people's lists of stars"), ""
         self._started = clock()
         self._deadline = self._started + 3_600 * budget.hours
         self._requests_before = lists.totals()[0]
@@ -252,7 +253,8 @@ class _Asking:
                     return str(error)
                 self._sleep(max(0.0, error.until.timestamp() - self._clock()))
             except ServiceDown as error:
-                return str(error)
+                self.refused = str(error)
+                return self.refused
             self._on_request(self._progress())
 
     def _ask(self, people: list[Person]) -> None:
@@ -363,15 +365,7 @@ def _choose(
     db: duckdb.DuckDBPyConnection, inputs: ListInputs, settings: SelectionSettings, most: int, today: date
 ) -> Iterator[tuple[int, int, str, int, int]]:
     """Yield user_id, position, login, since and back_to (Unix seconds) of the people to ask, best first."""
-    people = choose_people(
-        db,
-        inputs.log,
-        inputs.active,
-        inputs.previous / "people.parquet" if inputs.previous else None,
-        most,
-        settings,
-        today,
-    )
+    people = choose_people(db, inputs.log, inputs.since, inputs.active, inputs.previous, most, settings, today)
     positions = pa.array(np.arange(len(people)))
     db.from_arrow(people.append_column("position", positions)).create_view("chosen", replace=True)
     rows = db.execute(QUERIES["back_to"], {"since": inputs.since})

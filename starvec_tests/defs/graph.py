@@ -5,10 +5,22 @@ from typing import Any
 
 import dagster as dg
 
-from starvec_assets.defs import corpus, evaluation, export, ingest, profiles, star_history, text, training
+from starvec_assets.defs import (
+    corpus,
+    evaluation,
+    export,
+    ingest,
+    profiles,
+    star_history,
+    starred_lists,
+    text,
+    training,
+)
 from starvec_assets.defs.resources import from_environment
 
-ASSETS = dg.load_assets_from_modules([ingest, star_history, corpus, text, training, evaluation, profiles, export])
+ASSETS = dg.load_assets_from_modules(
+    [ingest, star_history, starred_lists, corpus, text, training, evaluation, profiles, export]
+)
 
 
 def materialize(

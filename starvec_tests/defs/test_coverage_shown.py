@@ -1,4 +1,4 @@
-"""Checks and metadata of a month with fewer stars than the months before, and of a top-up."""
+"""Checks and metadata of a month with fewer stars than the months before."""
 
 import gzip
 import json
@@ -13,36 +13,24 @@ import pytest
 from graph import materialize
 
 from starvec_assets import progress
-from starvec_assets.defs.corpus import user_buckets
 from starvec_assets.defs.ingest import (
     RAW_OP,
     IngestProgress,
     _previous_months,
-    raw_stars_and_repos,
+    raw_months,
     repo_catalog,
     star_log,
-    stargazer_topup,
 )
 from starvec_assets.defs.resources import DuckDBWithSpill, StarSource
-from starvec_assets.github import GitHub, Stargazer, StargazerPage
+from starvec_assets.defs.star_history import star_history
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.month_report import CHECKS
-from starvec_assets.ingest.stargazers import SOURCE
 from starvec_assets.paths import home
 from starvec_assets.store import ArtifactStore
 
 WHOLE, USUAL, SEEN = CHECKS
 STARS = {"2024-01": 40, "2024-02": 60, "2024-03": 10}
 LOST = 3  # event ids for one event, in the last month
-SECRET = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
-LEAST = {
-    "min_stars": 2,
-    "min_stargazers": 1,
-    "min_vocabulary_stars": 2,
-    "heldout_min_vocabulary_stars": 2,
-    "min_users": 1,
-}
-CORPUS = LEAST | {"heldout_share": 0.3}
 
 
 def write_month(folder: Path, month: str, stars: int, step: int, first_id: int) -> int:
@@ -62,15 +50,6 @@ def write_month(folder: Path, month: str, stars: int, step: int, first_id: int) 
     return first_id
 
 
-def stargazers(client: GitHub, repo: str, after: str | None = None) -> StargazerPage:
-    """Five people starred each of the repositories; the first of them is known to the archive."""
-    nth = int(repo.removeprefix("o/r"))
-    stars = [
-        Stargazer(1 + nth if i == 0 else 9000 + i, f"u{i}", datetime(2024, 3, 9 - i, tzinfo=UTC)) for i in range(5)
-    ]
-    return StargazerPage(1 + nth, repo, 5, stars, None)
-
-
 @pytest.fixture(scope="module")
 def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dg.ExecuteInProcessResult]]:
     folder = tmp_path_factory.mktemp("coverage") / "hours"
@@ -82,17 +61,10 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dg.Ex
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STARVEC_HOME", str(folder.parent / "home"))
         results = {
-            month: materialize(
-                raw_stars_and_repos, config={RAW_OP: {"workers": 1}}, resources=resources, partition_key=month
-            )
+            month: materialize(raw_months, config={RAW_OP: {"workers": 1}}, resources=resources, partition_key=month)
             for month in STARS
         }
-        results["log"] = materialize(star_log, repo_catalog, resources=resources)
-        results["no top-up"] = materialize(stargazer_topup, resources=resources)
-        patch.setenv("GITHUB_TOKEN", SECRET)
-        patch.setattr(GitHub, "stargazers", stargazers)
-        config = {"stargazer_topup": {"most_starred": 7, "since": "2024-01"}, "user_buckets": CORPUS}
-        results["top-up"] = materialize(stargazer_topup, user_buckets, config=config, resources=resources)
+        results["log"] = materialize(star_log, star_history, repo_catalog, resources=resources)
         yield results
 
 
@@ -152,28 +124,6 @@ def test_the_log_of_a_run_shows_hours_megabytes_and_stars(monkeypatch: pytest.Mo
     assert re.fullmatch(r"2024-02: 2 of 696 hours, [\d]+ MB/s, 10,000 stars", lines[-1])
 
 
-def test_the_top_up_sends_no_request_by_default(months: dict[str, dg.ExecuteInProcessResult]):
-    [event] = months["no top-up"].asset_materializations_for_node("stargazer_topup")
-    assert event.metadata["dagster/row_count"].value == event.metadata["requests"].value == 0
-    assert event.metadata["stars from"].value == "hour files in hours"
-
-
-def test_topped_up_stars_join_the_corpus_without_duplicates(months: dict[str, dg.ExecuteInProcessResult]):
-    [topped_up] = months["top-up"].asset_materializations_for_node("stargazer_topup")
-    assert topped_up.metadata["stars"].value == 35
-    capture = str(topped_up.metadata["capture"].value)
-    assert "2024-03 | 35 | 7 | 0.2" in capture.replace("&#45;", "-")
-    assert str(topped_up.metadata["capture over the months"].value).startswith("![")
-    [corpus] = months["top-up"].asset_materializations_for_node("user_buckets")
-    counts = str(corpus.metadata["stars"].value)
-    archive = sum(STARS.values())
-    of_the_archive = len(
-        {(1 + h * 100 + i, 1 + i % 7) for stars in STARS.values() for h in range(5) for i in range(stars // 5)}
-    )
-    assert f"repeated | {archive - of_the_archive + 7} |" in counts
-    assert SOURCE in str(corpus.metadata["stars from"].value)
-
-
 def test_a_damaged_month_is_left_out_of_the_comparison(months: dict[str, dg.ExecuteInProcessResult]):
     store = ArtifactStore(home() / "artifacts")
     last = store.latest("raw_stars/2024-03")
@@ -185,11 +135,3 @@ def test_a_damaged_month_is_left_out_of_the_comparison(months: dict[str, dg.Exec
     assert [month.asset for month in before] == ["raw_stars/2024-02"]
     assert lines[0].startswith("2024-03 is compared without 2024-01: ")
     assert [month.asset for month in _previous_months(None, store, last)] == ["raw_stars/2024-01", "raw_stars/2024-02"]  # type: ignore[arg-type]
-
-
-def test_the_token_is_in_no_event_and_no_file(months: dict[str, dg.ExecuteInProcessResult]):
-    assert SECRET not in "".join(str(event) for event in months["top-up"].all_events)
-    store = ArtifactStore(home() / "artifacts")
-    for name in ("stargazer_topup", "user_buckets"):
-        for path in store.latest(name).path.iterdir():
-            assert SECRET.encode() not in path.read_bytes()

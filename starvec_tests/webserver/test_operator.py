@@ -210,8 +210,9 @@ def test_the_lineage_goes_from_the_archive_to_the_export(ui: Ui):
         for node in ui.query(NODES, keys=None)["assetNodes"]
     }
     assert parents["star_log"] == {"raw_stars", "raw_repos"}
-    assert {"star_log", "repo_catalog"} <= parents["stargazer_topup"]
-    assert {"star_log", "repo_catalog", "stargazer_topup"} <= parents["user_buckets"]
+    assert {"star_log", "star_history", "raw_people"} <= parents["starred_lists"]
+    assert {"star_log", "starred_lists"} <= parents["repo_catalog"]
+    assert {"star_log", "repo_catalog", "starred_lists"} <= parents["user_buckets"]
     assert {"user_buckets", "readme_init_vectors"} <= parents["trained_embeddings"]
     assert {"trained_embeddings", "evaluation"} <= parents["fp16_export"]
     assert {"fp16_export", "evaluation", "linear_probes", "developer_vectors"} <= parents["web_bundle"]
