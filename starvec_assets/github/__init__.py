@@ -8,7 +8,6 @@ from starvec_assets.github.errors import (
     GitHubError,
     ItemRefused,
     NotFound,
-    QueryRefused,
     QueryTooLarge,
     RateLimited,
     Unanswered,
@@ -16,7 +15,6 @@ from starvec_assets.github.errors import (
 from starvec_assets.github.graphql import SMALLEST_PAGE
 from starvec_assets.github.models import RateLimit, Repository, StarredPage, StarredRepository, StarredRequest, StarWeek
 from starvec_assets.github.rate_limits import CORE, GRAPHQL, RateLimits
-from starvec_assets.github.stargazers import Stargazer, StargazerPage
 
 __all__ = [
     "CORE",
@@ -29,15 +27,12 @@ __all__ = [
     "GitHubError",
     "ItemRefused",
     "NotFound",
-    "QueryRefused",
     "QueryTooLarge",
     "RateLimit",
     "RateLimited",
     "RateLimits",
     "Repository",
     "StarWeek",
-    "Stargazer",
-    "StargazerPage",
     "StarredPage",
     "StarredRepository",
     "StarredRequest",

@@ -15,7 +15,6 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
-import orjson
 from pydantic import SecretStr
 
 from starvec_assets.errors import StarvecError
@@ -26,7 +25,6 @@ from starvec_assets.github.errors import (
     GitHubError,
     ItemRefused,
     NotFound,
-    QueryRefused,
     QueryTooLarge,
     Unanswered,
 )
@@ -43,7 +41,6 @@ from starvec_assets.github.models import (
     parse_stars,
 )
 from starvec_assets.github.rate_limits import CORE, GRAPHQL, RateLimits
-from starvec_assets.github.stargazers import STARGAZERS, StargazerPage
 from starvec_assets.github_names import check_login, check_repository, is_login
 from starvec_assets.http import (
     NOT_FOUND_CODES,
@@ -113,7 +110,7 @@ class GitHub:
             {"X-GitHub-Api-Version": "2022-11-28"} | ({"Authorization": f"Bearer {secret}"} if token else {}),
             secrets=[secret] if token else [],
             cache=cache,
-            retry=lambda response: self._retry(CORE, response),
+            retry=self._retry,
             check_redirect=lambda _, target: self._require_same_origin(target),
             sleep=sleep,
             transport=transport,
@@ -207,28 +204,6 @@ class GitHub:
     def _get_stars(self, page: str, user: str) -> Response:
         return self._get(page, "application/vnd.github.star+json", missing=f"there is no GitHub user {user}")
 
-    def stargazers(self, repo: str, after: str | None = None) -> StargazerPage:
-        """Return a page of the stargazers of `owner/name`, newest first; a renamed repository is followed."""
-        owner, name = _checked(check_repository, repo).split("/")
-        content = orjson.dumps({"query": STARGAZERS, "variables": {"owner": owner, "name": name, "after": after}})
-
-        def retry(response: Response) -> Retry | None:
-            if response.status != 200:
-                return self._retry(GRAPHQL, response)
-            errors = parse(QueryAnswer, response.body, "/graphql: not an answer").errors or []
-            if any(error.limited for error in errors):
-                return self._rate_limits.spent(GRAPHQL, response)
-            return Retry(errors[0].message) if errors and not errors[0].type else None
-
-        answer = parse(QueryAnswer, self._query(content, retry).body, "/graphql: not an answer")
-        for error in answer.errors or []:
-            if error.type == "NOT_FOUND":
-                raise NotFound(f"there is no repository {repo}")
-            raise QueryRefused(self._http.mask(f"/graphql: {error.type}: {error.message}"))
-        if answer.data is None:
-            raise GitHubError("/graphql: not an answer that the API documents (no data)")
-        return parse(StargazerPage, answer.data.get("repository"), f"{repo}: not the stargazers")
-
     def starred_pages(
         self, requests: Sequence[StarredRequest], page_size: int = 100
     ) -> list[StarredPage | ItemRefused]:
@@ -260,7 +235,7 @@ class GitHub:
                 answer = parse(QueryAnswer, response.body, "/graphql: not an answer")
             except Contradictory as error:
                 return again(str(error))
-            if any(error.limited for error in answer.errors or []):
+            if answer.limited:
                 return self._rate_limits.spent(GRAPHQL, response)
             failure = answer.failure(len(requests))
             return again(failure.message or failure.type) if failure and failure.may_pass else None
@@ -315,9 +290,9 @@ class GitHub:
         message = self._http.mask(f"{_path(url)}: GitHub answers {response.status}: {response.message}")
         raise _refusal(response, message, missing)
 
-    def _retry(self, limit: str, response: Response) -> Retry | None:
+    def _retry(self, response: Response) -> Retry | None:
         """Retry failures of the server, and after the rate limit."""
-        if limited := self._rate_limits.read(limit, response):
+        if limited := self._rate_limits.read(CORE, response):
             return limited
         if response.status < 500:
             return None

@@ -63,7 +63,3 @@ class Unanswered(ItemRefused):
     """Every attempt failed for a reason that may pass: the item is worth another try on another day."""
 
     kind = "unanswered"
-
-
-class QueryRefused(ItemRefused):
-    """GitHub refuses this query, whenever it is sent."""

@@ -42,6 +42,10 @@ def _line(max_length: int) -> BeforeValidator:
     )
 
 
+def _objects(value: Any) -> list[Any]:
+    return [item for item in value[:1_000] if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def _alias(path: Any) -> str:
     return path[0] if isinstance(path, list) and path and isinstance(path[0], str) else ""
 
@@ -81,7 +85,12 @@ class QueryAnswer(BaseModel):
     """An answer of the GraphQL API: data by alias, errors, or both."""
 
     data: dict[str, Any] | None = None
-    errors: list[QueryError] | None = None
+    errors: Annotated[list[QueryError], BeforeValidator(_objects)] = Field(default_factory=list)
+
+    @property
+    def limited(self) -> bool:
+        """Whether the rate limit is spent."""
+        return any(error.limited for error in self.errors)
 
     @property
     def rate_limit(self) -> RateLimit | None:
@@ -93,19 +102,19 @@ class QueryAnswer(BaseModel):
 
     def failure(self, people: int) -> QueryError | None:
         """Return why a query of so many people failed as a whole, None if something is said of each."""
-        errors = self.errors or []
-        if too_large := [error for error in errors if error.type in _TOO_LARGE]:
-            return too_large[0]  # what came beside it may be cut anywhere
-        if any((self.data or {}).get(f"p{i}") for i in range(people)) or any(error.alias for error in errors):
+        for error in self.errors:
+            if error.type in _TOO_LARGE:
+                return error  # what came beside it may be cut anywhere
+        if any((self.data or {}).get(f"p{i}") for i in range(people)) or any(error.alias for error in self.errors):
             return None
-        return errors[0] if errors else QueryError(message="neither data nor errors")
+        return self.errors[0] if self.errors else QueryError(message="neither data nor errors")
 
     def pages(self, requests: Sequence[StarredRequest], latest: datetime) -> list[StarredPage | ItemRefused]:
         """Return the page of each request, or why there is none. No star may be later than `latest`."""
         return [self._page(f"p{i}", request, latest) for i, request in enumerate(requests)]
 
     def _page(self, alias: str, request: StarredRequest, latest: datetime) -> StarredPage | ItemRefused:
-        errors = [error for error in self.errors or [] if error.alias in (alias, "")]
+        errors = [error for error in self.errors if error.alias in (alias, "")]
         fault = min(errors, key=lambda error: error.alias == "", default=None)
         person = (self.data or {}).get(alias)
         try:

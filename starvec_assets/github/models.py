@@ -132,7 +132,8 @@ class StarredPage:
 
     `login` is as GitHub spells it; `total` counts the whole list, of which GitHub serves only a part if `over_limit`.
     `after` is the next page's cursor, None on the last page. `skipped` counts entries of this page that name no public
-    repository (any longer) or are not as documented; a page of nothing but the latter is refused.
+    repository (any longer) or are not as documented; a page of nothing but the latter is refused, and a first page
+    without a star beside a `total`.
     """
 
     user_id: int
@@ -192,14 +193,15 @@ def parse(kind: type[_T], content: Any, subject: str) -> _T:
 def parse_starred_page(answer: Any, first: bool, latest: datetime, subject: str) -> StarredPage:
     """Return the page in one person's answer; `first`: no page came before it. No star may be later than `latest`.
 
-    Raises Contradictory when it is not as documented: an empty first page beside a count, an empty page with a next.
+    Raises Contradictory when it is not as documented: a first page without a star beside a count, an empty page with a
+    next.
     """
     person = parse(_StarredList, answer, f"{subject}: not the starred repositories")
     stars, skipped = parse_stars(person.edges, latest, subject)
     after = person.info.cursor if person.info.has_next else None
     if person.info.has_next and not (person.edges and after):
         raise Contradictory(f"{subject}: GitHub says that more stars follow, and not where")
-    if first and person.total and not person.edges:
+    if first and person.total and not stars:
         raise Contradictory(f"{subject}: GitHub counts {person.total:,} stars and lists none")
     return StarredPage(person.user_id, person.login, person.total, person.over_limit, stars, after, skipped)
 

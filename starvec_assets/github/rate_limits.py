@@ -48,9 +48,10 @@ class RateLimits:
         try:
             yield
         except RetriesExhausted as error:
-            if name in self._resume_at:
-                raise RateLimited(f"GitHub refuses to be asked so often: {error}") from error
-            raise
+            if name not in self._resume_at:
+                raise
+            until = datetime.fromtimestamp(self._resume_at[name], UTC)
+            raise RateLimited(f"GitHub refuses to be asked so often: {error}", until) from error
 
     def read(self, name: str, response: Response) -> Retry | None:
         """Note what the headers of an answer say; return the retry if it is a refusal for the limit's sake.

@@ -1,6 +1,7 @@
 """The stand-in, asked by the client."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_github import START, FakeGitHub, simulated_stars
@@ -11,6 +12,7 @@ from starvec_assets.github import (
     Blocked,
     Contradictory,
     Forbidden,
+    GitHub,
     ItemRefused,
     NotFound,
     QueryTooLarge,
@@ -21,7 +23,7 @@ from starvec_assets.github import (
 )
 
 
-def whole_list(client, login, page_size=100):
+def whole_list(client: GitHub, login: str, page_size: int = 100) -> tuple[StarredPage, list[tuple[int, int]]]:
     """Every star of a person as (repo_id, Unix seconds), page after page."""
     stars, after = [], None
     while True:
@@ -33,7 +35,7 @@ def whole_list(client, login, page_size=100):
 
 
 @pytest.mark.parametrize("page_size", [7, 100])
-def test_lists_are_whole_page_after_page_by_either_api(page_size):
+def test_lists_are_whole_page_after_page_by_either_api(page_size: int) -> None:
     with FakeGitHub(people=30) as fake, fake.client() as client:
         longest = max(range(1, 31), key=lambda user_id: len(simulated_stars(user_id)))
         page, stars = whole_list(client, fake.login(longest), page_size)
@@ -45,7 +47,7 @@ def test_lists_are_whole_page_after_page_by_either_api(page_size):
         ]
 
 
-def test_each_person_of_a_query_gets_page_or_reason():
+def test_each_person_of_a_query_gets_page_or_reason() -> None:
     with FakeGitHub(people=9) as fake, fake.client() as client:
         fake.faults |= {2: "gone", 3: "blocked", 4: "forbidden", 5: "hidden", 6: "null"}
         answers = client.starred_pages([StarredRequest(fake.login(i)) for i in range(1, 11)])
@@ -54,7 +56,7 @@ def test_each_person_of_a_query_gets_page_or_reason():
         assert fake.requests == {"graphql": 1}
 
 
-def test_renamed_person_is_found_by_number():
+def test_renamed_person_is_found_by_number() -> None:
     with FakeGitHub(people=3) as fake, fake.client() as client:
         fake.rename(2, "somebody-else")
         [refused] = client.starred_pages([StarredRequest("user2")])
@@ -66,7 +68,7 @@ def test_renamed_person_is_found_by_number():
         assert page.user_id == 2
 
 
-def test_query_too_large_succeeds_with_fewer_people_or_smaller_pages():
+def test_query_too_large_succeeds_with_fewer_people_or_smaller_pages() -> None:
     with FakeGitHub() as fake, fake.client() as client:
         people = [StarredRequest(fake.login(i)) for i in range(1, 9)]
         fake.most_people = 4
@@ -80,7 +82,7 @@ def test_query_too_large_succeeds_with_fewer_people_or_smaller_pages():
         assert fake.requests.total() == 4, "asked once each: what to do is the loop's to decide"
 
 
-def test_person_whom_github_never_answers_about_is_the_only_one_refused():
+def test_person_whom_github_never_answers_about_is_the_only_one_refused() -> None:
     with FakeGitHub() as fake, fake.client() as client:
         fake.faults[2] = "broken"
         people = [StarredRequest(fake.login(i)) for i in (1, 2)]
@@ -93,7 +95,7 @@ def test_person_whom_github_never_answers_about_is_the_only_one_refused():
         assert isinstance(client.starred_pages(people[:1])[0], StarredPage)
 
 
-def test_service_that_is_down_is_not_taken_for_an_answer():
+def test_service_that_is_down_is_not_taken_for_an_answer() -> None:
     with FakeGitHub() as fake, fake.client() as client:
         fake.down = True
         [refused] = client.starred_pages([StarredRequest("user1")], page_size=10)
@@ -103,7 +105,7 @@ def test_service_that_is_down_is_not_taken_for_an_answer():
 
 
 @pytest.mark.parametrize("spelling", ["RATE_LIMITED", "RATE_LIMIT"])
-def test_no_query_follows_a_spent_limit_before_its_end(spelling):
+def test_no_query_follows_a_spent_limit_before_its_end(spelling: Any) -> None:
     with FakeGitHub() as fake, fake.client() as client:
         fake.spelling, fake.points_per_hour = spelling, 3
         for _ in range(3):
@@ -121,7 +123,7 @@ def test_no_query_follows_a_spent_limit_before_its_end(spelling):
 
 
 @pytest.mark.parametrize("spelling", ["RATE_LIMITED", "RATE_LIMIT"])
-def test_limit_that_somebody_else_spent_is_met_once(spelling):
+def test_limit_that_somebody_else_spent_is_met_once(spelling: Any) -> None:
     with FakeGitHub() as fake, fake.client() as client:
         fake.spelling, fake.points_per_hour = spelling, 0
         for _ in range(3):
@@ -131,7 +133,7 @@ def test_limit_that_somebody_else_spent_is_met_once(spelling):
 
 
 @pytest.mark.parametrize("status", [403, 429])
-def test_secondary_limits_are_waited_for(status):
+def test_secondary_limits_are_waited_for(status: int) -> None:
     with FakeGitHub() as fake, fake.client() as client:
         fake.limit_status, fake.requests_per_minute, fake.retry_after = status, 3, 60
         for user_id in range(1, 9):
@@ -140,7 +142,7 @@ def test_secondary_limits_are_waited_for(status):
         assert fake.clock() == START + 120
 
 
-def test_core_limit_is_told():
+def test_core_limit_is_told() -> None:
     with FakeGitHub() as fake, fake.client() as client:
         fake.requests_per_hour = 5
         client.user(1)
@@ -148,7 +150,7 @@ def test_core_limit_is_told():
         assert client.rate_limits[CORE].resets_at.isoformat() == "2026-11-02T01:00:00+00:00"
 
 
-def test_over_long_lists_are_marked():
+def test_over_long_lists_are_marked() -> None:
     with FakeGitHub(people=300) as fake, fake.client() as client:
         fake.list_limit = 50
         longest = max(range(1, 300), key=lambda user_id: len(simulated_stars(user_id)))
@@ -157,7 +159,7 @@ def test_over_long_lists_are_marked():
         assert page.total == len(simulated_stars(longest)) > len(stars) == 50
 
 
-def test_expired_cursor_is_refused_by_name():
+def test_expired_cursor_is_refused_by_name() -> None:
     with FakeGitHub() as fake, fake.client() as client:
         [page] = client.starred_pages([StarredRequest("user1")], page_size=5)
         assert isinstance(page, StarredPage)
@@ -167,7 +169,7 @@ def test_expired_cursor_is_refused_by_name():
         assert "INVALID_CURSOR_ARGUMENTS" in str(refused)
 
 
-def test_star_history_is_read_page_after_page_as_needed_and_kept(tmp_path: Path):
+def test_star_history_is_read_page_after_page_as_needed_and_kept(tmp_path: Path) -> None:
     with FakeGitHub() as fake, fake.client(cache=tmp_path) as client:
         weeks = client.star_history("owner/repo5")
         first = next(weeks)
@@ -179,7 +181,7 @@ def test_star_history_is_read_page_after_page_as_needed_and_kept(tmp_path: Path)
         assert fake.not_modified == 3
 
 
-def test_renamed_repository_is_followed():
+def test_renamed_repository_is_followed() -> None:
     with FakeGitHub() as fake, fake.client() as client:
         fake.rename_repository(5, "new/home")
         assert len(list(client.star_history("owner/repo5"))) == 70
@@ -192,7 +194,7 @@ def test_renamed_repository_is_followed():
 @pytest.mark.parametrize(
     ("fault", "error"), [("gone", NotFound), ("blocked", Blocked), ("forbidden", Forbidden), ("down", Unanswered)]
 )
-def test_faults_of_a_repository(fault, error):
+def test_faults_of_a_repository(fault: Any, error: type[Exception]) -> None:
     with FakeGitHub() as fake, fake.client() as client:
         fake.repository_faults[5] = fault
         with pytest.raises(error):

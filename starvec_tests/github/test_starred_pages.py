@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from starvec_assets.github import (
     GRAPHQL,
@@ -24,6 +26,9 @@ from starvec_assets.github import (
     Token,
     Unanswered,
 )
+from starvec_assets.github.graphql import QueryAnswer
+from starvec_assets.github.models import parse
+from starvec_assets.github_names import is_login, is_repository
 from starvec_assets.http import HttpLimits
 
 ADA, BOB = StarredRequest("ada"), StarredRequest("bob", "CURSOR")
@@ -151,8 +156,8 @@ def test_points_left_are_told(github: Asked) -> None:
     github.pages([answer({"p0": person(), "rateLimit": limit})], ADA)
     assert github.client.rate_limits == {GRAPHQL: RateLimit(4_990, datetime(2026, 9, 21, 14, tzinfo=UTC), 3)}
     github.pages([answer({"p0": person(), "rateLimit": {"cost": "?"}})], ADA)
-    headers = {"x_ratelimit_remaining": "4989", "x_ratelimit_reset": str(int(NOW))}
-    github.pages([answer({"p0": person()}, **headers)], ADA)
+    reset = str(int(NOW))
+    github.pages([answer({"p0": person()}, x_ratelimit_remaining="4989", x_ratelimit_reset=reset)], ADA)
     assert github.client.rate_limits[GRAPHQL].remaining == 4_989
 
 
@@ -189,6 +194,7 @@ WRONG = {
     "null": None,
     "no list": {"databaseId": 7, "login": "ada", "starredRepositories": None},
     "nothing listed beside a count": person(totalCount=47_000, edges=[]),
+    "nothing but nulls beside a count": person(totalCount=100, edges=[None, edge(node=None)]),
     "edges null": person(edges=None),
     "count missing": person(totalCount=None),
     "number odd": person(user_id=-1),
@@ -243,8 +249,8 @@ def test_single_bad_stars_are_skipped_and_counted(github: Asked) -> None:
     assert ([star.repo_id for star in page.stars], page.skipped) == ([1, 2], 8)
 
 
-def test_list_of_vanished_repositories_alone_is_a_page(github: Asked) -> None:
-    [page] = github.pages([answer({"p0": person(edges=[None, edge(node=None)])})], ADA)
+def test_later_page_of_vanished_repositories_alone_is_a_page(github: Asked) -> None:
+    [page] = github.pages([answer({"p0": person(totalCount=50, edges=[None, edge(node=None)])})], BOB)
     assert isinstance(page, StarredPage)
     assert (page.stars, page.skipped) == ([], 2)
 
@@ -385,6 +391,43 @@ def test_refused_token_ends_everything(github: Asked) -> None:
     with pytest.raises(GitHubError, match=r"GITHUB_TOKEN \(401\)") as error:
         github.pages([reply(401, "Bad credentials")])
     assert not isinstance(error.value, ItemRefused)
+
+
+def test_errors_of_no_shape_hide_nobodys_page(github: Asked) -> None:
+    for errors in ([None, 1, {"type": 3, "message": None, "path": [7]}], {"message": "x"}, None, "x"):
+        [page] = github.pages([httpx.Response(200, json={"data": {"p0": person()}, "errors": errors})], ADA)
+        assert isinstance(page, StarredPage)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_any_value_anywhere_in_an_answer_gives_a_page_or_a_reason(data: st.DataObject) -> None:
+    content: Any = {"data": {"p0": person(edges=[edge(1), edge(2)])}, "errors": [{"path": ["p1"], "type": "X"}]}
+    place = content["data"] if data.draw(st.integers(0, 5)) else content
+    while True:
+        key = data.draw(st.sampled_from(list(range(len(place)) if isinstance(place, list) else place)))
+        inner = place[key]
+        if not isinstance(inner, dict | list) or not inner or data.draw(st.integers(0, 3)) == 0:
+            break
+        place = inner
+    place[key] = data.draw(JSON)
+    try:
+        answer = parse(QueryAnswer, json.dumps(content).encode(), "/graphql: not an answer")
+    except Contradictory:
+        return
+    for page in answer.pages([ADA], datetime(2026, 10, 1, tzinfo=UTC)):
+        assert isinstance(page, StarredPage | ItemRefused)
+        if isinstance(page, StarredPage):
+            assert all(star.repo_id > 0 and is_repository(star.name) for star in page.stars)
+            assert page.total >= 0
+            assert is_login(page.login)
 
 
 def test_token_in_an_answer_is_not_repeated(github: Asked) -> None:

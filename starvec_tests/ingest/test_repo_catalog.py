@@ -7,9 +7,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fake_github import FakeGitHub, Fault
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import Blocked, Forbidden, ItemRefused, RateLimited, Repository, Unanswered
+from starvec_assets.github import RateLimited, Repository, Unanswered
 from starvec_assets.ingest.build_month import RAW_REPOS
 from starvec_assets.ingest.repo_catalog import RepoCatalog, build_repo_catalog, repo_catalog_metadata
 from starvec_assets.ingest.starred_lists import LISTED
@@ -185,20 +186,16 @@ def test_the_most_starred_repositories_are_fetched_first_until_the_rate_limit(tm
     assert (summary.fetched, summary.stopped) == (1, "spent until noon")
 
 
-@pytest.mark.parametrize("refusal", [Blocked("403: Repository access blocked"), Forbidden("403"), Unanswered("502")])
-def test_refused_repository_is_recorded_and_the_others_are_asked(tmp_path: Path, refusal: ItemRefused) -> None:
+@pytest.mark.parametrize("fault", ["blocked", "forbidden", "down"])
+def test_refused_repository_is_recorded_and_the_others_are_asked(tmp_path: Path, fault: Fault) -> None:
     write_month(tmp_path / "1", [(u, r, f"a/r{r}", at(1)) for r in range(1, 4) for u in range(r)], [])
-
-    def fetch(repo_id: int) -> Repository:
-        if repo_id == 3:
-            raise refusal
-        return Repository(repo_id, "a/r", "fetched", None, None, None)
-
-    summary, rows = build(tmp_path, ["1"], fetch, 4)
-    assert [row["description"] for row in rows] == ["fetched", "fetched", None]
-    assert (summary.fetched, summary.stopped) == (2, "")
-    assert summary.faults.reasons == {"3": str(refusal)}
-    assert str(refusal) in str(repo_catalog_metadata(summary, tmp_path / "out")["refused by GitHub"])
+    with FakeGitHub() as fake, fake.client() as client:
+        fake.repository_faults[3] = fault
+        summary, rows = build(tmp_path, ["1"], client.repository, 4)
+    assert [row["description"] for row in rows] == ["Repository number 1", "Repository number 2", None]
+    assert (summary.fetched, summary.stopped, list(summary.faults.reasons)) == (2, "", ["3"])
+    assert summary.faults.reasons["3"].startswith("/repositories/3: ")
+    assert "/repositories/3: " in str(repo_catalog_metadata(summary, tmp_path / "out")["refused by GitHub"])
 
 
 def test_repositories_that_all_fail_alike_end_the_requests(tmp_path: Path) -> None:
