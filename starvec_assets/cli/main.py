@@ -75,8 +75,11 @@ def demo() -> None:
 )
 @run_options
 def run(source: str, months: Sequence[str], **options: Any) -> None:
-    """Ingest months and materialize everything below."""
-    _run_months(months, source, **options)
+    """Ingest months and materialize everything below.
+
+    GitHub is asked for stars only if STARVEC_GITHUB_REQUESTS is set.
+    """
+    _run_months(months, source, github_requests=os.environ.get("STARVEC_GITHUB_REQUESTS") or "0", **options)
 
 
 @main.command()

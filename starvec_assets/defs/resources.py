@@ -171,7 +171,7 @@ class GitHubResource(dg.ConfigurableResource[None]):
         if run_tags.get(ASK_GITHUB_TAG) == ASK_NOT:
             return "the job rebuild asks GitHub nothing"
         if self.max_requests == 0:
-            return "max_requests of the resource github is 0"
+            return "max_requests of the resource github is 0, by STARVEC_GITHUB_REQUESTS or for this run"
         return "" if self.has_token else "no token in GITHUB_TOKEN"
 
     def open(self, cached: bool = True) -> GitHub:

@@ -14,12 +14,12 @@ from starvec_assets.cli.main import main
 @pytest.fixture
 def invoke() -> Iterator[Invoke]:
     """Function that runs a command in this process and restores the environment after it."""
-    unset = dict.fromkeys(
-        ("DAGSTER_HOME", "STARVEC_SOURCE", "STARVEC_AWESOME", "STARVEC_READMES", "STARVEC_BUCKET"), ""
-    )
+    names = ("SOURCE", "AWESOME", "READMES", "BUCKET", "GITHUB_REQUESTS")
+    unset = dict.fromkeys(["DAGSTER_HOME", *(f"STARVEC_{name}" for name in names)], "")
 
-    def run(home: Path, *arguments: str) -> Result:
-        result = CliRunner(env=unset | {"STARVEC_HOME": str(home), "STARVEC_DEVICE": "cpu"}).invoke(main, arguments)
+    def run(home: Path, *arguments: str, **environment: str) -> Result:
+        settings = unset | {"STARVEC_HOME": str(home), "STARVEC_DEVICE": "cpu"} | environment
+        result = CliRunner(env=settings).invoke(main, arguments)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result
 

@@ -12,6 +12,7 @@ import pytest
 from completed_run import MONTH, CompletedRun, Invoke
 
 from starvec_assets.cli import main as commands
+from starvec_assets.cli import output, runs
 from starvec_assets.defs.ingest import MONTHS
 from starvec_assets.errors import StarvecError
 from starvec_assets.export.fp16 import ExportIndex
@@ -171,6 +172,21 @@ def test_refresh_runs_the_last_whole_month_of_the_deployments_source(monkeypatch
     last = last_whole_month()
     assert calls == [([last], "", []), ([last], "/hours", [("a", "b", "1")])]
     assert MONTHS.get_partition_keys()[-1] == last < f"{datetime.now(UTC):%Y-%m}"
+
+
+@pytest.mark.parametrize(
+    ("command", "budget", "asked"),
+    [("run", "", "0"), ("run", "700", "700"), ("refresh", "", ""), ("refresh", "700", "700")],
+)
+def test_a_refresh_asks_github_and_a_run_only_within_a_budget_that_was_set(
+    command: str, budget: str, asked: str, monkeypatch: pytest.MonkeyPatch, invoke: Invoke, tmp_path: Path
+):
+    budgets: list[str] = []
+    monkeypatch.setattr(runs, "run_months", lambda *_: budgets.append(os.environ["STARVEC_GITHUB_REQUESTS"]))
+    monkeypatch.setattr(output, "print_run_summary", lambda _: None)
+    options = ["--source", "/hours", "--months", "2024-01"] if command == "run" else []
+    assert invoke(tmp_path, command, *options, STARVEC_GITHUB_REQUESTS=budget).exit_code == 0
+    assert budgets == [asked]
 
 
 def test_an_interrupted_command_exits_with_130(monkeypatch: pytest.MonkeyPatch, invoke: Invoke, tmp_path: Path):

@@ -237,7 +237,7 @@ def test_totals_that_are_refused_to_everybody_are_said_and_the_run_goes_on(opera
         ({}, ["hours"], 1, True, ""),
         ({}, ["hours"], 1, False, "no token in GITHUB_TOKEN"),
         ({}, ["hours", SIMULATED], 1, True, "the stars are simulated"),
-        ({}, ["hours"], 0, True, "max_requests of the resource github is 0"),
+        ({}, ["hours"], 0, True, "max_requests of the resource github is 0, by STARVEC_GITHUB_REQUESTS or for this run"),
         ({ASK_GITHUB_TAG: ASK_NOT}, ["hours"], 1, True, "the job rebuild asks GitHub nothing"),
     ],
     ids=["asked", "no-token", "simulated", "no-budget", "rebuild"],
