@@ -9,7 +9,7 @@ import socket
 import stat
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,20 +62,32 @@ def sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def exclusive_lock(path: Path, subject: str) -> Iterator[None]:
+def exclusive_lock(
+    path: Path,
+    subject: str,
+    remedy: str = "wait for that run or cancel it",
+    wait: Callable[[str], object] | None = None,
+) -> Iterator[None]:
     """Hold a lock file for the block; the kernel releases it when the process ends, however it ends.
 
-    `subject` begins the message of the LockBusy that is raised when another process holds it: "star_log is being
-    written", for example. The holder's process, host and time are in the file.
+    The file names the holder's process, host and time. `subject` ("star_log is being written", for example), the holder
+    and `remedy` are the message of the LockBusy that is raised when another process holds the lock. With `wait`, which
+    is called with subject and holder, the lock is awaited instead; that costs next to no CPU, and an interrupt ends it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=0, poll_interval=0.5, on_acquired=_write_holder, preserve_lock_file=True)
     try:
-        lock = FileLock(path, timeout=0, on_acquired=_write_holder, preserve_lock_file=True).acquire()
+        lock.acquire()
     except Timeout as error:
         holder = path.read_text(errors="replace")[:200].strip() or "another process"
-        raise LockBusy(f"{subject} by {holder}: wait for that run or cancel it") from error
-    with lock:
+        if wait is None:
+            raise LockBusy(f"{subject} by {holder}: {remedy}") from error
+        wait(f"{subject} by {holder}")
+        lock.acquire(timeout=-1)
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

@@ -73,6 +73,16 @@ def test_a_full_disk_is_named_whichever_library_raises(
         raise sqlite3.OperationalError(words)
 
 
+def test_a_folder_deleted_while_it_is_in_use_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    with (
+        pytest.raises(StarvecError, match=r"home was deleted or moved while it was in use: put it back"),
+        disk_faults_as_errors(tmp_path / "home"),
+    ):
+        shutil.rmtree(tmp_path / "home")
+        (tmp_path / "home/rows").write_text("x")
+
+
 def test_another_fault_of_a_disk_is_not_called_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 30))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,22 @@ def test_the_newest_version_stays_where_the_clock_went_back(tmp_path: Path):
     newest = put(store, "star_log", "of today")
     assert store.latest("star_log") == newest
     assert store.versions("star_log") == [newest.manifest.version]
+
+
+def test_a_clock_in_1999_makes_versions_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    store = ArtifactStore(tmp_path, keep=2)
+    put(store, "star_log", "of today")
+
+    class In1999(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(1999, 12, 31, 23, 59, tzinfo=tz)
+
+    monkeypatch.setattr("starvec_assets.store.datetime", In1999)
+    old = put(store, "star_log", "of 1999")
+    assert old.manifest.version.startswith("19991231T2359")
+    assert store.latest("star_log") == old
+    assert put(store, "star_log", "of 1999, again") == store.latest("star_log")
 
 
 def damage(kind: str, folder: Path, version: Path) -> None:

@@ -33,8 +33,15 @@ def next_month(month: str) -> str:
 
 
 def last_whole_month(now: datetime | None = None) -> str:
-    """Return the month before the one of `now` (default: the present)."""
-    return f"{(now or datetime.now(UTC)).replace(day=1) - timedelta(days=1):%Y-%m}"
+    """Return the month before the one of `now` (default: the present).
+
+    Raises StarvecError when that is before FIRST_MONTH: the clock is wrong.
+    """
+    now = now or datetime.now(UTC)
+    month = f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
+    if month < FIRST_MONTH:
+        raise StarvecError(f"the clock of this machine says {now:%Y-%m-%d %H:%M} UTC: set it, and run again")
+    return month
 
 
 def previous_12_months(month: str, months: Iterable[str]) -> list[str]:

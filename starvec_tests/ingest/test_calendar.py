@@ -49,6 +49,11 @@ def test_the_last_whole_month_is_the_one_before_the_present_one() -> None:
     assert last_whole_month(datetime(2024, 3, 31, 23, 59, tzinfo=UTC)) == "2024-02"
 
 
+def test_a_clock_that_is_years_behind_is_named() -> None:
+    with pytest.raises(StarvecError, match="the clock of this machine says 1999-12-31 23:59 UTC: set it"):
+        last_whole_month(datetime(1999, 12, 31, 23, 59, tzinfo=UTC))
+
+
 def test_months_are_parsed_from_ranges_and_lists() -> None:
     assert parse_months("2023-11..2024-02") == ["2023-11", "2023-12", "2024-01", "2024-02"]
     assert parse_months("2024-01") == ["2024-01"]
