@@ -113,6 +113,7 @@ def starred_lists(
             Budget(github.max_requests, github.max_hours),
             datetime.now(UTC).date(),
             on_request,
+            on_wait=lambda limit: context.log.info(f"waiting: {limit}"),
         )
     if summary.stopped:
         context.log.info(f"{summary.waiting:,} people were not asked: {summary.stopped}")
@@ -129,5 +130,5 @@ def starred_lists(
         summary.stars,
         {**starred_lists_metadata(summary, draft.path), "lists back to": since, "not asked": not_asked or None},
         [check],
-        on_published=lambda: clear_progress(progress_dir),
+        on_published=lambda: None if not_asked else clear_progress(progress_dir),
     )

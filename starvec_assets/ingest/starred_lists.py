@@ -148,6 +148,7 @@ def read_starred_lists(
     budget: Budget,
     today: date,
     on_request: Callable[[ListsProgress], None] = lambda progress: None,
+    on_wait: Callable[[RateLimited], None] = lambda limit: None,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> ListsSummary:
@@ -155,8 +156,9 @@ def read_starred_lists(
 
     Without `github` nobody is asked. A spent limit or budget, and a service that refuses everybody, end the run early
     without an error; what was read stays. Each request is kept in the folder `progress` with all that follows from it,
-    so that a killed run resumes there; `clear_progress` is to be called once the result is stored. `on_request` is
-    called after every request; `clock` gives Unix seconds. Raises GitHubError when no request can succeed.
+    so that a killed run resumes there; `clear_progress` is to be called once the result of asking is stored.
+    `on_request` is called after every request, `on_wait` before a rate limit is waited for; `clock` gives Unix seconds.
+    Raises GitHubError when no request can succeed.
     """
     summary = ListsSummary()
     with tempfile.TemporaryDirectory(prefix=".scratch-", dir=out) as scratch, connection.cursor() as db:
@@ -167,7 +169,7 @@ def read_starred_lists(
                 choice = repr((inputs, settings, budget.requests))  # paths of artifacts name their versions
                 most = budget.requests * MOST_PEOPLE_A_QUERY
                 lists.choose(choice, lambda: _choose(db, inputs, settings, most, today))
-                asking = _Asking(lists, github, settings.longest_list, budget, today, on_request, clock, sleep)
+                asking = _Asking(lists, github, settings.longest_list, budget, today, on_request, on_wait, clock, sleep)
                 summary.stopped, summary.refused = asking.run(), asking.refused
                 summary.requests, summary.asked, _ = lists.totals()
                 summary.waiting, summary.yields = lists.waiting(), lists.yield_by_request()
@@ -224,12 +226,13 @@ class _Asking:
         budget: Budget,
         today: date,
         on_request: Callable[[ListsProgress], None],
+        on_wait: Callable[[RateLimited], None],
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
         self._lists, self._github, self._longest_list = lists, github, longest_list
         self._budget, self._today = budget, today
-        self._on_request, self._clock, self._sleep = on_request, clock, sleep
+        self._on_request, self._on_wait, self._clock, self._sleep = on_request, on_wait, clock, sleep
         self._faults, self.refused = ItemFaults("people's lists of stars"), ""
         self._started = clock()
         self._deadline = self._started + 3_600 * budget.hours
@@ -251,6 +254,7 @@ class _Asking:
             except RateLimited as error:
                 if error.until is None or error.until.timestamp() >= self._deadline:
                     return str(error)
+                self._on_wait(error)
                 self._sleep(max(0.0, error.until.timestamp() - self._clock()))
             except ServiceDown as error:
                 self.refused = str(error)

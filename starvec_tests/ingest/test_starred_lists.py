@@ -17,7 +17,7 @@ import pytest
 from fake_github import FakeGitHub
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import GitHub, GitHubError, Token
+from starvec_assets.github import GitHub, GitHubError, RateLimited, Token
 from starvec_assets.ingest.list_progress import FILE
 from starvec_assets.ingest.people_selection import ACTIVE, SelectionSettings
 from starvec_assets.ingest.starred_lists import (
@@ -60,6 +60,7 @@ class Run:
         self.previous: Path | None = None
         self.today = TODAY
         self.lines: list[ListsProgress] = []
+        self.waits: list[RateLimited] = []
         self.runs = 0
 
     @property
@@ -83,11 +84,13 @@ class Run:
                 budget,
                 self.today,
                 self.lines.append,
+                self.waits.append,
                 self.fake.clock,
                 self.fake.sleep,
             )
         self.previous = out
-        clear_progress(self.folder / "progress")
+        if github:
+            clear_progress(self.folder / "progress")
         return summary
 
     def read(self, table: str) -> list[dict[str, Any]]:
@@ -243,6 +246,45 @@ def test_person_whom_no_query_answers_about_is_read_by_rest(fake: FakeGitHub, cl
     assert summary.stopped == ""
 
 
+UNICORN = (502, {}, b"<html>Unicorn!</html>")
+REFUSALS = {
+    "forbidden": (403, {}, b'{"message": "Resource not accessible by personal access token"}'),
+    "blocked": (403, {}, b'{"message": "User access blocked"}'),
+    "unanswered": UNICORN,
+}
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_person_whose_every_query_fails_is_passed_over(fake: FakeGitHub, client: GitHub, run: Run, status: str) -> None:
+    post, get = fake._post, fake._get
+
+    def refuse(path: str, body: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        return REFUSALS[status] if "user5" in body["variables"].values() else post(path, body)
+
+    fake._post = refuse
+    fake._get = lambda path, headers: UNICORN if "5" in path else get(path, headers)
+    summary = run(client)
+    assert summary.stopped == ""
+    assert run.stars() == expected([u for u in EVERYBODY if u != 5])
+    assert run.person(5)["status"] == status
+
+
+@pytest.mark.parametrize("wrong", [{"starredRepositories": None}, {"databaseId": "5"}], ids=["null", "number"])
+def test_person_whose_answer_contradicts_itself_is_passed_over(
+    fake: FakeGitHub, client: GitHub, run: Run, wrong: dict[str, Any]
+) -> None:
+    person = fake._person
+
+    def contradict(login: str, n: int, after: str | None) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        data, error = person(login, n, after)
+        return ((data or {}) | wrong if login == "user5" else data), error
+
+    fake._person = contradict
+    run(client)
+    assert run.stars() == expected([u for u in EVERYBODY if u != 5])
+    assert run.person(5)["status"] == "contradictory"
+
+
 def test_renamed_people_are_followed_by_number(fake: FakeGitHub, client: GitHub, run: Run) -> None:
     fake.rename(1, "ada")  # nobody has user1
     fake.rename(2, "bob")
@@ -322,7 +364,16 @@ def test_limit_that_ends_within_the_hours_is_waited_for(fake: FakeGitHub, client
     fake.points_per_hour = 2
     summary = run(client)
     assert (summary.stopped, summary.asked, fake.refused) == ("", 40, 0)
+    assert len(run.waits) == 1
     assert run.stars() == expected(EVERYBODY)
+
+
+def test_secondary_limit_is_met_by_one_request_and_no_more(fake: FakeGitHub, client: GitHub, run: Run) -> None:
+    fake.requests_per_minute, fake.retry_after = 2, 3_600
+    summary = run(client, budget=Budget(hours=0.5))
+    assert "rate limit is spent" in summary.stopped
+    assert (fake.requests["graphql"], fake.refused) == (3, 1)
+    assert run.stars() == expected([row["user_id"] for row in run.read("people")])
 
 
 @pytest.mark.parametrize("budget", [Budget(requests=2), Budget(hours=0.001)], ids=["requests", "hours"])
@@ -377,6 +428,7 @@ def test_refused_token_ends_the_run_and_loses_nothing(fake: FakeGitHub, client: 
     fake._post = refuse_the_third
     with pytest.raises(GitHubError, match="refuses the token"):
         run(client)
+    run(None)
     fake._post = answer
     run(client)
     assert run.stars() == expected(EVERYBODY)
