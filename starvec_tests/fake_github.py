@@ -35,7 +35,7 @@ from starvec_assets.github import GitHub, Token
 START = 1_793_577_600.0  # 2026-11-02 00:00 UTC, a Monday: where the fake's own clock begins
 HOUR = 3_600
 UNICORN = b"<html><body>Unicorn! We had issues producing the response to your request.</body></html>"
-SOMETHING_WENT_WRONG = "Something went wrong while executing your query. Please include `0000:0000` when reporting it."
+SOMETHING_WENT_WRONG = "Something went wrong while executing your query."
 
 Stars = Sequence[tuple[int, int]]
 """Repository's number and Unix seconds of each star, newest first, no two at the same second."""
@@ -412,7 +412,7 @@ class FakeGitHub:
         self.refused += 1
         if limit == "core":
             return self.limit_status, self._headers(limit), _message(0, "API rate limit exceeded")[2]
-        error = {"type": self.spelling, "message": "API rate limit already exceeded for user ID 1."}
+        error = {"type": self.spelling, "message": "API rate limit already exceeded for installation ID 42."}
         if self.spelling == "RATE_LIMIT":
             error["code"] = "graphql_rate_limit"
         return 200, self._headers(limit), orjson.dumps({"errors": [error]})

@@ -3,7 +3,7 @@ import pytest
 from starvec_assets.item_faults import ORDINARY, ItemFaults, ServiceDown
 
 
-def test_faults_of_single_items_are_recorded_with_their_reasons():
+def test_faults_of_single_items_are_recorded_with_their_reasons() -> None:
     faults = ItemFaults("READMEs", limit=2)
     for number in range(10):
         faults.add(f"o/{number}", "502")
@@ -11,7 +11,7 @@ def test_faults_of_single_items_are_recorded_with_their_reasons():
     assert faults.reasons == {f"o/{number}": "502" for number in range(10)}
 
 
-def test_different_items_in_a_row_that_fail_alike_mean_that_the_service_is_down():
+def test_different_items_in_a_row_that_fail_alike_mean_that_the_service_is_down() -> None:
     faults = ItemFaults("READMEs", limit=3)
     faults.add("o/a", "timeout")
     faults.add("o/b", "502: Unicorn!")
@@ -20,21 +20,21 @@ def test_different_items_in_a_row_that_fail_alike_mean_that_the_service_is_down(
     assert list(faults.reasons) == ["o/a", "o/b", "o/c"]
 
 
-def test_one_item_that_fails_again_and_again_is_one_item():
+def test_one_item_that_fails_again_and_again_is_one_item() -> None:
     faults = ItemFaults("people", limit=3)
     for _ in range(10):
         faults.add("ada", "502")
     assert faults.reasons == {"ada": "502"}
 
 
-def test_faults_of_different_kinds_are_not_alike():
+def test_faults_of_different_kinds_are_not_alike() -> None:
     faults = ItemFaults("people", limit=2)
     for number in range(10):
         faults.add(f"p{number}", "…", kind=("blocked", "unanswered")[number % 2])
     assert len(faults.reasons) == 10
 
 
-def test_ordinary_faults_end_the_loop_only_in_a_row_no_chance_explains():
+def test_ordinary_faults_end_the_loop_only_in_a_row_no_chance_explains() -> None:
     faults = ItemFaults("people", limit=2)
     for number in range(2 * ORDINARY - 1):
         faults.add(f"p{number}", "404", "gone", ordinary=True)
@@ -42,7 +42,7 @@ def test_ordinary_faults_end_the_loop_only_in_a_row_no_chance_explains():
         faults.add("last", "404", "gone", ordinary=True)
 
 
-def test_warning_names_the_first_items_and_the_table_lists_them():
+def test_warning_names_the_first_items_and_the_table_lists_them() -> None:
     faults = ItemFaults("READMEs")
     assert faults.warning() == ""
     for number in range(4):

@@ -281,9 +281,9 @@ def test_odd_rate_limit_headers_are_handled(
         assert waits == [waited]
 
 
-BLOCK = b'{"message": "Repository access blocked", "block": {"reason": "tos"}}'
+BLOCK = b'{"message": "Repository access blocked", "block": {"reason": "dmca"}}'
 REFUSALS: dict[str, tuple[Reply, type[ItemRefused]]] = {
-    "access blocked": ((403, {"x-ratelimit-remaining": "4990"}, BLOCK), Blocked),
+    "access blocked": ((403, {"x-ratelimit-remaining": "4321"}, BLOCK), Blocked),
     "for legal reasons": ((451, {}, b'{"message": "Repository access blocked"}'), Blocked),
     "permission": ((403, {"x-ratelimit-remaining": "55"}, b'{"message": "Resource not accessible"}'), Forbidden),
     "single sign-on": ((403, {}, b'{"message": "protected by organization SAML enforcement"}'), Forbidden),

@@ -193,7 +193,7 @@ def test_fault_of_one_person_leaves_the_others_their_pages(
 WRONG = {
     "null": None,
     "no list": {"databaseId": 7, "login": "ada", "starredRepositories": None},
-    "nothing listed beside a count": person(totalCount=47_000, edges=[]),
+    "nothing listed beside a count": person(totalCount=31_500, edges=[]),
     "nothing but nulls beside a count": person(totalCount=100, edges=[None, edge(node=None)]),
     "edges null": person(edges=None),
     "count missing": person(totalCount=None),
@@ -219,8 +219,8 @@ def test_answer_that_contradicts_itself_is_a_refusal(github: Asked, wrong: Any) 
 
 
 def test_reason_for_an_empty_list_names_the_count(github: Asked) -> None:
-    [refused] = github.pages([answer({"p0": person(totalCount=47_000, edges=[])})], ADA)
-    assert str(refused) == "ada: GitHub counts 47,000 stars and lists none"
+    [refused] = github.pages([answer({"p0": person(totalCount=31_500, edges=[])})], ADA)
+    assert str(refused) == "ada: GitHub counts 31,500 stars and lists none"
 
 
 def test_person_without_stars_and_end_of_a_list_are_no_contradiction(github: Asked) -> None:
