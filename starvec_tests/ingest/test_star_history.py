@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fake_github import FakeGitHub
 
 from starvec_assets.github import Contradictory, GitHubError, ItemRefused, NotFound, RateLimited, StarWeek
 from starvec_assets.ingest.build_month import RAW_REPOS, RAW_STARS
@@ -97,7 +98,7 @@ class Log:
     def __init__(self, folder: Path) -> None:
         self.folder, self.progress = folder, folder / "progress"
         self.versions: list[Path] = []
-        self.github = GitHubCounts()
+        self.github: Any = GitHubCounts()
         self.months = list(MONTHS)
         for month, a_day in zip(MONTHS, (A_DAY, A_DAY, 1), strict=True):
             write_month(folder, month, a_day, NAMES)
@@ -105,8 +106,9 @@ class Log:
     def run(self, today: date = TODAY, budget: int = 1_000, ask: bool = True, **settings: Any) -> HistorySummary:
         out = self.folder / f"version-{len(self.versions)}"
         out.mkdir(exist_ok=True)
-        self.github.today, self.github.weeks_read = today, 0
-        self.github.asked.clear()
+        if isinstance(self.github, GitHubCounts):
+            self.github.today, self.github.weeks_read = today, 0
+            self.github.asked.clear()
         inputs = HistoryInputs(
             {month: self.folder / f"{month}-stars.parquet" for month in self.months},
             {month: self.folder / f"{month}-repos.parquet" for month in self.months},
@@ -342,3 +344,31 @@ def test_the_files_have_the_documented_columns(log: Log):
     assert {row["week"].weekday() for row in history} == {6}
     assert all(row["total"] == sum(row["days"]) and len(row["days"]) == 7 for row in history)
     assert history == sorted(history, key=lambda row: (row["repo_id"], row["week"]))
+
+
+def weeks_before(today: date, weeks: int = 40) -> list[tuple[date, list[int]]]:
+    return [(sunday(today) - i * WEEK, [A_DAY] * 7) for i in range(weeks)]
+
+
+def test_limits_renames_refusals_and_etags_of_the_client_are_kept_to(log: Log, tmp_path: Path):
+    with (
+        FakeGitHub(repositories=NAMES, history=lambda repo_id: weeks_before(TODAY)) as fake,
+        fake.client(cache=tmp_path / "etags") as client,
+    ):
+        log.github = client.star_history
+        fake.rename_repository(1, "new/home")
+        fake.repository_faults |= {2: "blocked", 3: "gone"}
+        fake.requests_per_hour = 9
+        first = log.run(since="2025-08")
+        assert "rate limit" in first.stopped
+        assert (fake.refused, fake.requests["history"]) == (0, 9), "the client knows when nothing is left"
+        statuses = [row["status"] for row in log.table("repos")]
+        assert statuses == ["answered", "refused", "refused", "answered"] + 8 * ["waiting"]
+        fake.sleep(3_600)
+        fake.requests_per_hour = 5_000
+        assert log.run(since="2025-08").answered == 8
+        assert {row["month"]: row["repositories"] for row in log.table("capture")}["2026-03"] == REPOSITORIES - 2
+        fake.sleep(3_600)
+        fake.not_modified = 0
+        log.run(today=date(2026, 5, 2))
+        assert fake.not_modified == REPOSITORIES - 2, "nothing new, so nothing of the limit is spent"
