@@ -74,11 +74,16 @@ def prepare(stars: Path, shared: Path, folder: Path) -> None:
     for half, prefix in zip(split_lists(lists.take(heldout), 10, 800, seed=0), ("a", "b"), strict=True):
         half.save(folder, f"heldout_{prefix}_")
     names = table["repo"].take(pa.array(first[order])).to_pylist()
+    pq.write_table(describe(names, shared), folder / "repos.parquet")
+
+
+def describe(names: list[str], shared: Path) -> pa.Table:
+    """Return name, description and language of repositories, the latter two null where they are not known."""
     rows = pq.read_table(shared / "real_users" / "repos.parquet").to_pylist()
     descriptions = {row["repo"].lower(): (row["description"], row["language"]) for row in rows}
     described = [descriptions.get(name.lower(), (None, None)) for name in names]
     columns = {"name": names, "description": [d for d, _ in described], "language": [x for _, x in described]}
-    pq.write_table(pa.table(columns), folder / "repos.parquet")
+    return pa.table(columns)
 
 
 def ours(corpus: Corpus, **change: Any) -> Trained:
