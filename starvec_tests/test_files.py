@@ -11,7 +11,14 @@ import pytest
 
 from starvec_assets.defs.resources import DuckDBWithSpill
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import atomic_path, disk_faults_as_errors, locked_temp_dir, write_atomically
+from starvec_assets.files import (
+    LockBusy,
+    atomic_path,
+    disk_faults_as_errors,
+    exclusive_lock,
+    locked_temp_dir,
+    write_atomically,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
@@ -61,6 +68,45 @@ def test_two_queries_that_outgrow_their_memory_do_not_meet(tmp_path: Path, monke
         assert all(list(Path(folder).glob("*.tmp")) for folder in folders)
         assert len(set(folders)) == 2
     assert not list((tmp_path / "spill").glob("scratch-*"))
+
+
+WAITING = """
+import sys, time
+from pathlib import Path
+from starvec_assets.files import exclusive_lock
+with exclusive_lock(Path(sys.argv[1]), "it is held", wait=lambda holder: print(holder, flush=True)):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_is_awaited_if_asked_to_until_its_process_is_gone(tmp_path: Path) -> None:
+    def start() -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", WAITING, str(tmp_path / "lock")]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    holder = start()
+    assert read_line(holder) == "locked"
+    holding = f"it is held by process {holder.pid} on "
+    with (
+        pytest.raises(LockBusy, match=f"^{holding}.* UTC: stop it"),
+        exclusive_lock(tmp_path / "lock", "it is held", "stop it"),
+    ):
+        pass
+    waiting, interrupted = start(), start()
+    assert all(read_line(process).startswith(holding) for process in (waiting, interrupted))
+    interrupted.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in interrupted.communicate(timeout=30)[1]
+    holder.kill()
+    assert read_line(waiting) == "locked"
+    for process in (holder, waiting):
+        process.kill()
+        process.communicate()
+
+
+def read_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
 
 
 @pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])

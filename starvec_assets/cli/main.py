@@ -92,24 +92,26 @@ def refresh(source: str, **options: Any) -> None:
 
 @main.command()
 @run_options
-def rebuild(assignments: Sequence[Assignment], **sources: str) -> None:
+def rebuild(assignments: Sequence[Assignment], wait: bool, **sources: str) -> None:
     """Materialize everything below the ingested months."""
     prepare_home()
     set_sources(**sources)
     from starvec_assets.cli.output import print_run_summary
     from starvec_assets.cli.runs import run_rebuild
 
-    run_rebuild(assignments)
+    run_rebuild(assignments, wait)
     print_run_summary(_store())
 
 
-def _run_months(months: Sequence[str], source: str, assignments: Sequence[Assignment] = (), **sources: str) -> None:
+def _run_months(
+    months: Sequence[str], source: str, assignments: Sequence[Assignment] = (), wait: bool = False, **sources: str
+) -> None:
     prepare_home()
     set_sources(source=source, **sources)  # before the definitions are imported: the backfill policy depends on it
     from starvec_assets.cli.output import print_run_summary
     from starvec_assets.cli.runs import run_months
 
-    run_months(months, assignments)
+    run_months(months, assignments, wait)
     print_run_summary(_store())
 
 

@@ -3,10 +3,10 @@
 import io
 import logging
 import os
+import re
 import signal
 import socket
-import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,11 +16,12 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 from dagster._daemon.monitoring import concurrency  # the daemon's own step: Dagster has no public way to run it
+from process_helpers import until
 
 from starvec_assets import definitions, progress
 from starvec_assets.cli import runs
 from starvec_assets.cli.environment import prepare_home
-from starvec_assets.cli.runs import PROCESS_TAG, run_job
+from starvec_assets.cli.runs import PROCESS_TAG, UNFINISHED, only_run, run_job
 from starvec_assets.defs.terminal_logger import terminal_logger
 from starvec_assets.errors import StarvecError
 from starvec_assets.store import ArtifactStore
@@ -125,28 +126,66 @@ def test_an_interrupted_run_raises_keyboard_interrupt(run: Callable[..., None]) 
         run(interrupted)
 
 
-def test_a_run_of_a_killed_process_is_ended_and_its_pool_slot_freed(run: Callable[..., None]) -> None:
-    @dg.asset
-    def next_asset() -> None: ...
+def create_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, process: str = "") -> dg.DagsterRun:
+    tags = {PROCESS_TAG: process} if process else {}
+    return instance.create_run_for_job(dg.GraphDefinition(name="job").to_job(), tags=tags, status=status)
 
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
+
+def test_runs_of_killed_processes_are_ended_whatever_has_their_numbers_now() -> None:
+    """The lock shows that they are gone: a restarted container has the same process numbers, or another name."""
+    processes = [f"{os.getpid()}@{socket.gethostname()}", "1@a-container-that-was-replaced"]
     with dg.DagsterInstance.get() as instance:
         storage = instance.event_log_storage
         storage.initialize_concurrency_limit_to_default("gpu")
-        killed, alive = (
-            instance.create_run_for_job(
-                dg.GraphDefinition(name="job").to_job(),
-                tags={PROCESS_TAG: f"{pid}@{socket.gethostname()}"},
-                status=dg.DagsterRunStatus.STARTED,
-            )
-            for pid in (ended.pid, os.getpid())
-        )
-        assert storage.claim_concurrency_slot("gpu", killed.run_id, "step").is_claimed
-        run(next_asset)
-        statuses = [instance.get_run_by_id(started.run_id).status for started in (killed, alive)]
-        assert statuses == [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED]
-        assert storage.claim_concurrency_slot("gpu", "next", "step").is_claimed
+        killed = [create_run(instance, status, p) for status, p in zip(UNFINISHED[1:], processes, strict=True)]
+        of_the_ui = create_run(instance, dg.DagsterRunStatus.STARTED)
+        assert storage.claim_concurrency_slot("gpu", killed[0].run_id, "step").is_claimed
+        assert not storage.claim_concurrency_slot("gpu", "a run that was deleted", "step").is_claimed
+        with only_run("rebuild", wait=False):
+            assert storage.claim_concurrency_slot("gpu", "next", "step").is_claimed
+            with pytest.raises(StarvecError, match=f"in use by process {os.getpid()} on .* since 20.*: wait for it"):
+                only_run("rebuild", wait=False).__enter__()
+        ended = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+        assert {run.run_id for run in ended} == {run.run_id for run in killed}
+        assert [run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))] == [of_the_ui.run_id]
+
+
+def test_a_run_of_the_ui_is_named_or_awaited(monkeypatch: pytest.MonkeyPatch, terminal: io.StringIO) -> None:
+    with dg.DagsterInstance.get() as instance:
+        storage = instance.event_log_storage
+        of_the_ui = create_run(instance, dg.DagsterRunStatus.STARTED)
+        for pool in ("gpu", "a pool of other jobs"):
+            storage.initialize_concurrency_limit_to_default(pool)
+            assert storage.claim_concurrency_slot(pool, of_the_ui.run_id, "step").is_claimed
+        named = rf"run {of_the_ui.run_id[:8]} of the UI \(job\) has the pool gpu since .* UTC"
+        with pytest.raises(StarvecError, match=f"^{named}: wait for it"):
+            only_run("rebuild", wait=False).__enter__()
+        monkeypatch.setattr(time, "sleep", lambda _: instance.report_run_canceled(of_the_ui))
+        with only_run("rebuild", wait=True):
+            assert re.search(f"^waiting: {named}$", terminal.getvalue())
+
+
+def test_an_interrupt_ends_the_wait_for_a_pool_within_a_run(run: Callable[..., None], terminal: io.StringIO) -> None:
+    @dg.asset(pool="gpu")
+    def waiting() -> None: ...
+
+    with dg.DagsterInstance.get() as instance:
+        instance.event_log_storage.initialize_concurrency_limit_to_default("gpu")
+        of_the_ui = create_run(instance, dg.DagsterRunStatus.STARTED)
+        assert instance.event_log_storage.claim_concurrency_slot("gpu", of_the_ui.run_id, "step").is_claimed
+        used: list[float] = []
+
+        def interrupt_when_waiting() -> None:
+            until(lambda: "waiting for a run of the UI: Step blocked by limit for pool gpu" in terminal.getvalue())
+            began = time.process_time()
+            time.sleep(0.8)
+            used.append(time.process_time() - began)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt_when_waiting).start()
+        with pytest.raises(KeyboardInterrupt):
+            run(waiting)
+    assert used[0] < 0.4, "seconds of CPU time; a wait without a pause uses all"
 
 
 def test_the_daemon_frees_the_pool_slot_of_a_failed_run(monkeypatch: pytest.MonkeyPatch) -> None:
