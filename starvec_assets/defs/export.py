@@ -70,6 +70,7 @@ def web_bundle(
     evaluation: Artifact,
     user_buckets: Artifact,
     star_log: Artifact,
+    star_history: Artifact,
 ) -> Output:
     """The page: search, profile and compare in the browser, as a folder that any static host can serve.
 
@@ -78,7 +79,7 @@ def web_bundle(
     """
     inputs = [
         *(fp16_export, linear_probes, quantile_tables, developer_vectors),
-        *(evaluation, user_buckets, star_log),
+        *(evaluation, user_buckets, star_log, star_history),
     ]
     overridden = fp16_export.manifest.facts["passed_despite_gate"]
     build_info = {

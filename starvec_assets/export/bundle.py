@@ -28,6 +28,7 @@ from starvec_assets.export.fp16 import rows_by_name
 from starvec_assets.export.quantization import write_planes
 from starvec_assets.export.wasm import usearch_licence
 from starvec_assets.files import sha256
+from starvec_assets.ingest.capture import counted_months
 from starvec_assets.markdown import Metadata, markdown_table
 from starvec_assets.paths import PACKAGE
 from starvec_assets.profiles.probes import load_probes
@@ -54,6 +55,7 @@ class BundleInputs:
     evaluation: Path
     user_buckets: Path
     star_log: Path
+    star_history: Path
 
 
 @dataclass(frozen=True)
@@ -174,17 +176,18 @@ def _people(inputs: BundleInputs, d: int) -> dict[str, Any]:
 
 
 def _data_window(inputs: BundleInputs) -> dict[str, Any]:
-    """Return the months of the star log, their coverage, and the size of the corpus."""
+    """Return the months of the star log whose stars count, their coverage, and the size of the corpus."""
     months = pq.read_table(inputs.star_log / "months.parquet")
+    months = months.filter(pc.field("month").isin(counted_months(inputs.star_history)))
     counts = ("stars", "hours_expected", "hours_ok", "hours_faulty", "hours_missing")
     if lacking := set(counts) - set(months.column_names):
         raise StarvecError(f"star_log is of an older starvec, without {', '.join(lacking)}: materialize it again")
     corpus = Corpus.load(inputs.user_buckets)
     return {
-        "first": pc.min(months["month"]).as_py(),
-        "last": pc.max(months["month"]).as_py(),
+        "first": pc.min(months["month"]).as_py() or "",
+        "last": pc.max(months["month"]).as_py() or "",
         "months": len(months),
-        **{name: int(pc.sum(months[name]).as_py()) for name in counts},
+        **{name: int(pc.sum(months[name]).as_py() or 0) for name in counts},
         "users": len(corpus.lists),
         "users_heldout": len(corpus.heldout_a),
         "stars_trained": len(corpus.lists.items),

@@ -13,7 +13,10 @@ from starvec_assets.defs.resources import StoreResource
 from starvec_assets.errors import StarvecError
 from starvec_assets.store import Artifact, ArtifactStore
 
-OTHERS = ("repo_catalog", "star_log", "awesome_lists", "evaluation", "fp16_export", "linear_probes", "quantile_tables")
+OTHERS = (
+    *("repo_catalog", "star_log", "star_history", "awesome_lists", "evaluation"),
+    *("fp16_export", "linear_probes", "quantile_tables"),
+)
 
 
 @pytest.fixture

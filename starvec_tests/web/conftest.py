@@ -20,6 +20,7 @@ from starvec_assets.evaluation.gates import GateSettings, check_gates, write_gat
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.export.fp16 import ExportSettings, build_export
+from starvec_assets.ingest.capture import Measured, capture_table
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ingest.star_log import STAR_LOG
 from starvec_assets.ingest.watch_events import UTC_SECONDS
@@ -84,7 +85,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
         inputs.fp16_export,
         ExportSettings(),
     )
-    _write_star_log(inputs.star_log, len(simulated.repo))
+    _write_star_log(inputs, len(simulated.repo))
     _evaluate(inputs.evaluation, vectors, stars, a, b, [(repo.field, repo.topic) for repo in repos])
     people = user_vectors(vectors, corpus, stars)
     fit_probes(vectors, names, stars, people, load_categories(), ProbeSettings(negatives=500), inputs.linear_probes)
@@ -96,11 +97,17 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
     return inputs
 
 
-def _write_star_log(folder: Path, stars: int) -> None:
+def _write_star_log(inputs: BundleInputs, stars: int) -> None:
+    """A month of stars, and one of which the archive has one in a hundred."""
     hours = {"hours_expected": 744, "hours_ok": 741, "hours_faulty": 3, "hours_missing": 2}
     counts = {"users": USERS, "stars": stars, **hours, "rejected": 5}
-    month = {"month": "2024-01", "content_hash": "0" * 64, **counts, "unseen_share": 0.001}
-    pq.write_table(pa.Table.from_pylist([month], schema=STAR_LOG), folder / "months.parquet")
+    months = [
+        {"month": month, "content_hash": "0" * 64, **counts, "unseen_share": 0.001} for month in ("2024-01", "2024-02")
+    ]
+    pq.write_table(pa.Table.from_pylist(months, schema=STAR_LOG), inputs.star_log / "months.parquet")
+    few = {"2024-02": Measured(100 * stars, stars, repositories=50, low=0.009, high=0.011)}
+    capture = capture_table({"2024-01": stars, "2024-02": stars}, few, least_capture=0.3)
+    pq.write_table(capture, inputs.star_history / "capture.parquet")
 
 
 def _evaluate(

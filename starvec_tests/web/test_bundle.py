@@ -48,7 +48,7 @@ def test_model_json_lists_every_data_file(bundle: Path, model: dict[str, Any]):
 
 
 def test_model_json_holds_data_window_evaluation_and_build_info(inputs: BundleInputs, model: dict[str, Any]):
-    assert model["window"]["first"] == model["window"]["last"] == "2024-01"
+    assert model["window"]["first"] == model["window"]["last"] == "2024-01", "the month after it does not count"
     hours = {name: model["window"][f"hours_{name}"] for name in ("expected", "ok", "faulty", "missing")}
     assert hours == {"expected": 744, "ok": 741, "faulty": 3, "missing": 2}
     metrics = json.loads((inputs.evaluation / "metrics.json").read_text())
