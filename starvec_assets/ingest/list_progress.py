@@ -25,7 +25,7 @@ LIST, NUMBER, PAGES = "list", "number", "pages"
 
 FIRST_PEOPLE_A_QUERY, MOST_PEOPLE_A_QUERY = 10, 100  # 100 connections cost one point, as one does
 PAGE_SIZE = 100
-BATCH_ROWS = 1 << 16
+BATCH_ROWS = 1 << 13
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
 
