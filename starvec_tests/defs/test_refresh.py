@@ -26,7 +26,7 @@ from starvec_assets.training.trainer import Trainer
 WHOLE, FEW, NEXT = ("2024-01", "2024-02", "2024-03"), "2024-04", "2024-05"
 FEW_STARS = 150  # one star in so many
 TO_VECTORS = [
-    *("raw_stars", "star_log", "star_history", "starred_lists", "stargazer_topup", "repo_catalog"),
+    *("raw_stars", "star_log", "star_history", "starred_lists", "repo_catalog"),
     *("user_buckets", "readme_init_vectors", "trained_embeddings"),
 ]
 CONFIG = {
