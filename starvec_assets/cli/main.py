@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starvec_assets.cli.environment import prepare_home, set_sources
+from starvec_assets.cli.interrupts import EXIT_CODE, announce_interrupt, exit_soon_after_interrupt
 from starvec_assets.cli.parameters import Assignment, count_option, parse_login, parse_whole_months, run_options
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
@@ -34,8 +35,14 @@ class StarvecGroup(click.Group):
         """Return the names in the order of definition."""
         return list(self.commands)
 
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        """Run the command line of this process, or `args` as tests do."""
+        if args is None:
+            exit_soon_after_interrupt()
+        return super().main(args, *rest, **options)
+
     def invoke(self, ctx: click.Context) -> None:
-        """Run the command; exit with status 1 for a StarvecError, 130 when interrupted."""
+        """Run the command; exit with status 1 for a StarvecError, EXIT_CODE when interrupted."""
         try:
             super().invoke(ctx)
             sys.stdout.flush()  # click exits with 1, without a traceback, where the reader has closed the pipe
@@ -43,8 +50,8 @@ class StarvecGroup(click.Group):
             click.echo(f"starvec: {error}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
-            click.echo("starvec: interrupted; the next run resumes where this one was", err=True)
-            ctx.exit(130)
+            announce_interrupt()
+            ctx.exit(EXIT_CODE)
 
 
 @click.group(

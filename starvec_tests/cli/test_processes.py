@@ -50,6 +50,25 @@ def test_the_exit_status_and_the_message_reach_the_shell(tmp_path: Path):
     assert failed.stderr.startswith("starvec: fp16_export is not in")
 
 
+def test_a_process_that_cannot_be_interrupted_ends_soon_all_the_same():
+    code = """
+import contextlib, time
+from starvec_assets.cli.interrupts import exit_soon_after_interrupt
+exit_soon_after_interrupt()
+print("ready", flush=True)
+while True:
+    with contextlib.suppress(KeyboardInterrupt):
+        time.sleep(60)
+"""
+    stubborn = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert stubborn.stdout is not None
+    assert stubborn.stdout.readline() == b"ready\n"
+    stubborn.send_signal(signal.SIGINT)
+    errors = stubborn.communicate(timeout=30)[1]
+    assert stubborn.returncode == 130
+    assert errors == b"starvec: interrupted; the next run resumes where this one was\n"
+
+
 @pytest.mark.parametrize("count", ["1000", "1"])
 def test_a_reader_may_close_the_pipe(completed_run: CompletedRun, count: str):
     """While lines are written, and before the buffer of a short answer is flushed."""
