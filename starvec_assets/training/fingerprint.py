@@ -18,7 +18,7 @@ EXCLUDED = {
     "starvec_assets.errors": "wording of errors",
     "starvec_assets.progress": "progress bars",
     "starvec_assets.training.checkpoint": "stores the state; its FORMAT is in the fingerprint",
-    "starvec_assets.training.device": "chooses and describes the device, which may change between runs",
+    "starvec_assets.training.device": "chooses the device; its type and precision are in the fingerprint",
     "starvec_assets.training.fingerprint": "this module",
     "starvec_assets.training.job": "carries arguments to another process",
     "starvec_assets.training.settings": "bounds and descriptions; the values are in the fingerprint",

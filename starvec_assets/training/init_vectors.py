@@ -2,17 +2,24 @@
 
 import numpy as np
 import scipy.sparse as sp
+import torch
+from torch.nn.functional import normalize
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.training.device_lists import DeviceLists
 from starvec_assets.training.settings import TrainSettings
+from starvec_assets.training.thread_pool import cpu_thread_pool
 from starvec_assets.vectors import Matrix, unit_rows
 
 MAX_PAIRS = 1_000_000_000
 ROWS = 1 << 11
+CPU = torch.device("cpu")
 
 
-def make_init_vectors(corpus: RaggedArray, n: int, text: Matrix | None, settings: TrainSettings) -> Matrix:
+def make_init_vectors(
+    corpus: RaggedArray, n: int, text: Matrix | None, settings: TrainSettings, device: torch.device = CPU
+) -> Matrix:
     """Return the initial vectors that `settings.init` names: unit rows, float32 [n, dim].
 
     Raises StarvecError if text vectors are missing or of another shape, or the data has fewer than dim dimensions.
@@ -21,7 +28,7 @@ def make_init_vectors(corpus: RaggedArray, n: int, text: Matrix | None, settings
     if settings.init == "random":
         return unit_rows(random_init(n, d, seed))
     if settings.init == "spectral":
-        return unit_rows(spectral_init(corpus, n, d, seed))
+        return unit_rows(spectral_init(corpus, n, d, seed, device=device))
     if settings.init == "ppmi":
         return unit_rows(ppmi_init(corpus, n, d, seed))
     if text is None:
@@ -33,7 +40,8 @@ def make_init_vectors(corpus: RaggedArray, n: int, text: Matrix | None, settings
         )
     if settings.init == "text":
         return text_init(text, seed)
-    return unit_rows(combined_init(spectral_init(corpus, n, d, seed), text, settings.text_weight))
+    spectral = spectral_init(corpus, n, d, seed, device=device)
+    return unit_rows(combined_init(spectral, text, settings.text_weight, device))
 
 
 def random_init(n: int, d: int, seed: int) -> Matrix:
@@ -50,18 +58,22 @@ def text_init(text: Matrix, seed: int) -> Matrix:
     return vectors
 
 
-def combined_init(spectral: Matrix, text: Matrix, weight: float) -> Matrix:
+def combined_init(spectral: Matrix, text: Matrix, weight: float, device: torch.device = CPU) -> Matrix:
     """Return unit spectral rows beside unit text rows, projected on their d principal axes; float32 [n, d].
 
     `weight` is the share of the text in the squared length of a row that has both.
     """
-    both = np.hstack([np.sqrt(1 - weight) * unit_rows(spectral), np.sqrt(weight) * unit_rows(text)])
-    _, axes = np.linalg.eigh((both.T @ both).astype(np.float64))
-    return np.ascontiguousarray(both @ _fix_signs(axes[:, ::-1][:, : spectral.shape[1]]).astype(np.float32))
+    parts = [
+        normalize(torch.from_numpy(rows).to(device)).mul_(share**0.5)
+        for rows, share in ((spectral, 1 - weight), (text, weight))
+    ]
+    both = torch.cat(parts, dim=1)
+    _, axes = torch.linalg.eigh((both.T @ both).double())
+    return (both @ _fix_signs(axes.flip(1)[:, : spectral.shape[1]]).float()).cpu().numpy()
 
 
 def spectral_init(
-    lists: RaggedArray,
+    corpus: RaggedArray,
     n: int,
     d: int,
     seed: int,
@@ -69,45 +81,40 @@ def spectral_init(
     user_power: float = 0.375,
     iterations: int = 3,
     oversample: int = 32,
+    device: torch.device = CPU,
 ) -> Matrix:
     """Return right singular vectors of D^-user_power X I^-1/2, columns times S; float32 [n, d].
 
     X is users x repositories, D and I the stars of each user and of each repository. `user_power` below 1/2 gives
     long lists more weight. Randomised subspace iteration (Halko, Martinsson, Tropp 2011); both products are embedding
-    bags, so they use all cores.
+    bags, over the stars of each user and over the stargazers of each repository.
     Raises StarvecError when d exceeds what n repositories and the users can span.
     """
-    import torch
-    from torch.nn.functional import embedding_bag
-
-    users = len(lists)
+    users = len(corpus)
     if d > min(n, users):
         raise StarvecError(
             f"dim is {d} but {n} repositories and {users} users span at most {min(n, users)} dimensions: "
             f"set dim to {min(n, users)} or less, or choose the init random"
         )
-    matrix = lists.matrix(n).tocsc()
-    items, user_offsets = torch.from_numpy(np.array(lists.items)), torch.from_numpy(lists.offsets[:-1].astype(np.int32))
-    owners, item_offsets = torch.from_numpy(matrix.indices), torch.from_numpy(matrix.indptr[:-1])
-    del matrix
-    by_user = torch.from_numpy(lists.lengths).clamp(min=1).float().pow(-2 * user_power).unsqueeze(1)
-    by_item = torch.bincount(items, minlength=n).clamp(min=1).float().rsqrt().unsqueeze(1)
-
-    def gram(q: torch.Tensor) -> torch.Tensor:
-        """Return X'X q with both scalings, [n, k]."""
-        rows = (q * by_item).contiguous()  # qr returns column-major rows, which embedding_bag reads on one core
-        u = embedding_bag(items, rows, user_offsets, mode="sum").mul_(by_user)
-        return embedding_bag(owners, u, item_offsets.to(owners.dtype), mode="sum").mul_(by_item)
-
+    stars = DeviceLists.load(corpus, device)
+    stargazers = stars.transpose(n)
+    by_user = stars.lengths.clamp(min=1).float().pow(-2 * user_power).unsqueeze(1)
+    by_item = stargazers.lengths.clamp(min=1).float().rsqrt().unsqueeze(1)
     k = min(d + oversample, n, users)
     noise = np.random.default_rng(seed).standard_normal((n, k), dtype=np.float32)
-    q = torch.linalg.qr(torch.from_numpy(noise))[0]
-    for _ in range(iterations):
-        q = torch.linalg.qr(gram(q))[0]
-    values, axes = torch.linalg.eigh((q.T @ gram(q)).double())
+    q = torch.linalg.qr(torch.from_numpy(noise).to(device))[0]
+    with cpu_thread_pool(device) as pool:
+
+        def gram(q: torch.Tensor) -> torch.Tensor:
+            """Return X'X q with both scalings, [n, k]."""
+            return stargazers.sums(stars.sums(q * by_item, pool).mul_(by_user), pool).mul_(by_item)
+
+        for _ in range(iterations):
+            q = torch.linalg.qr(gram(q))[0]
+        values, axes = torch.linalg.eigh((q.T @ gram(q)).double())
     values, axes = values.flip(0)[:d].clamp(min=0), axes.flip(1)[:, :d]
     vectors = (q @ axes.float()) * values.sqrt()  # the eigenvalues of X'X are S squared
-    return np.ascontiguousarray(_fix_signs(vectors.numpy()))
+    return _fix_signs(vectors).float().cpu().numpy()
 
 
 def ppmi_init(lists: RaggedArray, n: int, d: int, seed: int) -> Matrix:
@@ -145,10 +152,10 @@ def ppmi_init(lists: RaggedArray, n: int, d: int, seed: int) -> Matrix:
     counts = sp.csr_array(sp.vstack(blocks, format="csr"))
     initial = np.random.default_rng(seed).standard_normal(n, dtype=np.float32)
     vectors = svds(counts, d, tol=1e-2, v0=initial, return_singular_vectors="u")[0][:, ::-1]
-    return np.ascontiguousarray(_fix_signs(vectors))
+    return _fix_signs(torch.from_numpy(vectors.copy())).numpy()
 
 
-def _fix_signs(columns: np.ndarray) -> np.ndarray:
+def _fix_signs(columns: torch.Tensor) -> torch.Tensor:
     """Make each column's largest entry positive, as the sign of a singular vector is arbitrary."""
-    largest = columns[np.abs(columns).argmax(axis=0), np.arange(columns.shape[1])]
-    return np.asarray(columns * np.where(largest < 0, -1, 1), columns.dtype)
+    largest = columns.gather(0, columns.abs().argmax(dim=0, keepdim=True))
+    return (columns * torch.where(largest < 0, -1, 1)).contiguous()

@@ -18,16 +18,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
+from torch.nn.functional import pad
 
-from starvec_assets.training.sampler import Counts, NeighbourSampler, Sampler, sort, to_device
+from starvec_assets.training.sampler import Bags, NeighbourSampler, Sampler, group_equal, sort
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.thread_pool import SERIAL, ThreadPool
 
 CHUNK = 1 << 20  # entries of the similarity matrix held at a time on the CPU, so that they stay in the cache
 CHUNK_GPU = 1 << 28
 LOG2_E = 1 / math.log(2)
+PADDING_PRIOR = -1e4  # its exponential is 0, and 0 times it is 0
 
 
 @dataclass(frozen=True)
@@ -41,24 +42,22 @@ class ContrastivePairs:
 
     anchors: slice
     candidates: slice
-    rows: torch.Tensor  # int64 [positives], ascending: rows among the anchors
-    columns: torch.Tensor  # int64 [positives]: columns among the candidates
-    offsets: Counts  # [anchors + 1]: anchor i's positives are offsets[i]:offsets[i + 1]
-    weights: torch.Tensor  # float32 [positives]: weights in the loss; equal ones with alpha
-    excluded: torch.Tensor | None  # int64 [anchors]: a column that is the anchor itself, so no negative of it
+    columns: torch.Tensor  # int64 [anchors, positives]: columns of each anchor's positives among the candidates
+    weights: torch.Tensor  # float32 [anchors, positives]: weights in the loss, 0 for padding; equal ones with alpha
+    not_negative: torch.Tensor  # int64 [anchors, any]: columns that are no negatives: positives and the anchor itself
     scale: float
     shift: float = 1.0
     alpha: float | None = None
     prior: torch.Tensor | None = None  # float32 [candidates]
-    log_multiplicity: torch.Tensor | None = None  # float32 [positives]: log of the draws, part of the prior
+    log_multiplicity: torch.Tensor | None = None  # float32 [anchors, positives]: log of the draws, part of the prior
 
 
 @dataclass(frozen=True)
 class LookupBatch:
     """The bags that one step looks up, and the pairs of their vectors."""
 
-    items: torch.Tensor  # int32 [stars]
-    sizes: Counts  # [bags]: vector i is the mean of the next sizes[i] stars
+    step: torch.Tensor  # int64 [1]
+    bags: Bags
     pairs: Sequence[ContrastivePairs]
     labels: torch.Tensor  # int64 [P]
 
@@ -76,31 +75,36 @@ class Objective:
     ) -> None:
         """`popularity` int64 [n]: stars of each repository in the corpus."""
         self.settings, self.sampler, self.neighbours, self.pool = settings, sampler, neighbours, pool
-        self.prior = popularity.clamp(min=1).log() * -settings.popularity_exponent
+        self.prior = self._prior(popularity.clamp(min=1))
         if neighbours is not None:
-            self.neighbour_prior = neighbours.expected_draws.clamp(min=1e-3).log() * -settings.popularity_exponent
+            self.neighbour_prior = self._prior(neighbours.expected_draws[:-1].clamp(min=1e-3))
         needs_labels = settings.miner != "none" or settings.memory_size > 0
         self.labelled_loss = LabelledLoss(settings, popularity.device) if needs_labels else None
 
-    def sample_batch(self, epoch: int, step: int) -> LookupBatch:
-        """Return a step's bags: buckets A, buckets B if a loss needs them, distinct stars of B; neighbours."""
-        settings, batch = self.settings, self.sampler.batch(epoch, step)
-        bags = _Bags(batch.a_items.device)
+    def start_epoch(self, epoch: int) -> None:
+        """Order users and anchors anew."""
+        self.sampler.start_epoch(epoch)
+        if self.neighbours is not None:
+            self.neighbours.start_epoch(epoch)
+
+    def sample_batch(self, step: torch.Tensor) -> LookupBatch:
+        """Return the bags of `step`, int64 [1]: buckets A, buckets B if a loss needs them, stars of B, neighbours."""
+        settings, batch = self.settings, self.sampler.batch(step)
+        bags = _BagList(self.sampler.n)
         pairs = []
-        a = bags.add(batch.a_items, batch.a_sizes)
+        a = bags.add(batch.a)
         if settings.loss != "item_softmax" or settings.bucket_weight > 0:
-            b = bags.add(batch.b_items, batch.b_sizes)
+            b = bags.add(batch.b)
             if self.labelled_loss is None:
-                pairs.append(bucket_pairs(slice(a.start, b.stop), settings, bags.device))
+                pairs.append(bucket_pairs(slice(a.start, b.stop), settings, step.device))
         scale = 1 / settings.temperature
         if settings.loss == "item_softmax":
-            pairs.append(star_pairs(bags, a, batch.b_items.long(), batch.b_sizes, self.prior, scale))
+            pairs.append(star_pairs(bags, a, batch.b_stars, self.prior, scale))
         if self.neighbours is not None:
-            rows, drawn = self.neighbours.batch(epoch, step)
-            anchors = bags.add(rows.to(torch.int32), np.ones(len(rows), np.int64))
-            sizes, weight = np.full(len(drawn), drawn.shape[1]), settings.neighbour_weight
-            pairs.append(star_pairs(bags, anchors, drawn.ravel(), sizes, self.neighbour_prior, scale, weight, rows))
-        return LookupBatch(torch.cat(bags.items), np.concatenate(bags.sizes), pairs, batch.labels)
+            rows, drawn = self.neighbours.batch(step)
+            anchors = bags.add_rows(rows)
+            pairs.append(star_pairs(bags, anchors, drawn, self.neighbour_prior, scale, settings.neighbour_weight, rows))
+        return LookupBatch(step, bags.concatenate(), pairs, batch.labels)
 
     def __call__(self, vectors: torch.Tensor, batch: LookupBatch, rank: int = 0, world_size: int = 1) -> torch.Tensor:
         """Return this rank's part of the loss, given the vectors float32 [bags, d] of all ranks; the parts add up.
@@ -121,37 +125,53 @@ class Objective:
         if self.labelled_loss is not None:
             self.labelled_loss.load_state_dict(state)
 
+    def _prior(self, frequencies: torch.Tensor) -> torch.Tensor:
+        """Return what is added to the logits of repositories and of the padding, float32 [n + 1]."""
+        return pad(frequencies.log() * -self.settings.popularity_exponent, (0, 1), value=PADDING_PRIOR)
 
-class _Bags:
-    """Bags to look up, collected one kind after the other."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.items: list[torch.Tensor] = []
-        self.sizes: list[Counts] = []
+class _BagList:
+    """Bags to look up, collected one kind after the other; repository `padding` is none."""
 
-    def add(self, items: torch.Tensor, sizes: Counts) -> slice:
+    def __init__(self, padding: int) -> None:
+        self.padding, self.kinds, self.count = padding, list[Bags](), 0
+
+    def add(self, bags: Bags) -> slice:
         """Add bags and return the rows of their vectors."""
-        first = sum(map(len, self.sizes))
-        self.items.append(items)
-        self.sizes.append(sizes)
-        return slice(first, first + len(sizes))
+        first, self.count = self.count, self.count + len(bags.sizes)
+        self.kinds.append(bags)
+        return slice(first, self.count)
+
+    def add_rows(self, rows: torch.Tensor) -> slice:
+        """Add a bag for each of `rows`, int64, that holds nothing else."""
+        offsets = torch.arange(len(rows) + 1, device=rows.device)
+        return self.add(Bags(rows.int(), offsets, torch.ones_like(rows)))
+
+    def concatenate(self) -> Bags:
+        """Return all bags as one."""
+        shifts = [sum(len(earlier.items) for earlier in self.kinds[:i]) for i in range(len(self.kinds))]
+        offsets = [bags.offsets[:-1] + shift for bags, shift in zip(self.kinds, shifts, strict=True)]
+        offsets.append(self.kinds[-1].offsets[-1:] + shifts[-1])
+        return Bags(
+            torch.cat([bags.items for bags in self.kinds]),
+            torch.cat(offsets),
+            torch.cat([bags.sizes for bags in self.kinds]),
+        )
 
 
 def bucket_pairs(buckets: slice, settings: TrainSettings, device: torch.device) -> ContrastivePairs:
     """Pair buckets A of all bags with their buckets B, which follow in the same order."""
     n = buckets.stop - buckets.start
-    row = torch.arange(n, device=device)
+    row = torch.arange(n, device=device).unsqueeze(1)
+    columns = (row + n // 2) % n
     multi_similarity = settings.loss == "multi_similarity"
     weight = settings.bucket_weight if settings.loss == "item_softmax" else 1.0
     return ContrastivePairs(
         anchors=buckets,
         candidates=buckets,
-        rows=row,
-        columns=(row + n // 2) % n,
-        offsets=np.arange(n + 1),
-        weights=torch.full((n,), weight / n, device=device),
-        excluded=row,
+        columns=columns,
+        weights=torch.full((n, 1), weight / n, device=device),
+        not_negative=torch.cat([columns, row], dim=1),
         scale=settings.beta if multi_similarity else 1 / settings.temperature,
         shift=settings.base if multi_similarity else 1.0,
         alpha=settings.alpha if multi_similarity else None,
@@ -159,45 +179,40 @@ def bucket_pairs(buckets: slice, settings: TrainSettings, device: torch.device) 
 
 
 def star_pairs(
-    bags: _Bags,
+    bags: _BagList,
     anchors: slice,
     stars: torch.Tensor,
-    sizes: Counts,
     prior: torch.Tensor,
     scale: float,
     weight: float = 1.0,
     anchor_items: torch.Tensor | None = None,
 ) -> ContrastivePairs:
-    """Pair each anchor with the next `sizes` of `stars`, int64; candidates are the distinct stars of all.
+    """Pair each anchor with its row of `stars`, int64 [anchors, k]; candidates are the distinct stars of all.
 
-    A star drawn c times counts c times. `prior` float32 [n] is added to each repository's logit; `anchor_items` int64
-    [anchors] are the anchors' own repositories. `weight` multiplies the mean over anchors of the mean over their stars.
+    A star drawn c times counts c times. `prior` float32 [n + 1] is added to each repository's logit; `anchor_items`
+    int64 [anchors] are the anchors' own repositories. `weight` multiplies the mean over anchors of the mean over their
+    stars.
     """
-    count = len(stars)
+    count = stars.numel()
     shift = count.bit_length()
-    keys = sort((stars << shift) | torch.arange(count, device=bags.device))
+    keys = sort((stars.ravel() << shift) | torch.arange(count, device=stars.device))
     items, place = keys >> shift, keys & ((1 << shift) - 1)
-    group = torch.cat([items.new_zeros(1), items.diff().sign()]).cumsum(0)
-    # On an accelerator the candidates are padded to the number of stars, which is known, with some drawn 0 times.
-    distinct = int(group[-1]) + 1 if bags.device.type == "cpu" else count
-    candidates = items.new_zeros(distinct).scatter_(0, group, items)
-    draws = torch.zeros(distinct, device=bags.device).index_add_(0, group, torch.ones(count, device=bags.device))
-    log_draws = draws.log()
-    columns = torch.empty_like(group).scatter_(0, place, group)
-    weights = np.repeat(weight / (sizes * len(sizes)), sizes).astype(np.float32)
-    excluded = None
+    group, begins = group_equal(items, min(count, bags.padding + 1))
+    candidates = items.new_full((len(begins) - 1,), bags.padding).scatter_(0, group, items)
+    log_draws = begins.diff().log()
+    columns = torch.empty_like(group).scatter_(0, place, group).view(stars.shape)
+    real = (stars != bags.padding).float()
+    not_negative = columns
     if anchor_items is not None:  # for an anchor that is no candidate its first positive, which is no negative anyway
-        first = to_device(np.cumsum(sizes) - sizes, bags.device)
-        found = torch.searchsorted(items, anchor_items).clamp(max=count - 1)
-        excluded = torch.where(items[found] == anchor_items, group[found], columns[first])
+        found = torch.searchsorted(candidates, anchor_items).clamp_(max=len(candidates) - 1)
+        own = torch.where(candidates[found] == anchor_items, found, columns[:, 0])
+        not_negative = torch.cat([columns, own.unsqueeze(1)], dim=1)
     return ContrastivePairs(
         anchors=anchors,
-        candidates=bags.add(candidates.to(torch.int32), np.ones(distinct, np.int64)),
-        rows=to_device(np.repeat(np.arange(len(sizes)), sizes), bags.device),
+        candidates=bags.add_rows(candidates),
         columns=columns,
-        offsets=np.concatenate([[0], np.cumsum(sizes)]),
-        weights=to_device(weights, bags.device),
-        excluded=excluded,
+        weights=real / (real.sum(dim=1, keepdim=True) * (len(stars) / weight)),
+        not_negative=not_negative,
         scale=scale,
         prior=log_draws + prior[candidates],
         log_multiplicity=log_draws[columns],
@@ -259,49 +274,45 @@ def _add_pairs(
     `half` is `unit` in the precision of the matrix products.
     """
     dtype = half.dtype
-    anchors, candidates = half[pairs.anchors], half[pairs.candidates]
+    anchors, candidates = unit[pairs.anchors], half[pairs.candidates]
     to_anchors, to_candidates = gradient[pairs.anchors], gradient[pairs.candidates]
     scale = pairs.scale
     # Powers of 2, with log2(e) in a factor that is multiplied anyway: on the CPU exp2 takes a quarter of exp's time.
-    scaled = (unit[pairs.anchors] * (scale * LOG2_E)).to(dtype)
+    scaled = (anchors * (scale * LOG2_E)).to(dtype)
     prior = -scale * pairs.shift if pairs.prior is None else pairs.prior - scale * pairs.shift
     total: torch.Tensor = unit.new_zeros(())
     height = max(1, (CHUNK if unit.device.type == "cpu" else CHUNK_GPU) // len(candidates))
     last = len(anchors) * (share + 1) // shares
     for begin in range(len(anchors) * share // shares, last, height):
         block = slice(begin, min(begin + height, last))
-        own = slice(pairs.offsets[block.start], pairs.offsets[block.stop])
-        rows, columns, weights = pairs.rows[own] - begin, pairs.columns[own], pairs.weights[own]
+        columns, weights = pairs.columns[block], pairs.weights[block]
 
         logits = (scaled[block] @ candidates.T).float().add_(prior * LOG2_E)
-        positive_logits = logits[rows, columns] / LOG2_E
+        positive_logits = logits.gather(1, columns) / LOG2_E
         if pairs.log_multiplicity is not None:
-            positive_logits -= pairs.log_multiplicity[own]
-        negatives = logits.exp2_()
-        negatives[rows, columns] = 0
-        if pairs.excluded is not None:
-            negatives.scatter_(1, pairs.excluded[block].unsqueeze(1), 0)
-        negative_sum = negatives.sum(dim=1)
+            positive_logits -= pairs.log_multiplicity[block]
+        negatives = logits.exp2_().scatter_(1, pairs.not_negative[block], 0)
+        negative_sum = negatives.sum(dim=1, keepdim=True)
 
         if pairs.alpha is not None:
             positives = torch.exp(positive_logits * (-pairs.alpha / scale))
-            positive_sum = torch.zeros_like(negative_sum).index_add_(0, rows, positives)
-            weight = pairs.weights[0]
-            total += weight * (positive_sum.log1p() / pairs.alpha + negative_sum.log1p() / scale).sum()
-            by_positive = -weight * positives / (1 + positive_sum[rows])
+            positive_sum = positives.sum(dim=1, keepdim=True)
+            weight = weights[:, :1]
+            total += (weight * (positive_sum.log1p() / pairs.alpha + negative_sum.log1p() / scale)).sum()
+            by_positive = -weight * positives / (1 + positive_sum)
             by_negative_sum = weight / (1 + negative_sum)
         else:
             positives = positive_logits.exp()
-            denominator = positives + negative_sum[rows]
+            denominator = positives + negative_sum
             total += (weights * (denominator.log() - positive_logits)).sum()
-            by_positive = -scale * weights * negative_sum[rows] / denominator
-            by_negative_sum = torch.zeros_like(negative_sum).index_add_(0, rows, scale * weights / denominator)
+            by_positive = -scale * weights * negative_sum / denominator
+            by_negative_sum = (scale * weights / denominator).sum(dim=1, keepdim=True)
 
         # From here on the matrix holds the gradient by cosine, divided by the row's `by_negative_sum`.
-        negatives.index_put_((rows, columns), by_positive / by_negative_sum[rows], accumulate=True)
+        negatives.scatter_add_(1, columns, by_positive / by_negative_sum)
         by_cosine = negatives.to(dtype)
-        to_anchors[block] += (by_cosine @ candidates) * by_negative_sum.unsqueeze(1)
-        to_candidates += by_cosine.T @ (unit[pairs.anchors][block] * by_negative_sum.unsqueeze(1)).to(dtype)
+        to_anchors[block] += (by_cosine @ candidates) * by_negative_sum
+        to_candidates += by_cosine.T @ (anchors[block] * by_negative_sum).to(dtype)
     return total
 
 

@@ -33,26 +33,26 @@ class RowOptimizer(ABC):
         for name, rows in self.state.items():
             rows.copy_(state[name])
 
-    def step(self, rows: torch.Tensor, gradients: torch.Tensor, lr: float) -> None:
-        """Step on distinct `rows`, int64 [r], with gradients [r, d]; or on a mask, bool [n], with gradients [n, d]."""
-        if rows.dtype == torch.bool:
-            self._step(None, rows.float(), gradients, lr)
-        else:
-            touched = torch.ones((), device=rows.device)
-            blocks = zip(torch.split(rows, BLOCK), torch.split(gradients, BLOCK), strict=True)
-            self.pool.map(lambda block: self._step(block[0], touched, block[1], lr), blocks)
+    def step(self, rows: torch.Tensor, gradients: torch.Tensor, lr: torch.Tensor) -> None:
+        """Step on `rows`, int64 [r], with gradients [r, d] at learning rate `lr` [1].
 
-    def _step(self, index: torch.Tensor | None, touched: torch.Tensor, gradients: torch.Tensor, lr: float) -> None:
-        rows = _take(self.weight, index)
+        Rows are distinct, but for zero rows whose gradient is zero: they stay zero.
+        """
+        block = BLOCK if rows.device.type == "cpu" else len(rows)
+        blocks = zip(torch.split(rows, block), torch.split(gradients, block), strict=True)
+        self.pool.map(lambda block: self._step(*block, lr), blocks)
+
+    def _step(self, index: torch.Tensor, gradients: torch.Tensor, lr: torch.Tensor) -> None:
+        rows = self.weight.index_select(0, index)
         along = torch.linalg.vecdot(gradients, rows).unsqueeze(1)
-        update = self._update(index, torch.addcmul(gradients, rows, along, value=-1), touched)
+        update = self._update(index, torch.addcmul(gradients, rows, along, value=-1))
         if self.l2_to_init:
-            update.add_((rows - _take(self.state["init"], index)) * touched.unsqueeze(-1), alpha=self.l2_to_init)
-        _put(self.weight, index, normalize(torch.sub(rows, update, alpha=lr)))
+            update.add_(rows - self.state["init"].index_select(0, index), alpha=self.l2_to_init)
+        self.weight.index_copy_(0, index, normalize(rows.sub_(update.mul_(lr))))
 
     @abstractmethod
-    def _update(self, index: torch.Tensor | None, gradients: torch.Tensor, touched: torch.Tensor) -> torch.Tensor:
-        """Return what to subtract, before the learning rate; zero where not touched."""
+    def _update(self, index: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        """Return what to subtract, before the learning rate."""
 
 
 class RowAdagrad(RowOptimizer):
@@ -62,10 +62,10 @@ class RowAdagrad(RowOptimizer):
         super().__init__(weight, settings, pool)
         self.state["square"] = torch.zeros(len(weight), device=weight.device)
 
-    def _update(self, index: torch.Tensor | None, gradients: torch.Tensor, touched: torch.Tensor) -> torch.Tensor:
-        square = _take(self.state["square"], index) + _mean_square(gradients)
-        _put(self.state["square"], index, square)
-        return gradients / square.sqrt().add(1e-10).unsqueeze(1)
+    def _update(self, index: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        square = self.state["square"].index_select(0, index) + _mean_square(gradients)
+        self.state["square"].index_copy_(0, index, square)
+        return gradients / square.sqrt().add_(1e-10).unsqueeze(1)
 
 
 class RowAdam(RowOptimizer):
@@ -81,15 +81,15 @@ class RowAdam(RowOptimizer):
             "steps": torch.zeros(len(weight), device=weight.device),
         }
 
-    def _update(self, index: torch.Tensor | None, gradients: torch.Tensor, touched: torch.Tensor) -> torch.Tensor:
-        mean, square, steps = (_take(self.state[name], index) for name in ("mean", "square", "steps"))
-        mean = torch.lerp(mean, gradients, touched.unsqueeze(-1) * (1 - self.BETA1))
-        square = torch.lerp(square, _mean_square(gradients), touched * (1 - self.BETA2))
-        steps = steps + touched
+    def _update(self, index: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        mean, square, steps = (self.state[name].index_select(0, index) for name in ("mean", "square", "steps"))
+        mean.lerp_(gradients, 1 - self.BETA1)
+        square.lerp_(_mean_square(gradients), 1 - self.BETA2)
+        steps += 1
         for name, rows in (("mean", mean), ("square", square), ("steps", steps)):
-            _put(self.state[name], index, rows)
-        scale = (square / (1 - self.BETA2**steps)).sqrt().add(1e-10) * (1 - self.BETA1**steps)
-        return mean * (touched / scale.clamp(min=1e-12)).nan_to_num(0.0).unsqueeze(1)
+            self.state[name].index_copy_(0, index, rows)
+        scale = (square / (1 - self.BETA2**steps)).sqrt_().add_(1e-10) * (1 - self.BETA1**steps)
+        return mean / scale.unsqueeze(1)
 
 
 def make_optimizer(weight: torch.Tensor, settings: TrainSettings, pool: ThreadPool = SERIAL) -> RowOptimizer:
@@ -99,14 +99,3 @@ def make_optimizer(weight: torch.Tensor, settings: TrainSettings, pool: ThreadPo
 
 def _mean_square(gradients: torch.Tensor) -> torch.Tensor:
     return torch.linalg.vector_norm(gradients, dim=1).square_().div_(gradients.shape[1])  # type: ignore[no-any-return]
-
-
-def _take(rows: torch.Tensor, index: torch.Tensor | None) -> torch.Tensor:
-    return rows if index is None else rows.index_select(0, index)
-
-
-def _put(rows: torch.Tensor, index: torch.Tensor | None, new: torch.Tensor) -> None:
-    if index is None:
-        rows.copy_(new)
-    else:
-        rows.index_copy_(0, index, new)

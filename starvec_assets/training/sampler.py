@@ -1,86 +1,116 @@
 """Sampling of two disjoint buckets per user, and of neighbours per repository, anew each epoch.
 
-Every star's place is a hash of (seed, epoch, star): there is no generator state to save, and all devices and ranks
-sample the same.
+Every random choice is a hash of (seed, epoch, what is chosen): there is no generator state to save, and all devices and
+ranks sample the same. Sampling runs on the device and never waits for it.
+
+On an accelerator every step of an epoch has the same shapes (`fixed_shapes`), so that a CUDA graph serves them all:
+lists of stars are padded to the longest step's. The padding is repository n, whose row is zero.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from torch.nn.functional import pad
 
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.training.settings import TrainSettings
 
-Counts = npt.NDArray[np.int64]
+
+@dataclass(frozen=True)
+class Bags:
+    """Bags of stars one after the other; bag i is items[offsets[i]:offsets[i + 1]], padding included."""
+
+    items: torch.Tensor  # int32 [offsets[-1]]; n is padding
+    offsets: torch.Tensor  # int64 [bags + 1]
+    sizes: torch.Tensor  # int64 [bags]: stars without padding
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Buckets A and B of P bags, concatenated; a bag merges `users_per_bag` users. Sizes are on the host."""
+    """Buckets A and B of P bags; a bag merges `users_per_bag` users."""
 
     labels: torch.Tensor  # int64 [P]: number of the bag's first user
-    a_items: torch.Tensor  # int32 [a_sizes.sum()]
-    b_items: torch.Tensor  # int32 [b_sizes.sum()]
-    a_sizes: Counts  # [P]
-    b_sizes: Counts  # [P]
+    a: Bags
+    b: Bags
+    b_stars: torch.Tensor  # int64 [P, longest bucket B]: the stars of B again, padded with n
 
 
 class Sampler:
-    """Sampler of `steps` batches an epoch, whose sizes differ by one at most; every user is in exactly one of them."""
+    """Sampler of `steps` batches of `step_users` users, which cover every user once an epoch.
 
-    def __init__(self, corpus: RaggedArray, settings: TrainSettings, device: torch.device) -> None:
-        self.settings, self.device = settings, device
+    If the users do not divide evenly, some steps begin with the last user of the step before.
+    """
+
+    def __init__(self, corpus: RaggedArray, n: int, settings: TrainSettings, device: torch.device) -> None:
+        self.settings, self.n, self.device = settings, n, device
         self.users = len(corpus)
         self.steps = -(-self.users // settings.batch)
-        self.bounds = np.arange(self.steps + 1) * self.users // self.steps
-        self.lengths = corpus.lengths
+        self.step_users = -(-self.users // self.steps)
+        self.longest_b = min(settings.bucket_b, int(corpus.lengths.max()) // 2)
         self.items = torch.from_numpy(np.array(corpus.items)).to(device)
-        self.offsets = torch.from_numpy(np.array(corpus.offsets[:-1])).to(device)
-        self.item_bits = max(int(corpus.items.max()).bit_length(), 1)
-        self._epoch, self._order = -1, np.empty(0, np.int64)
+        offsets = torch.from_numpy(np.array(corpus.offsets)).to(device)
+        self.begins, self.lengths = offsets[:-1], offsets.diff()
+        self.capacities: tuple[int, int, int] | None = None
 
-    @property
-    def step_users(self) -> Counts:
-        """Users in each step, int64 [steps]."""
-        return np.diff(self.bounds)
+    def start_epoch(self, epoch: int) -> None:
+        """Order the users anew; with fixed shapes find those of this epoch's batches."""
+        self.salt = _salt(self.settings.seed, epoch)
+        self.order = _permutation(self.users, _salt(self.settings.seed, epoch, 1), self.device)
+        if fixed_shapes(self.device):
+            sums = pad(torch.stack(self._sizes(self.lengths[self.order])).cumsum(1), (1, 0))
+            first = torch.arange(self.steps, device=self.device) * self.users // self.steps
+            drawn, a, b = (sums[:, first + self.step_users] - sums[:, first]).amax(dim=1).tolist()
+            self.capacities = drawn, a, b
 
-    def batch(self, epoch: int, step: int) -> Batch:
-        """Sample batch `step` of `epoch`: B gets bucket_b of a user's stars, at most half; A gets bucket_a others."""
-        settings, device = self.settings, self.device
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._order = np.random.default_rng([settings.seed, epoch]).permutation(self.users)
-        chosen = self._order[self.bounds[step] : self.bounds[step + 1]]
-        users = to_device(chosen, device)
-        lengths = self.lengths[chosen]
-        salt = _salt(settings.seed, epoch)
-        b_sizes = np.minimum(settings.bucket_b, lengths // 2)
-        a_sizes = np.minimum(settings.bucket_a, lengths - b_sizes)
+    def batch(self, step: torch.Tensor) -> Batch:
+        """Sample batch `step`, int64 [1], of the epoch started; after the last comes the first again.
 
-        begins, sizes = self.offsets[users], lengths
+        B gets bucket_b of a user's stars, at most half; A gets bucket_a others.
+        """
+        settings = self.settings
+        places = torch.arange(self.step_users, device=self.device)
+        users = self.order.index_select(0, step % self.steps * self.users // self.steps + places)
+        lengths, begins = self.lengths[users], self.begins[users]
+        drawn, a_sizes, b_sizes = sizes = self._sizes(lengths)
         if settings.bucket_sampling == "window":  # only from consecutive stars, at a random place of each list
-            sizes = a_sizes + b_sizes
-            places = to_device(lengths - sizes + 1, device)
-            begins = begins + (_hash(begins, ~salt) & 0x7FFFFFFF) % places
-        stars, owner = _concat_ranges(begins, sizes, device)
-        items = self._shuffle(stars, owner, salt, len(chosen))
-        starts = np.cumsum(sizes) - sizes
-        a = _concat_ranges(to_device(starts + b_sizes, device), a_sizes, device)[0]
-        b = _concat_ranges(to_device(starts, device), b_sizes, device)[0]
-        first = np.arange(0, len(chosen), settings.users_per_bag)
-        labels = users[:: settings.users_per_bag]
-        a_sizes, b_sizes = np.add.reduceat(a_sizes, first), np.add.reduceat(b_sizes, first)
-        return Batch(labels, items[a], items[b], a_sizes, b_sizes)
+            begins = begins + (_hash(begins, ~self.salt) & 0x7FFFFFFF) % (lengths - drawn + 1)
+        totals = self.capacities or tuple(int(some.sum()) for some in sizes)
 
-    def _shuffle(self, stars: torch.Tensor, owner: torch.Tensor, salt: int, users: int) -> torch.Tensor:
-        """Return each user's items in random order, by sorting int64 keys of user, random bits and item."""
-        user_shift = 63 - users.bit_length()
-        random = (_hash(stars, salt) & (2**63 - 1)) >> (63 - user_shift + self.item_bits) << self.item_bits
-        keys = (owner << user_shift) | random | self.items[stars]
-        return (sort(keys) & ((1 << self.item_bits) - 1)).to(torch.int32)
+        stars, owner, offsets, real = _concat_ranges(begins, drawn, totals[0])
+        items = self._shuffle(stars.clamp_(max=len(self.items) - 1), owner, real)
+        first = offsets[:-1]
+        b_columns = torch.arange(self.longest_b, device=self.device)
+        b_places = (first.unsqueeze(1) + b_columns).clamp_(max=len(items) - 1)
+        b_stars = torch.where(b_columns < b_sizes.unsqueeze(1), items[b_places], self.n)
+        missing = -self.step_users % settings.users_per_bag
+        return Batch(
+            labels=users[:: settings.users_per_bag],
+            a=self._bags(items, first + b_sizes, a_sizes, totals[1]),
+            b=self._bags(items, first, b_sizes, totals[2]),
+            b_stars=pad(b_stars, (0, 0, 0, missing), value=self.n).view(-1, settings.users_per_bag * self.longest_b),
+        )
+
+    def _sizes(self, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return how many stars of lists of these lengths are drawn from, and the sizes of buckets A and B."""
+        b = (lengths // 2).clamp(max=self.settings.bucket_b)
+        a = (lengths - b).clamp(max=self.settings.bucket_a)
+        return (a + b if self.settings.bucket_sampling == "window" else lengths), a, b
+
+    def _shuffle(self, stars: torch.Tensor, owner: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """Return each user's items in random order, padding last, by sorting keys of user, random bits and item."""
+        item_bits, user_shift = self.n.bit_length(), 62 - self.step_users.bit_length()
+        random = (_hash(stars, self.salt) & (2**63 - 1)) >> (63 - user_shift + item_bits) << item_bits
+        keys = (((owner << 1) | ~real) << user_shift) | random | self.items[stars]
+        return sort(keys) & ((1 << item_bits) - 1)
+
+    def _bags(self, items: torch.Tensor, begins: torch.Tensor, sizes: torch.Tensor, total: int) -> Bags:
+        """Cut ranges out of `items`, one of each user, and merge those of `users_per_bag` users."""
+        each = self.settings.users_per_bag
+        places, _, offsets, real = _concat_ranges(begins, sizes, total)
+        chosen = torch.where(real, items[places.clamp_(max=len(items) - 1)], self.n)
+        offsets = torch.cat([offsets[:-1:each], offsets[-1:]])
+        return Bags(chosen.int(), offsets, pad(sizes, (0, -len(sizes) % each)).view(-1, each).sum(1))
 
 
 class NeighbourSampler:
@@ -95,24 +125,29 @@ class NeighbourSampler:
         columns = torch.arange(weights.shape[1], device=items.device)
         # 1 from the last neighbour on: rounded sums may fall short of the largest random number.
         self.cumulative = shares.cumsum(dim=1).masked_fill_(columns >= last, 1.0)
-        self.anchors = torch.nonzero(weights[:, 0])[:, 0].cpu().numpy()
-        self.expected_draws = torch.zeros(len(items), device=items.device)
+        self.anchors = torch.nonzero(weights[:, 0])[:, 0]
+        self.expected_draws = torch.zeros(len(items) + 1, device=items.device)
         self.expected_draws.index_add_(0, items.ravel().long(), shares.ravel())
-        self._epoch, self._order = -1, self.anchors
 
-    def batch(self, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Sample distinct anchors, int64 [r], and neighbours of each, int64 [r, neighbour_draws]."""
-        settings, device = self.settings, self.items.device
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._order = np.random.default_rng([settings.seed, epoch, 1]).permutation(self.anchors)
-        count = min(settings.neighbour_batch, len(self.anchors))
-        rows = to_device(self._order[(step * count + np.arange(count)) % len(self.anchors)], device)
-        draws = torch.arange(settings.neighbour_draws, device=device)
-        random = _hash(rows.unsqueeze(1) * settings.neighbour_draws + draws, _salt(settings.seed, epoch, step))
-        uniform = (random >> 40 & 0x7FFFFF).float() / (1 << 23)
+    def start_epoch(self, epoch: int) -> None:
+        """Order the anchors anew."""
+        self.epoch, salt = epoch, _salt(self.settings.seed, epoch, 2)
+        self.order = self.anchors[_permutation(len(self.anchors), salt, self.items.device)]
+
+    def batch(self, step: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sample distinct anchors, int64 [r], and neighbours of each, int64 [r, neighbour_draws]; step is int64 [1]."""
+        count, draws = min(self.settings.neighbour_batch, len(self.anchors)), self.settings.neighbour_draws
+        places = step * count + torch.arange(count, device=self.items.device)
+        rows = self.order[places % len(self.anchors)]
+        chances = places.unsqueeze(1) * draws + torch.arange(draws, device=self.items.device)
+        uniform = uniform_hash(chances, self.settings.seed, self.epoch, 3)
         columns = torch.searchsorted(self.cumulative[rows], uniform, right=True)
         return rows, self.items[rows].long().gather(1, columns)
+
+
+def fixed_shapes(device: torch.device) -> bool:
+    """Return whether shapes must not depend on values, which an accelerator would have to be waited for."""
+    return device.type != "cpu"
 
 
 def sort(keys: torch.Tensor) -> torch.Tensor:
@@ -120,18 +155,47 @@ def sort(keys: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.sort(keys.numpy())) if keys.device.type == "cpu" else torch.sort(keys)[0]
 
 
-def to_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
-    """Copy an array to the device without waiting for it."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+def group_equal(values: torch.Tensor, most: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Number the runs of equal values: each one's run, int64 [values], and where runs begin, int64 [runs + 1].
+
+    With fixed shapes there are always `most` runs, the last of them empty.
+    """
+    begins_run = torch.cat([values.new_ones(1, dtype=torch.bool), values[1:] != values[:-1]])
+    run = begins_run.cumsum(0) - 1
+    runs = most if fixed_shapes(values.device) else int(run[-1]) + 1
+    begins = values.new_full((runs + 2,), len(values))
+    places = torch.arange(len(values), device=values.device)
+    begins.scatter_(0, torch.where(begins_run, run, runs + 1), places)  # what begins no run is written behind the end
+    return run, begins[:-1]
 
 
-def _concat_ranges(begins: torch.Tensor, sizes: Counts, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Concatenate begins[i] .. begins[i] + sizes[i] - 1 over i, and the i of each element; int64 [sizes.sum()]."""
-    total = int(sizes.sum())
-    owner = torch.repeat_interleave(to_device(sizes, device), output_size=total)
-    shift = begins - to_device(np.cumsum(sizes) - sizes, device)
-    return torch.arange(total, device=device) + shift[owner], owner
+def _concat_ranges(
+    begins: torch.Tensor, sizes: torch.Tensor, total: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Concatenate begins[i] .. begins[i] + sizes[i] - 1 over i, each continued so that there are `total` elements.
+
+    Also returns the i of each element, the offsets of each range, int64 [ranges + 1], and whether an element belongs to
+    its range rather than to its continuation. These are as long as possible alike, as no bag should be much longer.
+    """
+    ranges = torch.arange(len(sizes), device=sizes.device)
+    padded = sizes + (total - sizes.sum() + ranges) // len(sizes)  # sum of (m + i) // k over i < k is m
+    offsets = pad(padded.cumsum(0), (1, 0))
+    owner = torch.repeat_interleave(padded, output_size=total)
+    places = torch.arange(total, device=sizes.device)
+    real = places < (offsets[:-1] + sizes)[owner]
+    return places + (begins - offsets[:-1])[owner], owner, offsets, real
+
+
+def _permutation(count: int, salt: int, device: torch.device) -> torch.Tensor:
+    """Return 0 .. count - 1 in random order, by sorting keys of random bits and number."""
+    bits = count.bit_length()
+    numbers = torch.arange(count, device=device)
+    return sort(((_hash(numbers, salt) & (2**63 - 1)) >> bits << bits) | numbers) & ((1 << bits) - 1)
+
+
+def uniform_hash(numbers: torch.Tensor, *seed: int) -> torch.Tensor:
+    """Return a random number from [0, 1) for each of int64 `numbers`, float32."""
+    return (_hash(numbers, _salt(*seed)) >> 40 & 0x7FFFFF).float() / (1 << 23)
 
 
 def _salt(*numbers: int) -> int:

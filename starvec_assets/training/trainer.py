@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from starvec_assets.ranking.heldout import heldout_scores
 from starvec_assets.training import checkpoint as checkpoints
 from starvec_assets.training.checkpoint import Checkpoint
 from starvec_assets.training.cooccurrence import add_text_neighbours, cooccurrence_neighbours
+from starvec_assets.training.cuda_graph import graphed_steps
 from starvec_assets.training.device import Device
 from starvec_assets.training.distributed import ProcessGroup
 from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult, best_epoch, should_continue
@@ -57,17 +57,18 @@ def train(
 ) -> TrainResult:
     """Train vectors of `n` repositories on the star lists of `corpus`, scored on buckets A and B of held-out users.
 
-    `checkpoint` is a folder for this run alone; `input_key` names the inputs. An interrupted run resumes from there and
-    returns, on the CPU with the same number of threads, the same bits as one that was not interrupted. A finished run
-    returns its result at once. `text` float32 [n, dim] is read on the main rank only, and `on_epoch` is called there,
-    for the epochs of this call.
+    `checkpoint` is a folder for this run alone; `input_key` names the inputs. An interrupted run resumes from there, on
+    the same type of device and in the same precision, and returns, on the CPU with the same number of threads, the same
+    bits as one that was not interrupted. A finished run returns its result at once. `text` float32 [n, dim] is read on
+    the main rank only, and `on_epoch` is called there, for the epochs of this call.
     Raises StarvecError for input that cannot be trained on, a loss that is not finite, collapsed vectors, and a device
     out of memory.
     """
     _check_inputs(corpus, n, settings, heldout)
     with oom_as_error(settings, device), cpu_thread_pool(device.torch) as pool:
         trainer = Trainer(corpus, n, settings, text, heldout, device, on_epoch, group, pool)
-        trainer.resume(checkpoint, run_fingerprint(settings.model_dump(exclude={"checkpoint_minutes"}), input_key))
+        wanted = settings.model_dump(exclude={"checkpoint_minutes"})
+        trainer.resume(checkpoint, run_fingerprint(wanted, input_key, device=device.type, precision=device.precision))
         return trainer.fit()
 
 
@@ -88,7 +89,7 @@ class Trainer:
     ) -> None:
         self.corpus, self.text, self.heldout, self.on_epoch = corpus, text, heldout, on_epoch
         self.settings, self.device, self.group, self.pool = settings, device, group, pool
-        self.sampler = Sampler(corpus, settings, device.torch)
+        self.sampler = Sampler(corpus, n, settings, device.torch)
         self.popularity = torch.bincount(self.sampler.items, minlength=n)
         self.epochs: list[EpochMetrics] = []
         self.step, self.elapsed = 0, 0.0  # steps done and seconds spent in the current epoch
@@ -102,7 +103,7 @@ class Trainer:
         if checkpoint is not None:
             init = checkpoint.arrays["vectors"]
         elif self.group.is_main:
-            init = make_init_vectors(self.corpus, n, self.text, self.settings)
+            init = make_init_vectors(self.corpus, n, self.text, self.settings, device)
         else:
             init = np.zeros((n, self.settings.dim), np.float32)
         self.best = init
@@ -130,34 +131,53 @@ class Trainer:
         """Train the steps of the current epoch that are left, evaluate it and save a checkpoint."""
         epoch, saved_at = len(self.epochs), time.perf_counter()
         started_at = saved_at - self.elapsed
+        self.start_epoch(epoch)
         with bar(self.sampler.steps, f"epoch {epoch}", "step", initial=self.step) as progress:
-            steps = range(self.step, self.sampler.steps)
-            for step, batch in self.pool.prefetch(partial(self.objective.sample_batch, epoch), steps):
-                self.train_step(epoch, step, batch)
+            for step in self.steps():
                 progress.update()
                 if time.perf_counter() - saved_at > 60 * self.settings.checkpoint_minutes:
                     self.mean_loss(epoch)  # raises if it is not finite
                     saved_at = time.perf_counter()
                     self.step, self.elapsed = step + 1, saved_at - started_at
                     self.save()
-        self.evaluate(self.mean_loss(epoch), time.perf_counter() - started_at)
+        loss = self.mean_loss(epoch)
+        self.group.check_equal(self.model.weight, f"vectors after epoch {epoch}")
+        self.evaluate(loss, time.perf_counter() - started_at)
         if best_epoch(self.epochs) == epoch:
             self.best = self.vectors()
         self.step, self.elapsed = 0, 0.0
         self.save()
 
-    def train_step(self, epoch: int, step: int, batch: LookupBatch) -> None:
+    def start_epoch(self, epoch: int) -> None:
+        """Order users and anchors anew, and put learning rates and losses on the device."""
+        self.objective.start_epoch(epoch)
+        count = self.sampler.steps
+        rates = [learning_rate(self.settings, epoch - 1 + step / count) for step in range(count)]
+        self.rates, self.epoch_losses = torch.tensor(rates, device=self.device.torch), self.losses[epoch - 1]
+
+    def steps(self) -> Iterator[int]:
+        """Make the steps of the epoch that are left and yield the number of each."""
+        device, sample = self.device.torch, self.objective.sample_batch
+        left = range(self.step, self.sampler.steps)
+        if device.type == "cuda" and self.objective.labelled_loss is None:  # the library's loss waits for the device
+            yield from graphed_steps(sample, self.train_step, left, device)
+            return
+        numbers = torch.arange(self.sampler.steps, device=device)
+        for step, batch in self.pool.prefetch(lambda step: sample(numbers[step : step + 1]), left):
+            self.train_step(batch)
+            yield step
+
+    def train_step(self, batch: LookupBatch) -> None:
         """Look up the batch, compute the loss and update the rows that it touches."""
-        offsets = self.model.offsets(batch.sizes)
-        vectors = self.model(batch.items, offsets).requires_grad_()
+        vectors = self.model(batch.bags).requires_grad_()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.precision == "bfloat16"):
             loss = self.objective(vectors, batch, self.group.rank, self.group.world_size)
         loss.backward()  # type: ignore[no-untyped-call]
         loss = loss.detach()
         self.group.all_reduce(vectors.grad, loss)
-        rows, gradients = self.model.row_gradients(batch.items, offsets, vectors.grad)
-        self.optimizer.step(rows, gradients, learning_rate(self.settings, epoch - 1 + step / self.sampler.steps))
-        self.losses[epoch - 1, step] = loss
+        rows, gradients = self.model.row_gradients(batch.bags, vectors.grad)
+        self.optimizer.step(rows, gradients, self.rates.index_select(0, batch.step))
+        self.epoch_losses.index_copy_(0, batch.step, loss.view(1))
 
     def evaluate(self, loss: float | None, seconds: float) -> None:
         """Score the vectors on the held-out users and append the metrics of the epoch that took `seconds`."""
@@ -165,7 +185,7 @@ class Trainer:
         if self.group.is_main:
             started_at = time.perf_counter()
             vectors = self.vectors()
-            check_collapse(self.model.weight.cpu().numpy(), self.settings)
+            check_collapse(self.model.weight[:-1].cpu().numpy(), self.settings)
             scores = heldout_scores(vectors, *self.heldout, self.popularity.cpu().numpy())
             epoch = EpochMetrics(
                 epoch=len(self.epochs),
@@ -183,13 +203,12 @@ class Trainer:
 
     def vectors(self) -> Matrix:
         """Return the rows minus a fraction of their mean, normalised: float32 [n, d]."""
-        rows = self.model.weight.cpu().numpy()
+        rows = self.model.weight[:-1].cpu().numpy()
         return unit_rows(rows - np.float32(self.settings.center_fraction) * rows.mean(axis=0))
 
     def mean_loss(self, epoch: int) -> float:
-        """Return the mean over users of an epoch's losses, 0 for steps to come; raises StarvecError if not finite."""
-        losses = self.losses[epoch - 1].cpu().double()
-        mean = float((losses * torch.from_numpy(self.sampler.step_users)).sum()) / self.sampler.users
+        """Return the mean of an epoch's losses, 0 for steps to come; raises StarvecError if it is not finite."""
+        mean = float(self.losses[epoch - 1].double().mean())
         if not math.isfinite(mean):
             raise StarvecError(
                 f"the loss of epoch {epoch} is {mean}: lower lr (now {self.settings.lr:g}) and run again"
@@ -198,7 +217,7 @@ class Trainer:
 
     def state_dict(self) -> Checkpoint:
         """Return the state of the run."""
-        tensors = {"vectors": self.model.weight, "losses": self.losses}
+        tensors = {"vectors": self.model.weight[:-1], "losses": self.losses}
         tensors |= {f"optimizer_{name}": tensor for name, tensor in self.optimizer.state_dict().items()}
         tensors |= {f"objective_{name}": tensor for name, tensor in self.objective.state_dict().items()}
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
@@ -235,15 +254,16 @@ class Trainer:
         """Find neighbours on the main rank and return their sampler; None if no repository has any."""
         settings, n, device = self.settings, len(self.popularity), self.device.torch
         k = min(settings.neighbours, n - 1)
-        items, weights = np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
         if self.group.is_main:
-            items, weights = cooccurrence_neighbours(self.corpus, n, k, seed=settings.seed)
+            neighbours = cooccurrence_neighbours(self.corpus, n, k, seed=settings.seed, device=device)
             if self.text is not None and "text" in settings.init and settings.text_neighbour_weight > 0:
-                items, weights = add_text_neighbours(items, weights, self.text, settings.text_neighbour_weight)
-            weights **= settings.neighbour_power
-        tensors = torch.from_numpy(items).to(device), torch.from_numpy(weights).to(device)
-        self.group.broadcast(*tensors)
-        return NeighbourSampler(*tensors, settings) if tensors[1].any() else None
+                dtype = getattr(torch, self.device.precision)
+                neighbours = add_text_neighbours(neighbours, self.text, settings.text_neighbour_weight, dtype)
+        else:
+            neighbours = torch.zeros((n, k), dtype=torch.int32, device=device), torch.zeros((n, k), device=device)
+        self.group.broadcast(*neighbours)
+        items, weights = neighbours
+        return NeighbourSampler(items, weights**settings.neighbour_power, settings) if weights.any() else None
 
 
 def learning_rate(settings: TrainSettings, epochs_done: float) -> float:

@@ -33,6 +33,17 @@ def test_auto_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize(("has_amx", "precision"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_takes_bfloat16_on_a_cpu_with_matrix_units_only(
+    monkeypatch: pytest.MonkeyPatch, has_amx: bool, precision: str
+) -> None:
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "amx_bf16": has_amx}, raising=False
+    )
+    assert pick_device("cpu").precision == precision
+
+
+@pytest.mark.usefixtures("no_gpu")
 def test_a_missing_device_is_refused() -> None:
     with pytest.raises(StarvecError, match=r"device is 'cuda' but torch .* finds none here"):
         pick_device("cuda")

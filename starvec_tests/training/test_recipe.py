@@ -103,8 +103,8 @@ def test_the_learning_rate_warms_up_and_decays_linearly_to_zero(
     rates: list[float] = []
     step = RowOptimizer.step
 
-    def record(self: RowOptimizer, rows: torch.Tensor, gradients: torch.Tensor, lr: float) -> None:
-        rates.append(lr)
+    def record(self: RowOptimizer, rows: torch.Tensor, gradients: torch.Tensor, lr: torch.Tensor) -> None:
+        rates.append(float(lr))
         step(self, rows, gradients, lr)
 
     monkeypatch.setattr(RowOptimizer, "step", record)
@@ -165,7 +165,7 @@ def test_neighbours_are_sampled_by_a_power_of_their_weight(
 ) -> None:
     run(with_changes(small, neighbour_power=power, neighbours=20, epochs=0))
     items, weights = cooccurrence_neighbours(corpus, N, 20, seed=small.seed)
-    assert_samples(samplers[0], items, weights**power)
+    assert_samples(samplers[0], items.numpy(), weights.numpy() ** power)
 
 
 @pytest.mark.parametrize("share", [0.5, 3.0])
@@ -174,8 +174,8 @@ def test_text_neighbours_have_the_weight_set(
 ) -> None:
     text = unit_rows(np.random.default_rng(0).standard_normal((N, 16)))
     run(with_changes(small, init="text", text_neighbour_weight=share, neighbours=20, epochs=0), text=text)
-    items, weights = add_text_neighbours(*cooccurrence_neighbours(corpus, N, 20, seed=small.seed), text, share)
-    assert_samples(samplers[0], items, weights**small.neighbour_power)
+    items, weights = add_text_neighbours(cooccurrence_neighbours(corpus, N, 20, seed=small.seed), text, share)
+    assert_samples(samplers[0], items.numpy(), weights.numpy() ** small.neighbour_power)
 
 
 def couples() -> RaggedArray:
@@ -192,7 +192,7 @@ def couples() -> RaggedArray:
 
 
 COUPLES = [(i, i + 1) for i in range(0, N, 2)]
-STRANGERS = [(i, i + 3) for i in range(0, N, 20)]
+STRANGERS = [(i, i + 3) for i in range(0, N, 2) if i % 20 < 17]
 
 
 def test_a_higher_power_pulls_the_strongest_neighbours_closer(run: Runner, small: TrainSettings) -> None:
@@ -233,13 +233,15 @@ def test_text_similarity_adds_neighbours_when_the_init_has_text(run: Runner, sma
     assert closeness("random", 3.0) == closeness("random", 0.0)
 
 
-def test_add_text_neighbours_equals_its_formula() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_add_text_neighbours_equals_its_formula(dtype: torch.dtype) -> None:
     rng = np.random.default_rng(0)
     text = unit_rows(rng.standard_normal((30, 4)))
     weights = -np.sort(-rng.random((30, 12)), axis=1).astype(np.float32)
     items = np.array([rng.permutation(np.delete(np.arange(30), i))[:12] for i in range(30)], np.int32)
-    weights[:, 9:], items[:, 9:] = 0, np.arange(30)[:, None]  # padding
-    best_items, best_weights = add_text_neighbours(items, weights, text, 0.7)
+    weights[:, 9:], items[:, 9:] = 0, 30  # padding
+    neighbours = torch.from_numpy(items), torch.from_numpy(weights)
+    best_items, best_weights = (x.numpy() for x in add_text_neighbours(neighbours, text, 0.7, dtype))
     cosines = text @ text.T
     for i in range(30):
         nearest = [j for j in np.argsort(-cosines[i], kind="stable") if j != i][:12]
@@ -253,6 +255,7 @@ def test_add_text_neighbours_equals_its_formula() -> None:
         expected = sorted(total.values(), reverse=True)[:12]
         assert best_weights[i].tolist() == pytest.approx(expected, abs=1e-5)
         positive = best_weights[i] > 0
+        assert (best_items[i][~positive] == 30).all()
         assert [total[j] for j in best_items[i][positive]] == pytest.approx(
             best_weights[i][positive].tolist(), abs=1e-5
         )
@@ -292,7 +295,7 @@ def test_popularity_counts_the_stars_of_the_corpus(
 
     monkeypatch.setattr(Objective, "__init__", record)
     run(with_changes(small, epochs=0, popularity_exponent=0.5))
-    assert objectives[0].prior.tolist() == pytest.approx((-0.5 * np.log(star_counts(corpus))).tolist(), rel=1e-5)
+    assert objectives[0].prior[:-1].tolist() == pytest.approx((-0.5 * np.log(star_counts(corpus))).tolist(), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -360,12 +363,13 @@ def test_the_score_is_the_geometric_mean_of_mrr_and_recall(run: Runner) -> None:
 
 def test_losses_are_those_of_the_batches(run: Runner, small: TrainSettings, corpus: RaggedArray) -> None:
     settings = with_changes(small, loss="ntxent", neighbours=0, lr=1e-12, epochs=1)
-    sampler = Sampler(corpus, settings, CPU.torch)
+    sampler = Sampler(corpus, N, settings, CPU.torch)
+    sampler.start_epoch(1)
     rows = torch.from_numpy(unit_rows(random_init(N, 16, small.seed)))
     expected = []
-    for batch in (sampler.batch(1, step) for step in range(sampler.steps)):
-        items = torch.cat([batch.a_items, batch.b_items]).long()
-        sizes = torch.from_numpy(np.concatenate([batch.a_sizes, batch.b_sizes]))
+    for batch in (sampler.batch(torch.tensor([step])) for step in range(sampler.steps)):
+        items = torch.cat([batch.a.items, batch.b.items]).long()
+        sizes = torch.cat([batch.a.sizes, batch.b.sizes])
         buckets = embedding_bag(items, rows, sizes.cumsum(0) - sizes, mode="mean")
         expected.append(float(NTXentLoss(0.1)(buckets, torch.cat([batch.labels, batch.labels]))))
     assert run(settings).losses[0].tolist() == pytest.approx(expected, rel=1e-4)
