@@ -11,7 +11,9 @@ _RAW = dg.AssetSelection.assets(raw_months)
 _ALL = _RAW.downstream() - dg.AssetSelection.assets("training_leaderboard")
 
 ingest_month = dg.define_asset_job(
-    "ingest_month", selection=_RAW, description="Ingest one month of hour files into raw_stars, raw_repos and raw_people."
+    "ingest_month",
+    selection=_RAW,
+    description="Ingest one month of hour files into raw_stars, raw_repos and raw_people.",
 )
 
 # A changed hyperparameter is no reason to spend an hour of GitHub's limit, or a person's patience.

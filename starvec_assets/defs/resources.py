@@ -194,7 +194,8 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
     max_readmes: int = Field(
         default=4_000,
         ge=1,
-        description="READMEs fetched from GitHub, most starred first: its limit is 5,000 requests an hour",
+        description="READMEs fetched from GitHub, most starred first: its limit is 5,000 requests an hour (its "
+        "documentation, read in 2026-11)",
     )
 
     def open(self, device: str) -> TextEncoder:

@@ -74,7 +74,7 @@ class StarHistorySettings(Settings):
     since: str = Field(
         "2025-01",
         pattern=r"^\d{4}-\d{2}$",
-        description="oldest month to ask about: the archive loses stars since 2025-05",
+        description="oldest month to ask about: the archive loses stars since 2025-05 (its issue 310, read in 2026-11)",
     )
     least_capture: float = Field(
         0.3,
