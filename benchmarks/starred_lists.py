@@ -31,9 +31,10 @@ What is measured on the new repositories:
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -73,6 +74,7 @@ SCORES = ["NDCG@10", "P@50", "recall@50"]
 
 LAST_STARRED = "(SELECT user_id, arg_max(repo_id, starred_at) AS repo_id FROM log GROUP BY user_id)"
 RULES = {
+    "**as choose_people orders them**": "",
     "at random": "ORDER BY true",
     "seen active, at random": "ORDER BY days > 0 DESC",
     "seen active on most days": "ORDER BY days DESC",
@@ -81,7 +83,7 @@ RULES = {
     "one of each last starred repository in turn": f"LEFT JOIN {LAST_STARRED} USING (user_id) "
     "ORDER BY row_number() OVER (PARTITION BY repo_id ORDER BY expected DESC, md5(user_id::VARCHAR))",
 }
-"""What follows FROM people in a query of people_selection.sql, instead of its own order."""
+"""What follows FROM people in people_selection.sql, in place of its own order."""
 
 Rows = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -191,16 +193,8 @@ class SimulatedGitHub(GitHub):
         return StarredPage(number, _login(number), stop - start, False, stars, after)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The stars of people who were asked, and what reading them took."""
-
-    stars: Path
-    summary: ListsSummary
-
-
-def ask(simulation: Simulation, out: Path, requests: int, people: int | None = None, rule: str = "") -> Asked:
-    """Read lists with so many requests, of at most so many people, in the order of `rule` or in the project's own."""
+def ask(simulation: Simulation, out: Path, requests: int, people: int | None = None, rule: str = "") -> ListsSummary:
+    """Write the lists that so many requests read, of at most so many people, in the order of `rule`; "": our own."""
     query = people_selection.QUERIES["best_first"]
     if rule:
         query = f"SELECT user_id, login FROM people {rule}, md5(user_id::VARCHAR) LIMIT $limit"
@@ -213,35 +207,38 @@ def ask(simulation: Simulation, out: Path, requests: int, people: int | None = N
         mock.patch.dict(people_selection.QUERIES, best_first=query),
         SimulatedGitHub(simulation) as github,
     ):
-        budget = Budget(requests, hours=24)
-        summary = read_starred_lists(db, inputs, github, Path(progress), out, SelectionSettings(), budget, END.date())
-    return Asked(out / "stars.parquet", summary)
+        settings, budget = SelectionSettings(), Budget(requests, hours=24)
+        return read_starred_lists(db, inputs, github, Path(progress), out, settings, budget, END.date())
 
 
 @dataclass(frozen=True)
-class Trained:
-    """Vectors of every repository of a simulation, zero where the vocabulary lacks it, and what they were made of."""
+class Result:
+    """What training on some files gives: SCORES, people trained on, and new repositories in the vocabulary."""
 
-    vectors: Matrix
-    users: int
-    known: Flags  # [repositories] in the vocabulary
+    scores: list[float]
+    people: int
+    new: int
 
 
-def train(simulation: Simulation, stars: Sequence[Path], settings: CorpusSettings) -> Trained:
-    """Build the corpus of `stars` and train on it with the defaults."""
+Measure = Callable[[list[Path]], Result]
+"""Train on the log and the given files, and score."""
+
+
+def measure(
+    simulation: Simulation, judge: "Judge", settings: CorpusSettings, trainings: int, stars: list[Path]
+) -> Result:
+    """Build the corpus of the log and of `stars`; train with the defaults and several seeds, and average the scores."""
     catalogue = RepoCatalog(simulation.folder / "repos.parquet")
     with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as db:
         corpus = Corpus.load(Path(scratch))
-        summary = build_corpus(db, stars, catalogue, corpus.folder, settings)
+        files = [simulation.folder / "log.parquet", *stars]
+        summary = build_corpus(db, files, catalogue, corpus.folder, settings)
         rows = np.searchsorted(simulation.repo_ids, corpus.repo_ids)
         texts = catalogue.rows(pa.array(corpus.repo_ids), ["name", "description", "language"])
         pq.write_table(texts, corpus.repos_path)  # as `ours` reads it
-        trained, _ = ours(corpus)
-    vectors = np.zeros((len(simulation.repo_ids), trained.shape[1]), np.float32)
-    vectors[rows] = trained
-    known = np.zeros(len(vectors), bool)
-    known[rows] = True
-    return Trained(vectors, summary.users["trained"], known)
+        trained = [ours(corpus, seed=seed)[0] for seed in range(1, trainings + 1)]
+    scores = [judge.scores(vectors, rows) for vectors in trained]
+    return Result(np.mean(scores, axis=0).tolist(), summary.users["trained"], int(simulation.new[rows].sum()))
 
 
 class Judge:
@@ -254,26 +251,28 @@ class Judge:
         lists = real_users(shared / "real_users", index_of)
         self._real = [split_lists(lists, 20, MOST_STARS, seed) for seed in range(SPLITS)]
 
-    def scores(self, trained: Trained) -> list[float]:
-        """Return the SCORES."""
+    def scores(self, trained: Matrix, rows: npt.NDArray[np.intp]) -> list[float]:
+        """Return the SCORES of vectors of the repositories `rows`."""
+        vectors, known = np.zeros((len(self._new), trained.shape[1]), np.float32), np.zeros(len(self._new), bool)
+        vectors[rows], known[rows] = trained, True
         queries = self._groups.queries[self._new[self._groups.queries]]
-        ranked = _rank(trained.vectors[queries], trained, trained.known, self_exclusion(queries), 10)
+        ranked = _rank(vectors[queries], vectors, known, self_exclusion(queries), 10)
         ndcg = metrics.ndcg(ranked, self._groups.gains(queries), 10)
-        precision = [self._recommend(trained, a, b)[1].mean() for a, b in self._real]
-        recall, _ = self._recommend(trained, *self._heldout)
+        precision = [self._recommend(vectors, known, a, b)[1].mean() for a, b in self._real]
+        recall, _ = self._recommend(vectors, known, *self._heldout)
         return [float(ndcg.mean()), float(np.mean(precision)), float(recall.mean())]
 
-    def _recommend(self, trained: Trained, a: RaggedArray, b: RaggedArray) -> tuple[Floats, Floats]:
+    def _recommend(self, vectors: Matrix, known: Flags, a: RaggedArray, b: RaggedArray) -> tuple[Floats, Floats]:
         """Return recall@50 and P@50 of each person with new repositories in B."""
         new = self._new[b.items]
         b = RaggedArray(b.items[new], np.concatenate([[0], np.cumsum(new)])[b.offsets])
-        people = user_vectors(trained.vectors, a, np.ones(len(trained.vectors), np.int64))
-        ranked = _rank(people, trained, trained.known & self._new, a, 50)
-        recall, precision, _ = recommendation_scores(ranked, b, len(trained.vectors), 50)
+        people = user_vectors(vectors, a, np.ones(len(vectors), np.int64))
+        ranked = _rank(people, vectors, known & self._new, a, 50)
+        recall, precision, _ = recommendation_scores(ranked, b, len(vectors), 50)
         return recall[b.lengths > 0], precision[b.lengths > 0]
 
 
-def _rank(queries: Matrix, trained: Trained, allowed: Flags, exclude: RaggedArray, k: int) -> Indices:
+def _rank(queries: Matrix, vectors: Matrix, allowed: Flags, exclude: RaggedArray, k: int) -> Indices:
     """Return the k `allowed` rows nearest to each query, int32 [q, k]; -1 fills up, and is all of a zero query."""
     rows = np.append(np.flatnonzero(allowed), -1).astype(np.int32)
     if len(rows) == 1:
@@ -282,48 +281,43 @@ def _rank(queries: Matrix, trained: Trained, allowed: Flags, exclude: RaggedArra
     column[rows[:-1]] = np.arange(len(rows) - 1)
     left_out = column[exclude.items]
     offsets = np.concatenate([[0], np.cumsum(left_out >= 0)])[exclude.offsets]
-    ranked = search.top_k(queries, trained.vectors[rows[:-1]], k, RaggedArray(left_out[left_out >= 0], offsets))
+    ranked = search.top_k(queries, vectors[rows[:-1]], k, RaggedArray(left_out[left_out >= 0], offsets))
     return np.where(np.any(queries, axis=1, keepdims=True), rows[ranked], -1)
 
 
-def compare_shares(simulation: Simulation, judge: Judge, settings: CorpusSettings) -> None:
+def compare_shares(simulation: Simulation, measure: Measure) -> None:
     """Print what each source of the second year's stars gives, a row as soon as it is measured."""
-    files = {name: simulation.folder / f"{name}.parquet" for name in ("log", "later", "kept")}
     shares = [f"{name}, of the complete archive's" for name in SCORES]
     columns = [column for pair in zip(SCORES, shares, strict=True) for column in pair]
-    _print_head(["stars of the second year", "stars", "requests", "trained people", "new repositories", *columns])
+    _print_head(["stars of the second year", "stars", "requests", "people trained on", "new repositories", *columns])
     complete: list[float] = []
 
-    def measure(label: str, stars: Path | None, requests: float | None = None) -> None:
-        trained = train(simulation, [files["log"], *([stars] if stars else [])], settings)
-        scores = judge.scores(trained)
-        complete.extend(scores if not complete else [])
-        of_complete = [f"{score / whole:.0%}" for score, whole in zip(scores, complete, strict=True)]
-        cells = [cell for pair in zip(_shown(scores), of_complete, strict=True) for cell in pair]
-        found = float((trained.known & simulation.new).sum())
-        read = float(pq.read_metadata(stars).num_rows) if stars else 0.0
-        print(row([label, read, requests, float(trained.users), found, *cells]), flush=True)
+    def show(label: str, stars: list[Path], requests: int | None = None) -> None:
+        result = measure(stars)
+        complete.extend(result.scores if not complete else [])
+        shares = [f"{score / whole:.0%}" for score, whole in zip(result.scores, complete, strict=True)]
+        read = sum(pq.read_metadata(path).num_rows for path in stars)
+        cells = [cell for pair in zip(_shown(result.scores), shares, strict=True) for cell in pair]
+        print(row([label, read, requests, result.people, result.new, *cells]), flush=True)
 
-    measure("all: the complete archive", files["later"])
-    measure("none", None)
-    measure("1 %, as if these months counted", files["kept"])
+    show("all: the complete archive", [simulation.folder / "later.parquet"])
+    show("none", [])
+    show("1 %, as if these months counted", [simulation.folder / "kept.parquet"])
     for share in SHARES:
         with tempfile.TemporaryDirectory() as out:
-            most = round(share * simulation.people) if share < 1 else None
-            asked = ask(simulation, Path(out), requests=1_000_000, people=most)
-            label = f"lists of {asked.summary.asked:,} people, {share:.0%}" if most else "lists of everybody"
-            measure(label, asked.stars, float(asked.summary.requests))
+            most = None if share == 1 else round(share * simulation.people)
+            summary = ask(simulation, Path(out), requests=1_000_000, people=most)
+            show(f"lists of {share:.0%} of the people", [Path(out) / "stars.parquet"], summary.requests)
 
 
-def compare_rules(simulation: Simulation, judge: Judge, settings: CorpusSettings, requests: int) -> None:
-    """Print what the same number of requests brings in other orders of asking."""
-    _print_head(["asked first", "people", "stars", "trained people", "new repositories", *SCORES])
-    for label, rule in {"**choose_people**": "", **RULES}.items():
+def compare_rules(simulation: Simulation, measure: Measure, requests: int) -> None:
+    """Print what the same number of requests brings in the project's own and in other orders of asking."""
+    _print_head(["asked first", "people", "stars", "people trained on", "new repositories", *SCORES])
+    for label, rule in RULES.items():
         with tempfile.TemporaryDirectory() as out:
-            asked = ask(simulation, Path(out), requests, rule=rule)
-            trained = train(simulation, [simulation.folder / "log.parquet", asked.stars], settings)
-        counts = [asked.summary.asked, asked.summary.stars, trained.users, (trained.known & simulation.new).sum()]
-        print(row([label, *map(float, counts), *_shown(judge.scores(trained))]), flush=True)
+            summary = ask(simulation, Path(out), requests, rule=rule)
+            result = measure([Path(out) / "stars.parquet"])
+        print(row([label, summary.asked, summary.stars, result.people, result.new, *_shown(result.scores)]), flush=True)
 
 
 def _print_head(columns: Sequence[str]) -> None:
@@ -339,11 +333,10 @@ def main() -> None:
     parser.add_argument("--stars", type=Path, required=True, help="Parquet of user, repo_id, repo")
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder of awesome/ and real_users/")
     parser.add_argument("--seed", type=int, default=1, help="of the two years")
-    parser.add_argument("--min-stargazers", type=int, default=CorpusSettings().min_stargazers, help="of the vocabulary")
+    parser.add_argument("--trainings", type=int, default=3, help="trainings averaged: one alone is off by 3 % in NDCG")
     parser.add_argument("--rules", action="store_true", help="compare orders of asking instead")
     parser.add_argument("--requests", type=int, default=100, help="with --rules: requests of each order")
     arguments = parser.parse_args()
-    settings = CorpusSettings(min_stargazers=arguments.min_stargazers)
     with tempfile.TemporaryDirectory() as folder:
         simulation = simulate(arguments.stars, arguments.shared, Path(folder), arguments.seed)
         judge = Judge(simulation, arguments.shared)
@@ -351,10 +344,11 @@ def main() -> None:
             f"{simulation.people:,} people, {len(simulation.stars):,} stars, "
             f"{len(simulation.names):,} repositories, {simulation.new.sum():,} of them new\n"
         )
+        scored = partial(measure, simulation, judge, CorpusSettings(), arguments.trainings)
         if arguments.rules:
-            compare_rules(simulation, judge, settings, arguments.requests)
+            compare_rules(simulation, scored, arguments.requests)
         else:
-            compare_shares(simulation, judge, settings)
+            compare_shares(simulation, scored)
 
 
 if __name__ == "__main__":
