@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test dev lint types requirements clean
+.PHONY: demo test kills dev lint types requirements clean
 
 demo: .venv/core
 	$(BIN)/starvec demo
@@ -12,6 +12,10 @@ demo: .venv/core
 # thread each, so that they do not spin for each other's cores; tests of threads set their own number.
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Ingest, training, export and publication, each killed 20 times at random moments; make test does it twice each.
+kills: .venv/test
+	STARVEC_KILLS=20 OMP_NUM_THREADS=1 $(BIN)/pytest starvec_tests/test_random_kills.py
 
 dev: .venv/core
 	$(BIN)/starvec dev
