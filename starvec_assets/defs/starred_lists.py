@@ -18,7 +18,7 @@ from starvec_assets.ingest.starred_lists import (
     SOURCE,
     Budget,
     ListInputs,
-    ListsProgress,
+    RunProgress,
     clear_progress,
     read_starred_lists,
     starred_lists_metadata,
@@ -94,7 +94,7 @@ def starred_lists(
         connection = stack.enter_context(duckdb.connect())
         progress = stack.enter_context(bar(github.max_requests, "people's lists", "request"))
 
-        def on_request(now: ListsProgress) -> None:
+        def on_request(now: RunProgress) -> None:
             nonlocal observed
             progress.n = now.requests
             progress.set_postfix_str(f"{now.people:,} people, {now.stars:,} stars, {now.hours_to_go:.1f} h at most")

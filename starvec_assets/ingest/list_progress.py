@@ -99,8 +99,9 @@ class ListProgress:
 
     def totals(self) -> tuple[int, int, int]:
         """Return requests of the present choice, people done by them, and their stars."""
-        [totals] = self._db.execute("SELECT count(*), coalesce(sum(people), 0), coalesce(sum(stars), 0) FROM requests")
-        return totals
+        totals = "SELECT count(*), coalesce(sum(people), 0), coalesce(sum(stars), 0) FROM requests"
+        [(requests, people, stars)] = self._db.execute(totals)
+        return requests, people, stars
 
     def waiting(self) -> int:
         """Count the people who are not done."""

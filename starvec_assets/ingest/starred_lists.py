@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice, takewhile
 from pathlib import Path
 
 import duckdb
@@ -101,7 +102,7 @@ class ListInputs:
 
 
 @dataclass(frozen=True)
-class ListsProgress:
+class RunProgress:
     """A run so far: people done, their stars since `ListInputs.since`, requests made and left, hours to go at most."""
 
     people: int
@@ -147,7 +148,7 @@ def read_starred_lists(
     settings: SelectionSettings,
     budget: Budget,
     today: date,
-    on_request: Callable[[ListsProgress], None] = lambda progress: None,
+    on_request: Callable[[RunProgress], None] = lambda progress: None,
     on_wait: Callable[[RateLimited], None] = lambda limit: None,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
@@ -225,7 +226,7 @@ class _Asking:
         longest_list: int,
         budget: Budget,
         today: date,
-        on_request: Callable[[ListsProgress], None],
+        on_request: Callable[[RunProgress], None],
         on_wait: Callable[[RateLimited], None],
         clock: Callable[[], float],
         sleep: Callable[[float], None],
@@ -327,18 +328,13 @@ class _Asking:
         [person] = people
         refusal: ItemRefused | None = None
         stars: list[StarredRepository] = []
-        older = False
         try:
             login = self._github.user(person.user_id)
             if login is None:
                 raise NotFound("GitHub has no person of this number")
-            for star in self._github.starred(login):
-                older = star.starred_at.timestamp() < person.back_to
-                if older or len(stars) >= self._longest_list:
-                    break
-                stars.append(star)
-            else:
-                older = True  # nothing is left
+            newest_first = self._github.starred(login)
+            wanted = takewhile(lambda star: star.starred_at.timestamp() >= person.back_to, newest_first)
+            stars = list(islice(wanted, self._longest_list))
         except ItemRefused as error:
             refusal = error
         with self._lists.request(2 + len(stars) // 100):
@@ -346,7 +342,7 @@ class _Asking:
                 self._lists.finish(person, refusal.kind, self._today, str(refusal))
             else:
                 self._lists.add_stars(person, stars, self._today)
-                self._lists.record(person, login=login, over_limit=False, truncated=not older)
+                self._lists.record(person, login=login, truncated=len(stars) >= self._longest_list)
                 self._lists.finish(person, READ, self._today)
         self._count(person, refusal)
 
@@ -357,12 +353,12 @@ class _Asking:
         else:
             self._faults.add(f"person {person.user_id}", str(refusal), refusal.kind, refusal.ordinary)
 
-    def _progress(self) -> ListsProgress:
+    def _progress(self) -> RunProgress:
         requests, people, stars = self._lists.totals()
         elapsed = (self._clock() - self._started) / 3_600
         left = max(0, self._budget.requests - requests)
         hours = left * elapsed / max(1, requests - self._requests_before)
-        return ListsProgress(people, stars, requests, left, min(hours, max(0.0, self._budget.hours - elapsed)))
+        return RunProgress(people, stars, requests, left, min(hours, max(0.0, self._budget.hours - elapsed)))
 
 
 def _choose(

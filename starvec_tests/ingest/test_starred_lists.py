@@ -24,8 +24,8 @@ from starvec_assets.ingest.starred_lists import (
     SOURCE,
     Budget,
     ListInputs,
-    ListsProgress,
     ListsSummary,
+    RunProgress,
     clear_progress,
     read_starred_lists,
     starred_lists_metadata,
@@ -59,7 +59,7 @@ class Run:
         self.folder, self.fake = folder, fake
         self.previous: Path | None = None
         self.today = TODAY
-        self.lines: list[ListsProgress] = []
+        self.lines: list[RunProgress] = []
         self.waits: list[RateLimited] = []
         self.runs = 0
 
@@ -487,7 +487,7 @@ def ask_many(url: str, folder: Path) -> None:
     out, memory = folder / "out", dict[int, int]()
     out.mkdir(parents=True, exist_ok=True)
 
-    def on_request(progress: ListsProgress) -> None:
+    def on_request(progress: RunProgress) -> None:
         memory[4 * progress.people // MANY] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
     with GitHub(Token("secret"), base_url=url) as client, duckdb.connect(config={"threads": 1}) as connection:

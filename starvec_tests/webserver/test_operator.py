@@ -196,7 +196,7 @@ def versions(ui: Ui) -> dict[str, str]:
 def test_a_run_of_the_terminal_is_shown_with_metadata_and_in_sync(ui: Ui, versions: dict[str, str], backfill: str):
     nodes = ui.query(NODES, keys=None)["assetNodes"]
     everything = [node for node in nodes if node["assetKey"]["path"] != ["training_leaderboard"]]  # run by hand only
-    assert len(everything) == 16
+    assert len(everything) == 18
     for node in everything:
         labels = {entry["label"] for entry in node["assetMaterializations"][0]["metadataEntries"]}
         assert {"dagster/column_schema", "config", "path", "stars from"} <= labels, node["assetKey"]
