@@ -15,7 +15,7 @@ from starvec_assets.github_names import LOGIN
 from starvec_assets.ingest.event_schema import ID, LARGEST_ID
 from starvec_assets.parquet import column
 
-SAMPLED_DIGIT = "0"
+SAMPLED_DIGIT = b"0"
 SAMPLED_PLACE = 5  # of that digit, counted from 0
 
 PEOPLE = pa.schema(
@@ -32,8 +32,7 @@ RAW_PEOPLE = pa.schema(
     ]
 )
 
-# The login of a bot ends in "[bot]", which LOGIN has not.
-_ACTOR = re.compile(rf'"type": ?"[^"]+", ?"actor": ?{{"id": ?({ID}), ?"login": ?"({LOGIN})"'.encode())
+_ACTOR = re.compile(rf'({ID}), ?"login": ?"({LOGIN})"'.encode())  # the login of a bot ends in [bot], which is no LOGIN
 _LOGIN = re.compile(LOGIN)
 
 
@@ -46,9 +45,9 @@ class ActivePeople:
     def __len__(self) -> int:
         return len(self._people)
 
-    def scan(self, text: bytes, type_at: int) -> None:
-        """Add the actor of the event whose key "type" is at text[type_at:], and whose number is a sampled one."""
-        if match := _ACTOR.match(text, type_at):
+    def scan(self, text: bytes, start: int) -> None:
+        """Add the actor whose number, a sampled one, is at text[start:], unless it is no person."""
+        if match := _ACTOR.match(text, start):
             self._people.add(match.groups())
 
     def add(self, event: dict[str, Any]) -> None:
@@ -56,12 +55,12 @@ class ActivePeople:
         actor = event.get("actor")
         user_id, login = (actor.get("id"), actor.get("login")) if type(actor) is dict else (None, None)
         if type(user_id) is int and 0 < user_id <= LARGEST_ID and type(login) is str and _LOGIN.fullmatch(login):
-            digits = str(user_id)
+            digits = b"%d" % user_id
             if digits[SAMPLED_PLACE : SAMPLED_PLACE + 1] == SAMPLED_DIGIT:
-                self._people.add((digits.encode(), login.encode()))
+                self._people.add((digits, login.encode()))
 
     def take(self) -> pa.Table:
         """Return and forget the people as a table of schema PEOPLE."""
-        people, self._people = self._people, set()
-        user_ids, logins = [int(user_id) for user_id, _ in people], [login for _, login in people]
-        return pa.table([pa.array(user_ids, pa.int64()), pa.array(logins, pa.string())], PEOPLE)
+        user_ids, logins = zip(*self._people, strict=True) if self._people else ((), ())
+        self._people = set()
+        return pa.table([pa.array(user_ids, pa.string()).cast(pa.int64()), pa.array(logins, pa.string())], PEOPLE)

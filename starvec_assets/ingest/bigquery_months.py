@@ -62,7 +62,7 @@ def months_query(events: str, facts: bool, max_repo_facts: int) -> str:
     placeholders = {
         "push_event": event_schema.PUSH,
         "sampled_person": f"actor_id BETWEEN 1 AND {event_schema.LARGEST_ID} "
-        f"AND SUBSTR(CAST(actor_id AS STRING), {SAMPLED_PLACE + 1}, 1) = '{SAMPLED_DIGIT}' "
+        f"AND SUBSTR(CAST(actor_id AS STRING), {SAMPLED_PLACE + 1}, 1) = '{SAMPLED_DIGIT.decode()}' "
         f"AND REGEXP_CONTAINS(actor_login, r'^{LOGIN}$')",
     }
     ctes = [*stars_cte(events, facts), *_ctes(("event_counts", "star_counts", "days_of_people"), placeholders)]

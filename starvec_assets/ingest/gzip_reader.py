@@ -11,11 +11,11 @@ from isal import igzip_lib
 from starvec_assets.ingest.coverage import CORRUPT, TRUNCATED
 
 READ_SIZE, CHUNK_SIZE = 1 << 17, 1 << 18  # compressed and decompressed bytes at a time: both fit a core's cache
-SALVAGE_READ_SIZE = 1 << 12  # compressed bytes at a time up to a damaged place
+SALVAGE_READ_SIZE = 1 << 12  # compressed bytes at a time up to the block of a damaged place
 MEMBER_HEADER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f].{4}[\x00\x02\x04][\x00\x03\xff]", re.DOTALL)
 HEADER_SIZE = 10
 MAX_MEMBERS = 100_000  # of a file; block gzip, which writes the most, has 9,000 in an hour of 550 MB
-MAX_DAMAGES = 1_000  # after which the rest of a file is given up: each costs a search, and a second reading
+MAX_DAMAGES = 100  # after which the rest of a file is given up: each costs two more readings of its member
 
 _BadGzip: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # the stub says: an instance
 
@@ -66,16 +66,23 @@ def decompress(path: Path) -> Iterator[bytes | Damage]:
 
 
 def _salvage(file: FileIO, start: int, block: int, size: int) -> Iterator[bytes]:
-    """Yield the content of the member at `start` after its first `size` bytes, up to the damage after `block`."""
-    member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-    file.seek(start)
-    try:
-        while data := file.read(min(SALVAGE_READ_SIZE, block - file.tell()) if file.tell() < block else 1):
-            content = member.decompress(data)
-            yield content[size:]
-            size = max(0, size - len(content))
-    except _BadGzip:
-        return
+    """Yield the content of the member at `start` after its first `size` bytes, up to the damage after `block`.
+
+    What comes with the damage is lost, so the place is approached in steps, then byte by byte.
+    """
+    for step in (SALVAGE_READ_SIZE, 1):
+        member, decompressed = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), 0
+        file.seek(start)
+        at = start
+        try:
+            while data := file.read(min(SALVAGE_READ_SIZE, block - at) if at < block else step):
+                content = member.decompress(data)
+                at += len(data)
+                yield content[max(0, size - decompressed) :]
+                decompressed += len(content)
+                size = max(size, decompressed)
+        except _BadGzip:
+            block = at
 
 
 def _next_member(file: FileIO, at: int, search: bool) -> int | None:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +30,6 @@ from starvec_assets.ingest.watch_events import (
 MAX_LINE = 16 << 20  # bytes
 MAX_COMMAS = 1 << 18  # bounds the values of a line: parsed, a line of many {} takes twenty times its bytes
 FLUSH_ROWS = 50_000  # stars or people emitted together
-LINES_BETWEEN_PUSH_IDS, MAX_PUSH_IDS = 17, 50_000  # a sample is enough for a median
 
 _OTHER, _IGNORED = "other", ""
 _READ_KINDS = (WATCH, *KINDS)
@@ -46,7 +45,6 @@ _KIND_BY_PREFIX = {  # also where the digit is that decides whether the actor is
     for start in [f'"type":{gap}"{kind}",{gap}"actor":{gap}{{"id":{gap}'.encode()]
 }
 _UNKNOWN = (_OTHER, 0)
-_SAMPLED_BYTE = ord(SAMPLED_DIGIT)
 _LONGEST_START = max(digit_at for _, digit_at in _KIND_BY_PREFIX.values())
 _PUSH_ID = re.compile(rf'{{"id": ?"({ID})", ?"type": ?"{PUSH}"'.encode())
 
@@ -140,33 +138,24 @@ class _LineScanner:
         self._finish_line()
         if chunk.isspace():
             return
-        type_at, start = self._type_at, self._type_at + 1
-        # The search for a line's end begins behind its kind, so a line too short to have one is joined to the next:
-        # `_read_lines` and `_read_line` split them.
-        types: list[int] = []
-        add = types.append
+        kind_by_prefix, scan_star, scan_actor = self._kind_by_prefix.get, self._stars.scan, self._people.scan
+        length, last, sampled, place = _PREFIX_LENGTH, len(chunk) - _LONGEST_START, SAMPLED_DIGIT[0], SAMPLED_PLACE
+        type_at, events = self._type_at, 0
+        start = type_at + 1
         at = first + start
-        while at >= start:
-            add(at)
-            at = find(b"\n", at) + start
-        self._append(chunk[types.pop() - type_at :])
-        self.events += len(types)
-        kind_by_prefix, scan_star, scan_person = self._kind_by_prefix.get, self._stars.scan, self._people.scan
-        longest, sampled = len(chunk) - _LONGEST_START, _SAMPLED_BYTE
-        for at in types:
-            kind, digit_at = kind_by_prefix(chunk[at : at + _PREFIX_LENGTH], _UNKNOWN)
-            if at < longest and chunk[at + digit_at] == sampled:
-                scan_person(chunk, at)
-            if not kind or (kind is WATCH and scan_star(chunk, at - type_at)):
-                continue
-            if kind is _OTHER:
-                self.events -= 1
-                self._read_lines(chunk[at - type_at : find(b"\n", at)])
-            else:
-                self._read_line(kind, chunk, at - type_at, find(b"\n", at))
-        if len(self.push_ids) < MAX_PUSH_IDS:
-            matches = (_PUSH_ID.match(chunk, at - type_at) for at in types[::LINES_BETWEEN_PUSH_IDS])
-            self.push_ids += [int(match[1]) for match in matches if match]
+        # The search for a line's end begins behind its kind, so a line too short to have one is joined to the next:
+        # `_read_lines` splits them.
+        while (end := find(b"\n", at)) >= 0:
+            events += 1
+            kind, digit_at = kind_by_prefix(chunk[at : at + length], _UNKNOWN)
+            if at < last and chunk[at + digit_at] == sampled:
+                scan_actor(chunk, at + digit_at - place)
+            if kind and not (kind is WATCH and scan_star(chunk, at - type_at)):
+                self._read_line(kind, chunk, at - type_at, end)
+            at = end + start
+        self.events += events
+        self._append(chunk[at - type_at :])
+        self._read_push_id(chunk, first + 1)  # and `_finish_line` another: a sample of lines is enough for a median
         if max(len(self._stars), len(self._people)) >= FLUSH_ROWS:
             self._flush()
 
@@ -193,7 +182,17 @@ class _LineScanner:
         if too_long:
             self.rejected[TOO_LONG] += 1
             return
-        self._read_lines(line)
+        self.events += 1
+        type_at = self._type_at
+        kind, digit_at = self._kind_by_prefix.get(line[type_at : type_at + _PREFIX_LENGTH], _UNKNOWN)
+        self._read_actor(line, type_at + digit_at)
+        if kind:
+            self._read_line(kind, line, 0, len(line))
+        self._read_push_id(line, 0)
+
+    def _read_push_id(self, text: bytes, start: int) -> None:
+        if match := _PUSH_ID.match(text, start):
+            self.push_ids.append(int(match[1]))
 
     def _flush(self) -> None:
         table, ids, rejected = self._stars.take()
@@ -205,33 +204,45 @@ class _LineScanner:
         self._on_repo_facts(self._repo_facts.take())
         self._on_people(self._people.take())
 
+    def _read_actor(self, text: bytes, digit_at: int) -> None:
+        if text[digit_at : digit_at + 1] == SAMPLED_DIGIT:
+            self._people.scan(text, digit_at - SAMPLED_PLACE)
+
+    def _read_line(self, kind: str, text: bytes, start: int, end: int) -> None:
+        """Read the line text[start:end], already counted as an event."""
+        if not self._scan(kind, text, start, end):
+            self.events -= 1
+            self._read_lines(text[start:end])
+
+    def _scan(self, kind: str, text: bytes, start: int, end: int) -> bool:
+        """Add the star or the facts of the line text[start:end]; return False when it must be parsed."""
+        if kind is WATCH:
+            return self._stars.scan(text, start)
+        if kind not in KINDS or not self._repo_facts.scan(kind, text, start, end):
+            return False
+        if self._repo_facts.is_full(kind):
+            self._kind_by_prefix = {
+                prefix: (_IGNORED if k == kind else k, digit_at)
+                for prefix, (k, digit_at) in self._kind_by_prefix.items()
+            }
+        return True
+
     def _read_lines(self, text: bytes) -> None:
-        """Read lines whose kind is not where it was in the lines before, as where event ids have another length."""
-        for line in _split_lines(text):
-            type_at = line.find(b'"type":', 0, 64)
+        """Read lines by scanning or else by parsing them; their kind may be elsewhere than in the lines before."""
+        for line in text.split(b"\n"):
+            if not line or line.isspace():
+                continue
+            type_at = line.find(b'"type":', 0, 64)  # it varies with the length of the event ids
             kind, digit_at = self._kind_by_prefix.get(line[type_at : type_at + _PREFIX_LENGTH], _UNKNOWN)
             if kind is _OTHER or b"{" not in line[type_at : type_at + digit_at]:  # the actor is no object before 2015
                 self._parse(line)
                 continue
             self._type_at = type_at
-            self.events += 1
-            if line[type_at + digit_at : type_at + digit_at + 1] == SAMPLED_DIGIT.encode():
-                self._people.scan(line, type_at)
-            if kind and not (kind is WATCH and self._stars.scan(line + b"\n", 0)):
-                self._read_line(kind, line, 0, len(line))
-
-    def _read_line(self, kind: str, text: bytes, start: int, end: int) -> None:
-        """Read the line text[start:end] of a known kind, already counted as an event, by scanning or else by parsing."""
-        if kind in KINDS and self._repo_facts.scan(kind, text, start, end):
-            if self._repo_facts.is_full(kind):
-                self._kind_by_prefix = {
-                    prefix: (_IGNORED if k == kind else k, digit_at)
-                    for prefix, (k, digit_at) in self._kind_by_prefix.items()
-                }
-        else:
-            self.events -= 1
-            for line in _split_lines(text[start:end]):
+            if kind and not self._scan(kind, line + b"\n", 0, len(line)):
                 self._parse(line)
+                continue
+            self.events += 1
+            self._read_actor(line, type_at + digit_at)
 
     def _parse(self, line: bytes) -> None:
         if line.count(b",") > MAX_COMMAS:
@@ -259,8 +270,3 @@ class _LineScanner:
         if kind in KINDS:
             self._repo_facts.add(kind, event)
         return None
-
-
-def _split_lines(text: bytes) -> Iterator[bytes]:
-    """Yield the lines that are not blank."""
-    return (line for line in text.split(b"\n") if line and not line.isspace())

@@ -128,7 +128,10 @@ class RepoFacts:
         pushed_at = text[git_url - 23 : git_url - 1] if text.startswith(b'"pushed_at":"', git_url - 35) else NULL
         topics, at = NULL, text.find(b"[", tail.end(), tail.end() + 2000)
         if text.startswith(b'"topics":', at - 9):
-            topics = text[at : text.find(b"]", at, at + 4000) + 1] or NULL
+            close = text.find(b"]", at, at + 4000) + 1
+            if not close:
+                return None
+            topics = text[at:close]
         return description, language, topics, pushed_at, stargazers
 
     def add(self, kind: str, event: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ from faulty_server import FaultyServer
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.http import HttpLimits
-from starvec_assets.ingest.build_month import MonthSummary, merge_month, read_month
+from starvec_assets.ingest.build_month import MAX_PEOPLE, MonthSummary, merge_month, read_month
 from starvec_assets.ingest.coverage import HourCoverage
 from starvec_assets.ingest.hour_cache import cache_folder, clear_hour_cache
 from starvec_assets.ingest.hour_parser import HourLimits
@@ -47,12 +47,14 @@ def after(hours: int) -> datetime:
     return START + timedelta(hours=hours + 1)
 
 
-def ingest(source: Source | Path, to: Path, hours: int, month: str = MONTH, **options: Any) -> MonthSummary:
+def ingest(
+    source: Source | Path, to: Path, hours: int, month: str = MONTH, max_people: int = MAX_PEOPLE, **options: Any
+) -> MonthSummary:
     to.mkdir(parents=True, exist_ok=True)
     source = FolderSource(source) if isinstance(source, Path) else source
     options = {"progress_dir": to / "progress", "now": after(hours), "workers": 1} | options
     with read_month(source, month, **options) as parts, duckdb.connect() as connection:
-        return merge_month(connection, parts, to, to, to)
+        return merge_month(connection, parts, to, to, to, max_people)
 
 
 def files(folder: Path) -> dict[str, bytes]:

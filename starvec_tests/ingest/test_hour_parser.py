@@ -1,8 +1,10 @@
 import gzip
 import os
+import random
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -276,10 +278,109 @@ def test_the_event_id_of_an_hour_is_the_median_of_its_stars(tmp_path: Path) -> N
 
 
 def test_pushes_have_a_median_event_id_of_their_own(tmp_path: Path) -> None:
-    events = [x | {"id": str(begin + 10 * i)} for i in range(500) for begin, x in ((5000, push()), (10**9, star(7)))]
+    draw, events = random.Random(1), list[Any]()
+    for i in range(500):
+        noise = {"type": "Noise", "x": "x" * draw.randrange(60_000)}
+        events += [star(7) | {"id": str(10**9 + 10 * i)}, noise, push() | {"id": str(5000 + 10 * i)}, push(), noise]
+        events[-2]["id"] = events[-3]["id"]
     coverage, _, _ = read(tmp_path, gzip_lines(events))
-    assert coverage.star_event_id == pytest.approx(10**9 + 2500, abs=400)
-    assert coverage.push_event_id == pytest.approx(5000 + 2500, abs=400)
+    assert coverage.star_event_id == pytest.approx(10**9 + 2500, abs=200)
+    assert coverage.push_event_id == pytest.approx(5000 + 2500, abs=900)
+
+
+def test_sequences_of_ids_of_different_lengths_are_scanned_without_parsing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hour_parser._LineScanner, "_parse", lambda self, line: pytest.fail(f"parsed {line!r}"))
+    lengths = 9, 11, 10
+    events = [e | {"id": str(10 ** lengths[i % 3])} for i in range(30) for e in (star(i + 1), push(), *FACTS)]
+    coverage, stars, facts = read(tmp_path, gzip_lines(events))
+    assert (coverage.events, len(stars), len(facts)) == (len(events), 30, 4)
+
+
+def test_a_star_dated_long_after_its_hour_is_rejected_and_counted(tmp_path: Path) -> None:
+    late = [timedelta(0), timedelta(hours=1, minutes=59), timedelta(hours=2), timedelta(days=9000)]
+    events = [star(nth, at=START + by) for nth, by in enumerate(late, 1)]
+    for spaced in (False, True):
+        coverage, stars, _ = read(tmp_path, gzip_lines([push(), *(json_line(e, spaced) for e in events), push()]))
+        assert [s["user_id"] for s in stars] == [1, 2]
+        assert (coverage.stars, coverage.rejected, coverage.events) == (2, {"future": 2}, 6)
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"  \n", b"\r\n", b"\t\n \n"], ids=repr)
+def test_blank_lines_cost_nothing_and_count_for_nothing(
+    tmp_path: Path, blank: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanner, calls = hour_parser._LineScanner, list[int]()
+    read_lines = scanner._read_lines
+    monkeypatch.setattr(scanner, "_read_lines", lambda self, text: (calls.append(len(text)), read_lines(self, text)))
+    many = blank * ((8 << 20) // len(blank))
+    lines = [json_line(e) + b"\n" for e in (push(), star(1), star(2), push())]
+    coverage, stars, _ = read(tmp_path, gzip.compress(lines[0] + lines[1] + many + lines[2] + many + lines[3]))
+    assert ([s["user_id"] for s in stars], coverage.events, coverage.rejected) == ([1, 2], 4, {})
+    assert sum(calls) < 4 * gzip_reader.CHUNK_SIZE, "blocks of nothing else are passed over as a whole"
+
+
+def test_a_file_of_many_gzip_members_is_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gzip_reader, "MAX_MEMBERS", 50)
+    members = [gzip_lines([star(nth)]) for nth in range(1, 60)]
+    assert read(tmp_path, b"".join(members[:50]))[0].status == "ok"
+    coverage, stars, _ = read(tmp_path, b"".join(members))
+    assert (coverage.status, len(stars)) == ("corrupt", 50)
+    assert coverage.note == "given up after 50 gzip members, 0 of them damaged"
+
+
+BARE_HEADER = gzip.compress(b"", mtime=0)[:10]
+
+
+@pytest.mark.parametrize("unit", [BARE_HEADER, BARE_HEADER + b"\x00\xff\xff\x00\x00"], ids=["bare", "nested"])
+def test_a_file_of_many_damaged_members_is_given_up(
+    tmp_path: Path, unit: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gzip_reader, "MAX_DAMAGES", 20)
+    coverage, stars, _ = read(tmp_path, gzip_lines([star(1)]) + unit * 9_000 + gzip_lines([star(2)]))
+    assert (coverage.status, [s["user_id"] for s in stars]) == ("corrupt", [1])
+    assert coverage.note == "given up after 21 gzip members, 20 of them damaged"
+
+
+def test_reading_ends_with_its_time_and_keeps_what_came_until_then(tmp_path: Path) -> None:
+    lines = [star(1), push()] + [{"type": "Noise", "x": "x" * 50_000}] * 50 + [star(2)]
+    coverage, stars, _ = read(tmp_path, gzip_lines(lines), max_seconds=0)
+    assert (coverage.status, [s["user_id"] for s in stars]) == ("slow", [1])
+    assert coverage.note == "not read to its end within 0 s"
+    assert 2 <= coverage.events < 50
+
+
+def long_facts() -> list[tuple[str, Any]]:
+    """Return events that have a fact that is longer than any of GitHub's."""
+
+    def changed(field: str, value: object) -> Any:
+        event = pull_request(10, "a/b", "x", "C")
+        event["payload"]["pull_request"]["base"]["repo"][field] = value
+        return event
+
+    texts = ["x" * 3_000, "\u2603" * 1_999, '"' * 2_500, "\U0001f680" * 2_001]
+    return [
+        *((f"creation, {text[:1]} {len(text)}", creation(10, "a/b", text)) for text in texts),
+        *((f"fork, {text[:1]} {len(text)}", fork(10, "a/b", text, "C")) for text in texts),
+        *((f"pull request, {text[:1]} {len(text)}", pull_request(10, "a/b", text, "C")) for text in texts),
+        ("many topics", changed("topics", [f"t{n}" for n in range(200)])),
+        ("a long topic", changed("topics", ["short", "t" * 500])),
+        ("many long topics", changed("topics", ["t" * 500] * 3_000)),
+        ("a long language", changed("language", "C" * 5_000)),
+        ("a large number", changed("stargazers_count", 10**30)),
+    ]
+
+
+@pytest.mark.parametrize(("event"), [event for _, event in long_facts()], ids=[name for name, _ in long_facts()])
+def test_facts_have_the_same_limits_however_they_are_read(tmp_path: Path, event: Any) -> None:
+    quick, parsed = (read(tmp_path, gzip_lines([push(), json_line(event, spaced)]))[2] for spaced in (False, True))
+    assert quick == parsed
+    [row] = quick
+    assert len(row["description"]) <= 2_000
+    assert len(row["language"] or "") <= 2_000
+    assert len(row["topics"] or []) <= 50
+    assert max(map(len, row["topics"] or [""])) <= 100
 
 
 MEASURE = """
@@ -298,8 +399,10 @@ print(coverage.stars, coverage.rejected.get("too_long", 0), int(peak[0].split()[
 def test_memory_is_bounded_for_any_file(tmp_path: Path) -> None:
     path = tmp_path / "2024-01-01-0.json.gz"
     stars, long = (json_line(star()) + b"\n") * 20_000, b'{"type":"' + b"x" * (40 << 20) + b'"}\n'
+    described = (json_line(creation(repo, f"a/b{repo}", "x" * (12 << 20))) + b"\n" for repo in range(1, 21))
     many = b'{"type":"Strange","x":[' + b'{"a":1},' * (15 << 17) + b"0]}\n"
-    path.write_bytes(gzip.compress(stars, 1) * 20 + gzip.compress(long, 1) * 3 + gzip.compress(many, 1))
+    members = [gzip.compress(text, 1) for text in (long, many, *described)]
+    path.write_bytes(gzip.compress(stars, 1) * 20 + members[0] * 3 + b"".join(members[1:]))
     out = subprocess.run(
         [sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True, cwd=ROOT
     )
