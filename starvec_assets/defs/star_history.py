@@ -102,7 +102,7 @@ def star_history(
         **star_history_metadata(summary, draft.path),
         "not asked": not_asked or None,
     }
-    draft.rows = {"months": int(shown["months that count"] or 0)}
+    draft.rows = {"months": len(inputs.stars), "repositories answered": summary.answered}
     return Output(
         len(inputs.stars),
         shown,

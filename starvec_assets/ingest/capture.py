@@ -8,7 +8,7 @@ that count: a log that begins after a loss cannot show it.
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -98,7 +98,7 @@ def measure_shares(
     how much the share would differ with other repositories of the same kind.
     """
     n = len(github)
-    github, in_log = (np.where(covered, stars, 0).astype(np.float64) for stars in (github, in_log))
+    github, in_log = (np.where(covered, stars, 0) for stars in (github, in_log))
     if n == 0:
         return [None] * covered.shape[1]
     draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), BOOTSTRAP_SAMPLES).astype(np.float64)
@@ -198,7 +198,7 @@ def capture_metadata(folder: Path, least_capture: float) -> Metadata:
         basis: [value if row["basis"] == basis else None for value, row in zip(percent["share"], rows, strict=True)]
         for basis in (GITHUB, LOG)
     }
-    curves = {
+    curves: dict[str, Sequence[float | None]] = {
         "by GitHub's counts, with its 95 % interval": by_basis[GITHUB],
         "estimated from the log": by_basis[LOG],
         "least_capture": [100 * least_capture] * len(rows),

@@ -21,7 +21,7 @@ from pydantic import Field
 
 from starvec_assets.config_base import Settings
 from starvec_assets.files import write_atomically
-from starvec_assets.github import ItemRefused, RateLimited, StarWeek
+from starvec_assets.github import ItemRefused, RateLimited, StarWeek, Unanswered
 from starvec_assets.github.client import WEEKS_PER_PAGE
 from starvec_assets.ingest.calendar import month_start
 from starvec_assets.ingest.capture import CAPTURE, Measured, capture_table, measure_shares
@@ -34,6 +34,7 @@ from starvec_assets.sql import load_queries
 ANSWERED, REFUSED, WAITING = "answered", "refused", "waiting"
 FORMAT = b'{"format":1}'  # progress in another format is asked again
 PROGRESS = "answers.jsonl"
+NAME_TAKEN = "another repository has its name now, and it was not seen under a new one"
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
 HISTORY = pa.schema(
@@ -107,6 +108,24 @@ class RepoState:
         reaches = self.whole or (self.first_week is not None and self.first_week <= since)
         return self.counted_until if reaches else None
 
+    def answered(self, weeks: Sequence[StarWeek], whole: bool, today: date, since: date) -> "RepoState":
+        """Return the state after an answer of today: its weeks, newest first, reach what is known, `since`, or all."""
+        joined = self.known_until(since) is not None and not whole
+        return replace(
+            self,
+            status=ANSWERED,
+            reason=None,
+            asked_on=today,
+            first_week=self.first_week if joined else weeks[-1].week,
+            counted_until=today,
+            whole=whole or (joined and self.whole),
+        )
+
+    def refused(self, error: ItemRefused, today: date) -> "RepoState":
+        """Return the state after a refusal; no answer at all is none, and is due again."""
+        asked_on = self.asked_on if isinstance(error, Unanswered) else today
+        return replace(self, status=REFUSED, reason=str(error), asked_on=asked_on)
+
 
 @dataclass
 class HistorySummary:
@@ -157,21 +176,18 @@ def build_star_history(
     Raises GitHubError when GitHub cannot be asked at all, such as for a refused token.
     """
     connection.execute("SET TimeZone = 'UTC'")
-    summary = HistorySummary()
-    states = _read_states(inputs.previous)
-    chosen = _choose(connection, inputs, settings.most_starred)
-    with _Answers(progress) as answers:
-        states |= answers.states
-        for state in chosen:
-            states[state.repo_id] = replace(states.get(state.repo_id, state), name=state.name)
+    summary, since = HistorySummary(), month_start(settings.since).date()
+    files = {"stars": [*map(str, inputs.stars.values())], "repos": [*map(str, inputs.repos.values())]}
+    chosen = connection.execute(QUERIES["most_starred"], files | {"n": settings.most_starred}).fetchall()
+    with _Answers(progress, _read_states(inputs.previous)) as answers:
+        states, due = answers.states, []
+        for repo_id, name, has_name in chosen:
+            state = replace(states.get(repo_id, RepoState(repo_id, name)), name=name)
+            states[repo_id] = state if has_name else replace(state, status=REFUSED, reason=NAME_TAKEN)
+            if has_name and state.is_due(today, since):
+                due.append(state)
         if fetch_weeks is not None:
-            since = month_start(settings.since).date()
-            due = [states[c.repo_id] for c in chosen if c.reason is None and states[c.repo_id].is_due(today, since)]
             _ask(due, fetch_weeks, max_requests, today, since, answers, summary, on_repository)
-            states |= answers.states
-    for state in chosen:
-        if state.reason is not None:  # another repository has its name now
-            states[state.repo_id] = replace(states[state.repo_id], status=REFUSED, reason=state.reason)
     table = pa.Table.from_pylist([asdict(states[repo_id]) for repo_id in sorted(states)], REPOS)
     write_table(table, REPOS, out / "repos.parquet")
     _write_history(connection, table, progress, inputs.previous, out / "history.parquet")
@@ -207,15 +223,16 @@ def star_history_metadata(summary: HistorySummary, folder: Path) -> Metadata:
 
 
 class _Answers:
-    """The answers of a run, each a line of JSON in a file of `folder` that a killed run leaves behind."""
+    """The states of all repositories, and a file of `folder` with a line of JSON for each answer of a run.
 
-    def __init__(self, folder: Path) -> None:
+    A killed run leaves the file behind; its complete lines are read, and what follows them is cut off.
+    """
+
+    def __init__(self, folder: Path, states: dict[int, RepoState]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / PROGRESS
-        self.states: dict[int, RepoState] = {}
+        self.path, self.states = folder / PROGRESS, states
 
     def __enter__(self) -> "_Answers":
-        """Read the complete lines that an earlier run left, and cut off what follows them."""
         lines = self.path.read_bytes().split(b"\n")[:-1] if self.path.exists() else []
         kept = []
         with suppress(orjson.JSONDecodeError):
@@ -231,8 +248,7 @@ class _Answers:
 
     def add(self, state: RepoState, weeks: Sequence[StarWeek] = ()) -> None:
         """Append an answer, or a refusal without weeks."""
-        answer = asdict(state) | {"weeks": [asdict(week) for week in weeks]}
-        self._file.write(orjson.dumps(answer) + b"\n")
+        self._file.write(orjson.dumps({**asdict(state), "weeks": weeks}) + b"\n")
         self.states[state.repo_id] = state
 
     def _learn(self, answer: dict[str, Any]) -> None:
@@ -240,17 +256,6 @@ class _Answers:
         for name in ("asked_on", "first_week", "counted_until"):
             fields[name] = date.fromisoformat(fields[name]) if fields[name] else None
         self.states[fields["repo_id"]] = RepoState(**fields)
-
-
-def _choose(connection: duckdb.DuckDBPyConnection, inputs: HistoryInputs, n: int) -> list[RepoState]:
-    """Return the most starred repositories of the log, most starred first; those whose name is taken have a reason."""
-    files = {
-        name: [str(path) for path in paths.values()]
-        for name, paths in (("stars", inputs.stars), ("repos", inputs.repos))
-    }
-    rows = connection.execute(QUERIES["most_starred"], files | {"n": n}).fetchall()
-    taken = "another repository has its name now, and it was not seen under a new one"
-    return [RepoState(repo_id, name, reason=None if has_name else taken) for repo_id, name, has_name in rows]
 
 
 def _read_states(previous: Path | None) -> dict[int, RepoState]:
@@ -277,7 +282,7 @@ def _ask(
                 raise RateLimited(f"{max_requests:,} requests were made, as many as a run may")
             weeks, whole = _read_weeks(fetch_weeks(state.name), state.known_until(since) or since, summary)
         except ItemRefused as error:
-            refusals.append(replace(state, status=REFUSED, reason=str(error), asked_on=today))
+            refusals.append(state.refused(error, today))
             try:
                 summary.faults.add(state.name, str(error), error.kind, error.ordinary)
             except ServiceDown as down:
@@ -289,11 +294,7 @@ def _ask(
             for refused in refusals:
                 answers.add(refused)
             refusals = []
-            joined = state.known_until(since) is not None and not whole
-            first_week = state.first_week if joined else weeks[-1].week
-            answered = {"asked_on": today, "counted_until": today, "first_week": first_week}
-            whole = whole or (joined and state.whole)
-            answers.add(replace(state, status=ANSWERED, reason=None, whole=whole, **answered), weeks)
+            answers.add(state.answered(weeks, whole, today, since), weeks)
             summary.answered += 1
         if summary.stopped or summary.refused:
             summary.waiting = [waiting.name for waiting in due[i:]]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from fake_github import FakeGitHub
 
-from starvec_assets.github import Contradictory, GitHubError, ItemRefused, NotFound, RateLimited, StarWeek
+from starvec_assets.github import Contradictory, GitHubError, ItemRefused, NotFound, RateLimited, StarWeek, Unanswered
 from starvec_assets.ingest.build_month import RAW_REPOS, RAW_STARS
 from starvec_assets.ingest.capture import GITHUB, counted_months
 from starvec_assets.ingest.star_history import (
@@ -258,6 +258,15 @@ def test_one_refusal_is_recorded_with_its_reason_and_passed_over(log: Log, fault
     log.github.faults.clear()
     log.run(today=date(2026, 5, 2))
     assert (log.repos()["o/r2"]["status"], log.repos()["o/r2"]["reason"]) == ("answered", None)
+
+
+def test_a_repository_without_an_answer_is_asked_again_by_the_next_run(log: Log):
+    log.github.faults["o/r2"] = Unanswered("502 eight times")
+    log.run()
+    assert (log.repos()["o/r2"]["status"], log.repos()["o/r2"]["asked_on"]) == ("refused", None)
+    log.github.faults.clear()
+    log.run()
+    assert log.github.asked == ["o/r2"]
 
 
 def test_a_repository_that_is_gone_keeps_its_weeks(log: Log):
