@@ -56,7 +56,7 @@ class ListProgress:
 
     def __enter__(self) -> Self:
         try:
-            self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+            self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")  # a commit without fsync
             if not self._db.execute("SELECT 1 FROM sqlite_master").fetchall():
                 start = f"INSERT INTO state VALUES ('', {FIRST_PEOPLE_A_QUERY}, {PAGE_SIZE})"
                 self._db.executescript(f"BEGIN; {QUERIES['tables']}; {start}; COMMIT")

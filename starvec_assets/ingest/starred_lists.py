@@ -53,7 +53,7 @@ PEOPLE = pa.schema(
         column("since", UTC_SECONDS, "the stars from here to asked_on are all here", nullable=True),
         column("newest", UTC_SECONDS, "newest star", nullable=True),
         column("list_length", pa.int64(), "stars in the list as GitHub counts them, whenever given", nullable=True),
-        column("stars_gained", pa.int64(), "stars that the last asking added"),
+        column("stars_gained", pa.int64(), "stars that were added on that day"),
         column("over_limit", pa.bool_(), "GitHub shows a part of this list only"),
         column("truncated", pa.bool_(), "the list goes on before `since`, and was not read further"),
     ]

@@ -29,7 +29,7 @@ SELECT
     if(n.status = 'read', n.since, o.since) AS since,
     coalesce(newest_stars.starred_at, o.newest) AS newest,
     coalesce(n.list_length, o.list_length) AS list_length,
-    coalesce(gained.stars, 0) AS stars_gained,
+    coalesce(gained.stars, 0) + if(n.asked_on = o.asked_on, o.stars_gained, 0) AS stars_gained,
     if(n.status = 'read', n.over_limit, coalesce(o.over_limit, false)) AS over_limit,
     if(n.status = 'read', n.truncated, coalesce(o.truncated, false)) AS truncated
 FROM new_people n LEFT JOIN old_people o USING (user_id)

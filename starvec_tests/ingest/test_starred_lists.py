@@ -4,8 +4,9 @@ import multiprocessing
 import random
 import re
 import resource
+import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Run:
         self.today = TODAY
         self.lines: list[RunProgress] = []
         self.waits: list[RateLimited] = []
+        self.on_stored: Callable[[], object] = lambda: None
         self.runs = 0
 
     @property
@@ -89,6 +91,7 @@ class Run:
                 self.fake.sleep,
             )
         self.previous = out
+        self.on_stored()
         if github:
             clear_progress(self.folder / "progress")
         return summary
@@ -283,6 +286,31 @@ def test_person_whose_answer_contradicts_itself_is_passed_over(
     run(client)
     assert run.stars() == expected([u for u in EVERYBODY if u != 5])
     assert run.person(5)["status"] == "contradictory"
+
+
+def test_long_list_read_by_rest_is_cut_and_marked(fake: FakeGitHub, client: GitHub, run: Run) -> None:
+    fake.faults[5] = "broken"
+    run(client, longest_list=50)
+    cut = run.person(5)
+    assert (cut["truncated"], cut["stars_gained"], cut["since"]) == (
+        True,
+        50,
+        datetime.fromtimestamp(stars_of(5)[49][1], UTC),
+    )
+
+
+def test_result_stored_by_a_run_killed_before_it_cleared_its_progress_is_counted_once(
+    fake: FakeGitHub, client: GitHub, run: Run
+) -> None:
+    kept = run.folder / "kept"
+    run.on_stored = lambda: shutil.copytree(run.folder / "progress", kept)
+    run(client)
+    files, asked = run.files(), fake.requests.total()
+    run.on_stored = lambda: None
+    kept.rename(run.folder / "progress")
+    run(client)
+    assert run.files() == files
+    assert fake.requests.total() == asked
 
 
 def test_renamed_people_are_followed_by_number(fake: FakeGitHub, client: GitHub, run: Run) -> None:
