@@ -49,6 +49,13 @@ def test_charts_are_png_and_small():
         assert len(png) < 100_000
 
 
+def test_a_band_is_drawn_in_its_panel():
+    months, panels = ["2024-01", "2024-02", "2024-03"], {"%": {"a": [50, None, 60]}, "stars": {"": [1, 2, 3]}}
+    plain = month_chart(months, panels, "t")
+    assert month_chart(months, panels, "t", {"%": ([40, 45, 50], [60, 65, 70])}) != plain
+    assert month_chart(months, panels, "t", {"other": ([40, 45, 50], [60, 65, 70])}) == plain
+
+
 def test_dollar_signs_in_names_are_not_parsed_as_formulas():
     name = r"$\frac{$"
     points = np.random.default_rng(0).random((60, 2))

@@ -149,13 +149,13 @@ def training_leaderboard(
     Shows what each initialization, loss, split and miner gives and what it costs, so that the defaults of
     trained_embeddings can be judged. A trial that was trained before on the same inputs is not trained again.
     """
-    inputs = user_buckets, readme_init_vectors, awesome_lists
+    hashes = stars_hash(user_buckets), readme_init_vectors.content_hash, awesome_lists.content_hash
     device = gpu.pick(context.log)
     sweep = SweepContext(
         corpus=user_buckets.path,
         text=readme_init_vectors.path,
         groups=awesome_lists.path / "groups.parquet",
-        input_key=" ".join(artifact.content_hash for artifact in inputs),
+        input_key=" ".join(hashes),
         users=min(config.users, user_buckets.manifest.rows["users"]),
         device=gpu.device,
         require_gpu=gpu.require_gpu,

@@ -207,7 +207,7 @@ def capture_metadata(folder: Path, least_capture: float) -> Metadata:
     bands = {label: (percent["low"], percent["high"])}
     chart = month_chart([row["month"] for row in rows], {label: curves}, "What the log has of a month", bands)
     shown = ["month", "share", "low", "high", "basis", "github", "in_log", "repositories", "counts"]
-    newest_first = [[row[name] for name in shown] for row in reversed(rows)]
+    newest_first = [[*(row[name] for name in shown[:-1]), "yes" if row["counts"] else "no"] for row in reversed(rows)]
     return {
         "capture over the months": embed_png(chart, "share of each month's stars that the log has"),
         "months that count": sum(row["counts"] for row in rows),
