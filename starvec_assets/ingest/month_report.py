@@ -99,7 +99,7 @@ def raw_people_metadata(folder: Path) -> Metadata:
     return {
         "people": days.total(),
         "days active": markdown_table(["days", "people"], sorted(days.items())),
-        "sampled": f"people whose number has a {SAMPLED_DIGIT.decode()} as digit {SAMPLED_PLACE + 1}: about a tenth of all",
+        "sampled": f"numbers with a {SAMPLED_DIGIT.decode()} as digit {SAMPLED_PLACE + 1}: about a tenth of all people",
     }
 
 

@@ -20,6 +20,7 @@ from archive import (
     gzip_lines,
     hour_file,
     pull_request,
+    push,
     star,
     write_hour_files,
 )
@@ -44,6 +45,9 @@ def folder(tmp_path: Path) -> Path:
     odd = [star(1, 5), star(2, 5, name="a/other"), star(2, 5, name="a/b"), star(3, 5, name="nowhere")]
     odd += [star(10**18, 6), star(4, 7) | {"payload": {"action": "stopped"}}, star(5, 8) | {"actor": {"id": 5}}]
     odd += [pull_request(9, "o/n", 'Fünf \\ "Wörter" \n', "C++"), fork(10, "o/f", None, "Go")]
+    sampled = [20_000_000_000, 20_000_000_100, 123_450, 99_999]
+    odd += [push() | {"actor": {"id": user_id, "login": f"user{user_id}"}} for user_id in sampled]
+    odd += [push() | {"actor": {"id": 123_450, "login": login}} for login in ("newer", "user123450", "ci[bot]")]
     odd += [creation(11, "o/c", "x" * 3000), creation(11, "o/c", "later: not taken"), creation(12, "o/d", None)]
     hour_file(folder, late).write_bytes(gzip_lines(odd))
     for h in range(31):
@@ -228,6 +232,27 @@ def test_a_month_without_stars_is_an_error(fake_bigquery: FakeBigQuery, tmp_path
     fake_bigquery.load("month.202401", [star() | {"type": "PushEvent"}])
     with pytest.raises(StarvecError, match="no star in 2024-01 from githubarchive: its tables hold 1 events"):
         from_tables(tmp_path / "out")
+
+
+def test_stars_from_the_future_are_rejected_and_counted(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    end = START + timedelta(days=31)
+    late = [end + timedelta(minutes=59), end + timedelta(hours=1), START + timedelta(days=20_000)]
+    fake_bigquery.load("month.202401", [star(n, 1, at=at) for n, at in enumerate([START, *late], 1)])
+    summary = from_tables(tmp_path / "out")
+    assert (summary.stars, summary.rejected) == (2, {"future": 2})
+
+
+def test_stars_and_pushes_have_event_ids_of_their_own(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    events = [
+        make(at=START + timedelta(hours=h, minutes=minute)) | {"id": str(begin + growth * (60 * h + minute))}
+        for h in range(10)
+        for minute in range(0, 60, 10)
+        for make, begin, growth in ((star, 10**10, 3), (push, 4 * 10**9, 7))
+    ]
+    fake_bigquery.load("month.202401", events)
+    unseen = from_tables(tmp_path / "out").unseen_ids
+    assert unseen.sequences == 2
+    assert unseen.share == pytest.approx(1 - 12 / 600, abs=0.001)
 
 
 def test_events_outside_their_month_count_at_its_ends(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from archive import (
     fork,
     gzip_lines,
     hour_file,
+    json_line,
     pull_request,
     push,
     star,
@@ -250,6 +251,43 @@ def test_a_failing_callback_ends_the_run_and_its_processes(folder: Path, tmp_pat
     assert stars(tmp_path / "out") == expected_stars(folder)
 
 
+def test_an_interrupted_run_does_not_wait_for_the_hours_being_read(folder: Path, tmp_path: Path) -> None:
+    write_hour_files(folder, 6)
+    long = gzip.compress(b"1\n" * (32 << 20), 1)  # parsing these lines takes half a minute
+    hour_file(folder, START).write_bytes(gzip.compress(json_line(star())) + long)
+    parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
+
+    def interrupt(hour: HourCoverage) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(folder, tmp_path / "out", 6, workers=2, on_hour=interrupt)
+    assert not (parts / "2024-01-01T00.stars.parquet").exists(), "it was not waited for"
+    assert list(parts.glob("*.stars.parquet"))
+
+
+def test_a_slow_hour_is_counted_and_the_others_are_whole(folder: Path, tmp_path: Path) -> None:
+    write_hour_files(folder, 4)
+    noise = [{"type": "Noise", "x": "x" * 50_000}] * 50
+    hour_file(folder, START).write_bytes(gzip_lines([star(5, 5), push(), *noise, star(6, 6)]))
+    summary = ingest(folder, tmp_path / "out", 4, limits=HourLimits(max_seconds=0))
+    assert summary.statuses == {"slow": 4}
+    assert {hour.note for hour in summary.faulty} == {"not read to its end within 0 s"}
+    whole = ingest(folder, tmp_path / "out", 4)
+    assert whole.statuses == {"ok": 4}, "read again, as another time is allowed"
+
+
+def test_a_push_from_the_future_is_not_the_newest_one(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    late, usual = pull_request(5, "a/b", "text", "C"), pull_request(5, "a/b", "text", "C")
+    late["payload"]["pull_request"]["base"]["repo"]["pushed_at"] = "2099-01-01T00:00:00Z"
+    for h, event in enumerate((usual, late)):
+        hour_file(folder, START + timedelta(hours=h)).write_bytes(gzip_lines([star(1, 5), event]))
+    ingest(folder, tmp_path / "out", 2)
+    [row] = pq.read_table(tmp_path / "out" / "repos.parquet").to_pylist()
+    assert f"{row['pushed_at']:%Y-%m-%dT%H:%M:%SZ}" == "2023-12-31T23:59:58Z"
+
+
 def test_an_hour_that_cannot_be_cached_is_named(folder: Path, tmp_path: Path) -> None:
     write_hour_files(folder, 1)
     parts = cache_folder(tmp_path / "out" / "progress", FolderSource(folder).key, MONTH)
@@ -295,7 +333,7 @@ BEHAVIOURS = [
 
 
 def over_http(server: FaultyServer) -> HttpSource:
-    return HttpSource(server.url, limits=HttpLimits(8, timeout=0.3, backoff=0.01, max_wait=0.1, concurrency=4))
+    return HttpSource(server.url, limits=HttpLimits(8, timeout=1, backoff=0.01, max_wait=0.1, concurrency=4))
 
 
 def test_a_faulty_server_gives_the_same_files_as_a_folder(server: FaultyServer, folder: Path, tmp_path: Path) -> None:
@@ -310,7 +348,7 @@ def test_a_faulty_server_gives_the_same_files_as_a_folder(server: FaultyServer, 
     assert files(tmp_path / "http") == files(tmp_path / "folder")
     assert stars(tmp_path / "http") == expected_stars(folder)
     asked = [server.requests[path.name] for path in at]
-    assert asked == [2, 3, 3, 2, 3, 2, 3, 2, 1, 1, 1, 2]
+    assert asked == [2, 3, 3, 2, 3, 2, 3, 2, 1, 2, 2, 2]
     assert not list((tmp_path / "http" / "progress").glob("*/spool"))
 
 
@@ -388,10 +426,27 @@ def test_a_second_download_that_fails_makes_no_damage_of_the_first_a_fact(
     server.behaviours[hour_file(folder, START).name] = lambda handler, body, nth: (
         faulty_server.short(handler, body, nth) if nth == 1 else faulty_server.unavailable(handler, body, nth)
     )
-    with pytest.raises(StarvecError, match="1 of 2 hours could not be fetched .* HTTP 503"):
+    with pytest.raises(StarvecError, match=r"1 of 2 hours could not be fetched .* HTTP 503"):
         ingest(over_http(server), tmp_path / "out", 2)
     server.behaviours.clear()
     assert ingest(over_http(server), tmp_path / "out", 2).statuses == {"ok": 2}
+
+
+@pytest.mark.parametrize(
+    "behaviour", [faulty_server.not_found, faulty_server.nothing, faulty_server.half, faulty_server.packed_twice]
+)
+def test_what_a_source_says_of_many_hours_for_a_while_is_no_fact(
+    server: FaultyServer, folder: Path, tmp_path: Path, behaviour: faulty_server.Behaviour
+) -> None:
+    write_hour_files(folder, 12)
+    wrong = iter(range(8))
+    server.behaviour = lambda handler, body, nth: (
+        behaviour(handler, body, nth) if next(wrong, None) is not None else faulty_server.good(handler, body, nth)
+    )
+    assert ingest(over_http(server), tmp_path / "http", 12).statuses == {"ok": 12}
+    ingest(folder, tmp_path / "folder", 12)
+    assert files(tmp_path / "http") == files(tmp_path / "folder")
+    assert sum(server.requests.values()) == 12 + 8
 
 
 def test_as_many_hours_as_allowed_may_fail_and_are_downloaded_by_the_next_run(

@@ -389,7 +389,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from starvec_assets.ingest.hour_parser import HourLimits, read_hour
 kept = []
-coverage = read_hour(Path(sys.argv[1]), datetime(2024, 1, 1, tzinfo=UTC), lambda t: kept.append(len(t)), *[lambda t: None] * 2)
+hour, others = datetime(2024, 1, 1, tzinfo=UTC), [lambda table: None] * 2
+coverage = read_hour(Path(sys.argv[1]), hour, lambda stars: kept.append(len(stars)), *others)
 peak = [x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM")]
 print(coverage.stars, coverage.rejected.get("too_long", 0), int(peak[0].split()[1]) // 1024)
 """
