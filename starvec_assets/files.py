@@ -112,7 +112,7 @@ def locked_temp_dir(parent: Path) -> Iterator[Path]:
 def disk_faults_as_errors(folder: Path) -> Iterator[None]:
     """Raise StarvecError for an exception of the block that means a full disk, DuckDB's and SQLite's included.
 
-    Likewise when `folder`, which was there when the block began, is gone.
+    Likewise when `folder`, which was there when the block began, is gone, and for a file that may not be used.
     """
     existed = folder.exists()
     try:
@@ -121,6 +121,11 @@ def disk_faults_as_errors(folder: Path) -> Iterator[None]:
         if existed and not folder.exists():
             raise StarvecError(
                 f"{folder} was deleted or moved while it was in use: put it back if you can, and run again"
+            ) from error
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise StarvecError(
+                f"{error.filename or folder} cannot be used ({error.strerror}): mend its permissions, or take another "
+                "folder"
             ) from error
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
         full = full or any(message in str(error) for message in DISK_FULL_MESSAGES)

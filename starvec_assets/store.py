@@ -54,6 +54,10 @@ class CorruptArtifact(StarvecError):
     """LATEST, a manifest or a file differs from what was written."""
 
 
+class _Fault(Exception):
+    """What is wrong with a version, without the way out."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """Content of manifest.json.
@@ -176,7 +180,7 @@ class ArtifactStore:
         """Return a given version of `asset`; errors as in `latest`."""
         path = self._folder(asset) / version
         if self._bucket and not path.exists():
-            self._download(self._bucket, f"{asset}/{version}", path)
+            self._download(self._bucket, asset, path)
         return self._check(asset, path)
 
     def versions(self, asset: str) -> list[str]:
@@ -314,9 +318,10 @@ class ArtifactStore:
             if version == published.get(asset):
                 self._switch(asset, version)
                 continue
-            if self._bucket:
-                self._bucket.delete(f"{asset}/{version}")
-            self._remove(asset, version)
+            if _VERSION.fullmatch(version):
+                if self._bucket:
+                    self._bucket.delete(f"{asset}/{version}")
+                self._remove(asset, version)
             (self._folder(asset) / ".publishing").unlink()
         for asset in assets:
             for left in (*self._folder(asset).glob(".draft-*"), *self._folder(asset).glob(".*.part")):
@@ -334,58 +339,69 @@ class ArtifactStore:
         return self.root / asset
 
     def _check(self, asset: str, path: Path) -> Artifact:
-        """Return the version in `path` if it is what was written: its manifest, its files and nothing else."""
-
-        def corrupt(fault: str) -> CorruptArtifact:
+        """Return the version in `path` if it is what was written."""
+        try:
+            return Artifact(path, self._proved(asset, path))
+        except _Fault as fault:
             remedy = f"materialize {asset} again, or write an older version into {self.where}/{asset}/LATEST"
             if self._bucket:
                 remedy = f"delete {path}, so that it is fetched from {self.where} again, or {remedy}"
-            return CorruptArtifact(f"{fault}: {remedy}")
+            raise CorruptArtifact(f"{fault}: {remedy}") from fault
 
+    def _proved(self, asset: str, path: Path) -> Manifest:
+        """Return the manifest of the version in `path`; raises _Fault unless all is there as written, and no more."""
         try:
             with (path / MANIFEST).open("rb") as file:
                 manifest = Manifest.parse(file.read(MAX_MANIFEST_BYTES + 1))
             present = {file.relative_to(path).as_posix() for file in regular_files(path)} - {MANIFEST}
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise corrupt(f"{path} has no {MANIFEST}") from error
+            raise _Fault(f"{path} has no {MANIFEST}") from error
         except (OSError, ValueError) as error:
-            raise corrupt(f"{path}/{MANIFEST} cannot be read ({error})") from error
+            raise _Fault(f"{path}/{MANIFEST} cannot be read ({error})") from error
         except StarvecError as error:
-            raise corrupt(str(error)) from error
+            raise _Fault(str(error)) from error
         if (manifest.asset, manifest.version) != (asset, path.name):
-            raise corrupt(f"{path}/{MANIFEST} is of {manifest.asset!r} {manifest.version!r}")
+            raise _Fault(f"{path}/{MANIFEST} is of {manifest.asset!r} {manifest.version!r}")
         if lost := sorted(set(manifest.files) - present):
-            raise corrupt(f"{path} lacks {lost[0]!r}, which its manifest names")
+            raise _Fault(f"{path} lacks {lost[0]!r}, which its manifest names")
         if added := sorted(present - set(manifest.files)):
-            raise corrupt(f"{path} has a file that its manifest does not name, {added[0]!r}")
+            raise _Fault(f"{path} has a file that its manifest does not name, {added[0]!r}")
         for name, (size, digest) in manifest.files.items():
             if not self._is_intact(path / name, size, digest):
-                raise corrupt(f"{path / name} differs from what was written")
+                raise _Fault(f"{path / name} differs from what was written")
         if manifest.content_hash != content_hash(manifest.files) or not path.name.endswith(manifest.content_hash[:12]):
-            raise corrupt(f"the content hash in {path}/{MANIFEST} is not that of its files")
-        return Artifact(path, manifest)
+            raise _Fault(f"the content hash in {path}/{MANIFEST} is not that of its files")
+        return manifest
 
     def _is_intact(self, file: Path, size: int, digest: str) -> bool:
-        found = file.stat()
-        state = found.st_ino, found.st_size, found.st_mtime_ns
-        if found.st_size == size and self._verified.get(file) != state and sha256(file) == digest:
-            self._verified[file] = state
+        try:
+            found = file.stat()
+            state = found.st_ino, found.st_size, found.st_mtime_ns
+            if found.st_size == size and self._verified.get(file) != state and sha256(file) == digest:
+                self._verified[file] = state
+        except OSError as error:
+            raise _Fault(f"{file} cannot be read ({error.strerror})") from error
         return found.st_size == size and self._verified.get(file) == state
 
-    def _download(self, bucket: Bucket, name: str, folder: Path) -> None:
-        """Fetch a version into `folder`, complete or not at all."""
+    def _download(self, bucket: Bucket, asset: str, folder: Path) -> None:
+        """Fetch a version into `folder`, complete and proved or not at all."""
+        name = f"{asset}/{folder.name}"
         names = bucket.names(name)
-        if MANIFEST not in names:
-            asset = name.rpartition("/")[0]
-            raise CorruptArtifact(f"{bucket.url}/{name} has no {MANIFEST}: materialize {asset} again")
+        if outside := [file for file in names if ".." in PurePosixPath(file).parts]:
+            raise CorruptArtifact(f"{bucket.url}/{name} has a file outside its folder, {outside[0]!r}: delete it")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked_temp_dir(self.root / ".downloads") as temporary:
-            version = temporary / "version"
+            version = temporary / folder.name
             for file in names:
-                if ".." in PurePosixPath(file).parts:
-                    raise CorruptArtifact(f"{bucket.url}/{name} has a file outside its folder, {file!r}: delete it")
                 (version / file).parent.mkdir(parents=True, exist_ok=True)
                 bucket.download(f"{name}/{file}", version / file)
+            try:
+                self._proved(asset, version)
+            except _Fault as fault:
+                raise CorruptArtifact(
+                    f"{bucket.url}/{name} is damaged, or was while it was fetched ({fault}): run again, or materialize "
+                    f"{asset} again, or write an older version into {bucket.url}/{asset}/LATEST"
+                ) from fault
             try:
                 version.rename(folder)
             except OSError:
@@ -458,10 +474,14 @@ def _refuse_number(name: str) -> NoReturn:
 
 
 def _read_text(path: Path) -> str | None:
+    """Return the beginning of a text, far longer than a version; None if there is no such file."""
     try:
-        return path.read_text(errors="replace")
+        with path.open(errors="replace") as file:
+            return file.read(1_000)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise StarvecError(f"{path} cannot be read ({error.strerror}): mend that") from error
 
 
 def _manifest(

@@ -1,5 +1,7 @@
 """Atomic writes, locks and temporary folders that several processes share."""
 
+import errno
+import os
 import shutil
 import signal
 import sqlite3
@@ -127,6 +129,15 @@ def test_a_folder_deleted_while_it_is_in_use_is_named(tmp_path: Path) -> None:
     ):
         shutil.rmtree(tmp_path / "home")
         (tmp_path / "home/rows").write_text("x")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS], ids=errno.errorcode.get)
+def test_a_file_that_may_not_be_used_is_named(tmp_path: Path, number: int) -> None:
+    with (
+        pytest.raises(StarvecError, match=r"/rows cannot be used \(.+\): mend its permissions"),
+        disk_faults_as_errors(tmp_path),
+    ):
+        raise OSError(number, os.strerror(number), str(tmp_path / "rows"))
 
 
 def test_another_fault_of_a_disk_is_not_called_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def litter(folder: Path) -> list[str]:
     return [name for name in names if not complete.fullmatch(name) and not name.startswith(".downloads/.lock")]
 
 
-def test_a_month_killed_anywhere_is_the_old_one_or_the_new_one_and_leaves_nothing(tmp_path: Path):
+def test_a_month_killed_anywhere_is_the_old_one_or_the_new_one_and_leaves_nothing(tmp_path: Path) -> None:
     """With two versions kept: the publication of a third removes the first."""
 
     def prepare(place: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_month_killed_anywhere_is_the_old_one_or_the_new_one_and_leaves_nothin
             assert store.latest(asset) in versions
 
 
-def test_a_month_in_a_bucket_killed_anywhere_is_the_old_one_or_the_new_one_and_leaves_nothing(tmp_path: Path):
+def test_a_month_in_a_bucket_killed_anywhere_is_the_old_one_or_the_new_one_and_leaves_nothing(tmp_path: Path) -> None:
     def store_of(place: Path) -> ArtifactStore:
         return ArtifactStore(place / "cache", bucket=f"file://{place}/bucket")
 
@@ -88,7 +88,7 @@ def test_a_month_in_a_bucket_killed_anywhere_is_the_old_one_or_the_new_one_and_l
         assert {p.parent.name for p in (place / "bucket/raw_stars").rglob("manifest.json")} == published
 
 
-def test_a_checkpoint_killed_anywhere_is_the_old_one_or_the_new_one_and_leaves_nothing(tmp_path: Path):
+def test_a_checkpoint_killed_anywhere_is_the_old_one_or_the_new_one_and_leaves_nothing(tmp_path: Path) -> None:
     def state(step: int) -> Checkpoint:
         return Checkpoint({"vectors": np.full((4, 3), step), "losses": np.zeros(2)}, {"step": step})
 
@@ -120,7 +120,7 @@ def page(folder: Path, files: dict[str, str]) -> Artifact:
     return draft.done()
 
 
-def test_a_publication_killed_anywhere_keeps_what_is_the_users_and_is_finished_by_the_next(tmp_path: Path):
+def test_a_publication_killed_anywhere_keeps_what_is_the_users_and_is_finished_by_the_next(tmp_path: Path) -> None:
     old = page(
         tmp_path / "old", {"index.html": "old", "data/model.json": "old", "gone/old.js": "old", "same.js": "same"}
     )
@@ -142,8 +142,11 @@ def test_a_publication_killed_anywhere_keeps_what_is_the_users_and_is_finished_b
             assert found[name] in (b"old", b"new"), "there at every moment"
         assert found["same.js"] == b"same"
 
+    def run(place: Path) -> None:
+        publish(new, place / "site")
+
     (tmp_path / "places").mkdir()
-    points = kill_everywhere(tmp_path / "places", prepare, lambda place: publish(new, place / "site") and None, check)
+    points = kill_everywhere(tmp_path / "places", prepare, run, check)
     assert len(points) > 40
     whole = snapshot(tmp_path / "places/whole/site")
     assert {name for name, content in whole.items() if content is not None} == {
@@ -154,18 +157,20 @@ def test_a_publication_killed_anywhere_keeps_what_is_the_users_and_is_finished_b
         assert snapshot(place) == snapshot(tmp_path / "places/whole")
 
 
-def test_a_first_publication_killed_anywhere_is_finished_by_the_next(tmp_path: Path):
+def test_a_first_publication_killed_anywhere_is_finished_by_the_next(tmp_path: Path) -> None:
     new = page(tmp_path / "new", {"index.html": "new", "data/model.json": "new"})
+
+    def run(place: Path) -> None:
+        publish(new, place / "site")
+
     (tmp_path / "places").mkdir()
-    points = kill_everywhere(
-        tmp_path / "places", lambda place: None, lambda place: publish(new, place / "site") and None, lambda place: None
-    )
+    points = kill_everywhere(tmp_path / "places", lambda place: None, run, lambda place: None)
     assert len(points) > 20
     for place in (tmp_path / "places").iterdir():
         assert snapshot(place) == snapshot(tmp_path / "places/whole")
 
 
-def test_the_points_are_where_files_change(tmp_path: Path):
+def test_the_points_are_where_files_change(tmp_path: Path) -> None:
     """Otherwise the tests above could pass without a kill."""
     with killed_at(1) as death:
         (tmp_path / "a").mkdir()
