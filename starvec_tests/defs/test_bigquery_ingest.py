@@ -14,9 +14,9 @@ from graph import materialize
 from starvec_assets.definitions import defs
 from starvec_assets.defs import artifact_asset
 from starvec_assets.defs.corpus import user_buckets
-from starvec_assets.defs.ingest import raw_months, repo_catalog, star_log
-from starvec_assets.defs.star_history import star_history
+from starvec_assets.defs.ingest import RAW_ASSETS, RAW_OP, raw_months, repo_catalog, star_log
 from starvec_assets.defs.resources import from_environment
+from starvec_assets.defs.star_history import star_history
 from starvec_assets.store import ArtifactStore
 
 MONTHS = ("2024-01", "2024-02")
@@ -42,7 +42,7 @@ def ingest(tags: dict[str, str], environ: dict[str, str], **fields: Any) -> dg.E
     job = dg.Definitions(
         assets=loaded.assets, jobs=loaded.jobs, resources=from_environment({"STARVEC_SOURCE": "bigquery", **environ})
     ).resolve_job_def("ingest_month")
-    config = {"ops": {"raw_stars__raw_repos": {"config": fields}}}
+    config = {"ops": {RAW_OP: {"config": fields}}}
     return job.execute_in_process(
         instance=dg.DagsterInstance.ephemeral(), tags=tags, run_config=config, raise_on_error=False
     )
@@ -76,7 +76,7 @@ def test_a_range_of_months_is_one_query_and_each_month_an_artifact(fake_bigquery
         for e in result.all_events
         if e.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION
     }
-    assert sorted(told) == [(asset, month) for asset in ("raw_repos", "raw_stars") for month in MONTHS]
+    assert sorted(told) == [(asset, month) for asset in sorted(RAW_ASSETS) for month in MONTHS]
     metadata = told["raw_stars", "2024-02"]
     assert metadata["months of the query"].value == 2
     assert metadata["GiB billed"].value == metadata["GiB read (dry run)"].value > 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -34,9 +35,11 @@ LOST = 3  # event ids for one event, in the last month
 
 
 def write_month(folder: Path, month: str, stars: int, step: int, first_id: int) -> int:
-    """Five hours at the month's beginning, ids `step` apart; returns the next id."""
+    """Five hours of a push and stars at the month's beginning, ids `step` apart; returns the next id."""
     for hour in range(5):
-        lines = []
+        first_id += step
+        actor, repo = {"id": 1 + hour * 100, "login": f"u{hour}-0"}, {"id": 1, "name": "o/r0"}
+        lines: list[dict[str, Any]] = [{"id": str(first_id), "type": "PushEvent", "actor": actor, "repo": repo}]
         for i in range(stars // 5):
             first_id += step
             login, name = f"u{hour}-{i}", f"o/r{i % 7}"
@@ -109,7 +112,7 @@ def test_missing_hours_are_named_as_ranges(months: dict[str, dg.ExecuteInProcess
 def test_the_star_log_charts_the_coverage_of_all_months(months: dict[str, dg.ExecuteInProcessResult]):
     [event] = months["log"].asset_materializations_for_node("star_log")
     assert str(event.metadata["coverage over the months"].value).startswith("![")
-    raw = {e.asset_key.path[0]: e for e in months["2024-03"].asset_materializations_for_node("raw_stars__raw_repos")}
+    raw = {e.asset_key.path[0]: e for e in months["2024-03"].asset_materializations_for_node(RAW_OP)}
     assert raw["raw_stars"].metadata["hours not whole"].value == 739
     assert raw["raw_stars"].metadata["stars to the twelve months before"].value == pytest.approx(10 / 50)
 

@@ -18,6 +18,7 @@ from starvec_assets.evaluation.baselines import random_vectors
 from starvec_assets.evaluation.gates import GateResult, write_gates
 from starvec_assets.export.bundle import BundleInputs
 from starvec_assets.export.fp16 import read_export
+from starvec_assets.ingest.watch_events import UTC_SECONDS
 from starvec_assets.store import Artifact, ArtifactStore
 
 N = 60
@@ -32,9 +33,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     columns = {"repo_id": range(N), "name": [f"o/r{i}" for i in range(N)], "stars": [9] * N}
     with store.write("user_buckets", code_version="1") as draft:
         pq.write_table(pa.table({"index": np.arange(N, dtype=np.int32), **columns}), draft.path / "repos.parquet")
-    nothing = pa.nulls(N, pa.string())
+    nothing, unseen = pa.nulls(N, pa.string()), pa.nulls(N, UTC_SECONDS)
     with store.write("repo_catalog", code_version="1") as draft:
-        catalogue = {"repo_id": range(N), "description": nothing, "language": nothing}
+        catalogue = {"repo_id": range(N), "description": nothing, "language": nothing, "last_seen": unseen}
         pq.write_table(pa.table(catalogue), draft.path / "repos.parquet")
     return store
 
@@ -109,4 +110,4 @@ def test_the_previous_version_is_the_last_export_of_other_vectors(store: Artifac
     (next((store.root / "fp16_export").glob("2*")) / "embeddings.f16").unlink()
     LOG.warning.reset_mock()
     assert _previous_export(LOG, store, trained(store, 2)) is None
-    assert "embeddings.f16 is missing" in LOG.warning.call_args.args[0]
+    assert "lacks 'embeddings.f16'" in LOG.warning.call_args.args[0]
