@@ -9,16 +9,22 @@ from threading import Event, Semaphore
 from typing import Any
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.ingest.coverage import CORRUPT, FAILED, TRUNCATED, HourCoverage
+from starvec_assets.ingest.coverage import CORRUPT, EMPTY, FAILED, MISSING, TRUNCATED, HourCoverage
 from starvec_assets.ingest.hour_cache import cached_coverage, remove_cached_hour, source_fingerprint
 from starvec_assets.ingest.hour_parser import HourLimits
 from starvec_assets.ingest.reader_processes import ReaderProcess
 from starvec_assets.ingest.sources import HourFile, Source, file_name
 from starvec_assets.item_faults import ItemFaults
 
+DOUBTFUL = {MISSING, EMPTY, TRUNCATED, CORRUPT}  # what a broken network or server says of a good hour, too
+
 
 class HourPipeline:
-    """Threads that fetch hour files, and `workers` threads that each drive a process that reads them."""
+    """Threads that fetch hour files, and `workers` threads that each drive a process that reads them.
+
+    An hour that a remote source does not have, or has damaged, is fetched once more when all others are done: only
+    what is so twice, some time apart, is taken for what the source has.
+    """
 
     def __init__(self, source: Source, folder: Path, spool: Path, limits: HourLimits, workers: int) -> None:
         self._source, self._folder, self._spool, self._limits = source, folder, spool, limits
@@ -28,6 +34,8 @@ class HourPipeline:
         self._finished: SimpleQueue[Future[HourCoverage | None]] = SimpleQueue()
         self._slots = Semaphore(source.prefetch_limit)
         self._cancelled = Event()
+        self._doubtful: set[datetime] = set()
+        self._repeated = not source.remote  # whether the doubtful hours are being fetched once more
 
     def run(self, hours: list[datetime]) -> Generator[HourCoverage]:
         """Yield the coverage of each hour as it ends, in any order; closing the generator cancels the rest.
@@ -53,7 +61,13 @@ class HourPipeline:
                         faults.add(file_name(coverage.hour), coverage.note)
                     else:
                         faults.passed()
-                    yield coverage
+                    if coverage.hour not in self._doubtful:
+                        yield coverage
+                if not remaining and self._doubtful:
+                    remaining, doubtful = len(self._doubtful), sorted(self._doubtful)
+                    self._doubtful, self._repeated = set(), True
+                    for hour in doubtful:
+                        self._submit(self._fetchers, self._fetch, hour)
         except OSError as error:
             raise StarvecError(
                 f"cannot work in {self._folder}: {error}; mend that and run again to go on from there"
@@ -81,7 +95,9 @@ class HourPipeline:
             self._submit(self._readers, self._read, hour, fetched, fetched.path)
             return None
         self._slots.release()
-        return _without_file(hour, fetched)
+        coverage = HourCoverage(hour, fetched.status, note=fetched.note)
+        self._doubt(coverage)
+        return coverage
 
     def _read(self, hour: datetime, fetched: HourFile, path: Path) -> HourCoverage:
         process = self._idle_processes.get()
@@ -97,17 +113,16 @@ class HourPipeline:
             if cached:
                 return cached
         coverage = reader.read(path, hour, self._folder, self._limits)
-        if fetched.downloaded and coverage.status in (TRUNCATED, CORRUPT):
-            path.unlink()  # it may have been damaged in transit: a second download is what the source has
-            again = self._source.fetch(hour, self._spool, self._cancelled)
-            if again.path is None:
-                remove_cached_hour(self._folder, hour)
-                return _without_file(hour, again)
-            coverage = reader.read(again.path, hour, self._folder, self._limits)
-        if fetched.temporary:
+        doubtful = fetched.downloaded and self._doubt(coverage)
+        if doubtful:
+            remove_cached_hour(self._folder, hour)
+        if doubtful or fetched.temporary:
             path.unlink(missing_ok=True)
         return coverage
 
-
-def _without_file(hour: datetime, fetched: HourFile) -> HourCoverage:
-    return HourCoverage(hour, fetched.status, note=fetched.note)
+    def _doubt(self, coverage: HourCoverage) -> bool:
+        """Return whether the hour is to be fetched once more, and note it."""
+        if self._repeated or coverage.status not in DOUBTFUL:
+            return False
+        self._doubtful.add(coverage.hour)
+        return True

@@ -1,5 +1,6 @@
 """HTTP server of a folder on localhost, with faults that the tests choose."""
 
+import gzip
 import threading
 import time
 from collections import Counter
@@ -129,6 +130,22 @@ def failing_twice(handler: Handler, body: bytes, nth: int) -> None:
 def short(handler: Handler, body: bytes, nth: int) -> None:
     """The first answer has half of the file, with the Content-Length of that half."""
     handler.answer(200, body if nth > 1 else body[: len(body) // 2])
+
+
+def half(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(200, body[: len(body) // 2])
+
+
+def nothing(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(200, b"")
+
+
+def not_found(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(404, b"")
+
+
+def packed_twice(handler: Handler, body: bytes, nth: int) -> None:
+    handler.answer(200, gzip.compress(body), Content_Encoding="gzip")
 
 
 def unavailable(handler: Handler, body: bytes, nth: int) -> None:
