@@ -15,7 +15,8 @@
 
 The archive has all stars of the first year, and 1 % of those of the second, whose months therefore do not count. All
 else is the project's own, with its defaults: read_starred_lists chooses whom to ask and asks a stand-in for GitHub,
-which knows every star; then build_corpus, the text encoder and train. 800 people are held out of everything.
+which knows every star; then build_corpus, the text encoder and train, of which `--min-stargazers` and `--text-weight`
+change one setting each. 800 people are held out of everything.
 
 What is measured on the new repositories:
 
@@ -25,7 +26,8 @@ What is measured on the new repositories:
   repositories outside this half; hits are those in the other half, divided by as many as there could be. People without
   any are left out. Recall@50 is the same of held-out people, divided by all new repositories in the other half.
 
-`--rules` compares orders in which to ask, each for the same number of requests.
+`--rules` compares orders in which to ask, each for the same number of requests. How much GitHub answers in the ten
+seconds of a query is not known: `--limit` sets whether 25 people or 1,000 stars are too many.
 """
 
 import argparse
@@ -63,13 +65,14 @@ from starvec_assets.ranking import metrics, search
 from starvec_assets.ranking.groups import self_exclusion
 from starvec_assets.ranking.heldout import recommendation_scores, split_lists
 from starvec_assets.ranking.search import Floats, Indices
+from starvec_assets.training.settings import TrainSettings
 from starvec_assets.vectors import Matrix, user_vectors
 
 START, CHANGE, END = (datetime(year, 1, 1, tzinfo=UTC) for year in (2024, 2025, 2026))
 SHARES = (0.05, 0.2, 1.0)
 ARCHIVE_SHARE = 0.01  # of the stars of the second year
 HELD_OUT, SPLITS, LEAST_STARS, MOST_STARS = 800, 10, 10, 800
-MOST_STARS_A_QUERY = 1_000  # what the stand-in reads in the ten seconds that GitHub gives a query
+QUERY_LIMITS = {"people": 25, "stars": 1_000}  # what the stand-in can answer in the ten seconds that a query may take
 SCORES = ["NDCG@10", "P@50", "recall@50"]
 
 LAST_STARRED = "(SELECT user_id, arg_max(repo_id, starred_at) AS repo_id FROM log GROUP BY user_id)"
@@ -162,18 +165,19 @@ def _login(number: int) -> str:
 
 
 class SimulatedGitHub(GitHub):
-    """Knows every star of a simulation; a query for more than MOST_STARS_A_QUERY of them does not end in time."""
+    """Knows every star of a simulation; a query beyond one of QUERY_LIMITS does not end in time."""
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulation, limit: str) -> None:
         super().__init__()
-        self._simulation = simulation
+        self._simulation, self._limit = simulation, limit
 
     def starred_pages(
         self, requests: Sequence[StarredRequest], page_size: int = 100
     ) -> list[StarredPage | ItemRefused]:
         """Answer as GitHub.starred_pages does; `after` counts the stars on earlier pages."""
         pages = [self._page(int(request.login[4:]), int(request.after or 0), page_size) for request in requests]
-        if len(pages) > 1 and sum(len(page.stars) for page in pages) > MOST_STARS_A_QUERY:
+        sizes = {"people": len(pages), "stars": sum(len(page.stars) for page in pages)}
+        if len(pages) > 1 and sizes[self._limit] > QUERY_LIMITS[self._limit]:
             raise QueryTooLarge("a query ended after ten seconds")
         return [*pages]
 
@@ -193,19 +197,24 @@ class SimulatedGitHub(GitHub):
         return StarredPage(number, _login(number), stop - start, False, stars, after)
 
 
-def ask(simulation: Simulation, out: Path, requests: int, people: int | None = None, rule: str = "") -> ListsSummary:
-    """Write the lists that so many requests read, of at most so many people, in the order of `rule`; "": our own."""
+def ask(
+    simulation: Simulation, out: Path, requests: int, people: int | None = None, rule: str = "", limit: str = "people"
+) -> ListsSummary:
+    """Write the lists that so many requests read, of at most so many people, in the order of `rule`, or the project's.
+
+    `limit`: which of QUERY_LIMITS ends a query.
+    """
     query = people_selection.QUERIES["best_first"]
     if rule:
         query = f"SELECT user_id, login FROM people {rule}, md5(user_id::VARCHAR) LIMIT $limit"
     if people is not None:
-        query = f"FROM ({query}) LIMIT {people}"
+        query = query.replace("$limit", f"least($limit, {people})")
     inputs = ListInputs([simulation.folder / "log.parquet"], [simulation.folder / "active.parquet"], CHANGE)
     with (
         tempfile.TemporaryDirectory() as progress,
         duckdb.connect() as db,
         mock.patch.dict(people_selection.QUERIES, best_first=query),
-        SimulatedGitHub(simulation) as github,
+        SimulatedGitHub(simulation, limit) as github,
     ):
         settings, budget = SelectionSettings(), Budget(requests, hours=24)
         return read_starred_lists(db, inputs, github, Path(progress), out, settings, budget, END.date())
@@ -225,9 +234,14 @@ Measure = Callable[[list[Path]], Result]
 
 
 def measure(
-    simulation: Simulation, judge: "Judge", settings: CorpusSettings, trainings: int, stars: list[Path]
+    simulation: Simulation,
+    judge: "Judge",
+    settings: CorpusSettings,
+    text_weight: float,
+    trainings: int,
+    stars: list[Path],
 ) -> Result:
-    """Build the corpus of the log and of `stars`; train with the defaults and several seeds, and average the scores."""
+    """Build the corpus of the log and of `stars`, train with several seeds, and average the scores."""
     catalogue = RepoCatalog(simulation.folder / "repos.parquet")
     with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as db:
         corpus = Corpus.load(Path(scratch))
@@ -236,7 +250,7 @@ def measure(
         rows = np.searchsorted(simulation.repo_ids, corpus.repo_ids)
         texts = catalogue.rows(pa.array(corpus.repo_ids), ["name", "description", "language"])
         pq.write_table(texts, corpus.repos_path)  # as `ours` reads it
-        trained = [ours(corpus, seed=seed)[0] for seed in range(1, trainings + 1)]
+        trained = [ours(corpus, seed=seed, text_weight=text_weight)[0] for seed in range(1, trainings + 1)]
     scores = [judge.scores(vectors, rows) for vectors in trained]
     return Result(np.mean(scores, axis=0).tolist(), summary.users["trained"], int(simulation.new[rows].sum()))
 
@@ -310,12 +324,12 @@ def compare_shares(simulation: Simulation, measure: Measure) -> None:
             show(f"lists of {share:.0%} of the people", [Path(out) / "stars.parquet"], summary.requests)
 
 
-def compare_rules(simulation: Simulation, measure: Measure, requests: int) -> None:
+def compare_rules(simulation: Simulation, measure: Measure, requests: int, limit: str) -> None:
     """Print what the same number of requests brings in the project's own and in other orders of asking."""
     _print_head(["asked first", "people", "stars", "people trained on", "new repositories", *SCORES])
     for label, rule in RULES.items():
         with tempfile.TemporaryDirectory() as out:
-            summary = ask(simulation, Path(out), requests, rule=rule)
+            summary = ask(simulation, Path(out), requests, rule=rule, limit=limit)
             result = measure([Path(out) / "stars.parquet"])
         print(row([label, summary.asked, summary.stars, result.people, result.new, *_shown(result.scores)]), flush=True)
 
@@ -334,8 +348,13 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder of awesome/ and real_users/")
     parser.add_argument("--seed", type=int, default=1, help="of the two years")
     parser.add_argument("--trainings", type=int, default=3, help="trainings averaged: one alone is off by 3 % in NDCG")
+    parser.add_argument("--min-stargazers", type=int, default=CorpusSettings().min_stargazers, help="of user_buckets")
+    parser.add_argument("--text-weight", type=float, default=TrainSettings().text_weight, help="of trained_embeddings")
     parser.add_argument("--rules", action="store_true", help="compare orders of asking instead")
     parser.add_argument("--requests", type=int, default=100, help="with --rules: requests of each order")
+    parser.add_argument(
+        "--limit", default="people", choices=QUERY_LIMITS, help="with --rules: what a query is short of"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         simulation = simulate(arguments.stars, arguments.shared, Path(folder), arguments.seed)
@@ -344,9 +363,10 @@ def main() -> None:
             f"{simulation.people:,} people, {len(simulation.stars):,} stars, "
             f"{len(simulation.names):,} repositories, {simulation.new.sum():,} of them new\n"
         )
-        scored = partial(measure, simulation, judge, CorpusSettings(), arguments.trainings)
+        settings = CorpusSettings(min_stargazers=arguments.min_stargazers)
+        scored = partial(measure, simulation, judge, settings, arguments.text_weight, arguments.trainings)
         if arguments.rules:
-            compare_rules(simulation, scored, arguments.requests)
+            compare_rules(simulation, scored, arguments.requests, arguments.limit)
         else:
             compare_shares(simulation, scored)
 

@@ -76,7 +76,7 @@ def test_the_stand_in_serves_whole_lists_newest_first_but_not_too_much_at_once(
 ) -> None:
     simulation = benchmark.simulate(shared / "stars.parquet", shared, tmp_path, seed=1)
     number = int(simulation.users[-1])
-    with benchmark.SimulatedGitHub(simulation) as github:
+    with benchmark.SimulatedGitHub(simulation, "stars") as github:
         pages: list[StarredPage] = []
         while not pages or pages[-1].after:
             after = pages[-1].after if pages else None
@@ -106,7 +106,7 @@ def test_more_lists_bring_more_of_the_complete_archive(
     monkeypatch.setattr(benchmark, "SHARES", (0.1, 1.0))
     simulation = benchmark.simulate(shared / "stars.parquet", shared, tmp_path, seed=1)
     judge = benchmark.Judge(simulation, shared)
-    benchmark.compare_shares(simulation, partial(benchmark.measure, simulation, judge, CorpusSettings(), 1))
+    benchmark.compare_shares(simulation, partial(benchmark.measure, simulation, judge, CorpusSettings(), 0.5, 1))
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()]
     column = {title: [row[i] for row in rows[2:]] for i, title in enumerate(rows[0])}
     assert column["new repositories"][:3] == ["240", "0", "0"]
