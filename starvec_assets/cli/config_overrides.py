@@ -23,7 +23,7 @@ def op_config(assignments: Sequence[Assignment], job: str) -> dict[str, Any]:
     configs = {op.name: CONFIG_CLASSES[op.name] for op in defs().resolve_job_def(job).nodes}
     values: dict[str, dict[str, Any]] = {}
     for asset, field, value in assignments:
-        op = RAW_OP if asset in RAW_OP.split("__") else asset  # the one op that materializes two assets
+        op = RAW_OP if asset in RAW_OP.split("__") else asset  # the one op that makes several assets
         if op not in configs:
             raise StarvecError(f"--set {asset}.{field}: {job} makes no asset {asset!r}. {_suggestion(asset, configs)}")
         fields = configs[op].model_fields

@@ -191,7 +191,8 @@ class _LineScanner:
         self._read_push_id(line, 0)
 
     def _read_push_id(self, text: bytes, start: int) -> None:
-        if match := _PUSH_ID.match(text, start):
+        """Add the id of the line at text[start:] if it is a push; the first push of the file may be further on."""
+        if match := (_PUSH_ID.match if self.push_ids else _PUSH_ID.search)(text, start):
             self.push_ids.append(int(match[1]))
 
     def _flush(self) -> None:
