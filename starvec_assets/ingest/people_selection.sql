@@ -2,40 +2,43 @@
 
 -- name: people
 -- `read_until`: all stars of the person before that day are known. `recent`: those of the last $recent_days before it.
--- A person without any star in the log of an account from the log's time does not star; of a younger account as much is
--- expected as of those active people on average whom the log could know. Who was not seen active may have left.
+-- An account from the log's time without any star in the log expects none. A younger one (`is_new`) expects as much as
+-- active people whom the log could know starred on average. Who was not seen active may have left, and counts half.
 CREATE OR REPLACE TEMP TABLE people AS
 WITH stars AS (
     SELECT user_id, user_login, starred_at FROM log UNION ALL SELECT user_id, user_login, starred_at FROM listed
+), states AS (
+    SELECT *, CASE WHEN reason IS NULL THEN asked_on END AS read_on,
+        asked_on + if(reason IS NULL, $ask_again_days, $refused_again_days)::INTEGER AS ask_again_on
+    FROM asked
 ), starring AS (
     SELECT
         user_id,
         arg_max(user_login, starred_at) AS login,
         count(*) AS stars,
-        min(starred_at) < $since AS in_log,
-        count(*) FILTER (starred_at >= coalesce(asked_on, $since::DATE) - $recent_days::INTEGER) AS recent
-    FROM stars LEFT JOIN asked USING (user_id) GROUP BY user_id
+        count(*) FILTER (starred_at >= coalesce(read_on, $since::DATE) - $recent_days::INTEGER) AS recent,
+        min(starred_at) < $since AS in_log
+    FROM stars LEFT JOIN states USING (user_id) GROUP BY user_id
 ), seen AS (
     SELECT user_id, arg_min(login, age) AS login, sum(days) AS days FROM active GROUP BY user_id
-), newest AS (
-    SELECT quantile_disc(user_id, 0.999) AS newest_number FROM starring WHERE in_log
-), candidates AS (
+), everybody AS (
     SELECT
         user_id,
         coalesce(seen.login, starring.login) AS login,
         coalesce(days, 0) AS days,
         coalesce(list_length, stars, 0) AS stars,
-        coalesce(asked_on, $since::DATE) AS read_until,
-        asked_on IS NULL AND user_id > coalesce(newest_number, 0) AS is_new,
-        coalesce(recent, 0) AS recent
-    FROM starring FULL JOIN seen USING (user_id) LEFT JOIN asked USING (user_id), newest
-    WHERE asked_on IS NULL OR asked_on
-        <= $today::DATE - if(reason IS NULL, $ask_again_days, $refused_again_days)::INTEGER
+        coalesce(recent, 0) AS recent,
+        coalesce(read_on, $since::DATE) AS read_until,
+        ask_again_on,
+        read_on IS NULL AND user_id > (SELECT coalesce(quantile_disc(user_id, 0.999), 0) FROM starring WHERE in_log)
+            AS is_new
+    FROM starring FULL JOIN seen USING (user_id) LEFT JOIN states USING (user_id)
 )
 SELECT user_id, login, days, stars,
-    if(is_new, (SELECT avg(recent) FROM candidates WHERE days > 0 AND NOT is_new), recent)
+    if(is_new, (SELECT avg(recent) FROM everybody WHERE days > 0 AND NOT is_new), recent)
     * if(days > 0, 1, 0.5) * ($today::DATE - read_until) / $recent_days AS expected
-FROM candidates WHERE login NOT LIKE '%[bot]' AND stars <= $longest_list
+FROM everybody
+WHERE login NOT LIKE '%[bot]' AND stars <= $longest_list AND coalesce(ask_again_on <= $today::DATE, true)
 
 -- name: best_first
 -- A page holds 100 stars: of a person who gave more since, each further page costs another request.

@@ -142,6 +142,23 @@ def test_a_list_that_was_read_says_how_long_it_is_and_how_many_stars_to_expect(
     assert list(choose(connection, [log], [], lists)) == [3, 2, 4]
 
 
+def test_a_refusal_says_nothing_about_the_stars_since_the_log(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    log = write_stars(tmp_path / "log.parquet", {1: 10, 2: 8})
+    lists = write_lists(tmp_path / "lists", {1: (TODAY - timedelta(days=200), None, "not found")})
+    assert list(choose(connection, [log], [], lists)) == [1, 2]
+
+
+def test_what_younger_accounts_let_expect_does_not_depend_on_who_may_be_asked(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    log = write_stars(tmp_path / "log.parquet", {1: 30, 2: 2})
+    active = write_active(tmp_path / "active.parquet", dict.fromkeys((1, 2, 60), 9))
+    lists = write_lists(tmp_path / "lists", {1: (TODAY - timedelta(days=1), None, "blocked")})
+    assert list(choose(connection, [log], [active], lists)) == [60, 2]
+
+
 def test_the_order_is_the_same_whatever_the_order_of_rows_and_the_limit_cuts_it(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
