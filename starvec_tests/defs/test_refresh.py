@@ -1,4 +1,7 @@
-"""A refresh over a month of which the archive has one star in a hundred: names and facts come, the vectors stay."""
+"""A refresh over a month of which the archive has one star in a hundred: names and facts come, the vectors stay.
+
+Whole runs over small months, each with its training: seconds, not milliseconds.
+"""
 
 import gzip
 from collections.abc import Iterator
@@ -8,23 +11,27 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from fake_github import FakeGitHub
 from graph import ASSETS, failure_message, materialize
 
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.defs.resources import ASK_GITHUB_TAG, ASK_NOT, GitHubResource, from_environment
 from starvec_assets.defs.star_history import DOCUMENTS_HOLD, NEWEST_COUNTS
 from starvec_assets.github import GitHub, ItemRefused, StarWeek
 from starvec_assets.ingest.capture import CAPTURE, capture_table, counted_months
 from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.ingest.starred_lists import SOURCE
 from starvec_assets.parquet import write_table
 from starvec_assets.paths import home
 from starvec_assets.sample import SIMULATED
 from starvec_assets.sample.catalogue import load_catalogue
-from starvec_assets.sample.events import hourly_lines, simulate_events
+from starvec_assets.sample.events import FIRST_ID, hourly_lines, login_of, simulate_events
 from starvec_assets.store import Artifact, ArtifactStore
 from starvec_assets.training.trainer import Trainer
 
 WHOLE, FEW, NEXT = ("2024-01", "2024-02", "2024-03"), "2024-04", "2024-05"
 FEW_STARS = 150  # one star in so many
+USERS = 900
 TO_VECTORS = [
     *("raw_stars", "star_log", "star_history", "starred_lists", "repo_catalog"),
     *("user_buckets", "readme_init_vectors", "trained_embeddings"),
@@ -40,7 +47,7 @@ def write_archive(folder: Path) -> None:
     """Three hours of each month; in one of them few stars, other descriptions, and a new name of a repository."""
     hours = [datetime(2024, month, day, 12, tzinfo=UTC) for month in range(1, 6) for day in (1, 2, 3)]
     repos = load_catalogue()
-    events = simulate_events(repos, 900, 0.2, hours, seed=3)
+    events = simulate_events(repos, USERS, 0.2, hours, seed=3)
     for hour, lines in zip(hours, hourly_lines(events, repos, hours), strict=True):
         if f"{hour:%Y-%m}" == FEW:
             stars, others = ([x for x in lines.splitlines(True) if (b'"WatchEvent"' in x) == star] for star in (1, 0))
@@ -182,6 +189,28 @@ def test_a_log_that_star_history_does_not_know_is_named(operator: Operator, refr
     result = operator.run("user_buckets", raise_on_error=False)
     assert "it does not say whether 2024-02, 2024-03, 2024-04" in failure_message(result)
     operator.run("star_history")
+
+
+def test_with_a_token_people_are_asked_and_their_stars_are_trained_on(
+    operator: Operator, refreshed: Refreshed, monkeypatch: pytest.MonkeyPatch
+):
+    before, repo_ids = hashes(), Corpus.load(newest("user_buckets").path).repo_ids.tolist()
+    april = int(datetime(2024, 4, 20, tzinfo=UTC).timestamp())
+
+    def six_stars(user_id: int) -> list[tuple[int, int]]:
+        return [(repo_ids[(user_id * 7 + i) % len(repo_ids)], april - i) for i in range(6)]
+
+    monkeypatch.setenv("GITHUB_TOKEN", SECRET)
+    people = {FIRST_ID + user: login_of(user) for user in range(USERS)}
+    with FakeGitHub(people=people, stars=six_stars) as fake:
+        github = GitHubResource(base_url=fake.url, max_requests=10)
+        result = operator.refresh(FEW, resources={"github": github})
+        assert fake.requests["graphql"] <= 10
+    lists = newest("starred_lists").manifest.rows
+    assert lists["stars"] == 6 * lists["people"] > 0
+    assert before["trained_embeddings"] != newest("trained_embeddings").content_hash
+    [event] = result.asset_materializations_for_node("user_buckets")
+    assert SOURCE in str(event.metadata["stars from"].value)
 
 
 class StarTotals:
