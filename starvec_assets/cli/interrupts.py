@@ -1,9 +1,13 @@
 """End the process soon after Ctrl-C, even where it is deferred: in a long call of a library, or while Python exits."""
 
+import contextlib
 import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from typing import NoReturn
 
 import click
 
@@ -20,8 +24,9 @@ def announce_interrupt() -> None:
         click.echo("starvec: interrupted; the next run resumes where this one was", err=True)
 
 
-def exit_soon_after_interrupt() -> None:
-    """Let this process end at most GRACE_S after an interrupt, with EXIT_CODE; call it in the main thread.
+@contextlib.contextmanager
+def exit_soon_after_interrupt() -> Iterator[None]:
+    """Let this process end at most GRACE_S after an interrupt, with EXIT_CODE; enter it in the main thread, once.
 
     Until then the interrupt is handled as ever. Nothing is lost by an end in mid-work: kill -9 is survived as well, and
     child processes end with their parent.
@@ -30,6 +35,12 @@ def exit_soon_after_interrupt() -> None:
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)  # written to by the C handler, in whatever code that is
     threading.Thread(target=_exit_after_interrupt, args=[read], daemon=True).start()
+    try:
+        yield
+    except SystemExit as error:
+        if error.code == EXIT_CODE:  # Python's own end takes seconds with torch, and no thread runs then
+            _exit()
+        raise
 
 
 def _exit_after_interrupt(read: int) -> None:
@@ -37,4 +48,11 @@ def _exit_after_interrupt(read: int) -> None:
         pass
     time.sleep(GRACE_S)
     announce_interrupt()
+    _exit()
+
+
+def _exit() -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # a closed pipe
+            stream.flush()
     os._exit(EXIT_CODE)

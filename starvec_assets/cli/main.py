@@ -37,9 +37,10 @@ class StarvecGroup(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         """Run the command line of this process, or `args` as tests do."""
-        if args is None:
-            exit_soon_after_interrupt()
-        return super().main(args, *rest, **options)
+        if args is not None:
+            return super().main(args, *rest, **options)
+        with exit_soon_after_interrupt():
+            return super().main(args, *rest, **options)
 
     def invoke(self, ctx: click.Context) -> None:
         """Run the command; exit with status 1 for a StarvecError, EXIT_CODE when interrupted."""

@@ -54,10 +54,10 @@ def test_a_process_that_defers_the_interrupt_ends_soon_all_the_same():
     code = """
 import signal, time
 from starvec_assets.cli.interrupts import exit_soon_after_interrupt
-exit_soon_after_interrupt()
-signal.signal(signal.SIGINT, lambda *_: None)
-print("ready", flush=True)
-time.sleep(60)
+with exit_soon_after_interrupt():
+    signal.signal(signal.SIGINT, lambda *_: None)
+    print("ready", flush=True)
+    time.sleep(60)
 """
     stubborn = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert stubborn.stdout is not None
