@@ -239,6 +239,48 @@ def serve_once(answer: Callable[[socket.socket], None]) -> tuple[str, socket.soc
     return f"http://127.0.0.1:{listener.getsockname()[1]}/", listener
 
 
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(OK + b"Content-Length: " + length + b"\r\n\r\nhello" for length in (b"-5", b"many", b"1" * 40, b"7")),
+        OK + b"Content-Length: 5\r\nContent-Length: 7\r\n\r\nhello",
+        OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nhello",
+        OK + b"X: \0\r\n\r\nhello",
+        OK + b"X: y\r\n" * 50_000,
+        b"HTTP/1.1 99 Odd\r\n\r\n",
+        b"hello",
+        b"",
+    ],
+    ids=[
+        "negative",
+        "words",
+        "huge",
+        "longer",
+        "two",
+        "chunk",
+        "large chunk",
+        "NUL",
+        "headers",
+        "99",
+        "bare",
+        "nothing",
+    ],
+)
+def test_answers_that_are_no_http_are_failed_attempts(answer: bytes) -> None:
+    def send(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        with contextlib.suppress(OSError):
+            connection.sendall(answer)
+
+    url, listener = serve_once(send)
+    with listener, pytest.raises(RetriesExhausted, match=r"(RemoteProtocol|Read)Error"):
+        HttpClient(HttpLimits(tries=1, deadline=30)).get(url)
+
+
 def test_headers_that_arrive_byte_by_byte_end_at_the_deadline() -> None:
     closed = Event()
 
