@@ -152,7 +152,8 @@ def raw_months(
     if star_source.location == BIGQUERY:
         with open_months(context, bigquery, months, config.facts, config.max_repo_facts) as (read, bill):
             results = [_make_month(context, config, artifacts, duckdb, parts, IN_BIGQUERY) for parts in read]
-        results = [(_add_metadata(stars, bill_metadata(bill, months)), *others) for stars, *others in results]
+        price = bill_metadata(bill, months)
+        results = [(_add_metadata(stars, price), repos, people) for stars, repos, people in results]
     else:
         source, provenance = star_source.open()
         for note in source.notes:

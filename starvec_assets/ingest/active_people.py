@@ -40,7 +40,7 @@ class ActivePeople:
     """Collects number and login of sampled people, each pair once."""
 
     def __init__(self) -> None:
-        self._people: set[tuple[bytes, bytes]] = set()
+        self._people: set[tuple[bytes, ...]] = set()
 
     def __len__(self) -> int:
         return len(self._people)

@@ -40,7 +40,6 @@ SCHEMAS = {
 }
 REJECTED = (MISSING_FIELDS, BAD_VALUES, FUTURE)
 COUNTS = ("events", "stars", *REJECTED)
-MEDIAN_IDS = ("star_event_id", "push_event_id")
 ROW_GROUP = 1 << 14  # rows collected per month and kind before they are written: a batch has rows of all months
 
 
@@ -123,7 +122,7 @@ def read_months(
         }
         for month, kind, rows in _split_batches(batches, on_rows):
             if kind == "hour":
-                counts[month] += rows.select(["hour", *COUNTS, *MEDIAN_IDS]).to_pylist()
+                counts[month] += rows.select(["hour", *COUNTS, "star_event_id", "push_event_id"]).to_pylist()
             else:
                 table = _facts_table(rows) if kind == "facts" else rows
                 table = table.rename_columns({"user_login": "login"}) if kind == "person" else table
@@ -244,13 +243,13 @@ def _coverage(hours: Sequence[datetime], rows: Sequence[dict[str, Any]]) -> list
     Tables have no size in bytes, and lines that were no event are not in them.
     """
     counts = {hour: Counter[str]() for hour in hours}
-    ids: dict[datetime, dict[str, int | None]] = {}
+    ids: dict[datetime, tuple[int | None, int | None]] = dict.fromkeys(hours, (None, None))
     for row in rows:
         own_hour = row["hour"].replace(tzinfo=UTC)
         hour = min(max(own_hour, hours[0]), hours[-1])
         counts[hour].update({name: row[name] or 0 for name in COUNTS})
         if hour == own_hour:
-            ids[hour] = {name: row[name] for name in MEDIAN_IDS}
+            ids[hour] = row["star_event_id"], row["push_event_id"]
     return [
         HourCoverage(
             hour,
@@ -258,7 +257,8 @@ def _coverage(hours: Sequence[datetime], rows: Sequence[dict[str, Any]]) -> list
             events=n["events"],
             stars=n["stars"],
             rejected={reason: n[reason] for reason in REJECTED if n[reason]},
-            **ids.get(hour, {}),
+            star_event_id=ids[hour][0],
+            push_event_id=ids[hour][1],
             note="" if n["events"] else "no event of this hour in the tables",
         )
         for hour, n in counts.items()

@@ -124,7 +124,7 @@ class FolderSource:
                 "some from GH Archive"
             )
         unread = [name for name in names if LIKE_AN_HOUR.match(name) and not named_hour(name)]
-        self.notes = [_unread_note(unread)] if unread else []
+        self.notes: Sequence[str] = [_unread_note(unread)] if unread else []
 
     def fetch(self, hour: datetime, spool: Path, cancelled: Event) -> HourFile:
         """Return the file in the folder."""
@@ -146,7 +146,7 @@ class HttpSource:
     """
 
     remote = True
-    notes = ()
+    notes: Sequence[str] = ()
 
     def __init__(self, base_url: str, keep_hours: str = "", limits: HttpLimits = HOUR_FILE_LIMITS) -> None:
         self.base_url, self.keep_hours = base_url.rstrip("/"), keep_hours
