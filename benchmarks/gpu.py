@@ -159,9 +159,9 @@ def stepwise(trainer: Trainer, step: int, mark: Callable[[str], None]) -> None:
     with torch.autocast(trainer.device.type, torch.bfloat16, enabled=trainer.device.precision == "bfloat16"):
         trainer.objective(vectors, batch).backward()
     mark("loss")
-    rows, gradients = trainer.model.row_gradients(batch.bags, vectors.grad)
+    gradients = trainer.model.row_gradients(batch.bags, batch.stargazers, vectors.grad)
     mark("gradients of rows")
-    trainer.optimizer.step(rows, gradients, trainer.rates.index_select(0, batch.step))
+    trainer.optimizer.step(batch.stargazers.rows, gradients, trainer.rates.index_select(0, batch.step))
     mark("optimizer")
 
 
@@ -262,9 +262,9 @@ class Sections:
         def rows(device: Device) -> torch.Tensor:
             trainer = self.small.trainer(device)
             list(itertools.islice(trainer.steps(), 10))
-            return trainer.model.weight[:-1].cpu()
+            return trainer.model.weight[: self.small.n].cpu()
 
-        start, expected = self.small.trainer(self.cpu).model.weight[:-1], rows(self.cpu)
+        start, expected = self.small.trainer(self.cpu).model.weight[: self.small.n], rows(self.cpu)
         moved = float((1 - cosine_similarity(start, expected)).mean())
         for device in self.devices:
             first, second = rows(device), rows(device)

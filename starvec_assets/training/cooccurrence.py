@@ -45,7 +45,7 @@ def cooccurrence_neighbours(
     """
     stars = DeviceLists.load(corpus, device)
     lengths, begins = stars.lengths, stars.offsets[:-1].int()
-    discounts = torch.bincount(stars.items, minlength=n).clamp(min=1).float().pow(-discount)
+    discounts = torch.bincount(stars.items, minlength=n).clamp(min=1).double().pow(-discount).float()
     stargazers = _sample(stars.transpose(n), max_stargazers, seed)
     repos = stargazers.owners()
     pairs = pad(lengths.index_select(0, stargazers.items).cumsum(0), (1, 0))[stargazers.offsets].cpu()

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn.functional import embedding_bag, pad
+from torch.nn.functional import pad
 
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.training.sampler import sort
-from starvec_assets.training.thread_pool import ThreadPool
+from starvec_assets.training.sampler import bag_sums, sort
+from starvec_assets.training.thread_pool import Pool
 
 PARTS = 8  # of the lists for each core, so that all are done at about the same time
 PIECE = 1 << 10  # items of a list that one thread of an accelerator adds up
@@ -47,7 +47,7 @@ class DeviceLists:
         counts = torch.bincount(self.items, minlength=n)
         return DeviceLists((keys & 0xFFFFFFFF).int(), pad(counts.cumsum(0), (1, 0)))
 
-    def sums(self, rows: torch.Tensor, pool: ThreadPool) -> torch.Tensor:
+    def sums(self, rows: torch.Tensor, pool: Pool) -> torch.Tensor:
         """Return the sum of each list's rows, float32 [lists, k], of `rows` float32 [any, k]."""
         rows = rows.contiguous()  # embedding_bag reads column-major rows, as qr returns them, on one core
         if self.items.device.type != "cpu":
@@ -59,7 +59,7 @@ class DeviceLists:
 
         def share_sums(offsets: torch.Tensor) -> torch.Tensor:
             items = self.items[offsets[0] : offsets[-1]]
-            return _bag_sums(items, rows, offsets - offsets[0])
+            return bag_sums(items, rows, (offsets - offsets[0]).int())
 
         return torch.cat(pool.map(share_sums, shares))
 
@@ -67,10 +67,6 @@ class DeviceLists:
         """Sum pieces of the lists first, then the pieces of each: a thread adds up one piece after the other."""
         cuts = torch.arange(0, len(self.items), PIECE, device=self.items.device)
         pieces = torch.sort(torch.cat([self.offsets, cuts]))[0]
-        of_pieces = _bag_sums(self.items, rows, pieces)
+        of_pieces = bag_sums(self.items, rows, pieces.int())
         numbers = torch.arange(len(of_pieces), device=pieces.device, dtype=torch.int32)
-        return _bag_sums(numbers, of_pieces, torch.searchsorted(pieces, self.offsets))
-
-
-def _bag_sums(items: torch.Tensor, rows: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-    return embedding_bag(items, rows, offsets.int(), mode="sum", include_last_offset=True)
+        return bag_sums(numbers, of_pieces, torch.searchsorted(pieces, self.offsets).int())

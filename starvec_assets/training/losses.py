@@ -13,6 +13,7 @@ similarity matrix at a time. Three kinds of pairs:
 pytorch-metric-learning on labels serves for miners and CrossBatchMemory, and as the reference in tests.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +22,18 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 
-from starvec_assets.training.sampler import Bags, NeighbourSampler, Sampler, group_equal, sort
+from starvec_assets.training.sampler import (
+    PADDING_ROWS,
+    Bags,
+    NeighbourSampler,
+    Sampler,
+    Stargazers,
+    group_equal,
+    padding,
+    sort,
+)
 from starvec_assets.training.settings import TrainSettings
-from starvec_assets.training.thread_pool import SERIAL, ThreadPool
+from starvec_assets.training.thread_pool import SERIAL, Pool, StreamPool
 
 CHUNK = 1 << 20  # entries of the similarity matrix held at a time on the CPU, so that they stay in the cache
 CHUNK_GPU = 1 << 28
@@ -48,16 +58,17 @@ class ContrastivePairs:
     scale: float
     shift: float = 1.0
     alpha: float | None = None
-    prior: torch.Tensor | None = None  # float32 [candidates]
-    log_multiplicity: torch.Tensor | None = None  # float32 [anchors, positives]: log of the draws, part of the prior
+    prior: torch.Tensor | None = None  # float32 [candidates], in powers of 2
+    log_multiplicity: torch.Tensor | None = None  # float32 [anchors, positives]: log2 of the draws, part of the prior
 
 
 @dataclass(frozen=True)
 class LookupBatch:
-    """The bags that one step looks up, and the pairs of their vectors."""
+    """The bags that one step looks up, the same by repository, and the pairs of their vectors."""
 
     step: torch.Tensor  # int64 [1]
     bags: Bags
+    stargazers: Stargazers
     pairs: Sequence[ContrastivePairs]
     labels: torch.Tensor  # int64 [P]
 
@@ -71,10 +82,11 @@ class Objective:
         sampler: Sampler,
         popularity: torch.Tensor,
         neighbours: NeighbourSampler | None = None,
-        pool: ThreadPool = SERIAL,
+        pool: Pool = SERIAL,
     ) -> None:
         """`popularity` int64 [n]: stars of each repository in the corpus."""
-        self.settings, self.sampler, self.neighbours, self.pool = settings, sampler, neighbours, pool
+        self.settings, self.sampler, self.neighbours = settings, sampler, neighbours
+        self.pool = StreamPool(sampler.device) if sampler.device.type == "cuda" else pool
         self.prior = self._prior(popularity.clamp(min=1))
         if neighbours is not None:
             self.neighbour_prior = self._prior(neighbours.expected_draws[:-1].clamp(min=1e-3))
@@ -104,7 +116,8 @@ class Objective:
             rows, drawn = self.neighbours.batch(step)
             anchors = bags.add_rows(rows)
             pairs.append(star_pairs(bags, anchors, drawn, self.neighbour_prior, scale, settings.neighbour_weight, rows))
-        return LookupBatch(step, bags.concatenate(), pairs, batch.labels)
+        looked_up = bags.concatenate()
+        return LookupBatch(step, looked_up, looked_up.transpose(self.sampler.n), pairs, batch.labels)
 
     def __call__(self, vectors: torch.Tensor, batch: LookupBatch, rank: int = 0, world_size: int = 1) -> torch.Tensor:
         """Return this rank's part of the loss, given the vectors float32 [bags, d] of all ranks; the parts add up.
@@ -126,15 +139,16 @@ class Objective:
             self.labelled_loss.load_state_dict(state)
 
     def _prior(self, frequencies: torch.Tensor) -> torch.Tensor:
-        """Return what is added to the logits of repositories and of the padding, float32 [n + 1]."""
-        return pad(frequencies.log() * -self.settings.popularity_exponent, (0, 1), value=PADDING_PRIOR)
+        """Return what is added to the logits of repositories and of the padding, float32 [n + PADDING_ROWS]."""
+        prior = frequencies.log() * -self.settings.popularity_exponent
+        return pad(prior, (0, PADDING_ROWS), value=PADDING_PRIOR)
 
 
 class _BagList:
-    """Bags to look up, collected one kind after the other; repository `padding` is none."""
+    """Bags to look up, collected one kind after the other, of `n` repositories."""
 
-    def __init__(self, padding: int) -> None:
-        self.padding, self.kinds, self.count = padding, list[Bags](), 0
+    def __init__(self, n: int) -> None:
+        self.n, self.kinds, self.count = n, list[Bags](), 0
 
     def add(self, bags: Bags) -> slice:
         """Add bags and return the rows of their vectors."""
@@ -148,7 +162,8 @@ class _BagList:
         return self.add(Bags(rows.int(), offsets, torch.ones_like(rows)))
 
     def concatenate(self) -> Bags:
-        """Return all bags as one."""
+        """Return all bags as one, and a last bag of padding, which is in no pairs."""
+        self.add_rows(padding(1, self.n, self.kinds[0].items.device))
         shifts = [sum(len(earlier.items) for earlier in self.kinds[:i]) for i in range(len(self.kinds))]
         offsets = [bags.offsets[:-1] + shift for bags, shift in zip(self.kinds, shifts, strict=True)]
         offsets.append(self.kinds[-1].offsets[-1:] + shifts[-1])
@@ -189,7 +204,7 @@ def star_pairs(
 ) -> ContrastivePairs:
     """Pair each anchor with its row of `stars`, int64 [anchors, k]; candidates are the distinct stars of all.
 
-    A star drawn c times counts c times. `prior` float32 [n + 1] is added to each repository's logit; `anchor_items`
+    A star drawn c times counts c times. `prior` float32 [n + PADDING_ROWS] is added to each repository's logit; `anchor_items`
     int64 [anchors] are the anchors' own repositories. `weight` multiplies the mean over anchors of the mean over their
     stars.
     """
@@ -197,11 +212,11 @@ def star_pairs(
     shift = count.bit_length()
     keys = sort((stars.ravel() << shift) | torch.arange(count, device=stars.device))
     items, place = keys >> shift, keys & ((1 << shift) - 1)
-    group, begins = group_equal(items, min(count, bags.padding + 1))
-    candidates = items.new_full((len(begins) - 1,), bags.padding).scatter_(0, group, items)
-    log_draws = begins.diff().log()
+    group, begins = group_equal(items, min(count, bags.n + PADDING_ROWS))
+    candidates = padding(len(begins) - 1, bags.n, stars.device).scatter_(0, group, items)
+    log_draws = begins.diff().log2()
     columns = torch.empty_like(group).scatter_(0, place, group).view(stars.shape)
-    real = (stars != bags.padding).float()
+    real = (stars < bags.n).float()
     not_negative = columns
     if anchor_items is not None:  # for an anchor that is no candidate its first positive, which is no negative anyway
         found = torch.searchsorted(candidates, anchor_items).clamp_(max=len(candidates) - 1)
@@ -214,7 +229,7 @@ def star_pairs(
         weights=real / (real.sum(dim=1, keepdim=True) * (len(stars) / weight)),
         not_negative=not_negative,
         scale=scale,
-        prior=log_draws + prior[candidates],
+        prior=log_draws + prior.index_select(0, candidates) * LOG2_E,
         log_multiplicity=log_draws[columns],
     )
 
@@ -224,7 +239,7 @@ def pair_loss(
     pairs: Sequence[ContrastivePairs],
     rank: int = 0,
     world_size: int = 1,
-    pool: ThreadPool = SERIAL,
+    pool: Pool = SERIAL,
 ) -> torch.Tensor:
     """Return the sum of the losses of `pairs` over this rank's share of the anchors; vectors float32 [bags, d]."""
     loss: torch.Tensor = _PairLoss.apply(vectors, pairs, rank, world_size, pool)  # type: ignore[no-untyped-call]
@@ -239,20 +254,23 @@ class _PairLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, vectors: torch.Tensor, pairs: Sequence[ContrastivePairs], rank: int, world_size: int, pool: ThreadPool
+        ctx: Any, vectors: torch.Tensor, pairs: Sequence[ContrastivePairs], rank: int, world_size: int, pool: Pool
     ) -> torch.Tensor:
         kind = vectors.device.type
         lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp(min=1e-12)
         unit = vectors / lengths
         half = unit.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else unit
 
-        def part(thread: int) -> tuple[torch.Tensor, torch.Tensor]:
+        def part(job: tuple[int, Sequence[ContrastivePairs]]) -> tuple[torch.Tensor, torch.Tensor]:
             gradient, total = torch.zeros_like(unit), unit.new_zeros(())
-            for some in pairs:
-                total += _add_pairs(unit, half, gradient, some, rank * pool.size + thread, world_size * pool.size)
+            for some in job[1]:
+                total += _add_pairs(unit, half, gradient, some, rank * pool.size + job[0], world_size * pool.size)
             return gradient, total
 
-        (gradient, total), *others = pool.map(part, range(pool.size))
+        # Threads of the CPU divide the anchors; streams of a GPU take one kind of pairs each.
+        kinds = [pairs] if kind == "cpu" else [[some] for some in pairs]
+        jobs = itertools.product(range(pool.size), kinds)
+        (gradient, total), *others = pool.map(part, jobs)
         for other_gradient, other_total in others:  # in order, so that the sums do not depend on timing
             gradient += other_gradient
             total += other_total
@@ -274,12 +292,12 @@ def _add_pairs(
     `half` is `unit` in the precision of the matrix products.
     """
     dtype = half.dtype
+    # Powers of 2, with log2(e) in a factor that is multiplied anyway: on the CPU exp2 takes a quarter of exp's time.
+    scale, in_bits = pairs.scale, pairs.scale * LOG2_E
     anchors, candidates = unit[pairs.anchors], half[pairs.candidates]
     to_anchors, to_candidates = gradient[pairs.anchors], gradient[pairs.candidates]
-    scale = pairs.scale
-    # Powers of 2, with log2(e) in a factor that is multiplied anyway: on the CPU exp2 takes a quarter of exp's time.
-    scaled = (anchors * (scale * LOG2_E)).to(dtype)
-    prior = -scale * pairs.shift if pairs.prior is None else pairs.prior - scale * pairs.shift
+    scaled = (anchors * in_bits).to(dtype)
+    prior = -in_bits * pairs.shift if pairs.prior is None else pairs.prior - in_bits * pairs.shift
     total: torch.Tensor = unit.new_zeros(())
     height = max(1, (CHUNK if unit.device.type == "cpu" else CHUNK_GPU) // len(candidates))
     last = len(anchors) * (share + 1) // shares
@@ -287,29 +305,29 @@ def _add_pairs(
         block = slice(begin, min(begin + height, last))
         columns, weights = pairs.columns[block], pairs.weights[block]
 
-        logits = (scaled[block] @ candidates.T).float().add_(prior * LOG2_E)
-        positive_logits = logits.gather(1, columns) / LOG2_E
+        logits = (scaled[block] @ candidates.T).float().add_(prior)
+        positive_logits = logits.gather(1, columns)
         if pairs.log_multiplicity is not None:
             positive_logits -= pairs.log_multiplicity[block]
         negatives = logits.exp2_().scatter_(1, pairs.not_negative[block], 0)
         negative_sum = negatives.sum(dim=1, keepdim=True)
 
         if pairs.alpha is not None:
-            positives = torch.exp(positive_logits * (-pairs.alpha / scale))
+            positives = torch.exp2(positive_logits * (-pairs.alpha / scale))
             positive_sum = positives.sum(dim=1, keepdim=True)
             weight = weights[:, :1]
             total += (weight * (positive_sum.log1p() / pairs.alpha + negative_sum.log1p() / scale)).sum()
-            by_positive = -weight * positives / (1 + positive_sum)
             by_negative_sum = weight / (1 + negative_sum)
+            by_positive = positives / (1 + positive_sum) * (-weight / by_negative_sum)
         else:
-            positives = positive_logits.exp()
-            denominator = positives + negative_sum
-            total += (weights * (denominator.log() - positive_logits)).sum()
-            by_positive = -scale * weights * negative_sum / denominator
-            by_negative_sum = (scale * weights / denominator).sum(dim=1, keepdim=True)
+            denominator = positive_logits.exp2() + negative_sum
+            total += (weights * (denominator.log2() - positive_logits)).sum() / LOG2_E
+            shares = weights * scale / denominator
+            by_negative_sum = shares.sum(dim=1, keepdim=True)
+            by_positive = shares * (-negative_sum / by_negative_sum)
 
         # From here on the matrix holds the gradient by cosine, divided by the row's `by_negative_sum`.
-        negatives.scatter_add_(1, columns, by_positive / by_negative_sum)
+        negatives.scatter_add_(1, columns, by_positive)
         by_cosine = negatives.to(dtype)
         to_anchors[block] += (by_cosine @ candidates) * by_negative_sum
         to_candidates += by_cosine.T @ (anchors[block] * by_negative_sum).to(dtype)

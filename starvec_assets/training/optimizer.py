@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import normalize
 
 from starvec_assets.training.settings import TrainSettings
-from starvec_assets.training.thread_pool import SERIAL, ThreadPool
+from starvec_assets.training.thread_pool import SERIAL, Pool
 
 BLOCK = 2048  # rows at a time on the CPU, so that intermediate results stay in the cache
 
@@ -19,7 +19,7 @@ BLOCK = 2048  # rows at a time on the CPU, so that intermediate results stay in 
 class RowOptimizer(ABC):
     """Optimizer of unit rows `weight` [n, d], in place; `l2_to_init` pulls touched rows to their initial value."""
 
-    def __init__(self, weight: torch.Tensor, settings: TrainSettings, pool: ThreadPool = SERIAL) -> None:
+    def __init__(self, weight: torch.Tensor, settings: TrainSettings, pool: Pool = SERIAL) -> None:
         self.weight, self.pool = weight, pool
         self.l2_to_init = settings.l2_to_init
         self.state: dict[str, torch.Tensor] = {"init": weight.clone()} if settings.l2_to_init else {}
@@ -45,27 +45,28 @@ class RowOptimizer(ABC):
     def _step(self, index: torch.Tensor, gradients: torch.Tensor, lr: torch.Tensor) -> None:
         rows = self.weight.index_select(0, index)
         along = torch.linalg.vecdot(gradients, rows).unsqueeze(1)
-        update = self._update(index, torch.addcmul(gradients, rows, along, value=-1))
+        direction, scale = self._update(index, torch.addcmul(gradients, rows, along, value=-1))
+        new = torch.addcmul(rows, direction, (lr / scale).unsqueeze(1), value=-1)
         if self.l2_to_init:
-            update.add_(rows - self.state["init"].index_select(0, index), alpha=self.l2_to_init)
-        self.weight.index_copy_(0, index, normalize(rows.sub_(update.mul_(lr))))
+            new.sub_((rows - self.state["init"].index_select(0, index)).mul_(self.l2_to_init * lr))
+        self.weight.index_copy_(0, index, normalize(new))
 
     @abstractmethod
-    def _update(self, index: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-        """Return what to subtract, before the learning rate."""
+    def _update(self, index: torch.Tensor, gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what to subtract, [r, d], and by what to divide it, [r], before the learning rate."""
 
 
 class RowAdagrad(RowOptimizer):
     """Update = gradient / sqrt(sum of past mean squares of the row's gradient)."""
 
-    def __init__(self, weight: torch.Tensor, settings: TrainSettings, pool: ThreadPool = SERIAL) -> None:
+    def __init__(self, weight: torch.Tensor, settings: TrainSettings, pool: Pool = SERIAL) -> None:
         super().__init__(weight, settings, pool)
         self.state["square"] = torch.zeros(len(weight), device=weight.device)
 
-    def _update(self, index: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    def _update(self, index: torch.Tensor, gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         square = self.state["square"].index_select(0, index) + _mean_square(gradients)
         self.state["square"].index_copy_(0, index, square)
-        return gradients / square.sqrt().add_(1e-10).unsqueeze(1)
+        return gradients, square.sqrt().add_(1e-10)
 
 
 class RowAdam(RowOptimizer):
@@ -73,7 +74,7 @@ class RowAdam(RowOptimizer):
 
     BETA1, BETA2 = 0.9, 0.99
 
-    def __init__(self, weight: torch.Tensor, settings: TrainSettings, pool: ThreadPool = SERIAL) -> None:
+    def __init__(self, weight: torch.Tensor, settings: TrainSettings, pool: Pool = SERIAL) -> None:
         super().__init__(weight, settings, pool)
         self.state |= {
             "mean": torch.zeros_like(weight),
@@ -81,18 +82,17 @@ class RowAdam(RowOptimizer):
             "steps": torch.zeros(len(weight), device=weight.device),
         }
 
-    def _update(self, index: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    def _update(self, index: torch.Tensor, gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         mean, square, steps = (self.state[name].index_select(0, index) for name in ("mean", "square", "steps"))
         mean.lerp_(gradients, 1 - self.BETA1)
         square.lerp_(_mean_square(gradients), 1 - self.BETA2)
         steps += 1
         for name, rows in (("mean", mean), ("square", square), ("steps", steps)):
             self.state[name].index_copy_(0, index, rows)
-        scale = (square / (1 - self.BETA2**steps)).sqrt_().add_(1e-10) * (1 - self.BETA1**steps)
-        return mean / scale.unsqueeze(1)
+        return mean, (square / (1 - self.BETA2**steps)).sqrt_().add_(1e-10) * (1 - self.BETA1**steps)
 
 
-def make_optimizer(weight: torch.Tensor, settings: TrainSettings, pool: ThreadPool = SERIAL) -> RowOptimizer:
+def make_optimizer(weight: torch.Tensor, settings: TrainSettings, pool: Pool = SERIAL) -> RowOptimizer:
     """Return the optimizer that the settings name."""
     return (RowAdam if settings.optimizer == "adam" else RowAdagrad)(weight, settings, pool)
 

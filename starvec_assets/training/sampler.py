@@ -4,26 +4,70 @@ Every random choice is a hash of (seed, epoch, what is chosen): there is no gene
 ranks sample the same. Sampling runs on the device and never waits for it.
 
 On an accelerator every step of an epoch has the same shapes (`fixed_shapes`), so that a CUDA graph serves them all:
-lists of stars are padded to the longest step's. The padding is repository n, whose row is zero.
+lists of stars are padded to the longest step's. Padding are the repositories from n on, whose rows stay zero.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn.functional import pad
+from torch.nn.functional import embedding_bag, pad
 
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.training.settings import TrainSettings
+
+PADDING_ROWS = 256  # rows of padding, as an accelerator takes long to write one row thousands of times
+PIECE = 32  # bags of a repository that one thread of an accelerator adds up
 
 
 @dataclass(frozen=True)
 class Bags:
     """Bags of stars one after the other; bag i is items[offsets[i]:offsets[i + 1]], padding included."""
 
-    items: torch.Tensor  # int32 [offsets[-1]]; n is padding
+    items: torch.Tensor  # int32 [offsets[-1]]; from n on they are padding
     offsets: torch.Tensor  # int64 [bags + 1]
     sizes: torch.Tensor  # int64 [bags]: stars without padding
+
+    def transpose(self, n: int) -> "Stargazers":
+        """Return the bags that hold each repository. The last bag must hold padding alone; all padding moves there."""
+        stars = len(self.items)
+        bag = torch.repeat_interleave(self.offsets.diff(), output_size=stars)
+        bag = bag.where(self.items < n, len(self.sizes) - 1)
+        shift = len(self.sizes).bit_length()
+        keys = sort((self.items.long() << shift) | bag)
+        item, bag = keys >> shift, (keys & ((1 << shift) - 1)).int()
+        if not fixed_shapes(item.device):
+            run, begins = group_equal(item, stars)
+            rows = padding(len(begins) - 1, n, item.device).scatter_(0, run, item)
+            return Stargazers(rows, bag, begins.int(), None)
+        places = torch.arange(stars, device=item.device) // PIECE
+        piece, begins = group_equal((item << stars.bit_length()) | places, stars)
+        item_of_piece = (places + (n + PADDING_ROWS)).scatter_(0, piece, item)
+        run, pieces = group_equal(item_of_piece, min(stars, n + PADDING_ROWS + 1 + stars // PIECE))
+        no_rows = padding(len(pieces) - 1, n, item.device)
+        rows = no_rows.scatter(0, run, item_of_piece)
+        return Stargazers(rows.where(rows < n, no_rows), bag, begins.int(), pieces.int())
+
+
+@dataclass(frozen=True)
+class Stargazers:
+    """Bags by repository: row i is in the bags of list i, or of lists pieces[i] to pieces[i + 1].
+
+    Rows are distinct; after them comes padding, whose lists hold the bag of padding only.
+    """
+
+    rows: torch.Tensor  # int64 [rows]
+    bags: torch.Tensor  # int32 [stars]
+    offsets: torch.Tensor  # int32 [lists + 1]: list i is bags[offsets[i]:offsets[i + 1]]
+    pieces: torch.Tensor | None  # int32 [rows + 1], None if a list is a row
+
+    def sums(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the sum over each row's bags of `values`, float32 [bags, d]: [rows, d]."""
+        sums = bag_sums(self.bags, values, self.offsets)
+        if self.pieces is None:
+            return sums
+        numbers = torch.arange(len(sums), dtype=torch.int32, device=sums.device)
+        return bag_sums(numbers, sums, self.pieces)
 
 
 @dataclass(frozen=True)
@@ -33,7 +77,7 @@ class Batch:
     labels: torch.Tensor  # int64 [P]: number of the bag's first user
     a: Bags
     b: Bags
-    b_stars: torch.Tensor  # int64 [P, longest bucket B]: the stars of B again, padded with n
+    b_stars: torch.Tensor  # int64 [P, longest bucket B]: the stars of B again, and padding
 
 
 class Sampler:
@@ -71,7 +115,7 @@ class Sampler:
         settings = self.settings
         places = torch.arange(self.step_users, device=self.device)
         users = self.order.index_select(0, step % self.steps * self.users // self.steps + places)
-        lengths, begins = self.lengths[users], self.begins[users]
+        lengths, begins = self.lengths.index_select(0, users), self.begins.index_select(0, users)
         drawn, a_sizes, b_sizes = sizes = self._sizes(lengths)
         if settings.bucket_sampling == "window":  # only from consecutive stars, at a random place of each list
             begins = begins + (_hash(begins, ~self.salt) & 0x7FFFFFFF) % (lengths - drawn + 1)
@@ -82,7 +126,8 @@ class Sampler:
         first = offsets[:-1]
         b_columns = torch.arange(self.longest_b, device=self.device)
         b_places = (first.unsqueeze(1) + b_columns).clamp_(max=len(items) - 1)
-        b_stars = torch.where(b_columns < b_sizes.unsqueeze(1), items[b_places], self.n)
+        no_stars = padding(b_places.numel(), self.n, self.device).view_as(b_places)
+        b_stars = items[b_places].where(b_columns < b_sizes.unsqueeze(1), no_stars)
         missing = -self.step_users % settings.users_per_bag
         return Batch(
             labels=users[:: settings.users_per_bag],
@@ -101,14 +146,16 @@ class Sampler:
         """Return each user's items in random order, padding last, by sorting keys of user, random bits and item."""
         item_bits, user_shift = self.n.bit_length(), 62 - self.step_users.bit_length()
         random = (_hash(stars, self.salt) & (2**63 - 1)) >> (63 - user_shift + item_bits) << item_bits
-        keys = (((owner << 1) | ~real) << user_shift) | random | self.items[stars]
+        keys = (((owner << 1) | ~real) << user_shift) | random | self.items.index_select(0, stars)
         return sort(keys) & ((1 << item_bits) - 1)
 
     def _bags(self, items: torch.Tensor, begins: torch.Tensor, sizes: torch.Tensor, total: int) -> Bags:
         """Cut ranges out of `items`, one of each user, and merge those of `users_per_bag` users."""
         each = self.settings.users_per_bag
         places, _, offsets, real = _concat_ranges(begins, sizes, total)
-        chosen = torch.where(real, items[places.clamp_(max=len(items) - 1)], self.n)
+        chosen = items.index_select(0, places.clamp_(max=len(items) - 1)).where(
+            real, padding(total, self.n, self.device)
+        )
         offsets = torch.cat([offsets[:-1:each], offsets[-1:]])
         return Bags(chosen.int(), offsets, pad(sizes, (0, -len(sizes) % each)).view(-1, each).sum(1))
 
@@ -126,8 +173,10 @@ class NeighbourSampler:
         # 1 from the last neighbour on: rounded sums may fall short of the largest random number.
         self.cumulative = shares.cumsum(dim=1).masked_fill_(columns >= last, 1.0)
         self.anchors = torch.nonzero(weights[:, 0])[:, 0]
-        self.expected_draws = torch.zeros(len(items) + 1, device=items.device)
-        self.expected_draws.index_add_(0, items.ravel().long(), shares.ravel())
+        draws = torch.zeros(
+            len(items) + 1, dtype=torch.float64, device=items.device
+        )  # rounding hides the order of sums
+        self.expected_draws = draws.index_add_(0, items.ravel().long(), shares.ravel().double()).float()
 
     def start_epoch(self, epoch: int) -> None:
         """Order the anchors anew."""
@@ -150,6 +199,16 @@ def fixed_shapes(device: torch.device) -> bool:
     return device.type != "cpu"
 
 
+def bag_sums(items: torch.Tensor, rows: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+    """Return the sums of `rows` over bags of `items`, of int32 offsets with the last bag's end."""
+    return embedding_bag(items, rows, offsets, mode="sum", include_last_offset=True)
+
+
+def padding(count: int, n: int, device: torch.device) -> torch.Tensor:
+    """Return `count` repositories that are none, int64 [count]."""
+    return torch.arange(count, device=device) % PADDING_ROWS + n
+
+
 def sort(keys: torch.Tensor) -> torch.Tensor:
     """Return int64 keys ascending; on the CPU numpy's vectorised sort is 50 times faster than torch's."""
     return torch.from_numpy(np.sort(keys.numpy())) if keys.device.type == "cpu" else torch.sort(keys)[0]
@@ -163,10 +222,10 @@ def group_equal(values: torch.Tensor, most: int) -> tuple[torch.Tensor, torch.Te
     begins_run = torch.cat([values.new_ones(1, dtype=torch.bool), values[1:] != values[:-1]])
     run = begins_run.cumsum(0) - 1
     runs = most if fixed_shapes(values.device) else int(run[-1]) + 1
-    begins = values.new_full((runs + 2,), len(values))
+    begins = values.new_full((runs + 1 + len(values),), len(values))
     places = torch.arange(len(values), device=values.device)
-    begins.scatter_(0, torch.where(begins_run, run, runs + 1), places)  # what begins no run is written behind the end
-    return run, begins[:-1]
+    begins.scatter_(0, run.where(begins_run, runs + 1 + places), places)  # what begins no run is written behind the end
+    return run, begins[: runs + 1]
 
 
 def _concat_ranges(
@@ -182,8 +241,8 @@ def _concat_ranges(
     offsets = pad(padded.cumsum(0), (1, 0))
     owner = torch.repeat_interleave(padded, output_size=total)
     places = torch.arange(total, device=sizes.device)
-    real = places < (offsets[:-1] + sizes)[owner]
-    return places + (begins - offsets[:-1])[owner], owner, offsets, real
+    real = places < (offsets[:-1] + sizes).index_select(0, owner)
+    return places + (begins - offsets[:-1]).index_select(0, owner), owner, offsets, real
 
 
 def _permutation(count: int, salt: int, device: torch.device) -> torch.Tensor:

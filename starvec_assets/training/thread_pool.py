@@ -1,7 +1,8 @@
-"""Thread pool that runs torch single-threaded on each share of a batch, and prefetches the next batch.
+"""Parallel work inside a step: threads on the CPU, which also sample the next batch meanwhile, and streams on a GPU.
 
 A step is a few hundred small operations. Dividing each of them among the cores makes the cores wait for one another
-after each; here a core takes its share of many operations at once. On an accelerator there is one share and no thread.
+after each; here a core takes its share of many operations at once. On a GPU small operations of different streams run
+at the same time.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,23 +16,35 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class ThreadPool:
-    """`size` worker threads and one that prefetches; without executors the calling thread does all of it."""
+class Pool:
+    """The calling thread alone: one share, nothing is prefetched."""
 
-    def __init__(
-        self, workers: ThreadPoolExecutor | None = None, prefetcher: ThreadPoolExecutor | None = None, size: int = 1
-    ) -> None:
+    size = 1
+
+    def map(self, work: Callable[[T], R], shares: Iterable[T]) -> list[R]:
+        """Return `work` of each share, in order."""
+        return [work(share) for share in shares]
+
+    def prefetch(self, work: Callable[[int], R], steps: range) -> Iterator[tuple[int, R]]:
+        """Yield each step with its `work`."""
+        yield from ((step, work(step)) for step in steps)
+
+
+SERIAL = Pool()
+
+
+class ThreadPool(Pool):
+    """`size` worker threads on which torch is single-threaded, and one that prefetches."""
+
+    def __init__(self, workers: ThreadPoolExecutor, prefetcher: ThreadPoolExecutor, size: int) -> None:
         self._workers, self._prefetcher, self.size = workers, prefetcher, size
 
     def map(self, work: Callable[[T], R], shares: Iterable[T]) -> list[R]:
         """Return `work` of each share, in order; torch's autocast and grad mode are not passed to the threads."""
-        return [work(share) for share in shares] if self._workers is None else list(self._workers.map(work, shares))
+        return list(self._workers.map(work, shares))
 
     def prefetch(self, work: Callable[[int], R], steps: range) -> Iterator[tuple[int, R]]:
         """Yield each step with its `work`, computing the next step's meanwhile."""
-        if self._prefetcher is None:
-            yield from ((step, work(step)) for step in steps)
-            return
         pending = [self._prefetcher.submit(work, step) for step in steps[:1]]
         for step in steps:
             result = pending.pop().result()
@@ -39,11 +52,28 @@ class ThreadPool:
             yield step, result
 
 
-SERIAL = ThreadPool()
+class StreamPool(Pool):
+    """CUDA streams for the shares of `map`; the current stream goes on when all are done."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._streams = device, list[torch.cuda.Stream]()
+
+    def map(self, work: Callable[[T], R], shares: Iterable[T]) -> list[R]:
+        """Return `work` of each share, in order, each on a stream of its own."""
+        current, results = torch.cuda.current_stream(self._device), list[R]()
+        for i, share in enumerate(shares):
+            if i == len(self._streams):
+                self._streams.append(torch.cuda.Stream(self._device))
+            self._streams[i].wait_stream(current)
+            with torch.cuda.stream(self._streams[i]):
+                results.append(work(share))
+        for stream in self._streams[: len(results)]:
+            current.wait_stream(stream)
+        return results
 
 
 @contextmanager
-def cpu_thread_pool(device: torch.device) -> Iterator[ThreadPool]:
+def cpu_thread_pool(device: torch.device) -> Iterator[Pool]:
     """Open a pool of as many threads as torch uses on the CPU; SERIAL for one thread and on accelerators."""
     size = torch.get_num_threads()
     if device.type != "cpu" or size == 1:

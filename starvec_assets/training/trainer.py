@@ -31,7 +31,7 @@ from starvec_assets.training.model import RepoEmbeddingBag
 from starvec_assets.training.optimizer import make_optimizer
 from starvec_assets.training.sampler import NeighbourSampler, Sampler
 from starvec_assets.training.settings import TrainSettings
-from starvec_assets.training.thread_pool import ThreadPool, cpu_thread_pool
+from starvec_assets.training.thread_pool import Pool, cpu_thread_pool
 from starvec_assets.vectors import Matrix, unit_rows
 
 MAX_MEAN_COSINE = 0.99  # of all pairs of rows; above, the vectors have collapsed
@@ -85,7 +85,7 @@ class Trainer:
         device: Device,
         on_epoch: Callable[[EpochMetrics], None],
         group: ProcessGroup,
-        pool: ThreadPool,
+        pool: Pool,
     ) -> None:
         self.corpus, self.text, self.heldout, self.on_epoch = corpus, text, heldout, on_epoch
         self.settings, self.device, self.group, self.pool = settings, device, group, pool
@@ -175,8 +175,8 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         loss = loss.detach()
         self.group.all_reduce(vectors.grad, loss)
-        rows, gradients = self.model.row_gradients(batch.bags, vectors.grad)
-        self.optimizer.step(rows, gradients, self.rates.index_select(0, batch.step))
+        gradients = self.model.row_gradients(batch.bags, batch.stargazers, vectors.grad)
+        self.optimizer.step(batch.stargazers.rows, gradients, self.rates.index_select(0, batch.step))
         self.epoch_losses.index_copy_(0, batch.step, loss.view(1))
 
     def evaluate(self, loss: float | None, seconds: float) -> None:
@@ -185,7 +185,7 @@ class Trainer:
         if self.group.is_main:
             started_at = time.perf_counter()
             vectors = self.vectors()
-            check_collapse(self.model.weight[:-1].cpu().numpy(), self.settings)
+            check_collapse(self.model.weight[: self.model.n].cpu().numpy(), self.settings)
             scores = heldout_scores(vectors, *self.heldout, self.popularity.cpu().numpy())
             epoch = EpochMetrics(
                 epoch=len(self.epochs),
@@ -203,7 +203,7 @@ class Trainer:
 
     def vectors(self) -> Matrix:
         """Return the rows minus a fraction of their mean, normalised: float32 [n, d]."""
-        rows = self.model.weight[:-1].cpu().numpy()
+        rows = self.model.weight[: self.model.n].cpu().numpy()
         return unit_rows(rows - np.float32(self.settings.center_fraction) * rows.mean(axis=0))
 
     def mean_loss(self, epoch: int) -> float:
@@ -217,7 +217,7 @@ class Trainer:
 
     def state_dict(self) -> Checkpoint:
         """Return the state of the run."""
-        tensors = {"vectors": self.model.weight[:-1], "losses": self.losses}
+        tensors = {"vectors": self.model.weight[: self.model.n], "losses": self.losses}
         tensors |= {f"optimizer_{name}": tensor for name, tensor in self.optimizer.state_dict().items()}
         tensors |= {f"objective_{name}": tensor for name, tensor in self.objective.state_dict().items()}
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
