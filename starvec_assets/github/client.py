@@ -56,6 +56,7 @@ from starvec_assets.http import (
 LIMITS = HttpLimits()
 MAX_PAGES = 1_000
 WEEKS_PER_PAGE, MAX_WEEK_PAGES = 30, 100  # of a repository's star totals
+SHORTEST_TOKEN = 20  # GitHub's have 40 characters or more; what is shorter occurs in answers by chance
 TOKEN_REFUSED = "GitHub refuses the token in GITHUB_TOKEN (401): renew it"
 
 _NEXT_LINK = re.compile(r'<([^<>]{1,2000})>\s*;\s*rel="next"')
@@ -68,6 +69,11 @@ class Token(SecretStr):
         if not value or not value.isascii() or not value.isprintable() or " " in value:
             raise GitHubError("GITHUB_TOKEN is not a token: it is empty, or has spaces or characters no token has")
         super().__init__(value)
+
+    def to_mask(self) -> list[str]:
+        """Return what must not be repeated from an answer: the token, if it has the length of one."""
+        value = self.get_secret_value()
+        return [value] if len(value) >= SHORTEST_TOKEN else []
 
     @staticmethod
     def from_environment() -> "Token | None":
@@ -108,7 +114,7 @@ class GitHub:
         self._http = HttpClient(
             replace(limits, max_wait=patience),
             {"X-GitHub-Api-Version": "2022-11-28"} | ({"Authorization": f"Bearer {secret}"} if token else {}),
-            secrets=[secret] if token else [],
+            secrets=token.to_mask() if token else [],
             cache=cache,
             retry=self._retry,
             check_redirect=lambda _, target: self._require_same_origin(target),
@@ -281,8 +287,8 @@ class GitHub:
                 response = request()
         except HttpError as error:
             raise Unanswered(f"{_path(url)}: {error}") from error
-        if self._token and (secret := self._token.get_secret_value().encode()) in response.body:
-            response = replace(response, body=response.body.replace(secret, b"***"))
+        for secret in self._token.to_mask() if self._token else []:
+            response = replace(response, body=response.body.replace(secret.encode(), b"***"))
         if response.status == 200:
             return response
         if response.status == 401:

@@ -308,11 +308,11 @@ def _read_weeks(weeks: Iterable[StarWeek], back_to: date, summary: HistorySummar
     read: list[StarWeek] = []
     summary.requests += 1
     for week in weeks:
-        if read and len(read) % WEEKS_PER_PAGE == 0:
-            summary.requests += 1
         read.append(week)
         if week.week <= back_to:
             return read, False
+        if len(read) % WEEKS_PER_PAGE == 0:  # the next page is requested, if only to see that it is empty
+            summary.requests += 1
     return read, True
 
 

@@ -31,6 +31,7 @@ from starvec_assets.github.models import parse
 from starvec_assets.github_names import is_login, is_repository
 from starvec_assets.http import HttpLimits
 
+SECRET = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
 ADA, BOB = StarredRequest("ada"), StarredRequest("bob", "CURSOR")
 
 
@@ -52,10 +53,10 @@ class Transport(httpx.AsyncBaseTransport):
 class Asked:
     """A client whose queries get the given answers; `waits` are the seconds it slept."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, token: str = SECRET, **options: Any) -> None:
         self.transport, self.waits = Transport(), list[float]()
         self.client = GitHub(
-            Token("secret"),
+            Token(token),
             limits=HttpLimits(tries=3),
             sleep=self.waits.append,
             clock=lambda: NOW,
@@ -432,12 +433,20 @@ def test_any_value_anywhere_in_an_answer_gives_a_page_or_a_reason(data: st.DataO
 
 def test_token_in_an_answer_is_not_repeated(github: Asked) -> None:
     echoes = [
-        answer({"p0": None}, {"type": "FORBIDDEN", "message": "secret", "path": ["p0"]}),
-        answer({"p0": person(login="secret/")}),
-        answer(None, {"type": "OTHER", "message": "secret"}),
-        reply(403, "secret"),
+        answer({"p0": None}, {"type": "FORBIDDEN", "message": SECRET, "path": ["p0"]}),
+        answer({"p0": person(login=f"{SECRET}/")}),
+        answer(None, {"type": "OTHER", "message": SECRET}),
+        reply(403, SECRET),
     ]
     for echo in echoes:
         [refused] = github.pages([echo], ADA)
         assert "***" in str(refused)
-        assert "secret" not in str(refused)
+        assert SECRET not in str(refused)
+
+
+def test_short_token_of_a_stand_in_spoils_no_answer() -> None:
+    asked = Asked(token="e")
+    with asked.client:
+        [page] = asked.pages([answer({"p0": person(login="ada")})], ADA)
+    assert isinstance(page, StarredPage)
+    assert page.login == "ada"

@@ -234,6 +234,15 @@ def test_requests_are_counted_by_page(log: Log):
     assert len(log.github.asked) == 2
 
 
+def test_requests_are_counted_as_github_counts_them(log: Log):
+    with (
+        FakeGitHub(repositories=NAMES, history=lambda repo_id: weeks_before(TODAY, 30)) as fake,
+        fake.client() as client,
+    ):
+        log.github = client.star_history
+        assert log.run(since="2025-01").requests == fake.requests["history"] == 2 * REPOSITORIES
+
+
 def test_a_spent_limit_keeps_what_came_and_asks_no_more(log: Log):
     log.github.faults["o/r4"] = RateLimited("spent until noon")
     summary = log.run()
