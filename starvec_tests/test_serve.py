@@ -194,7 +194,11 @@ def test_an_idle_connection_is_closed(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("request_line", [b"\xff\xfe", b"GET", b"GET http://[/ HTTP/1.1", b"GET / HTTP/9.9", b"POST / HTTP/1.1", b"G" * 70_000])
+@pytest.mark.parametrize(
+    "request_line",
+    [b"\xff\xfe", b"GET", b"GET http://[/ HTTP/1.1", b"GET / HTTP/9.9", b"POST / HTTP/1.1", b"G" * 70_000],
+    ids=lambda line: repr(line[:20]),
+)
 def test_an_odd_request_is_refused_without_a_traceback(
     port: int, capfd: pytest.CaptureFixture[str], request_line: bytes
 ):
