@@ -138,7 +138,7 @@ def read_month(
     began, expected = time.monotonic(), month_hours(month, now)
     folder, hours = cache_folder(progress_dir, source.key, month), []
     with lock_hour_cache(folder) as spool:
-        pipeline = HourPipeline(source, folder, spool, limits, workers or cpu_count() or 1)
+        pipeline = HourPipeline(source, folder, spool, limits, workers or cpu_count() or 1, max_failed_hours)
         try:
             with closing(pipeline.run(expected)) as results:
                 for coverage in results:

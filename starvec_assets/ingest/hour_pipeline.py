@@ -16,6 +16,7 @@ from starvec_assets.ingest.reader_processes import ReaderProcess
 from starvec_assets.ingest.sources import HourFile, Source, file_name
 from starvec_assets.item_faults import ItemFaults
 
+FAILURES_IN_A_ROW = 5  # of different hours, after which the source is given up; more if more may fail
 DOUBTFUL = {MISSING, EMPTY, TRUNCATED, CORRUPT}  # what a broken network or server says of a good hour, too
 
 
@@ -26,12 +27,15 @@ class HourPipeline:
     what is so twice, some time apart, is taken for what the source has.
     """
 
-    def __init__(self, source: Source, folder: Path, spool: Path, limits: HourLimits, workers: int) -> None:
+    def __init__(
+        self, source: Source, folder: Path, spool: Path, limits: HourLimits, workers: int, max_failed_hours: int
+    ) -> None:
         self._source, self._folder, self._spool, self._limits = source, folder, spool, limits
         self._fetchers, self._readers = ThreadPoolExecutor(source.concurrency), ThreadPoolExecutor(workers)
         self._processes = [ReaderProcess() for _ in range(workers)]
         self._idle_processes: SimpleQueue[ReaderProcess] = SimpleQueue()
         self._finished: SimpleQueue[Future[HourCoverage | None]] = SimpleQueue()
+        self._failures_in_a_row = max(FAILURES_IN_A_ROW, max_failed_hours + 1)
         self._slots = Semaphore(source.prefetch_limit)
         self._cancelled = Event()
         self._doubtful: set[datetime] = set()
@@ -43,7 +47,7 @@ class HourPipeline:
         Raises StarvecError when the cache folder or a reading process fails, ServiceDown when several hours in a row
         cannot be fetched.
         """
-        remaining, faults = 0, ItemFaults(f"hour files of {self._source.key}")
+        remaining, faults = 0, ItemFaults(f"hour files of {self._source.key}", self._failures_in_a_row)
         for process in self._processes:
             self._idle_processes.put(process)
         try:

@@ -452,11 +452,12 @@ def test_what_a_source_says_of_many_hours_for_a_while_is_no_fact(
 def test_as_many_hours_as_allowed_may_fail_and_are_downloaded_by_the_next_run(
     server: FaultyServer, folder: Path, tmp_path: Path
 ) -> None:
-    write_hour_files(folder, 3)
-    server.behaviours[hour_file(folder, START).name] = faulty_server.forbidden
-    summary = ingest(over_http(server), tmp_path / "out", 3, max_failed_hours=1)
-    assert summary.statuses == {"ok": 2, "failed": 1}
+    write_hour_files(folder, 10)
+    for h in range(7):
+        server.behaviours[hour_file(folder, START + timedelta(hours=h)).name] = faulty_server.forbidden
+    summary = ingest(over_http(server), tmp_path / "out", 10, max_failed_hours=7)
+    assert summary.statuses == {"ok": 3, "failed": 7}
     assert summary.faulty[0].note == "HTTP 403 (8 tries)"
     server.behaviours.clear()
-    assert ingest(over_http(server), tmp_path / "out", 3).statuses == {"ok": 3}
+    assert ingest(over_http(server), tmp_path / "out", 10).statuses == {"ok": 10}
     assert stars(tmp_path / "out") == expected_stars(folder)
