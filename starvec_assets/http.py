@@ -289,6 +289,8 @@ class HttpClient:
                     raise HttpError(self.mask(f"{again.reason}: {advice}")) from None
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 raise HttpError(self.mask(f"{type(error).__name__}: {error}")) from None
+            except ExceptionGroup as group:  # of anyio, for a port above 65,535 in the address or in a proxy's
+                raise HttpError(self.mask(str(group.exceptions[0]))) from None
             remaining -= time.monotonic() - started
             if again.wait is None:
                 backoff = min(limits.max_wait, limits.backoff * 2**attempt)

@@ -441,6 +441,15 @@ def test_secrets_are_masked_in_any_form(text: str, masked: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "proxy"), [("http://127.0.0.1:99999", ""), ("http://example.org", "http://127.0.0.1:65536")]
+)
+def test_a_port_that_is_none_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch, url: str, proxy: str) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(HttpError, match="port must be 0-65535"):
+        HttpClient().get(url)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("HTTPS_PROXY", "gopher://ada:s3cret@proxy:1"), ("ALL_PROXY", "http://[::1"), ("SSL_CERT_FILE", "/no/such/file")],
 )
