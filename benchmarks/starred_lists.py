@@ -301,8 +301,7 @@ def _rank(queries: Matrix, vectors: Matrix, allowed: Flags, exclude: RaggedArray
 
 def compare_shares(simulation: Simulation, measure: Measure) -> None:
     """Print what each source of the second year's stars gives, a row as soon as it is measured."""
-    shares = [f"{name}, of the complete archive's" for name in SCORES]
-    columns = [column for pair in zip(SCORES, shares, strict=True) for column in pair]
+    columns = [column for name in SCORES for column in (name, "of complete")]
     _print_head(["stars of the second year", "stars", "requests", "people trained on", "new repositories", *columns])
     complete: list[float] = []
 
