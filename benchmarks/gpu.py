@@ -152,7 +152,8 @@ def timed(work: Callable[[], Any], device: Device) -> tuple[float, Any]:
 
 def stepwise(trainer: Trainer, step: int, mark: Callable[[str], None]) -> None:
     """Do what `Trainer.train_step` does; `mark` is called with the name of each phase when it ends."""
-    batch = trainer.objective.sample_batch(torch.full((1,), step, device=trainer.device.torch))
+    number = torch.full((1,), step % trainer.sampler.steps, device=trainer.device.torch)
+    batch = trainer.objective.sample_batch(number)
     mark("sample")
     vectors = trainer.model(batch.bags).requires_grad_()
     mark("look up")

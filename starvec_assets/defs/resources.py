@@ -36,7 +36,7 @@ class GpuResource(dg.ConfigurableResource[None]):
 
     device: DeviceChoice = Field(default="auto", description="auto takes CUDA, then MPS, then the CPU")
     require_gpu: bool = Field(default=False, description="fail rather than run on the CPU")
-    precision: Precision = Field(default="auto", description="auto is bfloat16 where CUDA has it, float32 elsewhere")
+    precision: Precision = Field(default="auto", description="auto is bfloat16 on GPUs and CPUs that have matrix units for it")
 
     def pick(self, log: dg.DagsterLogManager) -> Device:
         """Choose the device and log its name and memory."""
@@ -169,7 +169,7 @@ class GitHubResource(dg.ConfigurableResource[None]):
         if SIMULATED in provenance:
             return "the stars are simulated"
         if run_tags.get(ASK_GITHUB_TAG) == ASK_NOT:
-            return "the job rebuild asks GitHub nothing"
+            return "the job rebuild does not ask"
         if self.max_requests == 0:
             return "max_requests of the resource github is 0, by STARVEC_GITHUB_REQUESTS or for this run"
         return "" if self.has_token else "no token in GITHUB_TOKEN"

@@ -11,7 +11,7 @@ import torch
 
 B = TypeVar("B")
 
-BATCHES = 8
+BATCHES = 6
 """One is trained on while the others are sampled: a stream alone takes longer to sample a batch than a step does."""
 
 

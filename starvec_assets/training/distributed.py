@@ -58,17 +58,22 @@ class ProcessGroup:
 
     def check_equal(self, tensor: torch.Tensor, name: str) -> None:
         """Raise StarvecError on every rank if `tensor`, float32 [rows, d], has not the same bits on all."""
-        rows = tensor.view(torch.int32).sum(dim=1)
-        checksum = (rows * torch.arange(1, len(rows) + 1, device=rows.device)).sum()
-        total = checksum.clone()
+        own = checksum(tensor)
+        total = own.clone()
         self.all_reduce(total)
-        differences = (checksum * self.world_size != total).long()
+        differences = (own * self.world_size != total).long()
         self.all_reduce(differences)
         if differences:
             raise StarvecError(
                 f"the {name} differ between ranks: are torch, drivers and GPUs the same on all nodes? Run again, it "
                 f"resumes from the last checkpoint"
             )
+
+
+def checksum(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a sum over the bits of `tensor`, float32 [rows, d], that depends on the order of rows; int64 []."""
+    rows = tensor.view(torch.int32).sum(dim=1)
+    return (rows * torch.arange(1, len(rows) + 1, device=rows.device)).sum()
 
 
 @contextmanager

@@ -204,9 +204,9 @@ def star_pairs(
 ) -> ContrastivePairs:
     """Pair each anchor with its row of `stars`, int64 [anchors, k]; candidates are the distinct stars of all.
 
-    A star drawn c times counts c times. `prior` float32 [n + PADDING_ROWS] is added to each repository's logit; `anchor_items`
-    int64 [anchors] are the anchors' own repositories. `weight` multiplies the mean over anchors of the mean over their
-    stars.
+    A star drawn c times counts c times. `prior` float32 [n + PADDING_ROWS] is added to each repository's logit;
+    `anchor_items` int64 [anchors] are the anchors' own repositories. `weight` multiplies the mean over anchors of the
+    mean over their stars.
     """
     count = stars.numel()
     shift = count.bit_length()

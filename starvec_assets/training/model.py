@@ -9,7 +9,7 @@ from starvec_assets.vectors import Matrix
 
 
 class RepoEmbeddingBag(torch.nn.EmbeddingBag):
-    """EmbeddingBag(mean) over `n` repositories whose gradients are summed by row; rows from n on are padding and stay zero.
+    """EmbeddingBag(mean) over `n` repositories whose gradients are summed by row; later rows are zero, for padding.
 
     torch's sparse gradient holds one row per star; `Bags.transpose` sums them with a bag over the transposed lists: no
     [stars, d] array, all cores busy, and the same bits for any number of threads.

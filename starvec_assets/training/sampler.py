@@ -16,7 +16,7 @@ from torch.nn.functional import embedding_bag, pad
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.training.settings import TrainSettings
 
-PADDING_ROWS = 256  # rows of padding, as an accelerator takes long to write one row thousands of times
+PADDING_ROWS = 256  # a power of 2; an accelerator takes long to write one row thousands of times
 PIECE = 32  # bags of a repository that one thread of an accelerator adds up
 
 
@@ -206,7 +206,7 @@ def bag_sums(items: torch.Tensor, rows: torch.Tensor, offsets: torch.Tensor) -> 
 
 def padding(count: int, n: int, device: torch.device) -> torch.Tensor:
     """Return `count` repositories that are none, int64 [count]."""
-    return torch.arange(count, device=device) % PADDING_ROWS + n
+    return (torch.arange(count, device=device) & (PADDING_ROWS - 1)) + n
 
 
 def sort(keys: torch.Tensor) -> torch.Tensor:

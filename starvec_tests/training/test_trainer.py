@@ -109,6 +109,12 @@ def test_a_finished_run_is_not_trained_again(run: Runner) -> None:
     assert seen == []
 
 
+def test_a_finished_run_is_trained_again_in_another_precision(run: Runner) -> None:
+    exact, half = run(), run(device=Device(CPU.torch, "CPU", 0, "bfloat16"))
+    assert not np.array_equal(exact.vectors, half.vectors)
+    assert half.epochs[-1].loss == pytest.approx(exact.epochs[-1].loss, rel=0.05)
+
+
 @pytest.mark.parametrize(
     "change",
     [{}, {"optimizer": "adagrad", "l2_to_init": 0.5}, {"loss": "multi_similarity", "memory_size": 256}],
