@@ -74,10 +74,11 @@ def exclusive_lock(
     and `remedy` are the message of the LockBusy that is raised when another process holds the lock. With `wait`, which
     is called with subject and holder, the lock is awaited instead; that costs next to no CPU, and an interrupt ends it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=0, poll_interval=0.5, on_acquired=_write_holder, preserve_lock_file=True)
     try:
-        lock.acquire()
+        with disk_faults_as_errors(path.parent):  # the lock file of a run by another user, for example
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
     except Timeout as error:
         holder = path.read_text(errors="replace")[:200].strip() or "another process"
         if wait is None:

@@ -140,6 +140,18 @@ def test_a_file_that_may_not_be_used_is_named(tmp_path: Path, number: int) -> No
         raise OSError(number, os.strerror(number), str(tmp_path / "rows"))
 
 
+def test_a_lock_file_of_another_user_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(path: str, *_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with (
+        pytest.raises(StarvecError, match=r"/lock cannot be used \(Permission denied\): mend its permissions"),
+        exclusive_lock(tmp_path / "lock", "it is held"),
+    ):
+        pass
+
+
 def test_another_fault_of_a_disk_is_not_called_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 30))
