@@ -69,7 +69,6 @@ from starvec_assets.training.settings import TrainSettings
 from starvec_assets.vectors import Matrix, user_vectors
 
 START, CHANGE, END = (datetime(year, 1, 1, tzinfo=UTC) for year in (2024, 2025, 2026))
-SHARES = (0.05, 0.2, 1.0)
 ARCHIVE_SHARE = 0.01  # of the stars of the second year
 HELD_OUT, SPLITS, LEAST_STARS, MOST_STARS = 800, 10, 10, 800
 QUERY_LIMITS = {"people": 25, "stars": 1_000}  # what the stand-in can answer in the ten seconds that a query may take
@@ -299,7 +298,7 @@ def _rank(queries: Matrix, vectors: Matrix, allowed: Flags, exclude: RaggedArray
     return np.where(np.any(queries, axis=1, keepdims=True), rows[ranked], -1)
 
 
-def compare_shares(simulation: Simulation, measure: Measure) -> None:
+def compare_shares(simulation: Simulation, measure: Measure, asked: Sequence[float]) -> None:
     """Print what each source of the second year's stars gives, a row as soon as it is measured."""
     columns = [column for name in SCORES for column in (name, "of complete")]
     _print_head(["stars of the second year", "stars", "requests", "people trained on", "new repositories", *columns])
@@ -316,7 +315,7 @@ def compare_shares(simulation: Simulation, measure: Measure) -> None:
     show("all: the complete archive", [simulation.folder / "later.parquet"])
     show("none", [])
     show("1 %, as if these months counted", [simulation.folder / "kept.parquet"])
-    for share in SHARES:
+    for share in asked:
         with tempfile.TemporaryDirectory() as out:
             most = None if share == 1 else round(share * simulation.people)
             summary = ask(simulation, Path(out), requests=1_000_000, people=most)
@@ -349,6 +348,9 @@ def main() -> None:
     parser.add_argument("--trainings", type=int, default=3, help="trainings averaged: one alone is off by 3 % in NDCG")
     parser.add_argument("--min-stargazers", type=int, default=CorpusSettings().min_stargazers, help="of user_buckets")
     parser.add_argument("--text-weight", type=float, default=TrainSettings().text_weight, help="of trained_embeddings")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=[0.05, 0.2, 1.0], help="of the people, who are asked"
+    )
     parser.add_argument("--rules", action="store_true", help="compare orders of asking instead")
     parser.add_argument("--requests", type=int, default=100, help="with --rules: requests of each order")
     parser.add_argument(
@@ -367,7 +369,7 @@ def main() -> None:
         if arguments.rules:
             compare_rules(simulation, scored, arguments.requests, arguments.limit)
         else:
-            compare_shares(simulation, scored)
+            compare_shares(simulation, scored, arguments.shares)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,12 @@ from starvec_assets.github import QueryTooLarge, StarredPage, StarredRequest
 from starvec_assets.vectors import Matrix
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-PEOPLE, HELD_OUT, INTERESTS, SIZE, STARS = 900, 100, 8, 60, 50
+PEOPLE, HELD_OUT, INTERESTS, SIZE, STARS = 600, 60, 6, 60, 50
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Stars of 900 people, each of 50 of the 60 repositories of an interest; interests in a list, 30 real people."""
+    """Stars of 600 people, each of 50 of the 60 repositories of an interest; interests in a list, 30 real people."""
     folder = tmp_path_factory.mktemp("shared")
     rng = np.random.default_rng(0)
     lists = [SIZE * rng.integers(INTERESTS) + rng.permutation(SIZE)[:STARS] for _ in range(PEOPLE)]
@@ -103,13 +103,13 @@ def test_more_lists_bring_more_of_the_complete_archive(
         return (lists.T @ lists).toarray(), None
 
     monkeypatch.setattr(benchmark, "ours", together)
-    monkeypatch.setattr(benchmark, "SHARES", (0.1, 1.0))
     simulation = benchmark.simulate(shared / "stars.parquet", shared, tmp_path, seed=1)
     judge = benchmark.Judge(simulation, shared)
-    benchmark.compare_shares(simulation, partial(benchmark.measure, simulation, judge, CorpusSettings(), 0.5, 1))
+    measure = partial(benchmark.measure, simulation, judge, CorpusSettings(), 0.5, 1)
+    benchmark.compare_shares(simulation, measure, [0.1, 1.0])
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()]
     column = {title: [row[i] for row in rows[2:]] for i, title in enumerate(rows[0])}
-    assert column["new repositories"][:3] == ["240", "0", "0"]
+    assert column["new repositories"][:3] == ["180", "0", "0"]
     complete, none, kept, few, everybody = (float(ndcg) for ndcg in column["NDCG@10"])
     assert none == kept == 0 < few < everybody
     assert everybody > 0.9 * complete
