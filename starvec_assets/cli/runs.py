@@ -6,13 +6,12 @@ import os
 import socket
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
-from dagster._utils.interrupts import pop_captured_interrupt
 
 from starvec_assets import progress
 from starvec_assets.cli.config_overrides import op_config
@@ -31,6 +30,8 @@ PROCESS_TAG = "starvec/process"
 
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
+REMEDY = "wait for it, which --wait does, or end it"
+
 WAIT_S = 0.5
 """Pause between two looks at what a run waits for."""
 
@@ -47,73 +48,62 @@ def run_months(months: Sequence[str], assignments: Sequence[Assignment] = (), wa
     config = op_config(assignments, "monthly_refresh")
     runs = contiguous_ranges(months) if from_bigquery(os.environ) else [[month] for month in months]
     _show_progress()
-    with only_run("monthly_refresh", wait):
+    with only_run(wait):
         for run in runs[:-1]:
             progress.print_line(f"{_span(run)}: ingest")
-            run_job("ingest_month", run, {"ops": {op: fields for op, fields in config.items() if op == RAW_OP}})
+            run_job("ingest_month", run, {"ops": {op: fields for op, fields in config.items() if op == RAW_OP}}, wait)
         progress.print_line(f"{_span(runs[-1])}: ingest, then everything below")
-        run_job("monthly_refresh", runs[-1], {"ops": config})
+        run_job("monthly_refresh", runs[-1], {"ops": config}, wait)
 
 
 def run_rebuild(assignments: Sequence[Assignment] = (), wait: bool = False) -> None:
     """Materialize every asset below the ingested months; raises as `op_config`, `only_run` and `run_job` do."""
     config = op_config(assignments, "rebuild")
     _show_progress()
-    with only_run("rebuild", wait):
+    with only_run(wait):
         progress.print_line("everything below the ingested months")
-        run_job("rebuild", [], {"ops": config})
+        run_job("rebuild", [], {"ops": config}, wait)
 
 
 @contextlib.contextmanager
-def only_run(job: str, wait: bool) -> Iterator[None]:
-    """Keep other terminals' runs out of this home for the block, after those of the UI that `job` would wait for.
+def only_run(wait: bool) -> Iterator[None]:
+    """Keep other terminals' runs out of this home for the block.
 
-    With `wait`, runs that are at work are awaited, else StarvecError says which. As the kernel releases the lock of a
+    With `wait` another one is awaited, else LockBusy says which is at work. As the kernel releases the lock of a
     process that ends, every run of a terminal that is not finished is then that of a killed one: it is marked as
     failed, whatever has its process number now.
     """
     report = _print_waiting if wait else None
-    remedy = "wait for it, which --wait does, or end it"
-    with (
-        exclusive_lock(home() / "dagster/run.lock", f"{home()} is in use", remedy, report),
-        dg.DagsterInstance.get() as instance,
-    ):
-        _end_killed_runs(instance)
-        while busy := _busy_pools(instance, job):
-            if not wait:
-                raise StarvecError(f"{busy}: wait for it, which --wait does, or end it in the UI")
-            _print_waiting(busy)
-            while _busy_pools(instance, job) == busy:
-                time.sleep(WAIT_S)
+    with exclusive_lock(home() / "dagster/run.lock", f"{home()} is in use", REMEDY, report):
+        with dg.DagsterInstance.get() as instance:
+            _end_killed_runs(instance)
         yield
 
 
-def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any]) -> None:
+def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any], wait: bool = False) -> None:
     """Run a job for a month, a range of months, or none, in this process.
 
-    Raises StarvecError with the message of the step that failed, KeyboardInterrupt when the run was interrupted.
+    Raises StarvecError with the message of the step that failed, or of the run that has a pool which the job needs
+    (`wait`: that is awaited), KeyboardInterrupt when the run was interrupted.
     """
     range_tags = {}
     if len(months) > 1:
         range_tags = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
-    with disk_faults_as_errors(home()), dg.DagsterInstance.get() as instance, _quiet_wait_for_pools():
+    job = defs().resolve_job_def(name)
+    with disk_faults_as_errors(home()), dg.DagsterInstance.get() as instance, _pools(instance, job, wait) as run_id:
         try:
-            result = (
-                defs()
-                .resolve_job_def(name)
-                .execute_in_process(
-                    instance=instance,
-                    partition_key=months[0] if len(months) == 1 else None,
-                    run_config={"loggers": {"terminal": {}}, **run_config},
-                    tags={PROCESS_TAG: f"{os.getpid()}@{socket.gethostname()}", **range_tags},
-                    raise_on_error=False,
-                )
+            result = job.execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                partition_key=months[0] if len(months) == 1 else None,
+                run_config={"loggers": {"terminal": {}}, **run_config},
+                tags={PROCESS_TAG: f"{os.getpid()}@{socket.gethostname()}", **range_tags},
+                raise_on_error=False,
             )
         except dg.DagsterInvalidConfigError as error:
             raise StarvecError("; ".join(problem.message for problem in error.errors)) from error
     if not result.success:
-        failures = [event.event_specific_data for event in result.all_events if event.is_failure]
-        errors = [getattr(failure, "error", None) for failure in failures]
+        errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
         if any(error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__ for error in errors):
             raise KeyboardInterrupt
         run = f"{name} for {_span(months)}" if months else name
@@ -152,41 +142,48 @@ def _end_killed_runs(instance: dg.DagsterInstance) -> None:
                 storage.free_concurrency_slots_for_run(run_id)
 
 
-def _busy_pools(instance: dg.DagsterInstance, job: str) -> str:
-    """Return which run has a slot of a pool of `job`, and since when, "" if none has."""
-    nodes = defs().resolve_job_def(job).all_node_defs
-    pools = {node.pool for node in nodes if isinstance(node, dg.OpDefinition) and node.pool}
-    for pool in sorted(pools & instance.event_log_storage.get_concurrency_keys()):
-        for run_id in instance.event_log_storage.get_concurrency_info(pool).active_run_ids:
-            record = instance.get_run_record_by_id(run_id)
-            if record and not record.dagster_run.is_finished:
-                since = datetime.fromtimestamp(record.start_time or 0, UTC)
+@contextlib.contextmanager
+def _pools(instance: dg.DagsterInstance, job: dg.JobDefinition, wait: bool) -> Iterator[str]:
+    """Yield the id of a run whose steps are first in the queues of their pools; what is left there is freed at the end.
+
+    So the run itself never waits for a slot: Dagster 1.13 does that without a pause, at 100 % of a core, and defers
+    interrupts until the slot is free (2026-11).
+    """
+    run_id, waiting_for = str(uuid.uuid4()), ""
+    try:
+        while busy := _claim_pools(instance, job, run_id):
+            instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+            if not wait:
+                raise StarvecError(f"{busy}: {REMEDY}")
+            if busy != waiting_for:
+                _print_waiting(busy)
+            waiting_for = busy
+            time.sleep(WAIT_S)
+        yield run_id
+    finally:
+        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
+def _claim_pools(instance: dg.DagsterInstance, job: dg.JobDefinition, run_id: str) -> str:
+    """Queue the steps of a run for their pools; return what is in the way of a pool's first one, "" for nothing."""
+    storage = instance.event_log_storage
+    claimed: dict[str, bool] = {}
+    for node in job.nodes_in_topological_order:  # a step whose parents wait behind it in the queue would never run
+        pool = node.definition.pool if isinstance(node.definition, dg.OpDefinition) else None
+        if pool:
+            storage.initialize_concurrency_limit_to_default(pool)
+            is_claimed = storage.claim_concurrency_slot(pool, run_id, node.name).is_claimed
+            claimed[pool] = claimed.get(pool, False) or is_claimed
+    for pool in (pool for pool, is_claimed in claimed.items() if not is_claimed):
+        for other in storage.get_concurrency_info(pool).active_run_ids:
+            if record := instance.get_run_record_by_id(other):
+                since = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
                 return (
-                    f"run {run_id[:8]} of the UI ({record.dagster_run.job_name}) has the pool {pool} "
+                    f"run {other[:8]} of the UI ({record.dagster_run.job_name}) has the pool {pool} "
                     f"since {since:%Y-%m-%d %H:%M:%S} UTC"
                 )
+        return f"the pool {pool} has no free slot"
     return ""
-
-
-@contextlib.contextmanager
-def _quiet_wait_for_pools() -> Iterator[None]:
-    """Let a step that waits for a pool's slot sleep, and an interrupt end it.
-
-    In Dagster 1.13 a run in this process waits without a pause, at 100 % of a core, and defers interrupts until a slot
-    is free (ActiveExecution.sleep_til_ready, 2026-11); it has no public way to change that.
-    """
-
-    def pause(self: InstanceConcurrencyContext) -> float:
-        if pop_captured_interrupt():
-            raise dg.DagsterExecutionInterruptedError
-        return WAIT_S if self.has_pending_claims() else 0.0
-
-    original = InstanceConcurrencyContext.interval_to_next_pending_claim_check
-    InstanceConcurrencyContext.interval_to_next_pending_claim_check = pause  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        InstanceConcurrencyContext.interval_to_next_pending_claim_check = original  # type: ignore[method-assign]
 
 
 def _failure_lines(job: str, events: Sequence[dg.DagsterEvent]) -> list[str]:

@@ -47,7 +47,5 @@ class _TerminalHandler(logging.Handler):
         elif event.event_type == dg.DagsterEventType.STEP_START:
             self._started[step] = time.monotonic()
             print_line(f"  {step.replace('__', ', ')}")
-        elif step and event.event_type == dg.DagsterEventType.ENGINE_EVENT and "blocked by" in (event.message or ""):
-            print_line(f"    waiting for a run of the UI: {event.message}")
         elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
             print_line(f"    done in {time.monotonic() - self._started.get(step, time.monotonic()):.1f} s")

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,7 +15,6 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 from dagster._daemon.monitoring import concurrency  # the daemon's own step: Dagster has no public way to run it
-from process_helpers import until
 
 from starvec_assets import definitions, progress
 from starvec_assets.cli import runs
@@ -47,13 +45,15 @@ def terminal() -> Iterator[io.StringIO]:
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Function that runs a job of the given assets as `run_job` runs the project's."""
 
-    def run(*assets: dg.AssetsDefinition, checks: tuple[dg.AssetChecksDefinition, ...] = ()) -> None:
+    def run(
+        *assets: dg.AssetsDefinition, checks: tuple[dg.AssetChecksDefinition, ...] = (), wait: bool = False
+    ) -> None:
         job = dg.define_asset_job("work")
         loggers = {"terminal": terminal_logger}
         monkeypatch.setattr(
             runs, "defs", lambda: dg.Definitions(assets=assets, asset_checks=checks, jobs=[job], loggers=loggers)
         )
-        run_job("work", [], {})
+        run_job("work", [], {}, wait)
 
     return run
 
@@ -141,51 +141,39 @@ def test_runs_of_killed_processes_are_ended_whatever_has_their_numbers_now() -> 
         of_the_ui = create_run(instance, dg.DagsterRunStatus.STARTED)
         assert storage.claim_concurrency_slot("gpu", killed[0].run_id, "step").is_claimed
         assert not storage.claim_concurrency_slot("gpu", "a run that was deleted", "step").is_claimed
-        with only_run("rebuild", wait=False):
+        with only_run(wait=False):
             assert storage.claim_concurrency_slot("gpu", "next", "step").is_claimed
             with pytest.raises(StarvecError, match=f"in use by process {os.getpid()} on .* since 20.*: wait for it"):
-                only_run("rebuild", wait=False).__enter__()
+                only_run(wait=False).__enter__()
         ended = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
         assert {run.run_id for run in ended} == {run.run_id for run in killed}
         assert [run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))] == [of_the_ui.run_id]
 
 
-def test_a_run_of_the_ui_is_named_or_awaited(monkeypatch: pytest.MonkeyPatch, terminal: io.StringIO) -> None:
+def test_a_run_of_the_ui_is_named_or_awaited(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch, terminal: io.StringIO
+) -> None:
+    @dg.asset(pool="gpu")
+    def first() -> None:
+        raise dg.Failure("no")
+
+    @dg.asset(pool="gpu", deps=[first])
+    def second() -> None: ...
+
     with dg.DagsterInstance.get() as instance:
         storage = instance.event_log_storage
         of_the_ui = create_run(instance, dg.DagsterRunStatus.STARTED)
-        for pool in ("gpu", "a pool of other jobs"):
-            storage.initialize_concurrency_limit_to_default(pool)
-            assert storage.claim_concurrency_slot(pool, of_the_ui.run_id, "step").is_claimed
-        named = rf"run {of_the_ui.run_id[:8]} of the UI \(job\) has the pool gpu since .* UTC"
-        with pytest.raises(StarvecError, match=f"^{named}: wait for it"):
-            only_run("rebuild", wait=False).__enter__()
-        monkeypatch.setattr(time, "sleep", lambda _: instance.report_run_canceled(of_the_ui))
-        with only_run("rebuild", wait=True):
-            assert re.search(f"^waiting: {named}$", terminal.getvalue())
-
-
-def test_an_interrupt_ends_the_wait_for_a_pool_within_a_run(run: Callable[..., None], terminal: io.StringIO) -> None:
-    @dg.asset(pool="gpu")
-    def waiting() -> None: ...
-
-    with dg.DagsterInstance.get() as instance:
-        instance.event_log_storage.initialize_concurrency_limit_to_default("gpu")
-        of_the_ui = create_run(instance, dg.DagsterRunStatus.STARTED)
-        assert instance.event_log_storage.claim_concurrency_slot("gpu", of_the_ui.run_id, "step").is_claimed
-        used: list[float] = []
-
-        def interrupt_when_waiting() -> None:
-            until(lambda: "waiting for a run of the UI: Step blocked by limit for pool gpu" in terminal.getvalue())
-            began = time.process_time()
-            time.sleep(0.8)
-            used.append(time.process_time() - began)
-            os.kill(os.getpid(), signal.SIGINT)
-
-        threading.Thread(target=interrupt_when_waiting).start()
-        with pytest.raises(KeyboardInterrupt):
-            run(waiting)
-    assert used[0] < 0.4, "seconds of CPU time; a wait without a pause uses all"
+        storage.initialize_concurrency_limit_to_default("gpu")
+        assert storage.claim_concurrency_slot("gpu", of_the_ui.run_id, "step").is_claimed
+        named = rf"run {of_the_ui.run_id[:8]} of the UI \(job\) has the pool gpu since 20.* UTC"
+        with pytest.raises(StarvecError, match=f"^{named}: wait for it, which --wait does"):
+            run(first, second)
+        monkeypatch.setattr(time, "sleep", lambda _: storage.free_concurrency_slots_for_run(of_the_ui.run_id))
+        with pytest.raises(StarvecError, match="first: no"):
+            run(first, second, wait=True)
+        assert re.match(f"waiting: {named}\n  first\n", terminal.getvalue())
+        queue = storage.get_concurrency_info("gpu")
+        assert (queue.claimed_slots, queue.pending_steps) == ([], []), "the step that was skipped waits no more"
 
 
 def test_the_daemon_frees_the_pool_slot_of_a_failed_run(monkeypatch: pytest.MonkeyPatch) -> None:
