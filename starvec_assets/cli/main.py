@@ -85,7 +85,7 @@ def demo() -> None:
 def run(source: str, months: Sequence[str], **options: Any) -> None:
     """Ingest months and materialize everything below.
 
-    GitHub is asked for stars only if STARVEC_GITHUB_REQUESTS is set.
+    star_history and starred_lists ask GitHub only if STARVEC_GITHUB_REQUESTS is set.
     """
     _run_months(months, source, github_requests=os.environ.get("STARVEC_GITHUB_REQUESTS") or "0", **options)
 

@@ -20,8 +20,8 @@ ingest_month = dg.define_asset_job(
 rebuild = dg.define_asset_job(
     "rebuild",
     selection=_ALL - _RAW,
-    description="Make everything below the ingested months: after a backfill, or a changed setting. GitHub is asked "
-    "for no stars: star_history and starred_lists keep what they have. Materialize these two by hand to ask.",
+    description="Make everything below the ingested months: after a backfill, or a changed setting. star_history and "
+    "starred_lists do not ask GitHub, and keep what they have: materialize these two by hand to ask.",
     tags={ASK_GITHUB_TAG: ASK_NOT},
 )
 

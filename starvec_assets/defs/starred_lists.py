@@ -115,9 +115,9 @@ def starred_lists(
             on_request,
             on_wait=lambda limit: context.log.info(f"waiting: {limit}"),
         )
-    if summary.stopped:
+    if summary.stopped and not summary.refused:  # the check tells of a refusal
         context.log.info(f"{summary.waiting:,} people were not asked: {summary.stopped}")
-    if summary.people:
+    if summary.stars:
         draft.provenance.append(SOURCE)
     draft.rows = {"stars": summary.stars, "people": summary.people, "repositories": summary.repositories}
     check = dg.AssetCheckResult(

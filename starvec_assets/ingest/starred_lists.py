@@ -5,6 +5,7 @@ failure; of a person alone it asks for smaller pages, and in the end the REST AP
 month whose stars do not count, or to where an earlier run began. A run adds to what earlier runs read.
 """
 
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,7 +81,7 @@ _OLD = {"stars": LISTED, "people": PEOPLE, "repos": REPOS}
 class Budget:
     """Requests of a run, and its hours, the wait for a rate limit that ends before included.
 
-    GitHub allows 5,000 requests an hour to a token.
+    GitHub allows 5,000 points an hour to a token, one a query (its documentation of rate limits, read in 2026-11).
     """
 
     requests: int = 4_500
@@ -347,11 +348,12 @@ class _Asking:
         self._count(person, refusal)
 
     def _count(self, person: Person, refusal: ItemRefused | None) -> None:
-        """Raise ServiceDown when several people in a row were refused alike; people are told apart by number."""
+        """Raise ServiceDown, whose message names nobody, when several people in a row were refused alike."""
         if refusal is None:
             self._faults.passed()
         else:
-            self._faults.add(f"person {person.user_id}", str(refusal), refusal.kind, refusal.ordinary)
+            reason = re.sub(rf"(?<![\w.-]){re.escape(person.login)}(?![\w.-])", "LOGIN", str(refusal))
+            self._faults.add(f"person {person.user_id}", reason, refusal.kind, refusal.ordinary)
 
     def _progress(self) -> RunProgress:
         requests, people, stars = self._lists.totals()

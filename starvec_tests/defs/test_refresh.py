@@ -248,7 +248,7 @@ def test_a_rebuild_asks_nothing(operator: Operator, totals: StarTotals):
     result = operator.run("star_history", tags={ASK_GITHUB_TAG: ASK_NOT})
     assert totals.asked == []
     [event] = result.asset_materializations_for_node("star_history")
-    assert event.metadata["not asked"].value == "the job rebuild asks GitHub nothing"
+    assert event.metadata["not asked"].value == "the job rebuild does not ask"
 
 
 def test_totals_that_are_refused_to_everybody_are_said_and_the_run_goes_on(operator: Operator, totals: StarTotals):
@@ -273,7 +273,7 @@ def test_totals_that_are_refused_to_everybody_are_said_and_the_run_goes_on(opera
             True,
             "max_requests of the resource github is 0, by STARVEC_GITHUB_REQUESTS or for this run",
         ),
-        ({ASK_GITHUB_TAG: ASK_NOT}, ["hours"], 1, True, "the job rebuild asks GitHub nothing"),
+        ({ASK_GITHUB_TAG: ASK_NOT}, ["hours"], 1, True, "the job rebuild does not ask"),
     ],
     ids=["asked", "no-token", "simulated", "no-budget", "rebuild"],
 )

@@ -354,6 +354,7 @@ def test_service_that_lists_nobody_is_asked_a_few_times_only(fake: FakeGitHub, c
     summary = run(client)
     assert "GitHub counts" in summary.stopped
     assert "the last 5 all failed" in summary.stopped
+    assert not re.search(r"user\d", summary.stopped)  # a message for logs: nobody's login
     assert run.stars() >= expected([row["user_id"] for row in run.read("people") if row["status"] == "read"])
     assert fake.requests["graphql"] <= 3
 
@@ -362,6 +363,7 @@ def test_service_down_ends_the_run_and_the_next_goes_on(fake: FakeGitHub, client
     fake.down = True
     summary = run(client)
     assert "the last 5 all failed" in summary.stopped
+    assert not re.search(r"user\d", summary.stopped)
     fake.down = False
     run.today += timedelta(days=200)
     run(client)
@@ -539,7 +541,10 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeGitHub,
     write_active(folder / "active.parquet", [f"user{i}" for i in range(1, MANY + 1)])
     with FakeGitHub(people=MANY, stars=few_stars) as fake:
         fake.most_people = 95
-        fake.faults |= dict.fromkeys(range(300, MANY, 1_000), "gone")
+        for first, fault in enumerate(("gone", "blocked", "forbidden", "hidden", "null")):
+            fake.faults |= dict.fromkeys(range(300 + first, MANY, 1_000), fault)
+        for user_id in range(350, MANY, 1_000):
+            fake.rename(user_id, f"renamed{user_id}")
         start(fake, folder / "whole").join()
         yield fake, folder / "whole"
 
