@@ -34,7 +34,7 @@ from starvec_assets.defs.resources import (
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.build_month import MAX_PEOPLE, MonthParts, merge_month, read_month
 from starvec_assets.ingest.calendar import FIRST_MONTH, month_hours, previous_12_months
-from starvec_assets.ingest.coverage import FAILED, HourCoverage, failed_but_known
+from starvec_assets.ingest.coverage import OK, HourCoverage, lost_hours
 from starvec_assets.ingest.hour_cache import clear_hour_cache
 from starvec_assets.ingest.hour_parser import HourLimits
 from starvec_assets.ingest.month_report import (
@@ -219,17 +219,21 @@ def _make_month(
 
 
 def _refuse_worse_month(store: ArtifactStore, parts: MonthParts) -> None:
-    """Raise StarvecError for a month with failed hours that its present version has."""
-    if all(hour.status != FAILED for hour in parts.hours):
+    """Raise StarvecError for a month that lacks, or has damaged, what its present version has of an hour."""
+    if all(hour.status == OK for hour in parts.hours):
         return
+    asset = f"raw_stars/{parts.month}"
     try:
-        present = store.find(f"raw_stars/{parts.month}")
+        present = store.find(asset)
     except CorruptArtifact:
         return
-    if present and (lost := failed_but_known(parts.hours, pq.read_table(present.path / "hours.parquet"))):
+    if present is None or SIMULATED in present.manifest.provenance:
+        return
+    if lost := lost_hours(parts.hours, pq.read_table(present.path / "hours.parquet")):
         raise StarvecError(
-            f"{parts.month} stays as it is: {len(lost):,} hours could not be fetched that its version "
-            f"{present.manifest.version} has, {lost[0]:%Y-%m-%d %H}h for example. Run again when the source answers"
+            f"{parts.month} stays as it is: its version {present.manifest.version} has more of {len(lost):,} hours, "
+            f"{lost[0].hour:%Y-%m-%d %H}h for example, which is {lost[0].status} now. Run again when the source has "
+            f"them; if it never will, delete {asset} from {store.where}"
         )
 
 

@@ -187,10 +187,10 @@ def _numbered_alike(earlier: UnseenIds, later: UnseenIds) -> bool:
     return earlier.sequences == later.sequences and _continues(earlier.last, later.first, earlier.usual)
 
 
-def failed_but_known(hours: Sequence[HourCoverage], before: pa.Table) -> list[datetime]:
-    """Return the hours that could not be fetched now and had events `before`, in a table of schema HOURS."""
-    known = {row["hour"] for row in before.select(["hour", "events"]).to_pylist() if row["events"]}
-    return [hour.hour for hour in hours if hour.status == FAILED and hour.hour in known]
+def lost_hours(hours: Sequence[HourCoverage], before: pa.Table) -> list[HourCoverage]:
+    """Return the hours that are not ok and had more events `before`, in a table of schema HOURS."""
+    known = {row["hour"]: row["events"] for row in before.select(["hour", "events"]).to_pylist()}
+    return [hour for hour in hours if hour.status != OK and hour.events < known.get(hour.hour, 0)]
 
 
 def ratio_to_median(value: float | None, previous: Sequence[float | None]) -> float | None:

@@ -16,6 +16,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.build_month import MonthParts
 from starvec_assets.ingest.coverage import HOURS, HourCoverage, coverage_table
 from starvec_assets.paths import home
+from starvec_assets.sample import SIMULATED
 from starvec_assets.store import ArtifactStore
 
 MONTH = "2024-01"
@@ -60,12 +61,12 @@ def test_the_ui_shows_how_many_people_were_active_and_no_login(made: dg.ExecuteI
     assert LOGIN not in "".join(str(event) for event in made.all_events)
 
 
-def write_hours(store: ArtifactStore, *hours: HourCoverage) -> None:
-    with store.write(f"raw_stars/{MONTH}", code_version="1") as draft:
+def write_hours(store: ArtifactStore, *hours: HourCoverage, provenance: str = "hour files in a") -> None:
+    with store.write(f"raw_stars/{MONTH}", code_version="1", provenance=[provenance]) as draft:
         pq.write_table(coverage_table(hours).cast(HOURS), draft.path / "hours.parquet")
 
 
-def test_a_month_with_failed_hours_does_not_replace_one_that_has_them(tmp_path: Path) -> None:
+def test_a_month_without_some_hours_does_not_replace_one_that_has_them(tmp_path: Path) -> None:
     store, later = ArtifactStore(tmp_path), START + timedelta(hours=1)
 
     def refuse(*hours: HourCoverage) -> None:
@@ -74,8 +75,12 @@ def test_a_month_with_failed_hours_does_not_replace_one_that_has_them(tmp_path: 
     failed = HourCoverage(START, "failed", note="HTTP 503")
     refuse(failed)
     write_hours(store, HourCoverage(START, "ok", events=5), HourCoverage(later, "missing"))
-    with pytest.raises(StarvecError, match=r"2024-01 stays as it is: 1 hours .* has, 2024-01-01 00h for example"):
+    with pytest.raises(StarvecError, match=r"stays as it is: .* more of 1 hours, 2024-01-01 00h .* failed now"):
         refuse(failed)
+    with pytest.raises(StarvecError, match=r"truncated now.* if it never will, delete raw_stars/2024-01 from "):
+        refuse(HourCoverage(START, "truncated", events=4))
     refuse(HourCoverage(START, "ok", events=5), HourCoverage(later, "failed"))
     write_hours(store, HourCoverage(START, "failed"))
     refuse(failed)
+    write_hours(store, HourCoverage(START, "ok", events=5), provenance=SIMULATED)
+    refuse(HourCoverage(START, "missing"))

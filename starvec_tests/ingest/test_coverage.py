@@ -7,8 +7,8 @@ from starvec_assets.ingest.coverage import (
     HourCoverage,
     UnseenIds,
     coverage_table,
-    failed_but_known,
     fault_ranges,
+    lost_hours,
     mark_sparse,
     month_ratios,
     ratio_to_median,
@@ -111,10 +111,14 @@ def test_hours_of_an_earlier_version_give_no_share_but_a_reason() -> None:
     assert "earlier version" in unseen_ids(table).reason
 
 
-def test_hours_that_failed_now_and_had_events_before_are_listed() -> None:
-    before = coverage_table([hour(0), hour(1, "missing", events=0), hour(2)])
+def test_hours_that_are_not_ok_and_had_more_events_before_are_listed() -> None:
+    before = coverage_table([hour(0), hour(1, "missing", events=0), hour(2), hour(4, "truncated", events=5)])
     now = [hour(0, "failed", events=0), hour(1, "failed", events=0), hour(2), hour(3, "failed", events=0)]
-    assert failed_but_known(now, before) == [START]
+    assert lost_hours([*now, hour(4, "truncated", events=5)], before) == [now[0]]
+    assert lost_hours([hour(0, "corrupt", events=1), hour(2, events=1), hour(4, "missing", events=0)], before) == [
+        hour(0, "corrupt", events=1),
+        hour(4, "missing", events=0),
+    ]
 
 
 def test_a_value_is_divided_by_the_median_of_the_known_previous_values() -> None:
