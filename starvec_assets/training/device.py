@@ -23,6 +23,13 @@ class Device:
     precision: Literal["float32", "bfloat16"]
 
     @property
+    def for_start(self) -> "torch.device":
+        """Where initial vectors and neighbours are computed: on CUDA or the CPU, as MPS lacks float64 and QR."""
+        import torch
+
+        return self.torch if self.type == "cuda" else torch.device("cpu")
+
+    @property
     def type(self) -> str:
         """`cuda`, `mps` or `cpu`."""
         return self.torch.type

@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.thread_pool import SERIAL, Pool
 
-BLOCK = 2048  # rows at a time on the CPU, so that intermediate results stay in the cache
+BLOCK = 1024  # rows at a time on the CPU, so that intermediate results stay in the cache
 
 
 class RowOptimizer(ABC):

@@ -173,10 +173,9 @@ class NeighbourSampler:
         # 1 from the last neighbour on: rounded sums may fall short of the largest random number.
         self.cumulative = shares.cumsum(dim=1).masked_fill_(columns >= last, 1.0)
         self.anchors = torch.nonzero(weights[:, 0])[:, 0]
-        draws = torch.zeros(
-            len(items) + 1, dtype=torch.float64, device=items.device
-        )  # rounding hides the order of sums
-        self.expected_draws = draws.index_add_(0, items.ravel().long(), shares.ravel().double()).float()
+        draws = torch.zeros(len(items) + 1, dtype=torch.float64)  # on the CPU, where sums have the same bits every time
+        draws.index_add_(0, items.ravel().long().cpu(), shares.ravel().cpu().double())
+        self.expected_draws = draws.float().to(items.device)
 
     def start_epoch(self, epoch: int) -> None:
         """Order the anchors anew."""

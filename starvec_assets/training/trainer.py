@@ -103,7 +103,7 @@ class Trainer:
         if checkpoint is not None:
             init = checkpoint.arrays["vectors"]
         elif self.group.is_main:
-            init = make_init_vectors(self.corpus, n, self.text, self.settings, device)
+            init = make_init_vectors(self.corpus, n, self.text, self.settings, self.device.for_start)
         else:
             init = np.zeros((n, self.settings.dim), np.float32)
         self.best = init
@@ -255,14 +255,14 @@ class Trainer:
         settings, n, device = self.settings, len(self.popularity), self.device.torch
         k = min(settings.neighbours, n - 1)
         if self.group.is_main:
-            neighbours = cooccurrence_neighbours(self.corpus, n, k, seed=settings.seed, device=device)
+            neighbours = cooccurrence_neighbours(self.corpus, n, k, seed=settings.seed, device=self.device.for_start)
             if self.text is not None and "text" in settings.init and settings.text_neighbour_weight > 0:
                 dtype = getattr(torch, self.device.precision)
                 neighbours = add_text_neighbours(neighbours, self.text, settings.text_neighbour_weight, dtype)
         else:
-            neighbours = torch.zeros((n, k), dtype=torch.int32, device=device), torch.zeros((n, k), device=device)
-        self.group.broadcast(*neighbours)
-        items, weights = neighbours
+            neighbours = torch.zeros((n, k), dtype=torch.int32), torch.zeros((n, k))
+        items, weights = (some.to(device) for some in neighbours)
+        self.group.broadcast(items, weights)
         return NeighbourSampler(items, weights**settings.neighbour_power, settings) if weights.any() else None
 
 

@@ -5,7 +5,7 @@ import torch
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.training import device
-from starvec_assets.training.device import pick_device
+from starvec_assets.training.device import Device, pick_device
 
 
 @pytest.fixture
@@ -41,6 +41,11 @@ def test_auto_takes_bfloat16_on_a_cpu_with_matrix_units_only(
         torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "amx_bf16": has_amx}, raising=False
     )
     assert pick_device("cpu").precision == precision
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("cuda", "cuda"), ("mps", "cpu"), ("cpu", "cpu")])
+def test_the_start_is_computed_on_cuda_or_the_cpu(kind: str, expected: str) -> None:
+    assert Device(torch.device(kind), kind, 0, "float32").for_start.type == expected
 
 
 @pytest.mark.usefixtures("no_gpu")
