@@ -93,6 +93,8 @@ def star_history(
             StarHistorySettings(**config.model_dump()),
             on_repository,
         )
+    if not not_asked:
+        context.log.info(f"{summary.answered:,} star histories read by {summary.requests:,} requests")
     for warning in summary.warnings():
         context.log.warning(warning)
     counts, sentence = describe_newest_month(draft.path, config.least_capture, not_asked)

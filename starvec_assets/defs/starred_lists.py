@@ -115,6 +115,11 @@ def starred_lists(
             on_request,
             on_wait=lambda limit: context.log.info(f"waiting: {limit}"),
         )
+    if not not_asked:
+        context.log.info(
+            f"{summary.asked:,} people asked by {summary.requests:,} requests: {summary.gained:,} stars gained, "
+            f"{summary.stars:,} in all"
+        )
     if summary.stopped and not summary.refused:  # the check tells of a refusal
         context.log.info(f"{summary.waiting:,} people were not asked: {summary.stopped}")
     if summary.stars:

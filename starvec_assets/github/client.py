@@ -56,7 +56,7 @@ from starvec_assets.http import (
 LIMITS = HttpLimits()
 MAX_PAGES = 1_000
 WEEKS_PER_PAGE, MAX_WEEK_PAGES = 30, 100  # of a repository's star totals
-SHORTEST_TOKEN = 20  # GitHub's have 40 characters or more; what is shorter occurs in answers by chance
+SHORTEST_TOKEN = 20  # GitHub's have 40 characters or more (its blog, 2021-04-05); shorter texts occur by chance
 TOKEN_REFUSED = "GitHub refuses the token in GITHUB_TOKEN (401): renew it"
 
 _NEXT_LINK = re.compile(r'<([^<>]{1,2000})>\s*;\s*rel="next"')
