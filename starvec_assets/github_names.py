@@ -2,8 +2,8 @@
 
 GitHub gives 39 characters to a login and 100 to a repository's name. Since 2013 a login has single hyphens between
 letters and digits alone, but older ones end in hyphens or have two in a row, and those of managed enterprises have an
-underscore. A repository's name has dots, underscores and hyphens anywhere. The patterns are RE2's as well, without
-anchors, and cannot match "." or "..", so that a name is safe in a URL or a path.
+underscore. A repository's name has dots, underscores and hyphens anywhere (names seen in public, 2026-11). The patterns
+are RE2's as well, without anchors, and cannot match "." or "..", so that a name is safe in a URL or a path.
 """
 
 import re
