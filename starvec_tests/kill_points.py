@@ -2,6 +2,7 @@
 
 import builtins
 import io
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -30,15 +31,19 @@ class Killed(BaseException):
 
 
 class Death:
-    """Counts file operations; from the `at`-th on, each raises Killed, so that nothing can be tidied up any more."""
+    """Counts file operations; from number `at` on, counted from 0, each raises Killed, so that nothing is tidied up."""
 
-    def __init__(self, at: int | None) -> None:
-        self.at, self.count, self.names = at, 0, list[str]()
+    def __init__(self, at: int) -> None:
+        self.at, self.names = at, list[str]()
+
+    @property
+    def came(self) -> bool:
+        """Whether there were so many operations."""
+        return len(self.names) > self.at
 
     def point(self, name: str) -> None:
-        self.count += 1
         self.names.append(name)
-        if self.at is not None and self.count > self.at:
+        if self.came:
             raise Killed(name)
 
     def before(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,8 +73,8 @@ class Death:
 
 
 @contextmanager
-def killed_at(at: int | None) -> Iterator[Death]:
-    """Run the block until its file operation number `at`, from 0; to its end where `at` is None."""
+def killed_at(at: int) -> Iterator[Death]:
+    """Run the block until its file operation number `at`, from 0, or to its end if it has fewer."""
     death = Death(at)
     with pytest.MonkeyPatch.context() as patch:
         for name in OPERATIONS:
@@ -87,31 +92,22 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
 
 
 def kill_everywhere(
-    folder: Path, prepare: Callable[[Path], None], run: Callable[[Path], None], check: Callable[[Path], None]
+    run: Callable[[int], None], check: Callable[[int], None], finished: Callable[[int], None]
 ) -> list[str]:
-    """Kill `run` at each of its file operations, in a folder of its own that `prepare` filled; `check` what is there.
+    """Kill run(0) at its first file operation, run(1) at its second, and so on, until one comes to its end.
 
-    Then run it to its end, as the next run does, and `check` again. Returns the names of the operations.
+    After each kill `check` what a reader sees, then do the same run again, to its end, as the next one does; what it
+    leaves is `finished`. Every run has to have the same operations. Returns their names.
     """
-
-    def filled(name: str) -> Path:
-        place = folder / name
-        place.mkdir()
-        prepare(place)
-        return place
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)  # the process is killed, not the machine
-        place = filled("whole")
-        with killed_at(None) as whole:
-            run(place)
-        check(place)
-        for at in range(whole.count):
-            place = filled(f"{at:03d}")
+        for at in itertools.count():
             with killed_at(at) as death:
-                run(place)
-            assert death.count > at, "it was killed"
-            check(place)
-            run(place)
-            check(place)
-    return whole.names
+                run(at)
+            check(at)
+            if death.came:
+                run(at)
+            finished(at)
+            if not death.came:
+                return death.names
+    raise AssertionError("count() never ends")

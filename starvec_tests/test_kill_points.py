@@ -2,12 +2,13 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 from kill_points import kill_everywhere, killed_at, snapshot
 
-from starvec_assets.export.publish import publish
+from starvec_assets.export.publish import FILE_LIST, publish
 from starvec_assets.store import Artifact, ArtifactStore, MonthlyArtifacts
 from starvec_assets.training import checkpoint as checkpoints
 from starvec_assets.training.checkpoint import Checkpoint
@@ -43,73 +44,77 @@ def litter(folder: Path) -> list[str]:
 def test_a_month_killed_anywhere_is_the_old_one_or_the_new_one_and_leaves_nothing(tmp_path: Path) -> None:
     """With two versions kept: the publication of a third removes the first."""
 
-    def prepare(place: Path) -> None:
-        for text in ("one", "two"):
-            put_month(ArtifactStore(place, keep=2), text)
+    def run(at: int) -> None:
+        put_month(ArtifactStore(tmp_path, keep=2), str(at))
 
-    def run(place: Path) -> None:
-        put_month(ArtifactStore(place, keep=2), "three")
+    def check(at: int) -> None:
+        assert month_of(ArtifactStore(tmp_path)) in (str(at - 1), str(at))
 
-    def check(place: Path) -> None:
-        assert month_of(ArtifactStore(place)) in ("two", "three")
-
-    points = kill_everywhere(tmp_path, prepare, run, check)
-    assert len(points) > 50
-    for place in tmp_path.iterdir():
-        store = ArtifactStore(place, keep=2)
-        assert month_of(store) == "three"
-        assert litter(place) == []
+    def finished(at: int) -> None:
+        store = ArtifactStore(tmp_path)
+        assert month_of(store) == str(at)
+        assert litter(tmp_path) == []
         for asset in MONTH:
             versions = [store.open(asset, version) for version in store.versions(asset)]
             assert len(versions) == 2, "complete ones only, of which both were published"
             assert store.latest(asset) in versions
 
+    for before in (-2, -1):
+        run(before)
+    assert len(kill_everywhere(run, check, finished)) > 50
+
 
 def test_a_month_in_a_bucket_killed_anywhere_is_the_old_one_or_the_new_one_and_leaves_nothing(tmp_path: Path) -> None:
-    def store_of(place: Path) -> ArtifactStore:
-        return ArtifactStore(place / "cache", bucket=f"file://{place}/bucket")
+    bucket, elsewhere = tmp_path / "bucket", tmp_path / "elsewhere"
 
-    def check(place: Path) -> None:
-        assert month_of(store_of(place)) in ("one", "two")
-        elsewhere = ArtifactStore(place / "elsewhere", bucket=f"file://{place}/bucket")
-        assert month_of(elsewhere) == month_of(store_of(place))
+    def store_of(cache: Path) -> ArtifactStore:
+        return ArtifactStore(cache, bucket=f"file://{bucket}", keep=1)
 
-    points = kill_everywhere(
-        tmp_path,
-        lambda place: put_month(store_of(place), "one"),
-        lambda place: put_month(store_of(place), "two"),
-        check,
-    )
+    def run(at: int) -> None:
+        put_month(store_of(tmp_path / "cache"), str(at))
+
+    def check(at: int) -> None:
+        assert month_of(store_of(tmp_path / "cache")) in (str(at - 1), str(at))
+        assert month_of(store_of(elsewhere)) == month_of(store_of(tmp_path / "cache"))
+
+    def finished(at: int) -> None:
+        assert month_of(store_of(tmp_path / "cache")) == str(at)
+        assert [name for side in (tmp_path / "cache", bucket, elsewhere) for name in litter(side)] == []
+        shutil.rmtree(elsewhere)
+
+    run(-1)
+    points = kill_everywhere(run, check, finished)
     assert len(points) > 70
-    for place in tmp_path.iterdir():
-        assert month_of(store_of(place)) == "two"
-        assert [name for side in ("cache", "bucket", "elsewhere") for name in litter(place / side)] == []
-        published = set(store_of(place).versions("raw_stars/2024-01"))
-        assert {p.parent.name for p in (place / "bucket/raw_stars").rglob("manifest.json")} == published
+    manifests = list((bucket / "raw_stars").rglob("manifest.json"))
+    assert len(manifests) <= 2 * len(points), "of a run and of the one after it, where that was killed late"
+    assert [path.parent.name for path in manifests if len(list(path.parent.rglob("*"))) != 3] == []
 
 
 def test_a_checkpoint_killed_anywhere_is_the_old_one_or_the_new_one_and_leaves_nothing(tmp_path: Path) -> None:
+    """Two checkpoints a run: the second removes the first."""
+
     def state(step: int) -> Checkpoint:
         return Checkpoint({"vectors": np.full((4, 3), step), "losses": np.zeros(2)}, {"step": step})
 
-    def run(place: Path) -> None:
-        resumed = checkpoints.load(place, "key")
+    def run(at: int) -> None:
+        resumed = checkpoints.load(tmp_path, "key")
         step = resumed.metadata["step"] if resumed else 0
-        for later in range(step + 1, 4):
-            checkpoints.save(place, "key", state(later))
+        for later in range(step + 1, 2 * at + 3):
+            checkpoints.save(tmp_path, "key", state(later))
 
-    def check(place: Path) -> None:
-        kept = checkpoints._read(max(checkpoints._finished(place)), "key")
-        assert kept.metadata["step"] >= 1
+    def check(at: int) -> None:
+        kept = checkpoints._read(max(checkpoints._finished(tmp_path)), "key")
+        assert 2 * at <= kept.metadata["step"] <= 2 * at + 2
         assert np.array_equal(kept.arrays["vectors"], state(kept.metadata["step"]).arrays["vectors"])
 
-    points = kill_everywhere(tmp_path, lambda place: checkpoints.save(place, "key", state(1)), run, check)
-    assert len(points) > 30
-    for place in tmp_path.iterdir():
-        resumed = checkpoints.load(place, "key")
+    def finished(at: int) -> None:
+        resumed = checkpoints.load(tmp_path, "key")
         assert resumed is not None
-        assert resumed.metadata == {"step": 3}
-        assert len(list(place.iterdir())) == 1
+        assert resumed.metadata == {"step": 2 * at + 2}
+        assert len(list(tmp_path.iterdir())) == 1
+
+    checkpoints.save(tmp_path, "key", state(0))
+    assert len(kill_everywhere(run, check, finished)) > 30
 
 
 def page(folder: Path, files: dict[str, str]) -> Artifact:
@@ -121,53 +126,55 @@ def page(folder: Path, files: dict[str, str]) -> Artifact:
 
 
 def test_a_publication_killed_anywhere_keeps_what_is_the_users_and_is_finished_by_the_next(tmp_path: Path) -> None:
-    old = page(
-        tmp_path / "old", {"index.html": "old", "data/model.json": "old", "gone/old.js": "old", "same.js": "same"}
-    )
-    new = page(
-        tmp_path / "new", {"index.html": "new", "data/model.json": "new", "engine/new.js": "new", "same.js": "same"}
-    )
-    own = {".git/HEAD": "ref", "CNAME": "example.org", "gone/mine.txt": "mine", "README.md": "mine"}
+    """Two pages in turn, each with files that the other lacks, in a folder of the user's and in one of its own."""
+    names = [
+        ["index.html", "data/model.json", "same.js", f"both/{number}.js", f"only{number}/a.js"] for number in range(2)
+    ]
+    pages = [
+        page(
+            tmp_path / f"page{number}",
+            {name: "same" if name == "same.js" else f"page {number}" for name in names[number]},
+        )
+        for number in range(2)
+    ]
+    own = {".git/HEAD": "ref", "CNAME": "example.org", "both/mine.txt": "mine", "README.md": "mine"}
+    site = tmp_path / "site"
 
-    def prepare(place: Path) -> None:
-        publish(old, place / "site")
-        for name, text in own.items():
-            (place / "site" / name).parent.mkdir(exist_ok=True)
-            (place / "site" / name).write_text(text)
+    def run(at: int) -> None:
+        publish(pages[at % 2], site)
 
-    def check(place: Path) -> None:
-        found = snapshot(place / "site")
+    def check(at: int) -> None:
+        found = snapshot(site)
         assert {name: (found[name] or b"").decode() for name in own} == own
         for name in ("index.html", "data/model.json"):
-            assert found[name] in (b"old", b"new"), "there at every moment"
+            assert found[name] in (b"page 0", b"page 1"), "there at every moment"
         assert found["same.js"] == b"same"
 
-    def run(place: Path) -> None:
-        publish(new, place / "site")
+    def finished(at: int) -> None:
+        found = snapshot(site)
+        listed = {*names[at % 2], ".nojekyll"}
+        assert {name for name, content in found.items() if content is not None} == {*own, *listed, FILE_LIST}
+        assert {name for name, content in found.items() if content is None} == {".git", "both", "data", f"only{at % 2}"}
+        assert set(json.loads(found[FILE_LIST] or b"")) == listed
+        assert found["index.html"] == f"page {at % 2}".encode()
 
-    (tmp_path / "places").mkdir()
-    points = kill_everywhere(tmp_path / "places", prepare, run, check)
-    assert len(points) > 40
-    whole = snapshot(tmp_path / "places/whole/site")
-    assert {name for name, content in whole.items() if content is not None} == {
-        *own, *new.manifest.files, ".nojekyll", ".starvec-files.json"
-    }  # fmt: skip
-    assert set(json.loads(whole[".starvec-files.json"] or b"")) == {*new.manifest.files, ".nojekyll"}
-    for place in (tmp_path / "places").iterdir():
-        assert snapshot(place) == snapshot(tmp_path / "places/whole")
+    run(-1)
+    for name, text in own.items():
+        (site / name).parent.mkdir(exist_ok=True)
+        (site / name).write_text(text)
+    assert len(kill_everywhere(run, check, finished)) > 40
 
 
 def test_a_first_publication_killed_anywhere_is_finished_by_the_next(tmp_path: Path) -> None:
     new = page(tmp_path / "new", {"index.html": "new", "data/model.json": "new"})
+    publish(new, tmp_path / "whole")
+    whole = snapshot(tmp_path / "whole")
 
-    def run(place: Path) -> None:
-        publish(new, place / "site")
+    def finished(at: int) -> None:
+        assert snapshot(tmp_path / f"site{at}") == whole
 
-    (tmp_path / "places").mkdir()
-    points = kill_everywhere(tmp_path / "places", lambda place: None, run, lambda place: None)
+    points = kill_everywhere(lambda at: publish(new, tmp_path / f"site{at}"), lambda at: None, finished)
     assert len(points) > 20
-    for place in (tmp_path / "places").iterdir():
-        assert snapshot(place) == snapshot(tmp_path / "places/whole")
 
 
 def test_the_points_are_where_files_change(tmp_path: Path) -> None:

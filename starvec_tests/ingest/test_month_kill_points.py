@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 from archive import MONTH, hour_file, write_hour_files
 from kill_points import kill_everywhere
 
@@ -45,54 +46,56 @@ def newest(place: Path) -> list[Artifact]:
     return [stars, *(MonthlyArtifacts(asset, store).beside(stars) for asset in ASSETS[1:])]
 
 
-def hashes(place: Path) -> list[str]:
-    return [artifact.content_hash for artifact in newest(place)]
-
-
 def test_a_month_killed_anywhere_is_the_old_one_or_the_new_one_and_leaves_nothing(tmp_path: Path) -> None:
     """Takes seconds: a hundred kills, each with the run after it."""
-    hours, start, whole = tmp_path / "hours", tmp_path / "start", tmp_path / "whole"
-    write_hour_files(hours, HOURS, lines=10)
-    ingest(hours, start)
-    write_hour_files(hours, HOURS, lines=20)
-    ingest(hours, whole)
-    old, new, merged = hashes(start), hashes(whole), [artifact.path for artifact in newest(whole)]
-    with read_month(FolderSource(hours), MONTH, start / "progress", workers=1, now=NOW):
-        pass
-    kept = {path.name for path in (start / "progress").rglob("*")}
-    (tmp_path / "places").mkdir()
+    hours, place, results = tmp_path / "hours", tmp_path / "place", list[list[Artifact]]()
+    for lines in (10, 20):
+        write_hour_files(hours, HOURS, lines=lines)
+        ingest(hours, tmp_path / f"of {lines}")
+        results.append(newest(tmp_path / f"of {lines}"))
 
-    def prepare(place: Path) -> None:
-        shutil.copytree(start, place, dirs_exist_ok=True)
+    def run(at: int) -> None:
+        ingest(hours, place, [artifact.path for artifact in results[at % 2]])
 
-    def check(place: Path) -> None:
-        assert hashes(place) in (old, new)
+    def hashes() -> list[str]:
+        return [artifact.content_hash for artifact in newest(place)]
 
-    points = kill_everywhere(tmp_path / "places", prepare, lambda place: ingest(hours, place, merged), check)
-    assert len(points) > 80
-    for place in (tmp_path / "places").iterdir():
-        assert hashes(place) == new
+    expected = [[artifact.content_hash for artifact in result] for result in results]
+    run(-1)
+    kept = {path.name for path in (place / "progress").rglob("*")}
+
+    def check(at: int) -> None:
+        assert hashes() in expected
+
+    def finished(at: int) -> None:
+        assert hashes() == expected[at % 2]
         assert {path.name for path in (place / "progress").rglob("*")} == kept
         for artifact in newest(place):
             names = {path.name for path in artifact.path.parent.iterdir()}
             assert names == {".lock", "LATEST", artifact.manifest.version}
 
+    assert len(kill_everywhere(run, check, finished)) > 80
+
 
 def test_an_hour_killed_anywhere_is_read_whole_or_read_again(tmp_path: Path) -> None:
+    hours, limits = month_hours(MONTH), HourLimits()
     write_hour_files(tmp_path / "hours", 1, lines=20)
-    hour, limits = month_hours(MONTH)[0], HourLimits()
-    path, places = hour_file(tmp_path / "hours", hour), tmp_path / "places"
-    places.mkdir()
+    path, place = hour_file(tmp_path / "hours", hours[0]), tmp_path / "place"
+    place.mkdir()
 
-    def run(place: Path) -> None:
-        cache_hour(path, hour, place, limits)
+    def run(at: int) -> None:
+        cache_hour(path, hours[at], place, limits)
 
-    def check(place: Path) -> None:
-        if coverage := cached_coverage(place, hour, limits):
+    def check(at: int) -> None:
+        if coverage := cached_coverage(place, hours[at], limits):
             assert coverage.stars > 0
 
-    assert len(kill_everywhere(places, lambda place: None, run, check)) >= len(KINDS)
-    for place in places.iterdir():
+    def finished(at: int) -> None:
         for kind in KINDS:
-            expected = cached_path(places / "whole", hour, kind).read_bytes()
-            assert cached_path(place, hour, kind).read_bytes() == expected
+            assert pq.read_table(cached_path(place, hours[at], kind)) == pq.read_table(
+                cached_path(place, hours[-1], kind)
+            )
+        assert {path.suffix for path in place.iterdir()} == {".parquet"}
+
+    run(-1)
+    assert len(kill_everywhere(run, check, finished)) >= len(KINDS)
