@@ -113,7 +113,7 @@ def starred_lists(
             Budget(github.max_requests, github.max_hours),
             datetime.now(UTC).date(),
             on_request,
-            on_wait=lambda limit: context.log.info(f"waiting: {limit}"),
+            on_wait=lambda until: context.log.info(f"waiting for GitHub's rate limit until {until:%H:%M:%S} UTC"),
         )
     if not not_asked:
         context.log.info(

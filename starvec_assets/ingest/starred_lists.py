@@ -150,7 +150,7 @@ def read_starred_lists(
     budget: Budget,
     today: date,
     on_request: Callable[[RunProgress], None] = lambda progress: None,
-    on_wait: Callable[[RateLimited], None] = lambda limit: None,
+    on_wait: Callable[[datetime], None] = lambda until: None,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> ListsSummary:
@@ -159,8 +159,8 @@ def read_starred_lists(
     Without `github` nobody is asked. A spent limit or budget, and a service that refuses everybody, end the run early
     without an error; what was read stays. Each request is kept in the folder `progress` with all that follows from it,
     so that a killed run resumes there; `clear_progress` is to be called once the result of asking is stored.
-    `on_request` is called after every request, `on_wait` before a rate limit is waited for; `clock` gives Unix seconds.
-    Raises GitHubError when no request can succeed.
+    `on_request` is called after every request, `on_wait` with the end of a rate limit (UTC) before it is waited for;
+    `clock` gives Unix seconds. Raises GitHubError when no request can succeed.
     """
     summary = ListsSummary()
     with tempfile.TemporaryDirectory(prefix=".scratch-", dir=out) as scratch, connection.cursor() as db:
@@ -228,7 +228,7 @@ class _Asking:
         budget: Budget,
         today: date,
         on_request: Callable[[RunProgress], None],
-        on_wait: Callable[[RateLimited], None],
+        on_wait: Callable[[datetime], None],
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
@@ -256,7 +256,7 @@ class _Asking:
             except RateLimited as error:
                 if error.until is None or error.until.timestamp() >= self._deadline:
                     return str(error)
-                self._on_wait(error)
+                self._on_wait(error.until)
                 self._sleep(max(0.0, error.until.timestamp() - self._clock()))
             except ServiceDown as error:
                 self.refused = str(error)

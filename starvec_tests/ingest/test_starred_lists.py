@@ -18,7 +18,7 @@ import pytest
 from fake_github import FakeGitHub
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import GitHub, GitHubError, RateLimited, Token
+from starvec_assets.github import GitHub, GitHubError, Token
 from starvec_assets.ingest.list_progress import FILE
 from starvec_assets.ingest.people_selection import ACTIVE, SelectionSettings
 from starvec_assets.ingest.starred_lists import (
@@ -61,7 +61,7 @@ class Run:
         self.previous: Path | None = None
         self.today = TODAY
         self.lines: list[RunProgress] = []
-        self.waits: list[RateLimited] = []
+        self.waits: list[datetime] = []
         self.on_stored: Callable[[], object] = lambda: None
         self.runs = 0
 
@@ -394,7 +394,7 @@ def test_limit_that_ends_within_the_hours_is_waited_for(fake: FakeGitHub, client
     fake.points_per_hour = 2
     summary = run(client)
     assert (summary.stopped, summary.asked, fake.refused) == ("", 40, 0)
-    assert len(run.waits) == 1
+    assert [until.replace(second=0) for until in run.waits] == [NOW + timedelta(hours=1)]
     assert run.stars() == expected(EVERYBODY)
 
 
