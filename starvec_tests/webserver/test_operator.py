@@ -20,6 +20,7 @@ from completed_run import MONTH, CompletedRun, starvec_command, starvec_environm
 from process_helpers import processes_with
 
 from starvec_assets.children import EXIT_WITH_STDIN
+from starvec_assets.defs.ingest import RAW_ASSETS
 from starvec_assets.paths import PACKAGE
 
 ROOT = PACKAGE.parent
@@ -180,7 +181,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory, completed_run: CompletedRun) ->
 @pytest.fixture(scope="module")
 def backfill(ui: Ui) -> str:
     """The id of a backfill of the month: the daemon looks at it every 30 s, while the tests go on."""
-    assets = [{"path": ["raw_stars"]}, {"path": ["raw_repos"]}]
+    assets = [{"path": [asset]} for asset in RAW_ASSETS]
     params = {"assetSelection": assets, "partitionNames": [MONTH], "title": "again"}
     launched = ui.query(BACKFILL, params=params)["launchPartitionBackfill"]
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
@@ -190,7 +191,7 @@ def backfill(ui: Ui) -> str:
 @pytest.fixture(scope="module")
 def versions(ui: Ui) -> dict[str, str]:
     """Data versions of ingest before any test materializes."""
-    return {asset: ui.data_version(asset) for asset in ("raw_stars", "raw_repos", "star_log")}
+    return {asset: ui.data_version(asset) for asset in (*RAW_ASSETS, "star_log")}
 
 
 def test_a_run_of_the_terminal_is_shown_with_metadata_and_in_sync(ui: Ui, versions: dict[str, str], backfill: str):
@@ -212,10 +213,10 @@ def test_the_lineage_goes_from_the_archive_to_the_export(ui: Ui):
     assert parents["star_log"] == {"raw_stars", "raw_repos"}
     assert {"star_log", "star_history", "raw_people"} <= parents["starred_lists"]
     assert {"star_log", "starred_lists"} <= parents["repo_catalog"]
-    assert {"star_log", "repo_catalog", "starred_lists"} <= parents["user_buckets"]
+    assert {"star_log", "star_history", "repo_catalog", "starred_lists"} <= parents["user_buckets"]
     assert {"user_buckets", "readme_init_vectors"} <= parents["trained_embeddings"]
     assert {"trained_embeddings", "evaluation"} <= parents["fp16_export"]
-    assert {"fp16_export", "evaluation", "linear_probes", "developer_vectors"} <= parents["web_bundle"]
+    assert {"fp16_export", "evaluation", "linear_probes", "developer_vectors", "star_history"} <= parents["web_bundle"]
     assert parents["raw_stars"] == set()
 
 
@@ -237,7 +238,7 @@ def test_a_job_for_a_month_without_hour_files_fails_with_the_way_out(ui: Ui):
 
 
 def test_a_month_and_unpartitioned_assets_below_it_are_made_in_one_run(ui: Ui):
-    ui.materialize("raw_stars", "raw_repos", "star_log", "repo_catalog", job="monthly_refresh", month=MONTH)
+    ui.materialize(*RAW_ASSETS, "star_log", "repo_catalog", job="monthly_refresh", month=MONTH)
     assert set(ui.status("star_log", "repo_catalog", "user_buckets").values()) == {"FRESH"}
 
 
