@@ -21,7 +21,10 @@ EXIT_CODE = 4
 
 
 def start_child(
-    arguments: Sequence[str], env: Mapping[str, str] | None = None, stdout: int | IO[bytes] | None = None
+    arguments: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | IO[bytes] | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a process in a session of its own; `env` is added to this process's environment.
 
@@ -32,6 +35,7 @@ def start_child(
         env={**os.environ, **(env or {}), EXIT_WITH_STDIN: "1"},
         stdin=subprocess.PIPE,
         stdout=stdout,
+        stderr=stderr,
         start_new_session=True,  # an interrupt from the keyboard reaches the parent alone, which ends its children
     )
 

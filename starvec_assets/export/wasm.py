@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
 
+from starvec_assets.children import start_child, terminate
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import atomic_path, write_atomically
 from starvec_assets.paths import PACKAGE
@@ -25,7 +26,9 @@ USEARCH = "2.26.6"
 SHA256 = "eefb8dc019ad5a184f6089b22f20b91b3961720e504e97ba2718ad62ed65674b"
 SDIST = f"usearch-{USEARCH}.tar.gz"
 SDIST_ENV = "STARVEC_USEARCH_SDIST"
+MAX_SDIST_BYTES = 1 << 26
 DOWNLOAD_TIMEOUT_S = 600
+BUILD_TIMEOUT_S = 600
 
 CORE = PACKAGE / "web" / "engine" / "core"
 _MAX_HEADER_BYTES = 1 << 23
@@ -41,6 +44,8 @@ _LINK = ["--no-entry", "--gc-sections", "--strip-all"]
 # `pip download` would build the package instead of only storing its sources.
 _FETCH = """
 import sys
+from starvec_assets.children import exit_with_parent
+exit_with_parent()
 from pip._internal.commands import create_command
 from pip._vendor.packaging.specifiers import SpecifierSet
 command = create_command("download")
@@ -50,9 +55,9 @@ finder = command._build_package_finder(options, session)
 found = finder.find_best_candidate("usearch", SpecifierSet("==" + sys.argv[1])).best_candidate
 if found is None:
     sys.exit("the package index has no usearch " + sys.argv[1])
-answer = session.get(found.link.url_without_fragment, headers={"Accept-Encoding": "identity"})
+answer = session.get(found.link.url_without_fragment, headers={"Accept-Encoding": "identity"}, stream=True)
 answer.raise_for_status()
-open(sys.argv[2], "wb").write(answer.content)
+open(sys.argv[2], "wb").write(answer.raw.read(int(sys.argv[3])))
 """
 
 
@@ -100,12 +105,17 @@ def sdist(cache: Path) -> bytes:
 
 
 def _download(path: Path) -> None:
-    command = [sys.executable, "-c", _FETCH, USEARCH, str(path)]
-    try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
-        failure = _first_error(run.stderr) if run.returncode else ""
-    except subprocess.TimeoutExpired:
-        failure = f"no answer within {DOWNLOAD_TIMEOUT_S} s"
+    arguments = [sys.executable, "-c", _FETCH, USEARCH, str(path), str(MAX_SDIST_BYTES)]
+    with tempfile.TemporaryFile() as errors:
+        pip = start_child(arguments, stderr=errors)
+        try:
+            code = pip.wait(DOWNLOAD_TIMEOUT_S)
+            errors.seek(0)
+            failure = _first_error(errors.read().decode(errors="replace")) if code else ""
+        except subprocess.TimeoutExpired:
+            failure = f"no answer within {DOWNLOAD_TIMEOUT_S} s"
+        finally:
+            terminate(pip)
     if failure:
         raise StarvecError(
             f"{SDIST} could not be downloaded by pip ({failure}). It is needed once, to build the page's search core: "
@@ -157,10 +167,22 @@ def _compile(headers: dict[PurePosixPath, bytes], core: Path, source: str) -> by
 def _zig(folder: Path, *arguments: str) -> None:
     caches = {f"ZIG_{kind}_CACHE_DIR": str(folder / "zig") for kind in ("GLOBAL", "LOCAL")}
     command = [sys.executable, "-m", "ziglang", *arguments]
-    run = subprocess.run(command, cwd=folder, env=os.environ | caches, capture_output=True, text=True, check=False)
-    if run.returncode:
+    try:
+        run = subprocess.run(
+            command,
+            cwd=folder,
+            env=os.environ | caches,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=BUILD_TIMEOUT_S,
+        )
+        failure = _first_error(run.stderr) if run.returncode else ""
+    except subprocess.TimeoutExpired:
+        failure = f"not done after {BUILD_TIMEOUT_S} s"
+    if failure:
         raise StarvecError(
-            f"the search core does not build ({_first_error(run.stderr)}); ziglang {_compiler()} is installed: "
+            f"the search core does not build ({failure}); ziglang {_compiler()} is installed: "
             "`pip install -c constraints.txt ziglang` installs the version that it is tested with"
         )
 

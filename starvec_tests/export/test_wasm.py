@@ -4,10 +4,13 @@ import hashlib
 import io
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path, PurePosixPath
 
 import pytest
+from process_helpers import processes_with, until
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export import wasm
@@ -80,6 +83,28 @@ def test_download_ends_at_its_timeout(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(wasm, "DOWNLOAD_TIMEOUT_S", 0.1)
     with pytest.raises(StarvecError, match=rf"no answer within 0.1 s.*or set {wasm.SDIST_ENV} to a copy"):
         wasm.build_search_core(tmp_path)
+
+
+KILLED_PARENT = """
+import sys
+from pathlib import Path
+from starvec_assets.export import wasm
+wasm._FETCH = wasm._FETCH.replace("from pip._internal", "import time; time.sleep(60)\\nfrom pip._internal", 1)
+wasm.sdist(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds children by /proc, which is Linux")
+def test_download_ends_with_a_parent_that_is_killed(tmp_path: Path):
+    mark = f"STARVEC_TEST_MARK={tmp_path}"
+    environment = {name: value for name, value in os.environ.items() if name != wasm.SDIST_ENV}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", KILLED_PARENT, str(tmp_path)], env=environment | dict([mark.split("=")])
+    )
+    until(lambda: len(processes_with(mark)) == 2)
+    parent.kill()
+    parent.wait()
+    until(lambda: not processes_with(mark), seconds=30)
 
 
 def test_archive_other_than_the_pinned_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
