@@ -16,12 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from starvec_assets.errors import StarvecError
+from starvec_assets.files import exclusive_lock
 from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.ingest.sources import file_name
-from starvec_assets.progress import bar
+from starvec_assets.progress import bar, print_line
 from starvec_assets.sample import SIMULATED
 from starvec_assets.sample.catalogue import SampleRepo, load_catalogue
 from starvec_assets.sample.events import hourly_lines, login_of, simulate_events
@@ -74,7 +73,8 @@ def write_archive(out: Path, settings: SampleSettings) -> SampleSummary:
     catalogue = hashlib.sha256(repr(repos).encode()).hexdigest()
     identity = {"version": _VERSION, "settings": repr(settings), "catalogue": catalogue}
     out.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(out.parent / f".{out.name}.lock"):  # a second process waits, then finds the sample complete
+    lock = out.parent / f".{out.name}.lock"
+    with exclusive_lock(lock, f"{out} is being written", wait=print_line):  # then the sample is complete
         if existing := _read_summary(out, identity):
             return existing
         if out.exists() and not (out / MARKER).is_file() and (not out.is_dir() or any(out.iterdir())):
