@@ -37,6 +37,7 @@ from starvec_assets.training.thread_pool import SERIAL, Pool, StreamPool
 
 CHUNK = 1 << 20  # entries of the similarity matrix held at a time on the CPU, so that they stay in the cache
 CHUNK_GPU = 1 << 28
+CANDIDATES = 256  # their number is a multiple, as oneDNN compiles a matrix product in bfloat16 anew for each shape
 LOG2_E = 1 / math.log(2)
 PADDING_PRIOR = -1e4  # its exponential is 0, and 0 times it is 0
 
@@ -212,7 +213,7 @@ def star_pairs(
     shift = count.bit_length()
     keys = sort((stars.ravel() << shift) | torch.arange(count, device=stars.device))
     items, place = keys >> shift, keys & ((1 << shift) - 1)
-    group, begins = group_equal(items, min(count, bags.n + PADDING_ROWS))
+    group, begins = group_equal(items, min(count, bags.n + PADDING_ROWS), CANDIDATES)
     candidates = padding(len(begins) - 1, bags.n, stars.device).scatter_(0, group, items)
     log_draws = begins.diff().log2()
     columns = torch.empty_like(group).scatter_(0, place, group).view(stars.shape)

@@ -213,14 +213,14 @@ def sort(keys: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.sort(keys.numpy())) if keys.device.type == "cpu" else torch.sort(keys)[0]
 
 
-def group_equal(values: torch.Tensor, most: int) -> tuple[torch.Tensor, torch.Tensor]:
+def group_equal(values: torch.Tensor, most: int, multiple: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     """Number the runs of equal values: each one's run, int64 [values], and where runs begin, int64 [runs + 1].
 
-    With fixed shapes there are always `most` runs, the last of them empty.
+    With fixed shapes there are always `most` runs, the last of them empty; else a multiple of `multiple`, likewise.
     """
     begins_run = torch.cat([values.new_ones(1, dtype=torch.bool), values[1:] != values[:-1]])
     run = begins_run.cumsum(0) - 1
-    runs = most if fixed_shapes(values.device) else int(run[-1]) + 1
+    runs = most if fixed_shapes(values.device) else -(-(int(run[-1]) + 1) // multiple) * multiple
     begins = values.new_full((runs + 1 + len(values),), len(values))
     places = torch.arange(len(values), device=values.device)
     begins.scatter_(0, run.where(begins_run, runs + 1 + places), places)  # what begins no run is written behind the end
