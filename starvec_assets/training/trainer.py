@@ -114,8 +114,17 @@ class Trainer:
         if checkpoint is not None:
             self.load_state_dict(checkpoint)
         self._synchronize()
-        if self.epochs:
+        if self.finished:
+            log.info("trained before with these stars, texts and settings: the vectors stay as they are")
+        elif self.epochs:
             log.info("resuming at epoch %d, step %d of %d", len(self.epochs), self.step, self.sampler.steps)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch is done, or patience has run out."""
+        if not self.epochs:
+            return False
+        return len(self.epochs) > self.settings.epochs or not should_continue(self.epochs, self.settings.patience)
 
     def fit(self) -> TrainResult:
         """Train to the last epoch, or until patience runs out, and return the vectors of the best."""
@@ -123,7 +132,7 @@ class Trainer:
             self.evaluate(loss=None, seconds=0.0)
             self.best = self.vectors()
             self.save()
-        while len(self.epochs) <= self.settings.epochs and should_continue(self.epochs, self.settings.patience):
+        while not self.finished:
             self.train_epoch()
         return TrainResult(self.best, self.epochs, self.losses[: len(self.epochs) - 1].cpu().numpy())
 

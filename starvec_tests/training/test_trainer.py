@@ -188,6 +188,15 @@ def test_a_checkpoint_of_other_settings_is_set_aside(
     assert np.array_equal(other.vectors, run(small.model_copy(update={"lr": 0.2}), folder=tmp_path / "b").vectors)
 
 
+def test_a_run_that_was_finished_says_that_its_vectors_stay(run: Runner, caplog: pytest.LogCaptureFixture) -> None:
+    first = run()
+    with caplog.at_level(logging.INFO, "starvec.train"):
+        again = run()
+    assert np.array_equal(again.vectors, first.vectors)
+    assert "the vectors stay as they are" in caplog.text
+    assert "resuming" not in caplog.text
+
+
 def test_checkpoint_minutes_may_change_in_a_running_run(run: Runner, small: TrainSettings) -> None:
     seen: list[EpochMetrics] = []
     run()
