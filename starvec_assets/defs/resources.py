@@ -36,7 +36,9 @@ class GpuResource(dg.ConfigurableResource[None]):
 
     device: DeviceChoice = Field(default="auto", description="auto takes CUDA, then MPS, then the CPU")
     require_gpu: bool = Field(default=False, description="fail rather than run on the CPU")
-    precision: Precision = Field(default="auto", description="auto is bfloat16 on GPUs and CPUs that have matrix units for it")
+    precision: Precision = Field(
+        default="auto", description="auto is bfloat16 on GPUs and CPUs that have matrix units for it"
+    )
 
     def pick(self, log: dg.DagsterLogManager) -> Device:
         """Choose the device and log its name and memory."""

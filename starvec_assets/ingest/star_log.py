@@ -87,9 +87,7 @@ def star_files(
     Raises StarvecError when the star history is of another log.
     """
     artifacts = raw_stars.recorded_in(star_log, counted_months_of_log(star_log, star_history))
-    return [
-        artifact.path / "stars.parquet" for artifact in [*artifacts, *([starred_lists] if starred_lists else [])]
-    ]
+    return [artifact.path / "stars.parquet" for artifact in [*artifacts, *([starred_lists] if starred_lists else [])]]
 
 
 def counted_months_of_log(star_log: Artifact, star_history: Artifact) -> list[str]:
