@@ -62,7 +62,7 @@ def make_people(users: int, repos: int, stars: int, device: torch.device, seed: 
     for _ in range(20):  # the limits move the mean, so it is brought back
         lengths = (lengths * (stars / lengths.sum())).clamp(10, 800)
     items, sizes = [], []
-    for block in lengths.long().split(USERS_A_BLOCK):
+    for block in torch.split(lengths.long(), USERS_A_BLOCK):
         owner = torch.repeat_interleave(block)
         count = len(owner)
         interests = (uniform(len(block), 3) * topics).long()
@@ -158,7 +158,7 @@ def stepwise(trainer: Trainer, step: int, mark: Callable[[str], None]) -> None:
     vectors = trainer.model(batch.bags).requires_grad_()
     mark("look up")
     with torch.autocast(trainer.device.type, torch.bfloat16, enabled=trainer.device.precision == "bfloat16"):
-        trainer.objective(vectors, batch).backward()
+        trainer.objective(vectors, batch).backward()  # type: ignore[no-untyped-call]
     mark("loss")
     gradients = trainer.model.row_gradients(batch.bags, batch.stargazers, vectors.grad)
     mark("gradients of rows")
@@ -171,7 +171,8 @@ def phases(trainer: Trainer, steps: int) -> dict[str, float]:
     found: dict[str, float] = {}
     for step in range(steps):
         if trainer.device.type == "cuda":
-            torch.cuda._sleep(50_000_000)  # the host runs ahead, so that events time the device and not the launches
+            # The host runs ahead, so that events time the device and not the launches.
+            torch.cuda._sleep(50_000_000)  # type: ignore[no-untyped-call]
             begin = torch.cuda.Event(enable_timing=True)
             begin.record()
             marks: list[tuple[str, Any]] = [("", begin)]

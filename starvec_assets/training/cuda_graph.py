@@ -29,7 +29,7 @@ def graphed_steps(
         return
 
     main = torch.cuda.current_stream(device)
-    streams = [torch.cuda.Stream(device) for _ in range(BATCHES)]
+    streams = [torch.cuda.Stream(device) for _ in range(BATCHES)]  # type: ignore[no-untyped-call]
     numbers = [torch.tensor([step], device=device) for step in range(steps.start + 1, steps.start + 1 + BATCHES)]
     sampling, training = ([torch.cuda.CUDAGraph() for _ in range(BATCHES)] for _ in range(2))
     pool = torch.cuda.graph_pool_handle()  # scratch memory of the steps, which follow one another

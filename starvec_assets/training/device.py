@@ -8,6 +8,7 @@ from starvec_assets.errors import StarvecError
 
 if TYPE_CHECKING:
     import torch
+    from torch import device as TorchDevice
 
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -23,7 +24,7 @@ class Device:
     precision: Literal["float32", "bfloat16"]
 
     @property
-    def for_start(self) -> "torch.device":
+    def for_start(self) -> "TorchDevice":
         """Where initial vectors and neighbours are computed: on CUDA or the CPU, as MPS lacks float64 and QR."""
         import torch
 

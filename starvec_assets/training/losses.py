@@ -323,9 +323,9 @@ def _add_pairs(
         else:
             denominator = positive_logits.exp2() + negative_sum
             total += (weights * (denominator.log2() - positive_logits)).sum() / LOG2_E
-            shares = weights * scale / denominator
-            by_negative_sum = shares.sum(dim=1, keepdim=True)
-            by_positive = shares * (-negative_sum / by_negative_sum)
+            pull = weights * scale / denominator
+            by_negative_sum = pull.sum(dim=1, keepdim=True)
+            by_positive = pull * (-negative_sum / by_negative_sum)
 
         # From here on the matrix holds the gradient by cosine, divided by the row's `by_negative_sum`.
         negatives.scatter_add_(1, columns, by_positive)

@@ -18,7 +18,7 @@ class RepoEmbeddingBag(torch.nn.EmbeddingBag):
     def __init__(self, vectors: Matrix, device: torch.device) -> None:
         self.n = len(vectors)
         weight = pad(torch.from_numpy(np.array(vectors, np.float32)), (0, 0, 0, PADDING_ROWS)).to(device)
-        super().__init__(*weight.shape, mode="mean", include_last_offset=True, _weight=weight)
+        super().__init__(len(weight), weight.shape[1], mode="mean", include_last_offset=True, _weight=weight)
         self.weight.requires_grad_(False)
 
     def forward(self, bags: Bags) -> torch.Tensor:  # type: ignore[override]

@@ -63,7 +63,7 @@ class StreamPool(Pool):
         current, results = torch.cuda.current_stream(self._device), list[R]()
         for i, share in enumerate(shares):
             if i == len(self._streams):
-                self._streams.append(torch.cuda.Stream(self._device))
+                self._streams.append(torch.cuda.Stream(self._device))  # type: ignore[no-untyped-call]
             self._streams[i].wait_stream(current)
             with torch.cuda.stream(self._streams[i]):
                 results.append(work(share))
