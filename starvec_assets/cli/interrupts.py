@@ -24,6 +24,11 @@ def announce_interrupt() -> None:
         click.echo("starvec: interrupted; the next run resumes where this one was", err=True)
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is an interrupt, or what DuckDB raises when one meets a query."""
+    return isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt)
+
+
 @contextlib.contextmanager
 def exit_soon_after_interrupt() -> Iterator[None]:
     """Let this process end at most GRACE_S after an interrupt, with EXIT_CODE; enter it in the main thread, once.

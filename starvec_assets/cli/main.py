@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starvec_assets.cli.environment import prepare_home, set_sources
-from starvec_assets.cli.interrupts import EXIT_CODE, announce_interrupt, exit_soon_after_interrupt
+from starvec_assets.cli.interrupts import EXIT_CODE, announce_interrupt, exit_soon_after_interrupt, is_interrupt
 from starvec_assets.cli.parameters import Assignment, count_option, parse_login, parse_whole_months, run_options
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
@@ -50,7 +50,9 @@ class StarvecGroup(click.Group):
         except StarvecError as error:
             click.echo(f"starvec: {error}", err=True)
             ctx.exit(1)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            if not is_interrupt(error):
+                raise
             announce_interrupt()
             ctx.exit(EXIT_CODE)
 

@@ -1,17 +1,22 @@
 """Runs from a terminal, recorded on the same Dagster instance as those of the UI."""
 
 import contextlib
+import functools
 import io
 import os
 import socket
+import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
+from dagster._core.execution import compute_logs
+from dagster._utils.error import SerializableErrorInfo
 
 from starvec_assets import progress
 from starvec_assets.cli.config_overrides import op_config
@@ -90,7 +95,12 @@ def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any], wai
     if len(months) > 1:
         range_tags = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
     job = defs().resolve_job_def(name)
-    with disk_faults_as_errors(home()), dg.DagsterInstance.get() as instance, _pools(instance, job, wait) as run_id:
+    with (
+        disk_faults_as_errors(home()),
+        dg.DagsterInstance.get() as instance,
+        _pools(instance, job, wait) as run_id,
+        _copying_despite_interrupts(),
+    ):
         try:
             result = job.execute_in_process(
                 instance=instance,
@@ -103,11 +113,32 @@ def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any], wai
         except dg.DagsterInvalidConfigError as error:
             raise StarvecError("; ".join(problem.message for problem in error.errors)) from error
     if not result.success:
-        errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
-        if any(error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__ for error in errors):
+        if any(_is_interrupt(event.step_failure_data.error) for event in result.all_events if event.is_step_failure):
             raise KeyboardInterrupt
         run = f"{name} for {_span(months)}" if months else name
         raise StarvecError(f"{run} failed.\n" + "\n".join(_failure_lines(name, result.all_events)))
+
+
+@contextlib.contextmanager
+def _copying_despite_interrupts() -> Iterator[None]:
+    """Start the processes that copy a step's output to the terminal in sessions of their own.
+
+    In Dagster 1.13 Ctrl-C reaches them, so that they print a traceback and copy no more (execute_posix_tail, 2026-11).
+    """
+    original = compute_logs.subprocess
+    apart = functools.partial(subprocess.Popen, start_new_session=True)
+    compute_logs.subprocess = SimpleNamespace(Popen=apart)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        compute_logs.subprocess = original
+
+
+def _is_interrupt(error: SerializableErrorInfo | None) -> bool:
+    """Return whether an interrupt ended a step, or made a library raise an error of its own, as DuckDB does."""
+    while error and error.cls_name != dg.DagsterExecutionInterruptedError.__name__:
+        error = error.cause
+    return error is not None
 
 
 def _show_progress() -> None:

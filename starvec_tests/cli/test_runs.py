@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -116,14 +117,35 @@ def test_a_failed_blocking_check_is_reported_as_a_closed_gate(run: Callable[...,
     assert "evaluation: check no_regression failed. recall is 0.1, was 0.2" in str(failed.value)
 
 
-def test_an_interrupted_run_raises_keyboard_interrupt(run: Callable[..., None]) -> None:
+@pytest.mark.parametrize("replaced", [False, True])
+def test_an_interrupted_run_raises_keyboard_interrupt(run: Callable[..., None], replaced: bool) -> None:
     @dg.asset
     def interrupted() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(60)
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+        except BaseException as error:
+            if replaced:  # as DuckDB does
+                raise RuntimeError("Query interrupted") from error
+            raise
 
     with pytest.raises(KeyboardInterrupt):
         run(interrupted)
+
+
+def test_an_interrupt_of_the_terminal_does_not_reach_the_processes_that_copy_output(run: Callable[..., None]) -> None:
+    sessions: list[int] = []
+
+    @dg.asset
+    def step() -> None:
+        children = subprocess.run(
+            ["ps", "-o", "sid=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
+        )
+        sessions.extend(map(int, children.stdout.split()))
+
+    run(step)
+    assert len(sessions) > 1
+    assert sessions.count(os.getsid(0)) == 1, "ps alone"
 
 
 def create_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, process: str = "") -> dg.DagsterRun:
