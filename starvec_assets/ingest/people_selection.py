@@ -7,7 +7,6 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow.dataset import Dataset, dataset
 from pydantic import Field
 
 from starvec_assets.config_base import Settings
@@ -54,16 +53,16 @@ def choose_people(
     """
     months = [pq.read_table(path, schema=ACTIVE) for path in active]
     aged = [month.append_column("age", pa.array([age] * len(month), pa.int32())) for age, month in enumerate(months)]
-    asked = {"listed": ("stars", STARS), "asked": ("people", ASKED)}
+    views = {
+        "log": (log, STARS),
+        "listed": ([lists / "stars.parquet"] if lists else [], STARS),
+        "asked": ([lists / "people.parquet"] if lists else [], ASKED),
+    }
     with connection.cursor() as db:
         db.execute("SET TimeZone = 'UTC'")
-        db.register("log", _rows(log, STARS))
         db.register("active", pa.concat_tables([ACTIVE.append(pa.field("age", pa.int32())).empty_table(), *aged]))
-        for view, (name, schema) in asked.items():
-            db.register(view, _rows([lists / f"{name}.parquet"] if lists else [], schema))
+        for name, (files, schema) in views.items():
+            rows = db.read_parquet([str(path) for path in files]) if files else db.from_arrow(schema.empty_table())
+            rows.create_view(name, replace=True)
         db.execute(QUERIES["people"], {"since": since, "today": today, **settings.model_dump()})
         return db.execute(QUERIES["best_first"], {"limit": limit}).to_arrow_table()
-
-
-def _rows(files: Sequence[Path], schema: pa.Schema) -> Dataset:
-    return dataset([str(path) for path in files], schema=schema)
