@@ -152,6 +152,8 @@ def developer_vectors(
         connection = stack.enter_context(duckdb.connect())
         starred = stack.enter_context(github.open()).starred if from_github else None
         stars = find_developer_stars(developers, corpus, catalog, connection, files, starred)
+    if stars.stopped:
+        context.log.warning(f"the star log is taken for developers whom GitHub was not asked about: {stars.stopped}")
     if from_github:
         draft.provenance.append("stars of developers on GitHub")
     vectors = load_vectors(trained_embeddings.path)

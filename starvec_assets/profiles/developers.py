@@ -47,11 +47,15 @@ class Developer:
 
 @dataclass(frozen=True)
 class DeveloperStars:
-    """Vocabulary rows starred by lower-case login, their source, and why logins were refused or not requested."""
+    """Vocabulary rows starred by lower-case login, their source, and why GitHub refused logins.
+
+    `stopped`: the limit that ended the requests, or "".
+    """
 
     rows: Mapping[str, Sequence[int]]
     source: str
     refused: dict[str, str]
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,40 +108,43 @@ def find_developer_stars(
 ) -> DeveloperStars:
     """Return the vocabulary rows that each developer starred, from GitHub if `starred` is given, else from the log.
 
-    `star_files`: the stars.parquet of every month. Raises what `fetch_stars` raises.
+    From the log as well if GitHub's limit was spent before a developer's turn. `star_files`: the stars.parquet of every
+    month. Raises what `fetch_stars` raises.
     """
     logins = [developer.login for developer in developers]
-    if starred is None:
-        repo_ids = starred_repos(connection, star_files, logins)
-        rows = {login: [corpus.row_of[i] for i in ids if i in corpus.row_of] for login, ids in repo_ids.items()}
-        return DeveloperStars(rows, STAR_LOG, {})
-    stars, refused = fetch_stars(starred, logins, user_ids(connection, star_files, logins))
-    return DeveloperStars(starred_rows(stars, corpus.row_of, catalogue.repo_ids), GITHUB_API, refused)
+    rows, source, refused, stopped = dict[str, list[int]](), STAR_LOG, dict[str, str](), ""
+    if starred is not None:
+        stars, refused, stopped = fetch_stars(starred, logins, user_ids(connection, star_files, logins))
+        rows = starred_rows(stars, corpus.row_of, catalogue.repo_ids)
+        source = f"{GITHUB_API} and {STAR_LOG}" if stopped else GITHUB_API
+    if starred is None or stopped:
+        others = [login for login in logins if login.lower() not in rows and login not in refused]
+        repo_ids = starred_repos(connection, star_files, others)
+        rows |= {login: [corpus.row_of[i] for i in ids if i in corpus.row_of] for login, ids in repo_ids.items()}
+    return DeveloperStars(rows, source, refused, stopped)
 
 
 def fetch_stars(
     starred: FetchStarred, logins: Sequence[str], user_ids: Mapping[str, int]
-) -> tuple[dict[str, list[StarredRepository]], dict[str, str]]:
-    """Return the stars by lower-case login, and why other logins were refused or not requested.
+) -> tuple[dict[str, list[StarredRepository]], dict[str, str], str]:
+    """Return the stars by lower-case login, why logins were refused, and the limit that ended the requests, or "".
 
-    `user_ids` are by lower-case login. A spent rate limit ends the requests and keeps what came, unless nothing came:
-    RateLimited is raised then. Raises ServiceDown when GitHub answers about nobody, GitHubError for a refused token.
+    `user_ids` are by lower-case login. Raises ServiceDown when GitHub answers about nobody, GitHubError for a refused
+    token.
     """
     stars: dict[str, list[StarredRepository]] = {}
     faults = ItemFaults("developers at GitHub")
     with bar(len(logins), "stars of developers", "person") as progress:
-        for number, login in enumerate(logins):
+        for login in logins:
             try:
                 stars[login.lower()] = list(starred(login, user_ids.get(login.lower())))
                 faults.passed()
             except RateLimited as error:
-                if not stars:
-                    raise
-                return stars, faults.reasons | dict.fromkeys(logins[number:], str(error))
+                return stars, faults.reasons, str(error)
             except ItemRefused as error:
                 faults.add(login, str(error), error.kind, error.ordinary)
             progress.update()
-    return stars, faults.reasons
+    return stars, faults.reasons, ""
 
 
 def starred_rows(

@@ -17,6 +17,7 @@ import pytest
 
 from starvec_assets.defs import profiles
 from starvec_assets.defs.resources import DeveloperSource, DuckDBWithSpill, GitHubResource
+from starvec_assets.github import GitHub, RateLimited, StarredRepository
 from starvec_assets.ingest.capture import capture_table
 from starvec_assets.ingest.repo_catalog import CATALOG
 from starvec_assets.profiles.probes import load_categories
@@ -157,6 +158,19 @@ def test_developers_from_github_by_number_and_former_name(
     assert metadata["stars of developers from"] == "the GitHub API"
     assert "there is no GitHub user no-such-login" in metadata["left out"]
     assert "stars of developers on GitHub" in store.latest("developer_vectors").manifest.provenance
+
+
+def test_developers_whom_a_spent_limit_left_out_come_from_the_log(
+    store: ArtifactStore, people: DeveloperSource, monkeypatch: pytest.MonkeyPatch
+):
+    def spent(client: GitHub, login: str, user_id: int | None) -> list[StarredRepository]:
+        raise RateLimited("spent until noon")
+
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_0123456789")
+    monkeypatch.setattr(GitHub, "starred", spent)
+    metadata = shown(materialize(profiles.developer_vectors, developer_source=people), "developer_vectors")
+    assert metadata["dagster/row_count"] == 1
+    assert metadata["stars of developers from"] == "the GitHub API and the star log"
 
 
 def test_probes_follow_renames_and_their_check_passes(store: ArtifactStore):

@@ -93,10 +93,10 @@ def test_stars_of_every_developer_are_fetched_and_refused_logins_listed(refusal)
             raise refusal
         return iter([star(1, "a/b")])
 
-    stars, refused = fetch_stars(starred, ["nobody", "Ada", "grace"], {"ada": 7})
+    stars, refused, stopped = fetch_stars(starred, ["nobody", "Ada", "grace"], {"ada": 7})
     assert requests == [("nobody", None), ("Ada", 7), ("grace", None)]
     assert stars == {"ada": [star(1, "a/b")], "grace": [star(1, "a/b")]}
-    assert refused == {"nobody": str(refusal)}
+    assert (refused, stopped) == ({"nobody": str(refusal)}, "")
 
 
 def test_a_spent_rate_limit_ends_the_requests_and_keeps_what_came():
@@ -109,12 +109,9 @@ def test_a_spent_rate_limit_ends_the_requests_and_keeps_what_came():
             raise RateLimited("spent until noon")
         yield star(2, "a/c")
 
-    stars, refused = fetch_stars(starred, ["ada", "grace", "ken"], {})
+    assert fetch_stars(starred, ["ada", "grace", "ken"], {}) == ({"ada": [star(2, "a/c")]}, {}, "spent until noon")
     assert requests == ["ada", "grace"]
-    assert stars == {"ada": [star(2, "a/c")]}
-    assert refused == {"grace": "spent until noon", "ken": "spent until noon"}
-    with pytest.raises(RateLimited, match="until noon"):
-        fetch_stars(starred, ["grace", "ada"], {})
+    assert fetch_stars(starred, ["grace", "ada"], {}) == ({}, {}, "spent until noon")
 
 
 def test_developers_who_all_fail_alike_end_the_requests():
