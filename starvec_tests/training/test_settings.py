@@ -47,7 +47,7 @@ def test_item_softmax_takes_no_miner() -> None:
 
 def test_definitions_can_import_what_they_need_without_torch() -> None:
     modules = (
-        "settings, device, epoch_metrics, job, launch, checkpoint, init_vectors, report, sweep, trial, fingerprint"
+        "settings, device, epoch_metrics, job, launch, checkpoint, report, sweep, trial, fingerprint"
     )
     code = f"import sys; from starvec_assets.training import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
