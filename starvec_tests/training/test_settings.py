@@ -46,8 +46,6 @@ def test_item_softmax_takes_no_miner() -> None:
 
 
 def test_definitions_can_import_what_they_need_without_torch() -> None:
-    modules = (
-        "settings, device, epoch_metrics, job, launch, checkpoint, report, sweep, trial, fingerprint"
-    )
+    modules = "settings, device, epoch_metrics, job, launch, checkpoint, report, sweep, trial, fingerprint"
     code = f"import sys; from starvec_assets.training import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
