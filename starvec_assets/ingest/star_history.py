@@ -143,9 +143,12 @@ class HistorySummary:
     refused: str = ""
 
     def warnings(self) -> list[str]:
-        """Return a line for the repositories that wait, and one for those that GitHub refused."""
-        waiting = f"{len(self.waiting):,} repositories wait for their history: {self.stopped or self.refused}"
-        return [*([waiting] if self.waiting else []), *([line] if (line := self.faults.warning()) else [])]
+        """Return a line for repositories that wait, and one for those refused; what `refused` says is not repeated."""
+        waiting = f"{len(self.waiting):,} repositories wait for their history"
+        if self.refused:
+            return [waiting]
+        lines = [f"{waiting}: {self.stopped}" if self.waiting else "", self.faults.warning()]
+        return [line for line in lines if line]
 
 
 @dataclass(frozen=True)
@@ -286,7 +289,7 @@ def _ask(
             try:
                 summary.faults.add(state.name, str(error), error.kind, error.ordinary)
             except ServiceDown as down:
-                summary.refused, refusals = str(down), []
+                summary.refused = str(down)
         except RateLimited as error:
             summary.stopped = str(error)
         else:
@@ -296,7 +299,10 @@ def _ask(
             refusals = []
             answers.add(state.answered(weeks, whole, today, since), weeks)
             summary.answered += 1
-        if summary.stopped or summary.refused:
+        if summary.refused:  # by the service: the refused repositories wait as well
+            summary.waiting = [waiting.name for waiting in due[i + 1 - len(refusals) :]]
+            return
+        if summary.stopped:
             summary.waiting = [waiting.name for waiting in due[i:]]
             break
     for refused in refusals:

@@ -292,6 +292,7 @@ def test_an_endpoint_that_refuses_everybody_ends_the_questions_and_not_the_run(l
     log.github.faults = dict.fromkeys(NAMES.values(), ItemRefused("restricted to admins"))
     summary = log.run(today=date(2026, 5, 2))
     assert "restricted to admins" in summary.refused
+    assert summary.warnings() == [f"{REPOSITORIES} repositories wait for their history"], "the check says why"
     assert len(log.github.asked) == 5
     assert {row["status"] for row in log.table("repos")} == {"answered"}, "it is not the repositories' fault"
     assert {row["basis"] for row in log.table("capture")} == {GITHUB}
