@@ -1,22 +1,16 @@
 """Runs from a terminal, recorded on the same Dagster instance as those of the UI."""
 
 import contextlib
-import functools
-import io
 import os
 import socket
-import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution import compute_logs
-from dagster._utils.error import SerializableErrorInfo
 
 from starvec_assets import progress
 from starvec_assets.cli.config_overrides import op_config
@@ -40,6 +34,9 @@ REMEDY = "wait for it, which --wait does, or end it"
 WAIT_S = 0.5
 """Pause between two looks at what a run waits for."""
 
+NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+"""Setting of dagster.yaml: what steps print is not stored."""
+
 BLOCKING_CHECK_ERROR = "DagsterAssetCheckFailedError"
 """Class of the error that a failed blocking check raises; Dagster exports no public name for it."""
 
@@ -52,7 +49,7 @@ def run_months(months: Sequence[str], assignments: Sequence[Assignment] = (), wa
     """
     config = op_config(assignments, "monthly_refresh")
     runs = contiguous_ranges(months) if from_bigquery(os.environ) else [[month] for month in months]
-    _show_progress()
+    progress.attach_terminal(sys.stderr)
     with only_run(wait):
         for run in runs[:-1]:
             progress.print_line(f"{_span(run)}: ingest")
@@ -64,7 +61,7 @@ def run_months(months: Sequence[str], assignments: Sequence[Assignment] = (), wa
 def run_rebuild(assignments: Sequence[Assignment] = (), wait: bool = False) -> None:
     """Materialize every asset below the ingested months; raises as `op_config`, `only_run` and `run_job` do."""
     config = op_config(assignments, "rebuild")
-    _show_progress()
+    progress.attach_terminal(sys.stderr)
     with only_run(wait):
         progress.print_line("everything below the ingested months")
         run_job("rebuild", [], {"ops": config}, wait)
@@ -95,12 +92,7 @@ def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any], wai
     if len(months) > 1:
         range_tags = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
     job = defs().resolve_job_def(name)
-    with (
-        disk_faults_as_errors(home()),
-        dg.DagsterInstance.get() as instance,
-        _pools(instance, job, wait) as run_id,
-        _copying_despite_interrupts(),
-    ):
+    with disk_faults_as_errors(home()), _instance() as instance, _pools(instance, job, wait) as run_id:
         try:
             result = job.execute_in_process(
                 instance=instance,
@@ -113,40 +105,27 @@ def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any], wai
         except dg.DagsterInvalidConfigError as error:
             raise StarvecError("; ".join(problem.message for problem in error.errors)) from error
     if not result.success:
-        if any(_is_interrupt(event.step_failure_data.error) for event in result.all_events if event.is_step_failure):
+        if any(_was_interrupted(event) for event in result.all_events if event.is_step_failure):
             raise KeyboardInterrupt
         run = f"{name} for {_span(months)}" if months else name
         raise StarvecError(f"{run} failed.\n" + "\n".join(_failure_lines(name, result.all_events)))
 
 
-@contextlib.contextmanager
-def _copying_despite_interrupts() -> Iterator[None]:
-    """Start the processes that copy a step's output to the terminal in sessions of their own.
+def _instance() -> dg.DagsterInstance:
+    """Return the instance of this home, but what steps print goes to the terminal itself and is not stored.
 
-    In Dagster 1.13 Ctrl-C reaches them, so that they print a traceback and copy no more (execute_posix_tail, 2026-11).
+    Dagster 1.13 starts four processes for each step to copy that, which print tracebacks at Ctrl-C (2026-11).
     """
-    original = compute_logs.subprocess
-    apart = functools.partial(subprocess.Popen, start_new_session=True)
-    compute_logs.subprocess = SimpleNamespace(Popen=apart)  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        compute_logs.subprocess = original
+    # Temporary in name alone: the folder's dagster.yaml counts, and all that is written stays.
+    return dg.DagsterInstance.local_temp(str(home()), overrides={"compute_logs": NO_COMPUTE_LOGS})
 
 
-def _is_interrupt(error: SerializableErrorInfo | None) -> bool:
+def _was_interrupted(event: dg.DagsterEvent) -> bool:
     """Return whether an interrupt ended a step, or made a library raise an error of its own, as DuckDB does."""
+    error = event.step_failure_data.error
     while error and error.cls_name != dg.DagsterExecutionInterruptedError.__name__:
         error = error.cause
     return error is not None
-
-
-def _show_progress() -> None:
-    """Attach a copy of stderr's descriptor: Dagster redirects the original while a step runs."""
-    try:
-        progress.attach_terminal(os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1))
-    except io.UnsupportedOperation:  # a stream without descriptor, which Dagster does not redirect
-        progress.attach_terminal(sys.stderr)
 
 
 def _span(months: Sequence[str]) -> str:
