@@ -70,7 +70,7 @@ def test_a_rebuild_makes_all_below_the_months(loaded: dg.Definitions):
 def test_the_refresh_asks_github_for_stars_and_a_rebuild_does_not(loaded: dg.Definitions):
     asked = {name: loaded.resolve_job_def(name).tags.get(ASK_GITHUB_TAG) for name in ("rebuild", "monthly_refresh")}
     assert asked == {"rebuild": ASK_NOT, "monthly_refresh": None}
-    for name, says in (("rebuild", "GitHub is asked for no stars"), ("monthly_refresh", "STARVEC_GITHUB_REQUESTS")):
+    for name, says in (("rebuild", "do not ask GitHub"), ("monthly_refresh", "STARVEC_GITHUB_REQUESTS")):
         assert says in (loaded.resolve_job_def(name).description or "")
 
 
