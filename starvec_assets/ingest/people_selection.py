@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from starvec_assets.config_base import Settings
+from starvec_assets.ingest.active_people import SAMPLED_DIGIT, SAMPLED_PLACE
 from starvec_assets.ingest.watch_events import STARS
 from starvec_assets.sql import load_queries
 
@@ -64,5 +65,6 @@ def choose_people(
         for name, (files, schema) in views.items():
             rows = db.read_parquet([str(path) for path in files]) if files else db.from_arrow(schema.empty_table())
             rows.create_view(name, replace=True)
-        db.execute(QUERIES["people"], {"since": since, "today": today, **settings.model_dump()})
+        sample = {"sampled_place": SAMPLED_PLACE, "sampled_digit": SAMPLED_DIGIT.decode()}
+        db.execute(QUERIES["people"], {"since": since, "today": today, **sample, **settings.model_dump()})
         return db.execute(QUERIES["best_first"], {"limit": limit}).to_arrow_table()

@@ -3,7 +3,8 @@
 -- name: people
 -- `read_until`: all stars of the person before that day are known. `recent`: those of the last $recent_days before it.
 -- An account from the log's time without any star in the log expects none. A younger one (`is_new`) expects as much as
--- active people whom the log could know starred on average. Who was not seen active may have left, and counts half.
+-- active people whom the log could know starred on average. Who was not seen active may have left, and counts half; of
+-- those who are not in raw_people's sample nothing is known, and they count as those who are do on average.
 CREATE OR REPLACE TEMP TABLE people AS
 WITH stars AS (
     SELECT user_id, user_login, starred_at FROM log UNION ALL SELECT user_id, user_login, starred_at FROM listed
@@ -31,12 +32,15 @@ WITH stars AS (
         coalesce(read_on, $since::DATE) AS read_until,
         ask_again_on,
         read_on IS NULL AND user_id > (SELECT coalesce(quantile_disc(user_id, 0.999), 0) FROM starring WHERE in_log)
-            AS is_new
+            AS is_new,
+        substr(user_id::VARCHAR, $sampled_place + 1, 1) = $sampled_digit AS in_sample,
+        CASE WHEN days > 0 THEN 1 WHEN in_sample THEN 0.5 END AS still_there
     FROM starring FULL JOIN seen USING (user_id) LEFT JOIN states USING (user_id)
 )
 SELECT user_id, login, days, stars,
     if(is_new, (SELECT avg(recent) FROM everybody WHERE days > 0 AND NOT is_new), recent)
-    * if(days > 0, 1, 0.5) * ($today::DATE - read_until) / $recent_days AS expected
+    * coalesce(still_there, (SELECT avg(still_there) FROM everybody WHERE in_sample AND recent > 0), 0.5)
+    * ($today::DATE - read_until) / $recent_days AS expected
 FROM everybody
 WHERE login NOT LIKE '%[bot]' AND stars <= $longest_list AND coalesce(ask_again_on <= $today::DATE, true)
 

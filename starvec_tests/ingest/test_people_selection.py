@@ -101,6 +101,15 @@ def test_who_was_not_seen_active_counts_half(connection: duckdb.DuckDBPyConnecti
     assert list(choose(connection, [log], [write_active(tmp_path / "active.parquet", {2: 1, 3: 9})])) == [2, 1, 3]
 
 
+def test_of_people_outside_the_sample_of_active_ones_the_average_is_expected(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    seen, unseen, outside = 100_000, 200_000, 300_001  # the sixth digit decides who is in the sample
+    log = write_stars(tmp_path / "log.parquet", {seen: 12, unseen: 20, outside: 15})  # 12, 20 / 2, 15 * 3 / 4
+    active = write_active(tmp_path / "active.parquet", {seen: 1})
+    assert list(choose(connection, [log], [active])) == [seen, outside, unseen]
+
+
 def test_of_accounts_younger_than_the_log_an_average_is_expected_and_nothing_of_older_ones(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
