@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from starvec_assets.ingest.active_people import SAMPLED_DIGIT, SAMPLED_PLACE, ActivePeople
 from starvec_assets.ingest.calendar import HOUR
-from starvec_assets.ingest.coverage import EMPTY, OK, SLOW, HourCoverage
+from starvec_assets.ingest.coverage import CORRUPT, EMPTY, OK, SLOW, HourCoverage
 from starvec_assets.ingest.event_schema import CLOCK_TOLERANCE, ID, PUSH, WATCH
 from starvec_assets.ingest.gzip_reader import decompress
 from starvec_assets.ingest.repo_facts import KINDS, RepoFacts
@@ -91,6 +91,9 @@ def read_hour(
             lines.discard_pending()
             break
     lines.close()
+    if not status and lines.rejected[BROKEN_JSON] > lines.events:  # a page of HTML, say, or a file packed twice
+        status = CORRUPT
+        notes.append("most lines are no JSON")
     return HourCoverage(
         hour,
         status if status and size else (OK if lines.events else EMPTY),

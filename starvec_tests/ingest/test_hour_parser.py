@@ -100,6 +100,8 @@ def test_a_line_over_16_mb_is_dropped_and_counted(tmp_path: Path) -> None:
     [
         (gzip_lines([star()]), "ok", 1),
         (gzip.compress(json_line(star()), mtime=0), "ok", 1),
+        (gzip_lines(["<p>", "1", "</p>"]), "corrupt", 1),
+        (gzip_lines(["<p>", star()]), "ok", 1),
         (gzip_lines([]), "empty", 0),
         (gzip_lines([""]), "empty", 0),
         (b"", "empty", 0),
