@@ -16,7 +16,7 @@ from starvec_assets.store import ArtifactStore
 MONTH = "2024-01"
 QUICK = [  # assets that take seconds by default
     *("--set", "quantile_tables.pairs=20000"),
-    *("--set", "vector_structure.repositories=500"),
+    *("--set", "vector_structure.repositories=200"),
     *("--set", "vector_structure.clusters=[10]"),
     *("--set", "vector_structure.iterations=250"),
 ]

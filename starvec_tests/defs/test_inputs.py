@@ -9,6 +9,7 @@ import pytest
 from graph import ASSETS, materialize
 
 from starvec_assets.definitions import defs
+from starvec_assets.defs import export
 from starvec_assets.defs.resources import from_environment
 from starvec_assets.paths import home
 from starvec_assets.sample.simulate import AWESOME, SampleSettings, write_archive
@@ -47,6 +48,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Edges, Edges]:
     environment = {"STARVEC_SOURCE": str(folder / "archive"), "STARVEC_AWESOME": str(folder / "archive" / AWESOME)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STARVEC_HOME", str(folder / "home"))
+        patch.setattr(export, "compiler_version", lambda: None)  # its sources would be downloaded for this home
         patch.setattr(ArtifactStore, "write", recorded_write)
         for name in ("path", "manifest"):
             patch.setattr(Artifact, name, recorded_attribute(name), raising=False)
@@ -55,7 +57,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Edges, Edges]:
             config={
                 "quantile_tables": {"pairs": 10_000},
                 "trained_embeddings": {"epochs": 1, "batch": 256},
-                "vector_structure": {"repositories": 200, "iterations": 250},
+                "linear_probes": {"negatives": 200},
+                "vector_structure": {"repositories": 200, "clusters": [10], "iterations": 250},
                 "fp16_export": {"export_despite_gate": True},
             },
             resources=from_environment(environment | {"STARVEC_DEVICE": "cpu"}),
