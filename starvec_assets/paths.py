@@ -1,11 +1,16 @@
 """Folders of the project: the package and STARVEC_HOME."""
 
 import os
+import re
 from pathlib import Path
 
 from starvec_assets.errors import StarvecError
 
 PACKAGE = Path(__file__).parent
+
+# Dagster 1.13 looks for dagster.yaml by a pattern, reads it as YAML, and opens databases by a URL without quoting it.
+_UNUSABLE = re.compile(r"[%?*\[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_MAX_BYTES = 400  # of a path; SQLite takes 512, of which a database's name needs some
 
 
 def home() -> Path:
@@ -15,13 +20,17 @@ def home() -> Path:
     Raises StarvecError for a path that Dagster cannot use: it would read its settings from elsewhere, or write there.
     """
     if chosen := os.environ.get("STARVEC_HOME"):
-        folder = Path(chosen).expanduser().absolute()
+        try:
+            folder = Path(chosen).expanduser().absolute()
+        except RuntimeError as error:
+            raise StarvecError(f"STARVEC_HOME is {chosen!r}, and there is no such user: name another folder") from error
     else:
         root = PACKAGE.parent
         folder = (root if (root / "pyproject.toml").exists() else Path.cwd()) / ".starvec"
-    # Dagster 1.13 looks for dagster.yaml by a pattern and for its databases by a URL that it does not quote.
-    if unusable := [character for character in str(folder) if character in "%?*[" or "\ud800" <= character <= "\udfff"]:
+    if unusable := _UNUSABLE.search(str(folder)):
         raise StarvecError(
             f"STARVEC_HOME is {str(folder)!r}: Dagster cannot use a path with {unusable[0]!r}. Name another folder"
         )
+    if len(os.fsencode(folder)) > _MAX_BYTES:
+        raise StarvecError(f"STARVEC_HOME is longer than {_MAX_BYTES} bytes: name another folder than {folder}")
     return folder

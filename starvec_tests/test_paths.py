@@ -12,7 +12,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.paths import home
 
 
-@pytest.mark.parametrize("name", ["100%", "a%20b", "what?", "st*r", "[old]", "caf\udce9"])
+@pytest.mark.parametrize("name", ["100%", "a%20b", "what?", "st*r", "[old]", "caf\udce9", "a\x7f"])
 def test_a_home_that_dagster_cannot_use_is_refused_and_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -20,6 +20,17 @@ def test_a_home_that_dagster_cannot_use_is_refused_and_not_made(
     with pytest.raises(StarvecError, match=r"STARVEC_HOME is .*Dagster cannot use a path with .*Name another folder"):
         prepare_home()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "message"), [("~no-such-user/x", "no such user"), ("/tmp" + "/x" * 200, "longer than 400 bytes")]
+)
+def test_a_home_of_nobody_or_of_too_long_a_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch, path: str, message: str
+) -> None:
+    monkeypatch.setenv("STARVEC_HOME", path)
+    with pytest.raises(StarvecError, match=message):
+        home()
 
 
 def test_a_home_of_any_other_name_holds_all_that_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
