@@ -98,7 +98,8 @@ class BreakingServer(ThreadingHTTPServer):
 
     def __init__(self, folder: Path, seed: int) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.folder, self.behaviour, self.changes = folder, good, 0
+        self.folder, self.changes = folder, 0
+        self.behaviour: Callable[[Handler, bytes], None] = good
         self.requests: Counter[str] = Counter()
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -117,8 +118,10 @@ class BreakingServer(ThreadingHTTPServer):
 def good(handler: Handler, body: bytes) -> None:
     """Send the file, or the range that is asked for."""
     start = int(handler.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
-    whole = f"bytes {start}-{len(body) - 1}/{len(body)}"
-    handler.answer(206 if start else 200, body[start:], ETag='"1"', **({"Content_Range": whole} if start else {}))
+    if start:
+        handler.answer(206, body[start:], ETag='"1"', Content_Range=f"bytes {start}-{len(body) - 1}/{len(body)}")
+    else:
+        handler.answer(200, body, ETag='"1"')
 
 
 def unavailable(handler: Handler, body: bytes) -> None:
@@ -275,7 +278,7 @@ class Month(NamedTuple):
 
 def read(source: Source, scratch: Path) -> Month:
     """Read, merge and return the month."""
-    outs = [scratch / name for name in ("stars", "repos", "people")]
+    outs = scratch / "stars", scratch / "repos", scratch / "people"
     for out in outs:
         out.mkdir(parents=True, exist_ok=True)
     with read_month(source, MONTH, scratch / "progress") as parts, duckdb.connect() as connection:
