@@ -24,7 +24,7 @@ class HourPipeline:
     """Threads that fetch hour files, and `workers` threads that each drive a process that reads them.
 
     An hour that a remote source does not have, or has damaged, is fetched once more when all others are done: only
-    what is so twice, some time apart, is taken for what the source has.
+    what is so twice, some time apart, is taken for what the source has. A later run asks for it again.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class HourPipeline:
         try:
             for hour in hours:
                 coverage = cached_coverage(self._folder, hour, self._limits) if self._source.remote else None
-                if coverage:
+                if coverage and coverage.status not in DOUBTFUL:
                     yield coverage
                 else:
                     remaining += 1

@@ -449,6 +449,18 @@ def test_what_a_source_says_of_many_hours_for_a_while_is_no_fact(
     assert sum(server.requests.values()) == 12 + 8
 
 
+def test_an_hour_that_was_damaged_in_a_run_that_failed_is_asked_for_by_the_next_one(
+    server: FaultyServer, folder: Path, tmp_path: Path
+) -> None:
+    write_hour_files(folder, 3)
+    names = [hour_file(folder, START + timedelta(hours=h)).name for h in range(2)]
+    server.behaviours = dict(zip(names, (faulty_server.half, faulty_server.forbidden), strict=True))
+    with pytest.raises(StarvecError, match="1 of 3 hours could not be fetched"):
+        ingest(over_http(server), tmp_path / "out", 3)
+    server.behaviours.clear()
+    assert ingest(over_http(server), tmp_path / "out", 3).statuses == {"ok": 3}
+
+
 def test_as_many_hours_as_allowed_may_fail_and_are_downloaded_by_the_next_run(
     server: FaultyServer, folder: Path, tmp_path: Path
 ) -> None:
