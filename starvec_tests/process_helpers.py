@@ -24,3 +24,16 @@ def processes_with(*variables: str) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def children_of(process: int) -> set[int]:
+    """Ids of the living children of a process (Linux only)."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rsplit(")", 1)[1].split()[:2]
+        except OSError:
+            continue
+        if int(parent) == process and state != "Z":
+            found.add(int(path.parent.name))
+    return found
