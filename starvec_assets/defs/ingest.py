@@ -188,7 +188,7 @@ def _make_month(
 ) -> RawResults:
     """Write RAW_ASSETS of a month; compare it with the year before."""
     month, versions = parts.month, context.assets_def.code_versions_by_key
-    _refuse_worse_month(store, parts)
+    _refuse_worse_month(store, parts, provenance)
     with (
         store.write_together(
             {f"{asset}/{month}": versions[dg.AssetKey(asset)] or "" for asset in RAW_ASSETS},
@@ -218,9 +218,12 @@ def _make_month(
     )
 
 
-def _refuse_worse_month(store: ArtifactStore, parts: MonthParts) -> None:
-    """Raise StarvecError for a month that lacks, or has damaged, what its present version has of an hour."""
-    if all(hour.status == OK for hour in parts.hours):
+def _refuse_worse_month(store: ArtifactStore, parts: MonthParts, provenance: str) -> None:
+    """Raise StarvecError for a month that lacks, or has damaged, what its present version has of an hour.
+
+    A simulated month never replaces a real one, and a real one always a simulated one.
+    """
+    if provenance != SIMULATED and all(hour.status == OK for hour in parts.hours):
         return
     asset = f"raw_stars/{parts.month}"
     try:
@@ -229,6 +232,11 @@ def _refuse_worse_month(store: ArtifactStore, parts: MonthParts) -> None:
         return
     if present is None or SIMULATED in present.manifest.provenance:
         return
+    if provenance == SIMULATED:
+        raise StarvecError(
+            f"{parts.month} of {store.where} is real, and a simulated month does not replace it: take another home for "
+            "the sample, with STARVEC_HOME"
+        )
     if lost := lost_hours(parts.hours, pq.read_table(present.path / "hours.parquet")):
         raise StarvecError(
             f"{parts.month} stays as it is: its version {present.manifest.version} has more of {len(lost):,} hours, "

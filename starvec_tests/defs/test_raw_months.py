@@ -66,11 +66,22 @@ def write_hours(store: ArtifactStore, *hours: HourCoverage, provenance: str = "h
         pq.write_table(coverage_table(hours).cast(HOURS), draft.path / "hours.parquet")
 
 
+def test_a_simulated_month_replaces_none_but_a_simulated_one(tmp_path: Path) -> None:
+    store, whole = ArtifactStore(tmp_path), HourCoverage(START, "ok", events=5)
+    simulated = MonthParts(MONTH, [], [], [], [whole], 0.0)
+    write_hours(store, whole, provenance=SIMULATED)
+    _refuse_worse_month(store, simulated, SIMULATED)
+    _refuse_worse_month(store, simulated, "hour files in a")
+    write_hours(store, whole)
+    with pytest.raises(StarvecError, match=r"2024-01 of .* is real, .* another home for the sample, with STARVEC_HOME"):
+        _refuse_worse_month(store, simulated, SIMULATED)
+
+
 def test_a_month_without_some_hours_does_not_replace_one_that_has_them(tmp_path: Path) -> None:
     store, later = ArtifactStore(tmp_path), START + timedelta(hours=1)
 
     def refuse(*hours: HourCoverage) -> None:
-        _refuse_worse_month(store, MonthParts(MONTH, [], [], [], list(hours), 0.0))
+        _refuse_worse_month(store, MonthParts(MONTH, [], [], [], list(hours), 0.0), "hour files in b")
 
     failed = HourCoverage(START, "failed", note="HTTP 503")
     refuse(failed)
