@@ -139,8 +139,7 @@ def add_text_neighbours(
 def top_columns(scores: torch.Tensor, k: int) -> torch.Tensor:
     """Return the columns of the k largest values of each row, unordered: int64 [rows, k].
 
-    Columns are divided into sets, and only the maxima of the sets are compared first: the k largest values lie in the k
-    sets with the largest maxima. With sqrt(n / k) columns a set, both passes take about as long.
+    Sets of columns are compared by their maxima first, for the reason given in ranking.search, which is without torch.
     """
     q, n = scores.shape
     size = max(1, math.isqrt(n // k))

@@ -25,7 +25,7 @@ LOGIN = "somebody-active"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dg.ExecuteInProcessResult:
+def month(tmp_path_factory: pytest.TempPathFactory) -> dg.ExecuteInProcessResult:
     folder = tmp_path_factory.mktemp("raw") / "hours"
     folder.mkdir()
     line = {
@@ -49,16 +49,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dg.ExecuteInProcessResult:
     return result
 
 
-def test_a_month_is_three_assets(made: dg.ExecuteInProcessResult) -> None:
-    events = made.asset_materializations_for_node(RAW_OP)
+def test_a_month_is_three_assets(month: dg.ExecuteInProcessResult) -> None:
+    events = month.asset_materializations_for_node(RAW_OP)
     assert tuple(event.asset_key.path[0] for event in events) == RAW_ASSETS
 
 
-def test_the_ui_shows_how_many_people_were_active_and_no_login(made: dg.ExecuteInProcessResult) -> None:
-    people = {event.asset_key.path[0]: event for event in made.asset_materializations_for_node(RAW_OP)}["raw_people"]
+def test_the_ui_shows_how_many_people_were_active_and_no_login(month: dg.ExecuteInProcessResult) -> None:
+    people = {event.asset_key.path[0]: event for event in month.asset_materializations_for_node(RAW_OP)}["raw_people"]
     assert people.metadata["people"].value == 1
     assert "1 | 1" in str(people.metadata["days active"].value)
-    assert LOGIN not in "".join(str(event) for event in made.all_events)
+    assert LOGIN not in "".join(str(event) for event in month.all_events)
 
 
 def write_hours(store: ArtifactStore, *hours: HourCoverage, provenance: str = "hour files in a") -> None:
