@@ -90,6 +90,7 @@ def ours(corpus: Corpus, **change: Any) -> Trained:
     """This project with its defaults and `change`."""
     from starvec_assets.text.documents import document
     from starvec_assets.text.encoders import TfidfSvdEncoder
+    from starvec_assets.text.vectors import make_text_vectors
     from starvec_assets.training.device import pick_device
     from starvec_assets.training.trainer import train
 
@@ -97,13 +98,13 @@ def ours(corpus: Corpus, **change: Any) -> Trained:
     if "text" in settings.init:
         repos = pq.read_table(corpus.folder / "repos.parquet").to_pylist()
         texts = [document(repo["name"], repo["description"], repo["language"]) for repo in repos]
-        text = TfidfSvdEncoder().encode(texts, settings.dim)
+        text = make_text_vectors(texts, TfidfSvdEncoder(), settings.dim).start
     result = train(
         corpus.lists,
         corpus.n,
         settings,
         text=text,
-        heldout=(corpus.heldout_a, corpus.heldout_b),
+        validation=corpus.validation,
         device=pick_device("cpu"),
         checkpoint=Path(tempfile.mkdtemp(dir=corpus.folder)),
         input_key="benchmark",
@@ -275,7 +276,7 @@ def scale(share: float, start: str) -> dict[str, float]:
             repos,
             TrainSettings.model_validate({"epochs": 1, "init": start}),
             text=None,
-            heldout=split_lists(lists.first(1000), 10, 800, seed=0),
+            validation=split_lists(lists.first(1000), 10, 800, seed=0),
             device=pick_device("cpu"),
             checkpoint=Path(folder),
             input_key="scale",

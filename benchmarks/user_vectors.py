@@ -60,7 +60,7 @@ def main() -> None:
     store = ArtifactStore(arguments.home / "artifacts")
     corpus = Corpus.load(store.latest("user_buckets").path)
     vectors = unit_rows(load_vectors(store.latest("trained_embeddings").path))
-    groups = {"held out": [(corpus.heldout_a, corpus.heldout_b)]}
+    groups = {"held out": [corpus.test]}
     if (arguments.shared / "real_users").exists():
         index_of = {name.lower(): i for i, name in reversed(list(enumerate(corpus.names)))}
         lists = real_users(arguments.shared / "real_users", index_of)

@@ -164,14 +164,14 @@ def write_corpus(selection: Selection, out: Path, settings: CorpusSettings) -> C
     heldout = candidates[: min(settings.heldout_max, round(settings.heldout_share * n_usable))]
     trained = long_enough.copy()
     trained[heldout] = False
-    if len(heldout) == 0 or trained.sum() < settings.min_users:
+    if len(heldout) < 4 or trained.sum() < settings.min_users:
         raise StarvecError(
             f"too few users: {eligible_users:,} have {settings.min_stars} to {settings.max_stars} stars; of these "
             f"{n_usable:,} starred {settings.min_vocabulary_stars} or more of the {vocabulary.num_rows:,} repositories "
             f"and {len(candidates):,} {settings.heldout_min_vocabulary_stars} or more; so {len(heldout):,} would be "
-            f"held out and {int(trained.sum()):,} trained on (min_users {settings.min_users:,}). Add months, or lower "
-            "min_stars, min_stargazers, min_vocabulary_stars, heldout_min_vocabulary_stars or min_users, or raise "
-            "heldout_share"
+            f"held out (4 are needed) and {int(trained.sum()):,} trained on (min_users {settings.min_users:,}). Add "
+            "months, or lower min_stars, min_stargazers, min_vocabulary_stars, heldout_min_vocabulary_stars or "
+            "min_users, or raise heldout_share"
         )
     _write_lists(lists, order[trained], out)
     _write_halves(lists, order[heldout], keys, vocabulary["repo_id"].to_numpy(), out)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.heldout import Halves
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,16 @@ class Corpus:
     def heldout_b(self) -> RaggedArray:
         """The half of each held-out user's stars that is to be predicted; same users as `heldout_a`."""
         return RaggedArray.load(self.folder, "heldout_b_")
+
+    @cached_property
+    def validation(self) -> Halves:
+        """Buckets A and B of every second held-out user, from the first on: they choose the epoch of a training."""
+        return self._every_second(0)
+
+    @cached_property
+    def test(self) -> Halves:
+        """Buckets A and B of the other held-out users: nothing is chosen by them, scores are reported on them."""
+        return self._every_second(1)
 
     @property
     def repos_path(self) -> Path:
@@ -72,6 +83,10 @@ class Corpus:
     def row_of(self) -> dict[int, int]:
         """Vocabulary row by repo_id."""
         return {repo_id: row for row, repo_id in enumerate(self.repo_ids.tolist())}
+
+    def _every_second(self, first: int) -> Halves:
+        chosen = np.arange(first, len(self.heldout_a), 2)
+        return self.heldout_a.take(chosen), self.heldout_b.take(chosen)
 
     def _column(self, name: str) -> pa.ChunkedArray:
         return pq.read_table(self.repos_path, columns=[name])[name]

@@ -23,7 +23,11 @@ class CorpusSettings(Settings):
     # A user is trained on as two buckets; with one repository per bucket the pair would say nothing about the user.
     min_vocabulary_stars: int = Field(4, ge=2, description="stars within the vocabulary below which a user is dropped")
     heldout_share: float = Field(0.02, gt=0, lt=1, description="share of users held out of training for evaluation")
-    heldout_max: int = Field(2_000, ge=1, description="maximum number of held-out users")
+    heldout_max: int = Field(
+        4_000,
+        ge=4,
+        description="maximum number of held-out users: every second one chooses the epoch, the others are scored",
+    )
     heldout_min_vocabulary_stars: int = Field(10, ge=2, description="stars within the vocabulary of a held-out user")
     min_users: int = Field(100, ge=1, description="training users below which the build fails")
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed of the user order, the held-out users and their halves")

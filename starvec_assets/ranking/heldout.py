@@ -9,8 +9,11 @@ from starvec_assets.ranking import metrics, search
 from starvec_assets.ranking.search import Floats, Indices
 from starvec_assets.vectors import Counts, Matrix, user_vectors
 
+Halves = tuple[RaggedArray, RaggedArray]
+"""Buckets A and B of the same users: A makes a user's vector, B is to be found with it."""
 
-def split_lists(lists: RaggedArray, min_items: int, max_items: int, seed: int) -> tuple[RaggedArray, RaggedArray]:
+
+def split_lists(lists: RaggedArray, min_items: int, max_items: int, seed: int) -> Halves:
     """Return buckets A and B: random halves of each list with at least `min_items`, cut to `max_items` first."""
     rng = np.random.default_rng(seed)
     shuffled = [rng.permutation(lists[i])[:max_items] for i in range(len(lists)) if len(lists[i]) >= min_items]

@@ -16,7 +16,7 @@ import torch
 from starvec_assets.errors import StarvecError
 from starvec_assets.progress import bar
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.ranking.heldout import heldout_scores
+from starvec_assets.ranking.heldout import Halves, heldout_scores
 from starvec_assets.training import checkpoint as checkpoints
 from starvec_assets.training.checkpoint import Checkpoint
 from starvec_assets.training.cooccurrence import add_text_neighbours, cooccurrence_neighbours
@@ -39,8 +39,6 @@ WARM_UP = 0.02  # share of the steps over which the learning rate rises
 SINGLE_PROCESS = ProcessGroup()
 log = logging.getLogger("starvec.train")
 
-Heldout = tuple[RaggedArray, RaggedArray]
-
 
 def train(
     corpus: RaggedArray,
@@ -48,14 +46,14 @@ def train(
     settings: TrainSettings,
     *,
     text: Matrix | None,
-    heldout: Heldout,
+    validation: Halves,
     device: Device,
     checkpoint: Path,
     input_key: str,
     on_epoch: Callable[[EpochMetrics], None],
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> TrainResult:
-    """Train vectors of `n` repositories on the star lists of `corpus`, scored on buckets A and B of held-out users.
+    """Train vectors of `n` repositories on the star lists of `corpus`, each epoch scored on `validation`.
 
     `checkpoint` is a folder for this run alone; `input_key` names the inputs. An interrupted run resumes from there, on
     the same type of device and in the same precision, and returns, on the CPU with the same number of threads, the same
@@ -64,9 +62,9 @@ def train(
     Raises StarvecError for input that cannot be trained on, a loss that is not finite, collapsed vectors, and a device
     out of memory.
     """
-    _check_inputs(corpus, n, settings, heldout)
+    _check_inputs(corpus, n, settings, validation)
     with oom_as_error(settings, device), cpu_thread_pool(device.torch) as pool:
-        trainer = Trainer(corpus, n, settings, text, heldout, device, on_epoch, group, pool)
+        trainer = Trainer(corpus, n, settings, text, validation, device, on_epoch, group, pool)
         wanted = settings.model_dump(exclude={"checkpoint_minutes"})
         trainer.resume(checkpoint, run_fingerprint(wanted, input_key, device=device.type, precision=device.precision))
         return trainer.fit()
@@ -81,13 +79,13 @@ class Trainer:
         n: int,
         settings: TrainSettings,
         text: Matrix | None,
-        heldout: Heldout,
+        validation: Halves,
         device: Device,
         on_epoch: Callable[[EpochMetrics], None],
         group: ProcessGroup,
         pool: Pool,
     ) -> None:
-        self.corpus, self.text, self.heldout, self.on_epoch = corpus, text, heldout, on_epoch
+        self.corpus, self.text, self.validation, self.on_epoch = corpus, text, validation, on_epoch
         self.settings, self.device, self.group, self.pool = settings, device, group, pool
         self.sampler = Sampler(corpus, n, settings, device.torch)
         self.popularity = torch.bincount(self.sampler.items, minlength=n)
@@ -195,7 +193,7 @@ class Trainer:
             started_at = time.perf_counter()
             vectors = self.vectors()
             check_collapse(self.model.weight[: self.model.n].cpu().numpy(), self.settings)
-            scores = heldout_scores(vectors, *self.heldout, self.popularity.cpu().numpy())
+            scores = heldout_scores(vectors, *self.validation, self.popularity.cpu().numpy())
             epoch = EpochMetrics(
                 epoch=len(self.epochs),
                 loss=loss,
@@ -311,12 +309,13 @@ def oom_as_error(settings: TrainSettings, device: Device) -> Iterator[None]:
         raise
 
 
-def _check_inputs(corpus: RaggedArray, n: int, settings: TrainSettings, heldout: Heldout) -> None:
+def _check_inputs(corpus: RaggedArray, n: int, settings: TrainSettings, validation: Halves) -> None:
     users = len(corpus)
     if n < 2:
         raise StarvecError(f"the vocabulary holds {n} repositories: two at least are needed, take more months or users")
-    if users == 0 or len(heldout[0]) == 0:
-        raise StarvecError(f"{users} users to train on, {len(heldout[0])} held out: both are needed, take more months")
+    if users == 0 or len(validation[0]) == 0:
+        held_out = len(validation[0])
+        raise StarvecError(f"{users} users to train on, {held_out} held out: both are needed, take more months")
     if settings.batch > users:
         raise StarvecError(f"batch is {settings.batch} but there are {users} users: set batch to {users} or less")
     short = int((corpus.lengths < 2).sum())
@@ -326,7 +325,7 @@ def _check_inputs(corpus: RaggedArray, n: int, settings: TrainSettings, heldout:
         )
     if settings.dim > n:
         raise StarvecError(f"dim is {settings.dim} but there are {n} repositories: set dim to {n} or less")
-    for name, lists in (("corpus", corpus), ("held-out", heldout[0]), ("held-out", heldout[1])):
+    for name, lists in (("corpus", corpus), ("held-out", validation[0]), ("held-out", validation[1])):
         if len(lists.items) and not (lists.items.min() >= 0 and lists.items.max() < n):
             raise StarvecError(f"the {name} lists leave the vocabulary of {n}: materialize user_buckets again")
 

@@ -102,7 +102,7 @@ def train_trial(settings: TrainSettings, context: SweepContext, folder: Path) ->
     seconds = time.perf_counter() - started_at
     shutil.rmtree(checkpoint, ignore_errors=True)
     corpus = Corpus.load(context.corpus)
-    heldout = heldout_scores(result.vectors, corpus.heldout_a, corpus.heldout_b, corpus.stars)
+    heldout = heldout_scores(result.vectors, *corpus.test, corpus.stars)
     groups = load_groups(context.groups, corpus.repo_ids)
     return TrialScore(
         awesome_ndcg_10=float(group_scores(result.vectors, groups, (10,))[10].mean()) if len(groups.members) else None,

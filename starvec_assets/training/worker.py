@@ -39,7 +39,7 @@ def train_job(
         corpus.n,
         job.settings,
         text=load_vectors(job.text) if job.text and group.is_main else None,
-        heldout=(corpus.heldout_a, corpus.heldout_b),
+        validation=corpus.validation,
         device=device,
         checkpoint=job.checkpoint,
         input_key=job.input_key,

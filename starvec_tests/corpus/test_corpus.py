@@ -28,6 +28,15 @@ def test_lists_and_heldout_halves_are_read_from_their_files(folder: Path) -> Non
     assert isinstance(corpus.lists.items, np.memmap)
 
 
+def test_every_second_held_out_person_chooses_the_epoch_and_the_others_are_scored(tmp_path: Path) -> None:
+    a, b = [[10], [], [12], [13], [14]], [[20, 30], [21], [22], [23], []]
+    RaggedArray.of(a).save(tmp_path, "heldout_a_")
+    RaggedArray.of(b).save(tmp_path, "heldout_b_")
+    corpus = Corpus.load(tmp_path)
+    assert [[x.tolist() for x in half] for half in corpus.validation] == [a[::2], b[::2]]
+    assert [[x.tolist() for x in half] for half in corpus.test] == [a[1::2], b[1::2]]
+
+
 def test_vocabulary_columns_are_in_row_order(folder: Path) -> None:
     corpus = Corpus.load(folder)
     assert corpus.n == 3

@@ -11,8 +11,9 @@ import pytest
 import torch
 from planted_corpus import CPU, N, Runner, planted_lists
 
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.ranking.heldout import split_lists
+from starvec_assets.ranking.heldout import Halves, split_lists
 from starvec_assets.training.epoch_metrics import TrainResult
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.trainer import train
@@ -33,8 +34,8 @@ def corpus() -> RaggedArray:
 
 
 @pytest.fixture(scope="session")
-def heldout() -> tuple[RaggedArray, RaggedArray]:
-    return split_lists(planted_lists(40, seed=2), min_items=10, max_items=800, seed=0)
+def validation(corpus_folder: Path) -> Halves:
+    return Corpus.load(corpus_folder).validation
 
 
 @pytest.fixture(scope="session")
@@ -43,12 +44,11 @@ def small() -> TrainSettings:
 
 
 @pytest.fixture(scope="session")
-def corpus_folder(
-    corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def corpus_folder(corpus: RaggedArray, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The planted corpus as files of user_buckets."""
     folder = tmp_path_factory.mktemp("corpus")
-    for lists, prefix in ((corpus, ""), (heldout[0], "heldout_a_"), (heldout[1], "heldout_b_")):
+    a, b = split_lists(planted_lists(80, seed=2), min_items=10, max_items=800, seed=0)
+    for lists, prefix in ((corpus, ""), (a, "heldout_a_"), (b, "heldout_b_")):
         lists.save(folder, prefix)
     repos = {"repo_id": np.arange(N) + 1000, "stars": np.bincount(corpus.items, minlength=N)}
     pq.write_table(pa.table(repos), folder / "repos.parquet")
@@ -56,7 +56,7 @@ def corpus_folder(
 
 
 @pytest.fixture
-def run(tmp_path: Path, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], small: TrainSettings) -> Runner:
+def run(tmp_path: Path, corpus: RaggedArray, validation: Halves, small: TrainSettings) -> Runner:
     """`train` on the planted corpus with the small settings, except for what is passed."""
 
     def run(settings: TrainSettings = small, lists: RaggedArray = corpus, n: int = N, **more: Any) -> TrainResult:
@@ -65,7 +65,7 @@ def run(tmp_path: Path, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedA
             n,
             settings,
             text=more.get("text"),
-            heldout=more.get("heldout", heldout),
+            validation=more.get("validation", validation),
             device=more.get("device", CPU),
             checkpoint=more.get("folder", tmp_path / "checkpoint"),
             input_key=more.get("input_key", "planted"),

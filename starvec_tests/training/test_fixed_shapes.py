@@ -9,13 +9,12 @@ import torch
 from planted_corpus import CPU, N
 
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.heldout import Halves
 from starvec_assets.training import sampler
 from starvec_assets.training.device import Device
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.thread_pool import SERIAL
 from starvec_assets.training.trainer import SINGLE_PROCESS, Trainer
-
-Heldout = tuple[RaggedArray, RaggedArray]
 
 VARIANTS = [
     {},
@@ -27,21 +26,23 @@ NAMES = ["defaults", "window and adagrad", "halves", "multi_similarity"]
 
 
 @pytest.fixture
-def corpus() -> RaggedArray:
+def uneven_lists() -> RaggedArray:
     """Lists of 2 to 30 stars, so that steps have different numbers of them."""
     rng = np.random.default_rng(0)
     return RaggedArray.of([rng.choice(N, rng.integers(2, 31), replace=False).astype(np.int32) for _ in range(300)])
 
 
 @pytest.fixture
-def make_trainer(corpus: RaggedArray, heldout: Heldout, tmp_path: Path) -> Any:
+def make_trainer(uneven_lists: RaggedArray, validation: Halves, tmp_path: Path) -> Any:
     """A trainer at the beginning of epoch 1."""
 
     def make(change: dict[str, Any], device: Device = CPU) -> Trainer:
         settings = TrainSettings.model_validate(
             {"dim": 16, "batch": 64, "init": "random", "neighbour_batch": 32} | change
         )
-        trainer = Trainer(corpus, N, settings, None, heldout, device, lambda epoch: None, SINGLE_PROCESS, SERIAL)
+        trainer = Trainer(
+            uneven_lists, N, settings, None, validation, device, lambda epoch: None, SINGLE_PROCESS, SERIAL
+        )
         trainer.resume(tmp_path, "steps")
         trainer.start_epoch(1)
         return trainer

@@ -14,6 +14,7 @@ from process_helpers import processes_with, until
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.heldout import Halves
 from starvec_assets.training import launch as launcher
 from starvec_assets.training.device import Device
 from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
@@ -42,7 +43,7 @@ def job(corpus_folder: Path, small: TrainSettings, tmp_path: Path) -> TrainJob:
 @pytest.fixture(scope="module")
 def alone(
     corpus: RaggedArray,
-    heldout: tuple[RaggedArray, RaggedArray],
+    validation: Halves,
     small: TrainSettings,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> TrainResult:
@@ -52,7 +53,7 @@ def alone(
         N,
         small,
         text=None,
-        heldout=heldout,
+        validation=validation,
         device=Device(torch.device("cpu"), "CPU", 0, "float32"),
         checkpoint=tmp_path_factory.mktemp("alone"),
         input_key="planted",
@@ -156,7 +157,7 @@ def test_no_rank_outlives_a_killed_launcher(endless: TrainJob, tmp_path: Path) -
 
 
 def test_ranks_resume_from_the_checkpoint_of_killed_ones(
-    job: TrainJob, small: TrainSettings, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], tmp_path: Path
+    job: TrainJob, small: TrainSettings, corpus: RaggedArray, validation: Halves, tmp_path: Path
 ) -> None:
     settings = small.model_copy(update={"epochs": 12, "patience": 12, "checkpoint_minutes": 1e-9})
     job = job.model_copy(update={"settings": settings})
@@ -176,7 +177,7 @@ def test_ranks_resume_from_the_checkpoint_of_killed_ones(
         N,
         settings.model_copy(update={"checkpoint_minutes": 10.0}),
         text=None,
-        heldout=heldout,
+        validation=validation,
         device=Device(torch.device("cpu"), "CPU", 0, "float32"),
         checkpoint=tmp_path / "whole",
         input_key="planted",

@@ -11,7 +11,7 @@ from pytorch_metric_learning.losses import NTXentLoss
 from torch.nn.functional import embedding_bag
 
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.ranking.heldout import heldout_scores, split_lists
+from starvec_assets.ranking.heldout import Halves, heldout_scores, split_lists
 from starvec_assets.ranking.search import top_k
 from starvec_assets.training.cooccurrence import add_text_neighbours, cooccurrence_neighbours
 from starvec_assets.training.init_vectors import make_init_vectors, random_init
@@ -21,16 +21,14 @@ from starvec_assets.training.sampler import NeighbourSampler, Sampler
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
-Heldout = tuple[RaggedArray, RaggedArray]
-
 
 def star_counts(corpus: RaggedArray) -> np.ndarray:
     return np.bincount(corpus.items, minlength=N)
 
 
-def score(vectors: Matrix, heldout: Heldout, corpus: RaggedArray) -> tuple[float, float]:
+def score(vectors: Matrix, validation: Halves, corpus: RaggedArray) -> tuple[float, float]:
     """MRR and recall@50."""
-    scores = heldout_scores(vectors, *heldout, star_counts(corpus))
+    scores = heldout_scores(vectors, *validation, star_counts(corpus))
     return float(scores.reciprocal_rank.mean()), float(scores.recall.mean())
 
 
@@ -52,26 +50,26 @@ def trained_model(folder: Any) -> Matrix:
 
 
 def test_the_vectors_returned_are_those_of_the_best_epoch(
-    run: Runner, small: TrainSettings, heldout: Heldout, corpus: RaggedArray
+    run: Runner, small: TrainSettings, validation: Halves, corpus: RaggedArray
 ) -> None:
     result = run(with_changes(small, lr=0.2, epochs=6, patience=6, center_fraction=0.3))
     best = result.epochs[result.best]
     assert 0 < result.best < 6
-    assert score(result.vectors, heldout, corpus) == pytest.approx((best.heldout_mrr, best.heldout_recall_50))
+    assert score(result.vectors, validation, corpus) == pytest.approx((best.heldout_mrr, best.heldout_recall_50))
     assert result.epochs[-1].score < best.score - 0.005
 
 
 def test_held_out_scores_weigh_popular_repositories_less(run: Runner, small: TrainSettings) -> None:
-    lists, heldout = skewed_lists(400, seed=1), split_lists(skewed_lists(60, seed=2), 5, 800, seed=0)
-    result = run(with_changes(small, epochs=0, init="spectral"), lists, heldout=heldout)
+    lists, validation = skewed_lists(400, seed=1), split_lists(skewed_lists(60, seed=2), 5, 800, seed=0)
+    result = run(with_changes(small, epochs=0, init="spectral"), lists, validation=validation)
     epoch = result.epochs[0]
-    unweighted = heldout_scores(result.vectors, *heldout, np.ones(N))
-    assert score(result.vectors, heldout, lists) == pytest.approx((epoch.heldout_mrr, epoch.heldout_recall_50))
+    unweighted = heldout_scores(result.vectors, *validation, np.ones(N))
+    assert score(result.vectors, validation, lists) == pytest.approx((epoch.heldout_mrr, epoch.heldout_recall_50))
     assert unweighted.reciprocal_rank.mean() != pytest.approx(epoch.heldout_mrr, abs=1e-4)
 
 
 def test_training_without_a_better_epoch_returns_the_initial_vectors(
-    run: Runner, small: TrainSettings, heldout: Heldout, corpus: RaggedArray
+    run: Runner, small: TrainSettings, validation: Halves, corpus: RaggedArray
 ) -> None:
     spoiled = with_changes(small, init="spectral", lr=5.0, center_fraction=0.0)
     result = run(spoiled)
@@ -80,10 +78,10 @@ def test_training_without_a_better_epoch_returns_the_initial_vectors(
 
 
 def test_training_improves_on_the_initial_vectors(
-    run: Runner, small: TrainSettings, heldout: Heldout, corpus: RaggedArray
+    run: Runner, small: TrainSettings, validation: Halves, corpus: RaggedArray
 ) -> None:
-    mrr, recall = score(run().vectors, heldout, corpus)
-    start_mrr, start_recall = score(unit_rows(random_init(N, 16, small.seed)), heldout, corpus)
+    mrr, recall = score(run().vectors, validation, corpus)
+    start_mrr, start_recall = score(unit_rows(random_init(N, 16, small.seed)), validation, corpus)
     assert mrr > 3 * start_mrr
     assert recall > start_recall + 0.3
 
@@ -343,7 +341,8 @@ def test_a_corpus_without_neighbours_trains_without_the_neighbour_loss(run: Runn
 
 def test_held_out_users_do_not_influence_the_vectors(run: Runner, small: TrainSettings, corpus: RaggedArray) -> None:
     other = split_lists(corpus, min_items=10, max_items=800, seed=9)
-    result, again = run(with_changes(small, epochs=1)), run(with_changes(small, epochs=1), heldout=other, input_key="b")
+    settings = with_changes(small, epochs=1)
+    result, again = run(settings), run(settings, validation=other, input_key="b")
     assert (result.best, again.best) == (1, 1)
     assert np.array_equal(result.vectors, again.vectors)
 

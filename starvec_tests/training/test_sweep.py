@@ -14,6 +14,7 @@ import pytest
 from planted_corpus import Runner
 
 from starvec_assets import children
+from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.groups import group_scores, load_groups
@@ -115,13 +116,13 @@ def test_trained_trials_score_better_than_initial_vectors(context: SweepContext,
     assert trained.score.seconds > 0
 
 
-def test_a_score_is_that_of_vectors_trained_on_the_first_users(
-    context: SweepContext, tmp_path: Path, corpus: RaggedArray, heldout: tuple[RaggedArray, RaggedArray], run: Runner
+def test_a_score_is_that_of_vectors_trained_on_the_first_users_for_people_who_chose_no_epoch(
+    context: SweepContext, tmp_path: Path, corpus: RaggedArray, run: Runner
 ) -> None:
     settings = TrainSettings(**parse_trials([SMALL])[0].changes)
     score = trial.train_trial(settings, changed(context, users=100), tmp_path)
     result = run(settings, corpus.first(100))
-    people = heldout_scores(result.vectors, *heldout, np.bincount(corpus.items, minlength=N))
+    people = heldout_scores(result.vectors, *Corpus.load(context.corpus).test, np.bincount(corpus.items, minlength=N))
     groups = load_groups(context.groups, np.arange(N) + 1000)
     assert score.awesome_ndcg_10 == pytest.approx(group_scores(result.vectors, groups, (10,))[10].mean())
     assert score.heldout_recall_50 == pytest.approx(people.recall.mean())

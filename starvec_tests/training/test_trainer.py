@@ -17,6 +17,7 @@ from planted_corpus import CPU, N, Runner
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.heldout import Halves
 from starvec_assets.training import checkpoint, trainer
 from starvec_assets.training.device import Device
 from starvec_assets.training.epoch_metrics import EpochMetrics
@@ -229,11 +230,11 @@ def test_a_vocabulary_of_one_is_refused(run: Runner) -> None:
         run(n=1)
 
 
-def test_no_users_are_refused(run: Runner, heldout: tuple[RaggedArray, RaggedArray]) -> None:
+def test_no_users_are_refused(run: Runner, validation: Halves) -> None:
     with pytest.raises(StarvecError, match="0 users to train on"):
         run(lists=RaggedArray.of([]))
     with pytest.raises(StarvecError, match="0 held out"):
-        run(heldout=(RaggedArray.of([]), RaggedArray.of([])))
+        run(validation=(RaggedArray.of([]), RaggedArray.of([])))
 
 
 def test_users_with_one_star_are_refused(run: Runner, corpus: RaggedArray) -> None:
