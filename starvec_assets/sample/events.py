@@ -131,8 +131,7 @@ def _repo_id(repo: SampleRepo) -> int:
 def _repository(repo_id: int, name: str, pushed_at: str, repo: SampleRepo, stars: int, *, fork: bool = False) -> Json:
     """Return a repository object of a payload, with the keys that the pipeline and a reader need.
 
-    Its topics are empty: those of the catalogue are the sections of the sample's awesome lists, which the texts of
-    repositories must not give away.
+    Its topics are empty: people star by those of the catalogue, which the texts of repositories must not give away.
     """
     login = name.split("/")[0]
     owner = {"login": login, "url": f"{API}/users/{login}"}

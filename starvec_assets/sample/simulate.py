@@ -1,6 +1,6 @@
 """Write the sample: hour files in the format of GH Archive, and awesome lists of the same repositories.
 
-    <out>/2024-01-01-0.json.gz ...   <out>/awesome/<field>.md   <out>/README.txt   <out>/sample.json
+    <out>/2024-01-01-0.json.gz ...   <out>/awesome/<theme>.md   <out>/README.txt   <out>/sample.json
 
 The repositories are real, the people are simulated and cannot be mistaken for real ones: logins read sim-000123, and
 the ids of people and repositories are far above those of GitHub.
@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import exclusive_lock
 from starvec_assets.ingest.calendar import month_hours
@@ -23,6 +25,7 @@ from starvec_assets.ingest.sources import file_name
 from starvec_assets.progress import bar, print_line
 from starvec_assets.sample import SIMULATED
 from starvec_assets.sample.catalogue import SampleRepo, load_catalogue
+from starvec_assets.sample.curators import simulate_lists
 from starvec_assets.sample.events import hourly_lines, login_of, simulate_events
 from starvec_assets.sample.people import specialists
 
@@ -30,12 +33,12 @@ MARKER = "sample.json"
 AWESOME = "awesome"
 PEOPLE = "people.tsv"
 
-_VERSION = 3  # increase it when the same settings give other bytes
+_VERSION = 4  # increase it when the same settings give other bytes
 _README = f"""{SIMULATED}
 
 The repositories are real, chosen and described by hand. The people, their stars and everything else that happens here
 were drawn at random, and numbers of stars are orders of magnitude. The hour files have the form of GH Archive: one gzip
-file an hour, one event a line. {AWESOME}/ holds an awesome list a field, {PEOPLE} a person to compare with a field.
+file an hour, one event a line. {AWESOME}/ holds simulated awesome lists, {PEOPLE} a person to compare with a field.
 """
 
 
@@ -116,7 +119,7 @@ def _write(
             size += len(body)
             progress.update()
     (out / "README.txt").write_text(_README)
-    _write_awesome_lists(out / AWESOME, repos)
+    _write_awesome_lists(out / AWESOME, repos, settings.seed)
     stars = events.kind == 0
     people = specialists(events.user[stars], events.repo[stars], repos)
     rows = [f"{login_of(person)}\tSimulated person {person}\t{field}" for field, person in people]
@@ -124,15 +127,13 @@ def _write(
     return SampleSummary(settings.users, len(repos), int(stars.sum()), len(events.time), len(hours), size)
 
 
-def _write_awesome_lists(folder: Path, repos: Sequence[SampleRepo]) -> None:
-    """Write a list per field, with a section per topic and an item per repository."""
+def _write_awesome_lists(folder: Path, repos: Sequence[SampleRepo], seed: int) -> None:
+    """Write the simulated lists, an item a repository; the first repository of a section gives it its title."""
     folder.mkdir()
-    fields: dict[str, dict[str, list[SampleRepo]]] = {}
-    for repo in repos:
-        fields.setdefault(repo.field, {}).setdefault(repo.topic, []).append(repo)
-    for field, topics in fields.items():
-        lines = [f"# Awesome {field}", "", "From the catalogue of the sample."]
-        for topic, members in topics.items():
-            lines += ["", f"## {topic}", ""]
+    for curated in simulate_lists(repos, np.random.default_rng(seed)):
+        lines = [f"# Awesome {curated.title}", "", "Simulated: chosen at random by the model of the sample."]
+        for section in curated.sections:
+            members = [repos[i] for i in section]
+            lines += ["", f"## Like {members[0].name.split('/')[1]}", ""]
             lines += [f"- [{r.name.split('/')[1]}](https://github.com/{r.name}) - {r.description}." for r in members]
-        (folder / f"{field.replace(' ', '-')}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (folder / f"{curated.title.replace(' ', '-')}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

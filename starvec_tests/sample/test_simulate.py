@@ -13,11 +13,13 @@ import pytest
 import scipy.sparse as sp
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.evaluation.awesome.parse import parse_readme
 from starvec_assets.profiles.developers import read_developers
 from starvec_assets.sample import SIMULATED, simulate
 from starvec_assets.sample.catalogue import load_catalogue
+from starvec_assets.sample.curators import simulate_lists
 from starvec_assets.sample.people import simulate_stars
-from starvec_assets.sample.simulate import MARKER, PEOPLE, SampleSettings, SampleSummary, write_archive
+from starvec_assets.sample.simulate import AWESOME, MARKER, PEOPLE, SampleSettings, SampleSummary, write_archive
 
 SMALL_SAMPLE = SampleSettings(users=300, months=("2024-02",), noise=0.5, seed=3)
 TINY_SAMPLE = SampleSettings(users=20, months=("2023-02",), noise=0)
@@ -118,16 +120,14 @@ def test_forks_and_creations_carry_the_description_too(events: list[dict[str, An
     assert all(e["payload"]["description"] == repos[e["repo"]["name"]].description for e in creations)
 
 
-def test_awesome_lists_hold_every_repository_once_in_its_field_and_topic(archive: Path) -> None:
-    listed = {}
-    for file in (archive / "awesome").iterdir():
-        section = ""
-        for line in file.read_text().splitlines():
-            section = line[3:] if line.startswith("## ") else section
-            if link := re.match(r"- \[[^\]]+\]\(https://github\.com/([^)]+)\) - \S", line):
-                assert link[1] not in listed
-                listed[link[1]] = (file.stem, section)
-    assert listed == {r.name: (r.field.replace(" ", "-"), r.topic) for r in load_catalogue()}
+def test_awesome_lists_read_back_as_the_sections_that_were_drawn(archive: Path) -> None:
+    repos = load_catalogue()
+    for drawn in simulate_lists(repos, np.random.default_rng(SMALL_SAMPLE.seed)):
+        readme = (archive / AWESOME / f"{drawn.title.replace(' ', '-')}.md").read_text()
+        sections: dict[str, list[str]] = {}
+        for entry in parse_readme(readme).entries:
+            sections.setdefault(entry.section, []).append(entry.repo_name)
+        assert list(sections.values()) == [[repos[i].name for i in section] for section in drawn.sections]
 
 
 def test_the_readme_names_the_simulation(archive: Path) -> None:
