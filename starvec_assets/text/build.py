@@ -3,17 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from starvec_assets.corpus.corpus import Corpus
-from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.markdown import Metadata, markdown_table
 from starvec_assets.progress import bar
 from starvec_assets.text.documents import document
 from starvec_assets.text.encoders import TextEncoder
 from starvec_assets.text.readmes import Readmes
+from starvec_assets.text.vectors import make_text_vectors
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,10 @@ class TextSummary:
 def build_text_vectors(
     catalogue: RepoCatalog, corpus: Corpus, encoder: TextEncoder, dim: int, out: Path, readmes: Readmes
 ) -> TextSummary:
-    """Write vectors.npy, float32 [n, dim] unit rows in vocabulary order, and has_text.npy, bool [n], into `out`.
+    """Write the TextVectors of the vocabulary into `out`.
 
-    A text that the encoder knows no word of has a zero row and has_text false.
-    Raises StarvecError when the corpus has repositories that the catalogue lacks, or all rows are zero, and what
-    `Readmes.get` raises.
+    Raises StarvecError when the corpus has repositories that the catalogue lacks, and what `make_text_vectors` and
+    `Readmes.get` raise.
     """
     repos = catalogue.rows(pa.array(corpus.repo_ids), ["name", "description", "language", "topics"])
     texts, with_readme = [], 0
@@ -45,20 +43,10 @@ def build_text_vectors(
                 with_readme += readme is not None
                 texts.append(document(**row, readme=readme))
                 progress.update()
-    vectors = encoder.encode(texts, dim)
-    if vectors.shape != (len(texts), dim) or not np.isfinite(vectors).all():
-        raise StarvecError(
-            f"{encoder.name} returned {vectors.dtype}{list(vectors.shape)} for {len(texts):,} texts in {dim} dimensions"
-        )
-    has_text = vectors.any(axis=1)
-    if not has_text.any():
-        raise StarvecError(
-            f"{encoder.name} found nothing in any of {len(texts):,} texts: start training from stars alone"
-        )
-    np.save(out / "vectors.npy", vectors)
-    np.save(out / "has_text.npy", has_text)
+    vectors = make_text_vectors(texts, encoder, dim)
+    vectors.save(out)
     with_description = len(repos) - repos["description"].null_count
-    return TextSummary(encoder.name, len(texts), with_description, with_readme, int(has_text.sum()))
+    return TextSummary(encoder.name, len(texts), with_description, with_readme, int(vectors.has_text.sum()))
 
 
 def text_metadata(summary: TextSummary, readmes: Readmes) -> Metadata:

@@ -21,8 +21,12 @@ class TextEncoder(Protocol):
     def name(self) -> str:
         """Identifier of the encoder with every setting that changes the vectors."""
 
-    def encode(self, texts: Sequence[str], dim: int) -> Matrix:
-        """Return unit rows, float32 [texts, dim], in the order given; zero rows for texts without a known word."""
+    @property
+    def matryoshka(self) -> bool:
+        """Whether the model is trained so that the first numbers of a vector are a vector of fewer dimensions."""
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """Return unit rows, float32 [texts, width], in the order given; zero rows for texts without a known word."""
 
 
 @dataclass
@@ -37,17 +41,19 @@ class TfidfSvdEncoder:
     """
 
     seed: int = 0
+    width: int = 512
     head_chars = 600  # later words count in the mean only: co-occurrences are quadratic in a text's length
     max_words = 50_000
     block_words = 2_000  # words whose associations are computed at a time; affects memory only
+    matryoshka = False
 
     @property
     def name(self) -> str:
-        """Method and seed."""
-        return f"tfidf-svd seed {self.seed}"
+        """Method, width and seed."""
+        return f"tfidf-svd {self.width} seed {self.seed}"
 
-    def encode(self, texts: Sequence[str], dim: int) -> Matrix:
-        """Return unit rows, float32 [texts, dim]: zero rows for texts without a word in two texts, zero columns
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """Return unit rows, float32 [texts, width]: zero rows for texts without a word in two texts, zero columns
         beyond the rank.
 
         Raises StarvecError when there are fewer than two texts, or no two share a word.
@@ -70,22 +76,22 @@ class TfidfSvdEncoder:
             raise StarvecError(
                 f"no word is in two of the {len(texts):,} texts: nothing to learn from; add descriptions or READMEs"
             ) from error
-        words = self._word_vectors(sp.csr_array(heads), dim)
+        words = self._word_vectors(sp.csr_array(heads))
         present = sp.csr_array(counter.transform(texts))
         frequency = np.bincount(present.indices, minlength=present.shape[1])
         idf = np.log((1 + len(texts)) / (1 + frequency)) + 1
         return unit_rows(present @ (words * np.sqrt(idf)[:, None].astype(np.float32)))
 
-    def _word_vectors(self, heads: sp.csr_array, dim: int) -> Matrix:
-        """Return U sqrt(S) of the association matrix as unit rows, float32 [words, dim]."""
+    def _word_vectors(self, heads: sp.csr_array) -> Matrix:
+        """Return U sqrt(S) of the association matrix as unit rows, float32 [words, width]."""
         from sklearn.decomposition import TruncatedSVD
         from threadpoolctl import threadpool_limits
 
-        rank = min(dim, heads.shape[1])
+        rank = min(self.width, heads.shape[1])
         svd = TruncatedSVD(rank, n_iter=3, random_state=self.seed)
         with threadpool_limits(1):  # bits must not depend on the number of cores
             scaled = svd.fit_transform(self._association(heads)) / np.sqrt(np.maximum(svd.singular_values_, 1e-12))
-        return np.pad(unit_rows(scaled), ((0, 0), (0, dim - rank)))
+        return np.pad(unit_rows(scaled), ((0, 0), (0, self.width - rank)))
 
     def _association(self, heads: sp.csr_array) -> sp.csr_array:
         """Return the discounted positive pointwise mutual information, float32 [words, words]."""

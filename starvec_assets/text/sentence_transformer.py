@@ -1,4 +1,4 @@
-"""Text encoder with a sentence-transformers model, by default Qwen3-Embedding truncated to the wanted width."""
+"""Text encoder with a sentence-transformers model, by default Qwen3-Embedding."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,12 +15,13 @@ from starvec_assets.progress import bar
 from starvec_assets.vectors import Matrix, unit_rows
 
 MODEL = "Qwen/Qwen3-Embedding-0.6B"
+MATRYOSHKA_MODELS = {f"Qwen/Qwen3-Embedding-{size}" for size in ("0.6B", "4B", "8B")}
 MAX_TOKENS = 1_024  # enough for a document: 4,000 characters of README and the fields before it
 
 
 @dataclass(frozen=True)
 class SentenceTransformerEncoder:
-    """Encoder that truncates the embeddings of a Matryoshka model to their first `dim` components.
+    """Encoder by a sentence-transformers model.
 
     `model` is a name on Hugging Face or a folder; `revision` pins a commit of it. Only safetensors weights are read,
     and no code of a model's repository runs. Each batch is stored in `cache`, so that an interrupted run loses one
@@ -38,14 +39,19 @@ class SentenceTransformerEncoder:
         """Model and revision."""
         return f"{self.model}@{self.revision or 'newest'}"
 
-    def encode(self, texts: Sequence[str], dim: int) -> Matrix:
-        """Return unit rows, float32 [texts, dim]; zero rows for empty texts.
+    @property
+    def matryoshka(self) -> bool:
+        """Whether the model's card says so."""
+        return self.model in MATRYOSHKA_MODELS
 
-        Raises StarvecError when sentence-transformers or the model is unavailable, or the model is narrower than `dim`.
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """Return unit rows, float32 [texts, width of the model]; zero rows for empty texts.
+
+        Raises StarvecError when sentence-transformers or the model is unavailable.
         """
-        model = self._load(dim)
-        version = _digest(f"{self.model} {_weights_version(self.model, model)} {dim}").hex()
-        cache = EmbeddingCache(self.cache / version, dim)
+        model = self._load()
+        width = model.get_embedding_dimension()
+        cache = EmbeddingCache(self.cache / _digest(f"{self.model} {_weights_version(self.model, model)}").hex(), width)
         keys = [_digest(text) for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if text.strip() and key not in cache}
         # Batches of similar lengths need little padding; longest first, so that a lack of memory shows at once.
@@ -54,20 +60,16 @@ class SentenceTransformerEncoder:
             for start in range(0, len(by_length), self.batch_size):
                 batch = by_length[start : start + self.batch_size]
                 raw = model.encode([new[key] for key in batch], batch_size=self.batch_size, show_progress_bar=False)
-                if raw.shape[1] < dim:
-                    raise StarvecError(
-                        f"the model {self.model} has {raw.shape[1]} dimensions, fewer than {dim}: choose a smaller dim"
-                    )
-                cache.add(batch, unit_rows(np.asarray(raw, np.float32)[:, :dim]))
+                cache.add(batch, unit_rows(np.asarray(raw, np.float32)))
                 progress.update(len(batch))
         cache.merge()
-        vectors = np.zeros((len(texts), dim), np.float32)
+        vectors = np.zeros((len(texts), width), np.float32)
         for i, key in enumerate(keys):
             if key in cache:
                 vectors[i] = cache[key]
         return vectors
 
-    def _load(self, dim: int) -> Any:
+    def _load(self) -> Any:
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
@@ -79,7 +81,6 @@ class SentenceTransformerEncoder:
                 self.model,
                 device=self.device,
                 revision=self.revision,
-                truncate_dim=dim,
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True},
             )

@@ -24,7 +24,7 @@ def corpus(per_field: int = 40, seed: int = 0) -> tuple[list[str], list[str]]:
 
 def test_texts_of_one_field_are_nearest_to_each_other() -> None:
     texts, fields = corpus()
-    vectors = TfidfSvdEncoder().encode(texts, 8)
+    vectors = TfidfSvdEncoder(width=8).encode(texts)
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -2)
     nearest = [fields[i] for i in cosines.argmax(axis=1)]
@@ -33,14 +33,14 @@ def test_texts_of_one_field_are_nearest_to_each_other() -> None:
 
 def test_texts_without_a_common_word_are_close_through_co_occurring_words() -> None:
     texts, _ = corpus()
-    vectors = TfidfSvdEncoder().encode([*texts, "neural tensor", "gradient layer", "css html"], 8)
+    vectors = TfidfSvdEncoder(width=8).encode([*texts, "neural tensor", "gradient layer", "css html"])
     a, b, other = vectors[-3:]
     assert a @ b > 0.5 > a @ other
 
 
 def test_rare_words_weigh_more_than_frequent_ones() -> None:
     texts, _ = corpus()
-    both, rare, frequent = TfidfSvdEncoder().encode([*texts, "html library", "html", "library"], 8)[-3:]
+    both, rare, frequent = TfidfSvdEncoder(width=8).encode([*texts, "html library", "html", "library"])[-3:]
     assert both @ rare > both @ frequent + 0.01
 
 
@@ -57,7 +57,7 @@ def test_association_is_discounted_positive_pmi() -> None:
 
 def test_words_beyond_the_head_have_no_vector() -> None:
     texts, _ = corpus()
-    vectors = TfidfSvdEncoder().encode([*texts, *[f"{'sql ' * 200} omega"] * 3, "omega"], 8)
+    vectors = TfidfSvdEncoder(width=8).encode([*texts, *[f"{'sql ' * 200} omega"] * 3, "omega"])
     assert vectors[-2].any()
     assert not vectors[-1].any()
 
@@ -65,7 +65,7 @@ def test_words_beyond_the_head_have_no_vector() -> None:
 def test_one_letter_language_names_are_tokens() -> None:
     texts, _ = corpus()
     systems = ["kernel driver\nC", "driver firmware\nC", "kernel firmware\nC"] * 5
-    vectors = TfidfSvdEncoder().encode([*texts, *systems, "c", "C++", "kernel", "css"], 8)
+    vectors = TfidfSvdEncoder(width=8).encode([*texts, *systems, "c", "C++", "kernel", "css"])
     c, cpp, kernel, css = vectors[-4:]
     assert c @ kernel > 0.2 > c @ css
     assert not cpp.any(), "C++ is not C"
@@ -73,7 +73,7 @@ def test_one_letter_language_names_are_tokens() -> None:
 
 def test_rows_are_unit_float32_of_the_requested_width() -> None:
     texts, _ = corpus()
-    vectors = TfidfSvdEncoder().encode(texts, 16)
+    vectors = TfidfSvdEncoder(width=16).encode(texts)
     assert vectors.dtype == np.float32
     assert vectors.shape == (len(texts), 16)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
@@ -81,44 +81,44 @@ def test_rows_are_unit_float32_of_the_requested_width() -> None:
 
 def test_texts_without_a_known_word_are_zero_rows() -> None:
     texts, _ = corpus()
-    vectors = TfidfSvdEncoder().encode([*texts, "", "zzzz unheard"], 8)
+    vectors = TfidfSvdEncoder(width=8).encode([*texts, "", "zzzz unheard"])
     assert not vectors[-2:].any()
     assert vectors[:-2].any(axis=1).all()
 
 
 def test_words_beyond_the_head_count_in_the_mean() -> None:
     texts, _ = corpus()
-    vectors = TfidfSvdEncoder().encode([*texts, " " * 700 + "sql database query", "join storage", "css html"], 8)
+    vectors = TfidfSvdEncoder(width=8).encode([*texts, " " * 700 + "sql database query", "join storage", "css html"])
     long, same, other = vectors[-3:]
     assert long @ same > 0.5 > long @ other
 
 
 def test_dimensions_beyond_the_rank_are_zero_columns() -> None:
     texts, _ = corpus()
-    vectors = TfidfSvdEncoder().encode(texts, 128)
+    vectors = TfidfSvdEncoder(width=128).encode(texts)
     assert vectors.shape == (len(texts), 128)
     assert not vectors[:, 40:].any()
 
 
 def test_same_texts_and_seed_give_the_same_bytes() -> None:
     texts, _ = corpus()
-    assert TfidfSvdEncoder(3).encode(texts, 8).tobytes() == TfidfSvdEncoder(3).encode(texts, 8).tobytes()
+    assert TfidfSvdEncoder(3).encode(texts).tobytes() == TfidfSvdEncoder(3).encode(texts).tobytes()
 
 
 def test_block_size_does_not_change_the_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     texts, _ = corpus()
-    whole = TfidfSvdEncoder().encode(texts, 8)
+    whole = TfidfSvdEncoder(width=8).encode(texts)
     monkeypatch.setattr(TfidfSvdEncoder, "block_words", 3)
-    assert np.allclose(TfidfSvdEncoder().encode(texts, 8), whole, atol=1e-5)
+    assert np.allclose(TfidfSvdEncoder(width=8).encode(texts), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("texts", [[], ["one text"]])
 def test_fewer_than_two_texts_is_an_error(texts: list[str]) -> None:
     with pytest.raises(StarvecError, match="at least 2"):
-        TfidfSvdEncoder().encode(texts, 8)
+        TfidfSvdEncoder(width=8).encode(texts)
 
 
 @pytest.mark.parametrize("texts", [["alpha", "beta"], ["the", "the"], ["", ""]])
 def test_texts_that_share_no_word_are_an_error(texts: list[str]) -> None:
     with pytest.raises(StarvecError, match="no word is in two"):
-        TfidfSvdEncoder().encode(texts, 8)
+        TfidfSvdEncoder(width=8).encode(texts)

@@ -56,14 +56,13 @@ def encoder(model: Path, cache: Path, **options: Any) -> SentenceTransformerEnco
     return SentenceTransformerEncoder(cache, model=str(model), **({"batch_size": 2} | options))
 
 
-def test_vectors_are_the_first_components_normalized(tiny_model: Path, tmp_path: Path) -> None:
+def test_vectors_are_those_of_the_library_normalized(tiny_model: Path, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
-    vectors = encoder(tiny_model, tmp_path).encode(TEXTS, 16)
+    vectors = encoder(tiny_model, tmp_path).encode(TEXTS)
     whole = SentenceTransformer(str(tiny_model), device="cpu").encode([text for text in TEXTS if text])
-    assert whole.shape[1] == 48
-    assert vectors.dtype == np.float32
-    assert np.allclose(vectors[[0, 1, 3, 4]], unit_rows(whole[:, :16]), atol=1e-5)
+    assert (vectors.dtype, vectors.shape) == (np.float32, (5, 48))
+    assert np.allclose(vectors[[0, 1, 3, 4]], unit_rows(whole), atol=1e-5)
     assert np.allclose(np.linalg.norm(vectors, axis=1), [1, 1, 0, 1, 1], atol=1e-6)
 
 
@@ -90,48 +89,39 @@ def count_encoded(monkeypatch: pytest.MonkeyPatch, kill_after: int = 1 << 30) ->
 def test_killed_run_resumes_after_its_last_batch(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = encoder(tiny_model, tmp_path / "other").encode(TEXTS, 16)
+    whole = encoder(tiny_model, tmp_path / "other").encode(TEXTS)
     with monkeypatch.context() as patch:
         first = count_encoded(patch, kill_after=2)
         with pytest.raises(Killed):
-            encoder(tiny_model, tmp_path / "cache").encode(TEXTS, 16)
+            encoder(tiny_model, tmp_path / "cache").encode(TEXTS)
     with monkeypatch.context() as patch:
         second = count_encoded(patch)
-        resumed = encoder(tiny_model, tmp_path / "cache").encode(TEXTS, 16)
+        resumed = encoder(tiny_model, tmp_path / "cache").encode(TEXTS)
     assert len(first) == len(second) == 2
     assert sorted(first + second) == sorted(text for text in TEXTS if text)
     assert np.array_equal(resumed, whole)
 
 
 def test_later_run_encodes_new_texts_only(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = encoder(tiny_model, tmp_path).encode(TEXTS, 16)
+    before = encoder(tiny_model, tmp_path).encode(TEXTS)
     done = count_encoded(monkeypatch)
-    after = encoder(tiny_model, tmp_path).encode(["web python", *reversed(TEXTS), "web python"], 16)
+    after = encoder(tiny_model, tmp_path).encode(["web python", *reversed(TEXTS), "web python"])
     assert done == ["web python"]
     assert np.array_equal(after[1:-1], before[::-1])
     assert np.array_equal(after[0], after[-1])
 
 
-def test_other_widths_and_other_weights_do_not_share_a_cache(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    encoder(tiny_model, tmp_path).encode(TEXTS, 16)
+def test_other_weights_do_not_share_a_cache(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder(tiny_model, tmp_path).encode(TEXTS)
     done = count_encoded(monkeypatch)
-    assert encoder(tiny_model, tmp_path).encode(TEXTS, 8).shape == (5, 8)
-    assert len(done) == 4
     config = tiny_model / "config.json"
     original = config.read_text()
     try:
         config.write_text(json.dumps(json.loads(original) | {"rope_theta": 5.0}))
-        encoder(tiny_model, tmp_path).encode(TEXTS, 8)
+        encoder(tiny_model, tmp_path).encode(TEXTS)
     finally:
         config.write_text(original)
-    assert len(done) == 8
-
-
-def test_model_narrower_than_dim_is_an_error(tiny_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(StarvecError, match="48 dimensions, fewer than 128"):
-        encoder(tiny_model, tmp_path).encode(TEXTS, 128)
+    assert len(done) == 4
 
 
 def test_pickled_weights_are_refused(tiny_model: Path, tmp_path: Path) -> None:
@@ -146,7 +136,7 @@ def test_pickled_weights_are_refused(tiny_model: Path, tmp_path: Path) -> None:
     torch.save(load_file(weights), folder / "pytorch_model.bin")
     weights.unlink()
     with pytest.raises(StarvecError, match="could not be loaded"):
-        encoder(folder, tmp_path / "cache").encode(TEXTS, 16)
+        encoder(folder, tmp_path / "cache").encode(TEXTS)
 
 
 def test_missing_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +149,7 @@ def test_missing_package_says_what_to_install(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(StarvecError, match=r"pip install 'starvec\[qwen\]'"):
-        SentenceTransformerEncoder(tmp_path).encode(TEXTS, 16)
+        SentenceTransformerEncoder(tmp_path).encode(TEXTS)
 
 
 def test_cache_drops_damaged_files_only(tmp_path: Path) -> None:

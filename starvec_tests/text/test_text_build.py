@@ -11,6 +11,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.text.build import build_text_vectors, text_metadata
 from starvec_assets.text.readmes import Readmes, no_readmes
+from starvec_assets.text.vectors import TextVectors
 from starvec_assets.vectors import Matrix
 
 
@@ -18,14 +19,14 @@ class Recorder:
     """An encoder that records its texts and returns a zero row for texts with the word nothing."""
 
     name = "recorder"
+    matryoshka = False
 
-    def __init__(self, width: int | None = None) -> None:
+    def __init__(self) -> None:
         self.texts: list[str] = []
-        self.width = width
 
-    def encode(self, texts: Sequence[str], dim: int) -> Matrix:
+    def encode(self, texts: Sequence[str]) -> Matrix:
         self.texts = list(texts)
-        vectors = np.zeros((len(texts), self.width or dim), np.float32)
+        vectors = np.zeros((len(texts), 6), np.float32)
         vectors[:, 0] = ["nothing" not in text for text in texts]
         return vectors
 
@@ -57,9 +58,9 @@ def test_rows_are_in_vocabulary_order_and_texts_without_a_vector_are_flagged(
     encoder, readmes = Recorder(), Readmes({"a/one": "Hello"}.get)
     summary = build_text_vectors(*inputs, encoder, 4, tmp_path, readmes)
     assert encoder.texts == ["c three\nThird thing", "a one\nGo\nx y\nHello", "b nothing"]
-    assert np.load(tmp_path / "has_text.npy").tolist() == [True, True, False]
-    vectors = np.load(tmp_path / "vectors.npy")
-    assert (vectors.dtype, vectors.shape) == (np.float32, (3, 4))
+    vectors = TextVectors.load(tmp_path)
+    assert vectors.has_text.tolist() == vectors.start.any(axis=1).tolist() == [True, True, False]
+    assert (vectors.start.shape, vectors.wide.shape) == ((3, 4), (3, 6))
     assert (summary.n, summary.with_description, summary.with_readme, summary.with_vector) == (3, 1, 1, 2)
     metadata = text_metadata(summary, readmes)
     assert metadata["share with a vector"] == pytest.approx(2 / 3)
@@ -72,11 +73,6 @@ def test_a_corpus_with_repositories_missing_from_the_catalogue_is_an_error(
     pq.write_table(pa.table({"repo_id": [1, 99]}), inputs[1].repos_path)
     with pytest.raises(StarvecError, match="1 of 2 repositories"):
         build_text_vectors(*inputs, Recorder(), 4, tmp_path, no_readmes())
-
-
-def test_encoder_output_of_another_width_is_an_error(inputs: tuple[RepoCatalog, Corpus], tmp_path: Path) -> None:
-    with pytest.raises(StarvecError, match=r"recorder returned float32\[3, 7\] for 3 texts in 4 dimensions"):
-        build_text_vectors(*inputs, Recorder(width=7), 4, tmp_path, no_readmes())
 
 
 def test_zero_rows_only_are_an_error(inputs: tuple[RepoCatalog, Corpus], tmp_path: Path) -> None:
