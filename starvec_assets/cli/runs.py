@@ -29,6 +29,9 @@ PROCESS_TAG = "starvec/process"
 
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
+SHOWN_WITH_JOB = {".dagster/repository": "__repository__@starvec"}
+"""Run tag: the code location of workspace.yaml, without which the page of a job does not list the run."""
+
 REMEDY = "wait for it, which --wait does, or end it"
 
 WAIT_S = 0.5
@@ -99,7 +102,7 @@ def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any], wai
                 run_id=run_id,
                 partition_key=months[0] if len(months) == 1 else None,
                 run_config={"loggers": {"terminal": {}}, **run_config},
-                tags={PROCESS_TAG: f"{os.getpid()}@{socket.gethostname()}", **range_tags},
+                tags={PROCESS_TAG: f"{os.getpid()}@{socket.gethostname()}", **SHOWN_WITH_JOB, **range_tags},
                 raise_on_error=False,
             )
         except dg.DagsterInvalidConfigError as error:
