@@ -20,7 +20,7 @@ from starvec_assets.cli.parameters import Assignment, count_option, parse_login,
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
 from starvec_assets.ingest.calendar import last_whole_month
-from starvec_assets.paths import PACKAGE, home
+from starvec_assets.paths import home
 from starvec_assets.sample import SIMULATED
 from starvec_assets.store import Artifact, ArtifactStore, MonthlyArtifacts
 
@@ -239,9 +239,8 @@ def dev(port: int) -> None:
     """Start the Dagster UI with every asset loaded."""
     prepare_home()
     _require_free_port(port)
-    workspace = PACKAGE.parent / "workspace.yaml"  # in a checkout only
-    target = ["-w", str(workspace)] if workspace.exists() else ["-m", "starvec_assets.definitions"]
-    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *target, "--port", str(port)])
+    # A process that knows nothing of exit_soon_after_interrupt: Dagster takes longer to end its processes.
+    os.execv(sys.executable, [sys.executable, "-m", "starvec_assets.cli.dev_server", str(port)])
 
 
 def _require_free_port(port: int) -> None:

@@ -14,20 +14,17 @@ import dagster as dg
 
 from starvec_assets import progress
 from starvec_assets.cli.config_overrides import op_config
+from starvec_assets.cli.dead_runs import PROCESS_TAG, end_runs_of_a_killed_ui, end_runs_of_killed_terminals
+from starvec_assets.cli.dev_server import only_ui
 from starvec_assets.cli.parameters import Assignment
 from starvec_assets.definitions import defs
 from starvec_assets.defs.ingest import RAW_OP
 from starvec_assets.defs.resources import from_bigquery
 from starvec_assets.defs.terminal_logger import failed_check_message
 from starvec_assets.errors import StarvecError
-from starvec_assets.files import disk_faults_as_errors, exclusive_lock
+from starvec_assets.files import LockBusy, disk_faults_as_errors, exclusive_lock
 from starvec_assets.ingest.calendar import contiguous_ranges
 from starvec_assets.paths import home
-
-PROCESS_TAG = "starvec/process"
-"""Run tag: process and host of a run from a terminal, as pid@host."""
-
-UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 SHOWN_WITH_JOB = {".dagster/repository": "__repository__@starvec"}
 """Run tag: the code location of workspace.yaml, without which the page of a job does not list the run."""
@@ -81,7 +78,9 @@ def only_run(wait: bool) -> Iterator[None]:
     report = _print_waiting if wait else None
     with exclusive_lock(home() / "dagster/run.lock", f"{home()} is in use", REMEDY, report):
         with dg.DagsterInstance.get() as instance:
-            _end_killed_runs(instance)
+            end_runs_of_killed_terminals(instance)
+            with contextlib.suppress(LockBusy), only_ui():
+                end_runs_of_a_killed_ui(instance)
         yield
 
 
@@ -137,22 +136,6 @@ def _span(months: Sequence[str]) -> str:
 
 def _print_waiting(busy: str) -> None:
     progress.print_line(f"waiting: {busy}")
-
-
-def _end_killed_runs(instance: dg.DagsterInstance) -> None:
-    """Mark the unfinished runs of terminals as failed, and free the pool slots of all runs that are over.
-
-    Dagster's daemon does this for runs that it launched only; a slot that is never freed blocks its pool.
-    """
-    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        if process := run.tags.get(PROCESS_TAG):
-            instance.report_run_failed(run, f"process {process} is gone; the next run resumes where this one was")
-    storage = instance.event_log_storage
-    for pool in map(storage.get_concurrency_info, storage.get_concurrency_keys()):
-        for run_id in {claim.run_id for claim in pool.claimed_slots} | {step.run_id for step in pool.pending_steps}:
-            claimant = instance.get_run_by_id(run_id)
-            if claimant is None or claimant.is_finished:
-                storage.free_concurrency_slots_for_run(run_id)
 
 
 @contextlib.contextmanager

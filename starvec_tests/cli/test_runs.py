@@ -1,6 +1,7 @@
 """Runs in this process: interruption, runs of killed processes, the gate, and what the terminal shows."""
 
 import io
+import json
 import logging
 import os
 import re
@@ -19,8 +20,10 @@ from process_helpers import children_of
 
 from starvec_assets import definitions, progress
 from starvec_assets.cli import runs
+from starvec_assets.cli.dead_runs import CODE_SERVER_TAG, PROCESS_TAG, UNFINISHED
+from starvec_assets.cli.dev_server import only_ui
 from starvec_assets.cli.environment import prepare_home
-from starvec_assets.cli.runs import PROCESS_TAG, UNFINISHED, only_run, run_job
+from starvec_assets.cli.runs import only_run, run_job
 from starvec_assets.defs.terminal_logger import terminal_logger
 from starvec_assets.errors import StarvecError
 from starvec_assets.store import ArtifactStore
@@ -148,8 +151,7 @@ def test_no_process_copies_output_that_would_meet_the_interrupt_of_the_terminal(
     assert "of the step" in capfd.readouterr().err
 
 
-def create_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, process: str = "") -> dg.DagsterRun:
-    tags = {PROCESS_TAG: process} if process else {}
+def create_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, **tags: str) -> dg.DagsterRun:
     return instance.create_run_for_job(dg.GraphDefinition(name="job").to_job(), tags=tags, status=status)
 
 
@@ -159,7 +161,7 @@ def test_runs_of_killed_processes_are_ended_whatever_has_their_numbers_now() -> 
     with dg.DagsterInstance.get() as instance:
         storage = instance.event_log_storage
         storage.initialize_concurrency_limit_to_default("gpu")
-        killed = [create_run(instance, status, p) for status, p in zip(UNFINISHED[1:], processes, strict=True)]
+        killed = [create_run(instance, s, **{PROCESS_TAG: p}) for s, p in zip(UNFINISHED[1:], processes, strict=True)]
         of_the_ui = create_run(instance, dg.DagsterRunStatus.STARTED)
         assert storage.claim_concurrency_slot("gpu", killed[0].run_id, "step").is_claimed
         assert not storage.claim_concurrency_slot("gpu", "a run that was deleted", "step").is_claimed
@@ -170,6 +172,27 @@ def test_runs_of_killed_processes_are_ended_whatever_has_their_numbers_now() -> 
         ended = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
         assert {run.run_id for run in ended} == {run.run_id for run in killed}
         assert [run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))] == [of_the_ui.run_id]
+
+
+def test_runs_of_a_ui_that_was_killed_are_ended_unless_another_one_runs(tmp_path: Path) -> None:
+    def run_of(instance: dg.DagsterInstance, code_server: Path) -> dg.DagsterRun:
+        tags = {CODE_SERVER_TAG: json.dumps({"host": "localhost", "socket": str(code_server)})}
+        return create_run(instance, dg.DagsterRunStatus.STARTED, **tags)
+
+    with dg.DagsterInstance.get() as instance, socket.socket(socket.AF_UNIX) as code_server:
+        code_server.bind(str(tmp_path / "alive"))
+        code_server.listen()
+        storage = instance.event_log_storage
+        storage.initialize_concurrency_limit_to_default("gpu")
+        killed, served = run_of(instance, tmp_path / "gone"), run_of(instance, tmp_path / "alive")
+        of_kubernetes = create_run(instance, dg.DagsterRunStatus.STARTED)
+        assert storage.claim_concurrency_slot("gpu", killed.run_id, "step").is_claimed
+        with only_ui(), only_run(wait=False):
+            assert len(instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))) == 3
+        with only_run(wait=False):
+            assert storage.claim_concurrency_slot("gpu", "next", "step").is_claimed
+        unfinished = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+        assert {run.run_id for run in unfinished} == {served.run_id, of_kubernetes.run_id}
 
 
 def test_a_run_of_the_ui_is_named_or_awaited(
