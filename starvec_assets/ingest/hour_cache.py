@@ -8,7 +8,7 @@ small hours, and a file torn by a power cut is reported when the month is merged
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -41,6 +41,16 @@ def cache_folder(progress_dir: Path, source_key: str, month: str) -> Path:
 def clear_hour_cache(progress_dir: Path, source_key: str, month: str) -> None:
     """Delete a month's cached hours, once the month is stored."""
     shutil.rmtree(cache_folder(progress_dir, source_key, month), ignore_errors=True)
+
+
+def disk_bytes(sizes: Sequence[int], folder: Path) -> int:
+    """Estimate the bytes that a month with hour files of `sizes` bytes adds to what `folder` has of it.
+
+    The rows of an hour take a hundredth of its file, in three files of a block or more; the merge and its result take
+    as much each.
+    """
+    cached = sum(path.stat().st_size for path in folder.glob("*.parquet"))
+    return max(0, sum(3 * size // 100 + 3 * 4096 for size in sizes) - cached)
 
 
 @contextmanager

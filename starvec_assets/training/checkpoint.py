@@ -22,6 +22,15 @@ class InvalidCheckpoint(StarvecError):
     """A checkpoint is damaged or belongs to another run."""
 
 
+def disk_bytes(rows: int, dim: int) -> int:
+    """Estimate the bytes that training `rows` vectors of `dim` numbers writes.
+
+    Two checkpoints beside each other (vectors, the best ones, the mean of the gradients, and two numbers a row), and
+    the result, on ranks twice.
+    """
+    return 4 * rows * (2 * (3 * dim + 2) + 2 * dim)
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Arrays by name, and `metadata`: the part of the state that is JSON."""
