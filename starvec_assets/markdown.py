@@ -23,16 +23,21 @@ Metadata = Mapping[str, MetadataValue]
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], max_characters: int = 80) -> Markdown:
-    """Return a Markdown table; cells are untrusted text: shortened, and escaped where Markdown or HTML would act."""
+    """Return a Markdown table, "none" without rows; cells are untrusted text, shortened and escaped."""
+    if not rows:
+        return Markdown("none")
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(_cell(value, max_characters) for value in row) + " |" for row in rows]
     return Markdown("\n".join(lines))
 
 
 def parquet_preview(path: Path, columns: Sequence[str], rows: int = 10) -> Markdown:
-    """Return the first `rows` rows of a Parquet file as a Markdown table."""
+    """Return the first `rows` rows of a Parquet file as a Markdown table; numbers of things are no quantities."""
     head = next(pq.ParquetFile(path).iter_batches(max(rows, 1), columns=list(columns)), None)
-    return markdown_table(columns, [list(row.values()) for row in head.to_pylist()] if head else [])
+    table = head.to_pylist() if head else []
+    return markdown_table(
+        columns, [[str(v) if name.endswith(("_id", "index")) else v for name, v in row.items()] for row in table]
+    )
 
 
 def embed_png(png: bytes, alt: str) -> Markdown:
@@ -45,5 +50,6 @@ def _cell(value: Any, max_characters: int) -> str:
         return f"{value:.4g}"
     if isinstance(value, int):
         return f"{value:,}"
+    # Markdown and HTML would act on these characters.
     text = "" if value is None else " ".join(str(value)[:max_characters].split())  # any line end would end the row
     return "".join(f"&#{ord(c)};" if c in "|<>&[]()`*_!\\" else c for c in text)
