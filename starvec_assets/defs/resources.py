@@ -34,7 +34,7 @@ from starvec_assets.training.device import Device, DeviceChoice, Precision, pick
 class GpuResource(dg.ConfigurableResource[None]):
     """The torch device that trains and encodes; chosen inside the step, on the machine where it runs."""
 
-    device: DeviceChoice = Field(default="auto", description="auto takes CUDA, then MPS, then the CPU")
+    device: DeviceChoice = Field(default="auto", description="auto takes CUDA, then MPS, then the CPU (STARVEC_DEVICE)")
     require_gpu: bool = Field(default=False, description="fail rather than run on the CPU")
     precision: Precision = Field(
         default="auto", description="auto is bfloat16 on GPUs and CPUs that have matrix units for it"
@@ -51,7 +51,9 @@ class DuckDBWithSpill(DuckDBResource):
     """In-memory DuckDB that spills to a folder of STARVEC_HOME when a query exceeds the memory limit."""
 
     database: str = Field(default=":memory:", description="an in-memory database; artifacts are read as Parquet")
-    memory_limit_gb: float = Field(default=4.0, gt=0.1, description="memory of a query before it spills to disk")
+    memory_limit_gb: float = Field(
+        default=4.0, gt=0.1, description="memory of a query before it spills to disk (STARVEC_MEMORY_GB)"
+    )
     threads: int = Field(default=0, ge=0, le=1024, description="threads of a query; 0 takes every core")
 
     @contextmanager
@@ -75,7 +77,8 @@ class StarSource(dg.ConfigurableResource[None]):
 
     location: str = Field(
         default="https://data.gharchive.org",
-        description="base URL of hour files, folder that holds them, bigquery, or sample for the embedded sample",
+        description="base URL of hour files, folder that holds them, bigquery, or sample for the embedded sample "
+        "(STARVEC_SOURCE)",
     )
     concurrency: int = Field(default=6, ge=1, le=32, description="parallel downloads")
     tries: int = Field(default=8, ge=1, le=100, description="attempts at one hour before it is recorded as failed")
@@ -104,7 +107,8 @@ class AwesomeSource(dg.ConfigurableResource[None]):
 
     location: str = Field(
         default="auto",
-        description="github, a folder of READMEs, none, or auto: the sample's own for the sample, else github",
+        description="github, a folder of READMEs, none, or auto: the sample's own for the sample, else github "
+        "(STARVEC_AWESOME)",
     )
 
     def read(self, provenance: Sequence[str]) -> tuple[Mapping[str, str], list[str]]:
@@ -127,7 +131,9 @@ class DeveloperSource(dg.ConfigurableResource[None]):
     """The list of well-known developers."""
 
     path: str = Field(
-        default="", description="table like profiles/developers.tsv; empty uses that file, or the sample's own people"
+        default="",
+        description="table like profiles/developers.tsv; empty uses that file, or the sample's own people "
+        "(STARVEC_DEVELOPERS)",
     )
 
     def read(self, provenance: Sequence[str]) -> list[Developer]:
@@ -149,13 +155,14 @@ class GitHubResource(dg.ConfigurableResource[None]):
         default=4_500,
         ge=0,
         le=1_000_000,
-        description="requests of star_history, and of starred_lists, in one run; 0 asks nothing",
+        description="requests of star_history, and of starred_lists, in one run; 0 asks nothing "
+        "(STARVEC_GITHUB_REQUESTS)",
     )
     max_hours: float = Field(
         default=3.0,
         gt=0,
         le=1_000,
-        description="hours of starred_lists in one run, waiting for GitHub's limit included",
+        description="hours of starred_lists in one run, waiting for GitHub's limit included (STARVEC_GITHUB_HOURS)",
     )
 
     @property
@@ -192,7 +199,9 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
     model: str = Field(default=MODEL, description="name at Hugging Face, or a folder")
     revision: str = Field(default="", description="revision of the model; empty takes the newest")
     batch_size: int = Field(default=32, ge=1, le=4096, description="texts in a batch of the model")
-    readmes: str = Field(default="none", description="none, github, or a folder of owner__name.md files")
+    readmes: str = Field(
+        default="none", description="none, github, or a folder of owner__name.md files (STARVEC_READMES)"
+    )
     max_readmes: int = Field(
         default=4_000,
         ge=1,
@@ -225,19 +234,32 @@ def from_bigquery(environ: Mapping[str, str]) -> bool:
     return environ.get("STARVEC_SOURCE") == BIGQUERY
 
 
-def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+REFERENCES: Mapping[Any, Callable[[str], Any]] = {str: dg.EnvVar, int: dg.EnvVar.int}
+"""References to an environment variable by type of field; Dagster 1.13 has none for a float or a choice."""
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Build the resources of a deployment from the environment variables listed in docs/operation.md.
 
-    Raises StarvecError that names a variable with an invalid value.
+    Without `environ` they are those of this process, and resources refer to them where they can: the UI shows the
+    variable, and the launchpad pins it rather than its value. Raises StarvecError that names a variable with an invalid
+    value.
     """
+    values = os.environ if environ is None else environ
 
-    def build(resource: Callable[..., Any], **variables: str) -> Any:
+    def build(resource: type[dg.ConfigurableResource[Any]], **variables: str) -> Any:
+        given = {field: name for field, name in variables.items() if values.get(name)}
         try:
-            return resource(**{field: environ[name] for field, name in variables.items() if environ.get(name)})
+            built = resource(**{field: values[name] for field, name in given.items()})
         except ValidationError as error:
             raise StarvecError(
                 f"{format_validation_error(error, variables)} (docs/operation.md has the settings)"
             ) from error
+        if environ is not None:
+            return built
+        types = {field: resource.model_fields[field].annotation for field in given}
+        references = {f: REFERENCES[types[f]](name) for f, name in given.items() if types[f] in REFERENCES}
+        return resource(**{field: values[name] for field, name in given.items()} | references)
 
     store = build(StoreResource, bucket="STARVEC_BUCKET")
     return {
