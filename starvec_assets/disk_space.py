@@ -18,8 +18,9 @@ def require_space(folder: Path, needed: int, purpose: str) -> None:
     Raises StarvecError when less than `needed` bytes and RESERVE are free.
     """
     free = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
-    sentence = f"{purpose} needs about {format_bytes(needed + RESERVE)} in {folder}, where {format_bytes(free)} are free"
-    if free < needed + RESERVE:
+    needed += RESERVE
+    sentence = f"{purpose} needs about {format_bytes(needed)} in {folder}, where {format_bytes(free)} are free"
+    if free < needed:
         raise StarvecError(
             f"{sentence}: free space there, or set STARVEC_HOME to a folder on a larger disk, and run again; nothing "
             "was written"

@@ -17,7 +17,12 @@ from filelock import FileLock, Timeout
 
 from starvec_assets.errors import StarvecError
 
-DISK_FULL_MESSAGES = ("No space left on device", "database or disk is full")  # of DuckDB and Arrow, of SQLite
+DISK_FULL_MESSAGES = (
+    "No space left on device",  # DuckDB, Arrow
+    "database or disk is full",  # SQLite
+    " requested and ",  # NumPy: "1024 requested and 512 written"
+    "Failed to serialize into stream",  # USearch
+)
 
 
 class LockBusy(StarvecError):

@@ -111,14 +111,24 @@ def read_line(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline().strip()
 
 
-@pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError("1048576 requested and 131072 written"),
+        RuntimeError("Failed to serialize into stream"),
+        sqlite3.OperationalError("database or disk is full"),
+        sqlite3.OperationalError("disk I/O error"),
+    ],
+    ids=["any", "NumPy", "USearch", "SQLite", "SQLite's journal"],
+)
 def test_a_full_disk_is_named_whichever_library_raises(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
     with pytest.raises(StarvecError, match="is full: free space there"), disk_faults_as_errors(tmp_path):
-        raise sqlite3.OperationalError(words)
+        raise error
 
 
 def test_a_folder_deleted_while_it_is_in_use_is_named(tmp_path: Path) -> None:
