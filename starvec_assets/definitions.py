@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from starvec_assets.defs import (
+    addresses,
     corpus,
     evaluation,
     export,
@@ -42,9 +43,9 @@ def defs() -> dg.Definitions:
     modules = [ingest, star_history, starred_lists, corpus, text, training, evaluation, profiles, export]
     return dg.Definitions(
         executor=_executor(os.environ),
-        assets=dg.load_assets_from_modules(modules),
+        assets=addresses.with_addresses(dg.load_assets_from_modules(modules), os.environ.get("STARVEC_BUCKET", "")),
         jobs=[jobs.ingest_month, jobs.rebuild, jobs.monthly_refresh],
         schedules=[jobs.monthly_schedule],
-        resources=resources.from_environment(os.environ),
+        resources=resources.from_environment(),
         loggers={"console": dg.colored_console_logger, "terminal": terminal_logger.terminal_logger},
     )

@@ -7,12 +7,14 @@ The function is given its open inputs and a draft to fill. A parameter annotated
 asset of that name, `Artifact | None` one that may be missing, `MonthlyArtifacts` a monthly partitioned asset.
 """
 
+import functools
 import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import dagster as dg
@@ -22,6 +24,7 @@ from pydantic import ValidationError
 
 from starvec_assets.config_base import format_validation_error
 from starvec_assets.defs.artifact_io import StoreResource, errors_as_failures
+from starvec_assets.defs.unlike_defaults import Settings, unlike_defaults
 from starvec_assets.errors import StarvecError
 from starvec_assets.markdown import Markdown, Metadata
 from starvec_assets.parquet import comments
@@ -75,12 +78,14 @@ def artifact_asset(
     pool: str | None = None,
     op_tags: Mapping[str, Any] | None = None,
     checks: Sequence[dg.AssetCheckSpec] = (),
+    scores_first: bool = False,
     freshness: dg.FreshnessPolicy | None = None,
 ) -> Callable[[Callable[..., Output]], dg.AssetsDefinition]:
     """Make an asset of a function `(context, config, draft, inputs…, resources…) -> Output`.
 
     Its code version covers `algorithm`, the defaults of its config, and `rules`: constants shared by several assets.
-    `may_differ` names inputs that the function itself compares with the others (see `require_same_rows`).
+    `may_differ` names inputs that the function itself compares with the others (see `require_same_rows`). With
+    `scores_first` the UI shows the metadata above the columns: what matters of the asset is how good it is.
     """
 
     def decorate(function: Callable[..., Output]) -> dg.AssetsDefinition:
@@ -102,13 +107,14 @@ def artifact_asset(
                     if isinstance(months, MonthlyArtifacts):
                         draft.inputs += months.opened
             output.on_published()
-            return materialize_result(draft, output)
+            settings = {n: value for n, value in arguments.items() if isinstance(value, dg.ConfigurableResource)}
+            return materialize_result(draft, output, arguments["config"], settings, scores_first)
 
         # Dagster reads names and types of config, inputs and resources from the signature.
         parameters = [p for p in signature.parameters.values() if p.name != "draft"]
         if "store" not in signature.parameters:
             parameters.append(inspect.Parameter("store", inspect.Parameter.KEYWORD_ONLY, annotation=StoreResource))
-        materialize.__name__, materialize.__doc__ = name, function.__doc__
+        functools.update_wrapper(materialize, function)
         materialize.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         materialize.__annotations__ = {p.name: p.annotation for p in parameters}
         return dg.asset(
@@ -170,18 +176,30 @@ def require_same_rows(inputs: Sequence[Artifact]) -> None:
                 )
 
 
-def materialize_result(draft: Draft, output: Output) -> dg.MaterializeResult[None]:
-    """Describe a finished draft: content hash as data version, row count, column schema, metadata, provenance."""
+def materialize_result(
+    draft: Draft,
+    output: Output,
+    config: AssetConfig,
+    resources: Mapping[str, Settings] = MappingProxyType({}),
+    scores_first: bool = False,
+) -> dg.MaterializeResult[None]:
+    """Describe a finished draft: content hash as data version, row count, column schema, metadata, provenance.
+
+    What `config` and `resources` had unlike the defaults comes first.
+    """
     artifact = draft.done()
     manifest = artifact.manifest
+    schema = dg.TableSchema(columns=_columns(artifact.path))
+    unlike = unlike_defaults(config, resources)
     return dg.MaterializeResult(
         asset_key=manifest.asset.split("/")[0],
         data_version=dg.DataVersion(artifact.content_hash),
         check_results=list(output.checks),
         metadata={
             "dagster/row_count" if "/" not in manifest.asset else "dagster/partition_row_count": output.rows,
-            "dagster/column_schema": dg.TableSchema(columns=_columns(artifact.path)),
+            **({"unlike the defaults": unlike} if unlike else {}),
             **_dagster_metadata(output.metadata, draft.path, artifact.path),
+            "columns" if scores_first else "dagster/column_schema": schema,
             "stars from": ", ".join(manifest.provenance) or "no stars",
             "config": dg.MetadataValue.json(manifest.config),
             "inputs": dg.MetadataValue.json(
@@ -196,7 +214,7 @@ def materialize_result(draft: Draft, output: Output) -> dg.MaterializeResult[Non
 
 
 def _dagster_metadata(metadata: Metadata, draft: Path, final: Path) -> dict[str, Any]:
-    """Convert plain values to Dagster's; paths inside the draft become those of the finished version."""
+    """Convert plain values to Dagster's; floats keep six digits, paths of the draft become those of the version."""
     converted: dict[str, Any] = {}
     for label, value in metadata.items():
         if isinstance(value, Markdown):
@@ -206,6 +224,8 @@ def _dagster_metadata(metadata: Metadata, draft: Path, final: Path) -> dict[str,
             converted[label] = dg.MetadataValue.path(str(moved))
         elif isinstance(value, Mapping):
             converted[label] = dg.MetadataValue.json(cast(dict[str, Any], value))
+        elif isinstance(value, float):
+            converted[label] = float(f"{value:.6g}")
         elif value is not None:
             converted[label] = value
     return converted

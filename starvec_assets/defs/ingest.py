@@ -212,9 +212,9 @@ def _make_month(
         [_check_result(name, *check) for name, check in checks.items()],
     )
     return (
-        materialize_result(stars, shown),
-        materialize_result(repos, Output(summary.repositories, raw_repos_metadata(repos.done().path))),
-        materialize_result(people, Output(summary.people, raw_people_metadata(people.done().path))),
+        materialize_result(stars, shown, config),
+        materialize_result(repos, Output(summary.repositories, raw_repos_metadata(repos.done().path)), config),
+        materialize_result(people, Output(summary.people, raw_people_metadata(people.done().path)), config),
     )
 
 
