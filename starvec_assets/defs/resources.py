@@ -25,9 +25,10 @@ from starvec_assets.paths import home
 from starvec_assets.profiles.developers import Developer, read_developers
 from starvec_assets.sample import SIMULATED
 from starvec_assets.sample.simulate import AWESOME, PEOPLE, SampleSettings, write_archive
-from starvec_assets.text.encoders import TextEncoder, TfidfSvdEncoder
+from starvec_assets.text.encoders import SideBySideEncoder, TextEncoder, TfidfSvdEncoder
+from starvec_assets.text.minilm import minilm
 from starvec_assets.text.readmes import Readmes, folder_readmes, no_readmes
-from starvec_assets.text.sentence_transformer import MODEL, SentenceTransformerEncoder
+from starvec_assets.text.sentence_transformer import MODEL, qwen3
 from starvec_assets.training.device import Device, DeviceChoice, Precision, pick_device
 
 
@@ -192,12 +193,13 @@ class GitHubResource(dg.ConfigurableResource[None]):
 class TextEncoderResource(dg.ConfigurableResource[None]):
     """The text encoder and the source of READMEs."""
 
-    encoder: Literal["tfidf", "qwen3"] = Field(
+    encoder: Literal["tfidf", "minilm", "qwen3", "tfidf+minilm", "tfidf+qwen3"] = Field(
         default="tfidf",
-        description="tfidf needs no download; qwen3 is a sentence model (extra: starvec[qwen])",
+        description="tfidf learns from the texts; minilm and qwen3 are sentence models (extras: starvec[minilm], "
+        "starvec[qwen]); with + side by side (STARVEC_ENCODER)",
     )
-    model: str = Field(default=MODEL, description="name at Hugging Face, or a folder")
-    revision: str = Field(default="", description="revision of the model; empty takes the newest")
+    model: str = Field(default=MODEL, description="qwen3: name at Hugging Face, or a folder")
+    revision: str = Field(default="", description="qwen3: revision of the model; empty takes the newest")
     batch_size: int = Field(default=32, ge=1, le=4096, description="texts in a batch of the model")
     readmes: str = Field(
         default="none", description="none, github, or a folder of owner__name.md files (STARVEC_READMES)"
@@ -209,13 +211,24 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
         "documentation, read in 2026-11)",
     )
 
+    @property
+    def runs_a_model(self) -> bool:
+        """Whether encoding is work for the torch device."""
+        return self.encoder != "tfidf"
+
     def open(self, device: str) -> TextEncoder:
-        """Return the encoder; `device` is the torch device type that a model runs on."""
-        if self.encoder == "tfidf":
-            return TfidfSvdEncoder()
-        return SentenceTransformerEncoder(
-            home() / "cache" / "text", self.model, self.revision or None, self.batch_size, device
-        )
+        """Return the encoder; `device` is the torch device type that a model runs on.
+
+        Raises StarvecError when the encoder minilm is not installed.
+        """
+        cache = home() / "cache" / "text"
+        encoders: dict[str, Callable[[], TextEncoder]] = {
+            "tfidf": TfidfSvdEncoder,
+            "minilm": lambda: minilm(cache, self.batch_size, device),
+            "qwen3": lambda: qwen3(cache, self.model, self.revision, self.batch_size, device),
+        }
+        opened = [encoders[name]() for name in self.encoder.split("+")]
+        return opened[0] if len(opened) == 1 else SideBySideEncoder(opened)
 
     @contextmanager
     def open_readmes(self, github: GitHubResource) -> Iterator[Readmes]:

@@ -13,6 +13,7 @@ from starvec_assets.defs.resources import GitHubResource, GpuResource, TextEncod
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.store import Artifact, Draft
 from starvec_assets.text.build import build_text_vectors, text_metadata
+from starvec_assets.text.vectors import disk_bytes
 
 
 class ReadmeInitVectorsConfig(AssetConfig):
@@ -21,7 +22,12 @@ class ReadmeInitVectorsConfig(AssetConfig):
     dim: int = Field(128, ge=2, le=1024, description="dimensions, as many as trained_embeddings has")
 
 
-@artifact_asset(group="text", kinds={"scikitlearn", "numpy"}, pool="gpu")
+@artifact_asset(
+    group="text",
+    kinds={"scikitlearn", "numpy"},
+    pool="gpu",
+    disk_bytes=lambda config, inputs: disk_bytes(inputs["user_buckets"].manifest.rows["repositories"], config.dim),
+)
 def readme_init_vectors(
     context: dg.AssetExecutionContext,
     config: ReadmeInitVectorsConfig,
@@ -39,7 +45,7 @@ def readme_init_vectors(
     zero row and is flagged. A run that ingests a month keeps the vectors that are there while the stars that count are
     the same, so that a month without stars does not train anew; every other run reads the texts again.
     """
-    encoder = text_encoder.open(gpu.pick(context.log).type if text_encoder.encoder == "qwen3" else "cpu")
+    encoder = text_encoder.open(gpu.pick(context.log).type if text_encoder.runs_a_model else "cpu")
     code = context.assets_def.code_versions_by_key[context.asset_key]
     draft.facts = {"encoder": encoder.name, "readmes": text_encoder.readmes, "code": code}
     draft.facts["stars"] = stars_hash(user_buckets)

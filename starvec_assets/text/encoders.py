@@ -1,4 +1,4 @@
-"""Text encoders: the interface, and TF-IDF weighted word vectors, which need no download and take seconds."""
+"""Text encoders: the interface, several side by side, and TF-IDF weighted word vectors, which need no download."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +27,26 @@ class TextEncoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Matrix:
         """Return unit rows, float32 [texts, width], in the order given; zero rows for texts without a known word."""
+
+
+@dataclass(frozen=True)
+class SideBySideEncoder:
+    """Vectors of several encoders side by side, each with the same share of the squared length.
+
+    A text that some of them know no word of has the vectors of the others only.
+    """
+
+    encoders: Sequence[TextEncoder]
+    matryoshka = False
+
+    @property
+    def name(self) -> str:
+        """Names of the encoders."""
+        return " + ".join(encoder.name for encoder in self.encoders)
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """Return unit rows, float32 [texts, sum of the widths]; raises what the encoders raise."""
+        return unit_rows(np.concatenate([encoder.encode(texts) for encoder in self.encoders], axis=1))
 
 
 @dataclass

@@ -57,6 +57,11 @@ def make_text_vectors(texts: Sequence[str], encoder: TextEncoder, dim: int) -> T
     return TextVectors(reduce(wide, dim, encoder.matryoshka), wide.astype(np.float16), has_text)
 
 
+def disk_bytes(rows: int, dim: int) -> int:
+    """Estimate the bytes of the start and of wide vectors of 1,024 numbers, which may be cached by text as well."""
+    return rows * (4 * dim + 2 * 2 * 1024)
+
+
 def reduce(wide: Matrix, dim: int, matryoshka: bool) -> Matrix:
     """Return unit rows of `dim` dimensions, float32 [n, dim]; zero rows stay zero.
 
@@ -99,7 +104,7 @@ def _load(path: Path, n: int, dimensions: int, dtype: type[np.generic]) -> Any:
         raise StarvecError(f"cannot read {path} ({error}): materialize its asset again") from error
     if array.dtype != dtype or array.ndim != dimensions or len(array) != n:
         raise StarvecError(
-            f"{path} is {array.dtype}{list(array.shape)}, not {np.dtype(dtype)} in {dimensions} dimensions for {n} rows "
-            "of vectors.npy: materialize its asset again"
+            f"{path} is {array.dtype}{list(array.shape)}, not {np.dtype(dtype)} in {dimensions} dimensions for the {n} "
+            "rows of vectors.npy: materialize its asset again"
         )
     return array

@@ -1,9 +1,12 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.text.encoders import TfidfSvdEncoder
+from starvec_assets.text.encoders import SideBySideEncoder, TfidfSvdEncoder
+from starvec_assets.vectors import Matrix
 
 FIELDS = {
     "learning": "neural network training tensor gradient layer model",
@@ -122,3 +125,34 @@ def test_fewer_than_two_texts_is_an_error(texts: list[str]) -> None:
 def test_texts_that_share_no_word_are_an_error(texts: list[str]) -> None:
     with pytest.raises(StarvecError, match="no word is in two"):
         TfidfSvdEncoder(width=8).encode(texts)
+
+
+def test_encoders_side_by_side_have_equal_shares() -> None:
+    texts, _ = corpus()
+    texts.append("hidden only")
+    narrow, wide = TfidfSvdEncoder(width=8), TfidfSvdEncoder(width=16)
+    both = SideBySideEncoder([narrow, wide])
+    vectors = both.encode(texts)
+    cosines = [encoder.encode(texts) @ encoder.encode(texts).T for encoder in (narrow, wide)]
+    assert vectors.shape == (121, 24)
+    assert vectors @ vectors.T == pytest.approx(sum(cosines) / 2, abs=1e-5)
+    assert not vectors[-1].any()
+    assert both.name == f"{narrow.name} + {wide.name}"
+
+
+def test_text_that_one_encoder_does_not_know_has_the_vector_of_the_other() -> None:
+    class First:
+        """Knows the first text only."""
+
+        name = "first"
+        matryoshka = False
+
+        def encode(self, texts: Sequence[str]) -> Matrix:
+            return np.eye(len(texts), 2, dtype=np.float32) * [[1], *[[0]] * (len(texts) - 1)]
+
+    texts, _ = corpus()
+    known = TfidfSvdEncoder(width=8)
+    vectors = SideBySideEncoder([First(), known]).encode(texts)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1)
+    assert vectors[0, :2] == pytest.approx([0.5**0.5, 0])
+    assert vectors[1:, 2:] == pytest.approx(known.encode(texts)[1:], abs=1e-6)
