@@ -12,13 +12,17 @@ RESERVE = 16 << 20
 log = logging.getLogger("starvec.disk_space")
 
 
+def free_space(folder: Path) -> int:
+    """Return the bytes that are free on the disk of `folder`, which need not exist yet."""
+    return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
+
+
 def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Log what `purpose` needs and what is free on the disk of `folder`, which need not exist yet.
+    """Log what `purpose` needs and what is free on the disk of `folder`.
 
     Raises StarvecError when less than `needed` bytes and RESERVE are free.
     """
-    free = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
-    needed += RESERVE
+    needed, free = needed + RESERVE, free_space(folder)
     sentence = f"{purpose} needs about {format_bytes(needed)} in {folder}, where {format_bytes(free)} are free"
     if free < needed:
         raise StarvecError(

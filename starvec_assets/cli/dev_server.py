@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from starvec_assets.disk_space import require_space
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import disk_faults_as_errors, exclusive_lock
 from starvec_assets.paths import PACKAGE, home
@@ -35,6 +36,7 @@ def serve(port: int) -> int:
     """Run the UI on a port of 127.0.0.1 until it ends or this process gets a signal; return the exit status."""
     # A shell starts the background jobs of a script with SIGINT ignored, which children inherit.
     _handle_signals(signal.default_int_handler)
+    require_space(home(), 0, "the UI")
     arguments = [sys.executable, "-m", "starvec_assets.cli.dev_server", str(port), IN_SESSION]
     with only_ui(), subprocess.Popen(arguments, stdin=subprocess.PIPE, start_new_session=True) as dagster:
         try:

@@ -21,6 +21,7 @@ from starvec_assets.definitions import defs
 from starvec_assets.defs.ingest import RAW_OP
 from starvec_assets.defs.resources import from_bigquery
 from starvec_assets.defs.terminal_logger import failed_check_message
+from starvec_assets.disk_space import format_bytes, free_space, require_space
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import LockBusy, disk_faults_as_errors, exclusive_lock
 from starvec_assets.ingest.calendar import contiguous_ranges
@@ -75,12 +76,14 @@ def only_run(wait: bool) -> Iterator[None]:
     process that ends, every run of a terminal that is not finished is then that of a killed one: it is marked as
     failed, whatever has its process number now.
     """
+    require_space(home(), 0, "a run")
     report = _print_waiting if wait else None
     with exclusive_lock(home() / "dagster/run.lock", f"{home()} is in use", REMEDY, report):
         with dg.DagsterInstance.get() as instance:
             end_runs_of_killed_terminals(instance)
             with contextlib.suppress(LockBusy), only_ui():
                 end_runs_of_a_killed_ui(instance)
+        progress.print_line(f"{format_bytes(free_space(home()))} are free in {home()}")
         yield
 
 
