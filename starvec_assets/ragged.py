@@ -53,10 +53,13 @@ class RaggedArray:
     def load(folder: Path, prefix: str = "") -> "RaggedArray":
         """Read the arrays that `save` wrote; items are memory-mapped.
 
-        Raises StarvecError when the two arrays do not fit together.
+        Raises StarvecError when one is missing or the two do not fit together.
         """
-        items = np.load(folder / f"{prefix}items.npy", mmap_mode="r", allow_pickle=False)
-        offsets = np.load(folder / f"{prefix}offsets.npy", allow_pickle=False)
+        try:
+            items = np.load(folder / f"{prefix}items.npy", mmap_mode="r", allow_pickle=False)
+            offsets = np.load(folder / f"{prefix}offsets.npy", allow_pickle=False)
+        except FileNotFoundError as error:
+            raise StarvecError(f"{error.filename} is missing: materialize its asset again") from error
         if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(items):
             raise StarvecError(f"{folder}/{prefix}offsets.npy does not fit {prefix}items.npy: materialize it again")
         return RaggedArray(items, offsets)

@@ -27,13 +27,26 @@ def load_vectors(folder: Path) -> Matrix:
 
     Raises StarvecError when the file is missing or holds anything else.
     """
-    path = folder / "vectors.npy"
+    return _load(folder / "vectors.npy", np.float32)
+
+
+def load_start_vectors(folder: Path) -> Matrix:
+    """Read start.npy of the folder of trained_embeddings, float16 there, as float32 [n, d].
+
+    Raises StarvecError when the file is missing or holds anything else.
+    """
+    return _load(folder / "start.npy", np.float16).astype(np.float32)
+
+
+def _load(path: Path, dtype: type[np.floating]) -> npt.NDArray[Any]:
     try:
-        vectors: Matrix = np.load(path, allow_pickle=False)
+        vectors: npt.NDArray[Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise StarvecError(f"cannot read {path} ({error}): materialize its asset again") from error
-    if vectors.ndim != 2 or vectors.dtype != np.float32:
-        raise StarvecError(f"{path} is {vectors.dtype}{list(vectors.shape)}, not float32 [n, d]: materialize it again")
+    if vectors.ndim != 2 or vectors.dtype != dtype:
+        raise StarvecError(
+            f"{path} is {vectors.dtype}{list(vectors.shape)}, not {np.dtype(dtype)} [n, d]: materialize it again"
+        )
     return vectors
 
 

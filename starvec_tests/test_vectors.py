@@ -5,7 +5,7 @@ import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.vectors import POPULARITY_EXPONENT, load_vectors, unit_rows, user_vectors
+from starvec_assets.vectors import POPULARITY_EXPONENT, load_start_vectors, load_vectors, unit_rows, user_vectors
 
 VECTORS = np.array([[3, 0], [0, 0.5], [1, 1]], np.float32)
 
@@ -50,6 +50,15 @@ def test_a_file_that_is_not_a_float32_matrix_is_refused(content: np.ndarray, tmp
     np.save(tmp_path / "vectors.npy", content)
     with pytest.raises(StarvecError, match=r"vectors\.npy"):
         load_vectors(tmp_path)
+
+
+def test_start_vectors_are_kept_in_half_precision(tmp_path: Path):
+    np.save(tmp_path / "start.npy", VECTORS.astype(np.float16))
+    assert load_start_vectors(tmp_path).dtype == np.float32
+    assert load_start_vectors(tmp_path) == pytest.approx(VECTORS)
+    np.save(tmp_path / "start.npy", VECTORS)
+    with pytest.raises(StarvecError, match=r"start\.npy is float32\[3, 2\], not float16"):
+        load_start_vectors(tmp_path)
 
 
 def test_missing_vectors_are_refused(tmp_path: Path):

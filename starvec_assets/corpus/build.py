@@ -83,6 +83,11 @@ def user_keys(ids: Ids, seed: int) -> Keys:
     return np.asarray(z ^ (z >> np.uint64(31)), np.uint64)
 
 
+def disk_bytes(stars: int) -> int:
+    """Estimate the bytes that a corpus of so many stars takes: packed lists, and twice as much while they are made."""
+    return 3 * 8 * stars
+
+
 def build_corpus(
     connection: duckdb.DuckDBPyConnection,
     stars: Sequence[Path],
@@ -90,7 +95,7 @@ def build_corpus(
     out: Path,
     settings: CorpusSettings,
 ) -> CorpusSummary:
-    """Write items.npy, offsets.npy, repos.parquet and the held-out halves heldout_{a,b}_{items,offsets}.npy into `out`.
+    """Write {items,offsets}.npy, repos.parquet and, of held-out users, heldout_{,a_,b_}{items,offsets}.npy into `out`.
 
     `stars`: the stars.parquet of every month, each sorted by user_id. `connection` sets the memory limit, the threads
     and the spill folder. Users are in the order of their key, the first that have enough stars being held out; a list
@@ -275,18 +280,19 @@ def _write_lists(lists: RaggedArray, rows: Rows, out: Path) -> None:
     """Write the chosen lists in the given order, with one chunk of users in memory at a time."""
     offsets = np.concatenate([[0], np.cumsum(lists.lengths[rows], dtype=np.int64)])
     np.save(out / "offsets.npy", offsets)
-    items = np.lib.format.open_memmap(out / "items.npy", "w+", np.int32, (int(offsets[-1]),))
-    for start in range(0, len(rows), WRITE_CHUNK_USERS):
-        chunk = lists.take(rows[start : start + WRITE_CHUNK_USERS])
-        items[offsets[start] : offsets[start] + len(chunk.items)] = chunk.items
-    items.flush()
+    header = {"descr": "<i4", "fortran_order": False, "shape": (int(offsets[-1]),)}
+    with (out / "items.npy").open("wb") as file:  # to write into a memory map would kill the process on a full disk
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(rows), WRITE_CHUNK_USERS):
+            lists.take(rows[start : start + WRITE_CHUNK_USERS]).items.astype("<i4", copy=False).tofile(file)
 
 
 def _write_halves(lists: RaggedArray, rows: Rows, keys: Keys, repo_ids: Ids, out: Path) -> None:
-    """Write each held-out list as random halves A (the larger if odd) and B, both in the order starred.
+    """Write each held-out list, and its random halves A (the larger if odd) and B, all in the order starred.
 
     The draw depends on the user's key and the repo_id alone, so it does not change when the corpus grows.
     """
+    lists.take(rows).save(out, "heldout_")
     halves: dict[str, list[npt.NDArray[np.int32]]] = {"a": [], "b": []}
     for row in rows:
         items = lists[row]

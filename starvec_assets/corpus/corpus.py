@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.ranking.heldout import Halves
+from starvec_assets.ranking.heldout import Halves, split_by_order
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,12 @@ class Corpus:
     def test(self) -> Halves:
         """Buckets A and B of the other held-out users: nothing is chosen by them, scores are reported on them."""
         return self._every_second(1)
+
+    @cached_property
+    def test_by_order(self) -> Halves:
+        """The first four fifths and the last fifth of the stars of the users of `test`, in the order starred."""
+        whole = RaggedArray.load(self.folder, "heldout_")
+        return split_by_order(whole.take(np.arange(1, len(whole), 2)))
 
     @property
     def repos_path(self) -> Path:

@@ -18,8 +18,9 @@ from starvec_assets.evaluation.scoreboard import evaluation_metadata, scoreboard
 from starvec_assets.evaluation.vector_analysis import AnalysisSettings, analyze_vectors, vector_analysis_metadata
 from starvec_assets.export.fp16 import read_export
 from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.sample import SIMULATED
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact, Draft
-from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
+from starvec_assets.vectors import USER_VECTOR_RULE, load_start_vectors, load_vectors
 
 
 class AwesomeListsConfig(AssetConfig):
@@ -49,7 +50,7 @@ def awesome_lists(
 class EvaluationConfig(EvaluationSettings, GateSettings, AssetConfig):
     """Sizes of the evaluation, and what the vectors must reach to be exported."""
 
-    spectral_baseline: bool = Field(True, description="also score the spectral start, which takes seconds to make")
+    spectral_baseline: bool = Field(True, description="also score spectral vectors of the stars, made in seconds")
 
 
 @artifact_asset(
@@ -72,21 +73,24 @@ def evaluation(
     repo_catalog: Artifact,
     store: StoreResource,
 ) -> Output:
-    """Scores of the vectors on awesome lists and held-out people, beside random, popularity, text and spectral.
+    """Scores of the vectors on awesome lists and held-out people, beside random, popularity, text, spectral and start.
 
-    Held-out people: recall@50 and nDCG@50 of bucket B from bucket A, MRR of finding one's own B. Awesome lists: nDCG@10
-    and @100. 95 % bootstrap intervals; by list, by popularity decile, by language. Its blocking checks are the gate of
-    the export: vectors that fail one are not exported.
+    Held-out people: recall@50 and NDCG@50 of bucket B from bucket A, MRR of finding one's own B among 100. Awesome
+    lists: NDCG@10 and @100. 95 % bootstrap intervals by list and by person, of differences on the same resamples; by
+    list, popularity decile, language and a person's stars. Its blocking checks are the gate of the export: vectors that
+    fail one are not exported.
     """
     corpus = Corpus.load(user_buckets.path)
-    trained, text = load_vectors(trained_embeddings.path), load_vectors(readme_init_vectors.path)
+    trained, start = load_vectors(trained_embeddings.path), load_start_vectors(trained_embeddings.path)
+    text = load_vectors(readme_init_vectors.path)
     exported = _previous_export(context.log, store.open(), trained_embeddings)
     if exported:
         draft.facts["compared_with"] = [exported.manifest.version, exported.content_hash]
     previous = read_export(exported.path) if exported else None
-    systems = build_systems(trained, text, corpus, config.seed, config.spectral_baseline, previous)
+    systems = build_systems(trained, text, start, corpus, config.seed, config.spectral_baseline, previous)
     catalog = RepoCatalog.load(repo_catalog.path)
-    truth = GroundTruth.load(corpus, awesome_lists.path / "groups.parquet", catalog)
+    real_dates = SIMULATED not in user_buckets.manifest.provenance
+    truth = GroundTruth.load(corpus, awesome_lists.path / "groups.parquet", catalog, real_dates)
     scores = evaluate(systems, truth, draft.path, config)
     gates = check_gates(scores, config)
     write_gates(gates, draft.path)

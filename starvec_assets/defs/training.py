@@ -14,6 +14,7 @@ from starvec_assets.defs.artifact_io import StoreResource
 from starvec_assets.defs.resources import GpuResource
 from starvec_assets.paths import home
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact, Draft
+from starvec_assets.training.checkpoint import disk_bytes
 from starvec_assets.training.device import Device
 from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
 from starvec_assets.training.job import TrainJob
@@ -45,7 +46,14 @@ class TrainedEmbeddingsConfig(TrainSettings, AssetConfig):
     master_address: str = Field("", description="with several nodes: HOST:PORT of this machine, as the others reach it")
 
 
-@artifact_asset(group="training", kinds={"pytorch", "numpy"}, rules=USER_VECTOR_RULE, pool="gpu", op_tags=GPU_TAGS)
+@artifact_asset(
+    group="training",
+    kinds={"pytorch", "numpy"},
+    rules=USER_VECTOR_RULE,
+    pool="gpu",
+    op_tags=GPU_TAGS,
+    disk_bytes=lambda config, inputs: disk_bytes(inputs["user_buckets"].manifest.rows["repositories"], config.dim),
+)
 def trained_embeddings(
     context: dg.AssetExecutionContext,
     config: TrainedEmbeddingsConfig,
@@ -73,6 +81,7 @@ def trained_embeddings(
     else:
         result = _train_here(job, gpu.pick(context.log), on_epoch)
     np.save(draft.path / "vectors.npy", result.vectors)
+    np.save(draft.path / "start.npy", result.start)
     write_epochs(result.epochs, draft.path / "epochs.parquet")
     write_steps(result.losses, draft.path / "steps.parquet")
     draft.rows = {"repositories": len(result.vectors), "epochs": len(result.epochs)}
@@ -133,7 +142,15 @@ class TrainingLeaderboardConfig(LeaderboardSettings, AssetConfig):
     """The trials, and the settings that all of them share."""
 
 
-@artifact_asset(group="training", kinds={"pytorch", "parquet"}, pool="gpu", op_tags=GPU_TAGS)
+@artifact_asset(
+    group="training",
+    kinds={"pytorch", "parquet"},
+    pool="gpu",
+    op_tags=GPU_TAGS,
+    disk_bytes=lambda config, inputs: disk_bytes(
+        inputs["user_buckets"].manifest.rows["repositories"], TrainSettings().dim
+    ),
+)
 def training_leaderboard(
     context: dg.AssetExecutionContext,
     config: TrainingLeaderboardConfig,

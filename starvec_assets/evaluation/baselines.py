@@ -20,6 +20,7 @@ System = Matrix | Popularity
 def build_systems(
     trained: Matrix,
     text: Matrix,
+    start: Matrix,
     corpus: Corpus,
     seed: int,
     spectral: bool = True,
@@ -28,7 +29,8 @@ def build_systems(
     """Return the trained vectors and their baselines by name, matrices in the vocabulary order of `corpus`.
 
     random: unit rows without meaning. popularity: ranks by stars. text: the given vectors of repository texts.
-    spectral: truncated SVD of the stars, if `spectral`. previous: an earlier version's vectors and their repo_ids.
+    spectral: truncated SVD of the stars, if `spectral`. start: the given vectors from which training started. previous:
+    an earlier version's vectors and their repo_ids.
     """
     n, d = trained.shape
     systems: dict[str, System] = {
@@ -41,6 +43,7 @@ def build_systems(
         from starvec_assets.training.init_vectors import spectral_init  # imports torch
 
         systems["spectral"] = spectral_init(corpus.lists, n, d, seed)
+    systems["start"] = start
     if previous is not None:
         systems["previous"] = align_rows(*previous, corpus.repo_ids)
     return systems

@@ -1,6 +1,7 @@
-"""Tables of one system's scores by awesome list, by language and by decile of stars."""
+"""Tables of one system's scores by awesome list, language and decile of stars, and by the stars that a person has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,11 @@ from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.groups import Groups
 from starvec_assets.ranking.metrics import gains_at
 from starvec_assets.ranking.search import Floats, Indices
+from starvec_assets.vectors import Counts
 
 DECILES = 10
+STAR_BINS = (10, 20, 50, 100, 200)
+"""Fewest stars of the people in each bin but the first, who have fewer."""
 
 _SYSTEM = column("system", pa.string(), "whose vectors")
 _QUERIES = column("queries", pa.int32(), "repositories that were queries")
@@ -30,6 +34,16 @@ BY_DECILE = pa.schema(
         column("recommended", pa.float64(), "share of all recommendations to held-out users"),
     ]
 )
+BY_STARS = pa.schema(
+    [
+        _SYSTEM,
+        column("stars", pa.string(), "of the vocabulary that a person has, both buckets together"),
+        column("people", pa.int32(), "held-out users with so many"),
+        column("recall_50", pa.float64(), "mean held-out recall@50 of these people"),
+        column("ndcg_50", pa.float64(), "mean held-out NDCG@50"),
+        column("mrr_100", pa.float64(), "mean held-out MRR among 100 of all people", nullable=True),
+    ]
+)
 
 
 def scores_by_list(system: str, groups: Groups, queries: Indices, ndcg: Floats) -> pa.Table:
@@ -37,11 +51,9 @@ def scores_by_list(system: str, groups: Groups, queries: Indices, ndcg: Floats) 
 
     `queries` is ascending.
     """
-    names, list_of_group = np.unique(np.array(groups.lists, dtype=object).astype(str), return_inverse=True)
-    lists, rows = np.unique(np.stack([np.repeat(list_of_group, groups.members.lengths), groups.members.items]), axis=1)
-    positions = np.searchsorted(queries, rows).clip(max=len(queries) - 1)
-    sampled = np.flatnonzero(queries[positions] == rows)
-    return _means(system, BY_LIST, names.tolist(), lists[sampled], ndcg[positions[sampled]])
+    names, members = groups.by_list(queries)
+    lists, positions = members.nonzero()
+    return _means(system, BY_LIST, names, lists, ndcg[positions])
 
 
 def scores_by_language(system: str, languages: Sequence[str], ndcg: Floats) -> pa.Table:
@@ -72,6 +84,22 @@ def scores_by_decile(
         recommendations / max(1, recommendations.sum()),
     ]
     return pa.table(columns, schema=BY_DECILE)
+
+
+def scores_by_stars(system: str, stars: Counts, scores: Mapping[str, Floats]) -> pa.Table:
+    """Return mean `scores` [people], by column of BY_STARS, for each bin of the `stars` that people have, few first."""
+    names = [f"below {STAR_BINS[0]}", *(f"{low} to {high - 1}" for low, high in pairwise(STAR_BINS))]
+    names.append(f"{STAR_BINS[-1]} and more")
+    numbers = np.searchsorted(STAR_BINS, stars, side="right")
+    people = np.bincount(numbers, minlength=len(names))
+    present = np.flatnonzero(people)
+    columns = {
+        "system": [system] * len(present),
+        "stars": [names[i] for i in present],
+        "people": people[present].astype(np.int32),
+        **{name: np.bincount(numbers, values)[present] / people[present] for name, values in scores.items()},
+    }
+    return pa.table([columns.get(name, pa.nulls(len(present))) for name in BY_STARS.names], schema=BY_STARS)
 
 
 def _means(system: str, schema: pa.Schema, names: list[str], numbers: npt.NDArray[np.intp], values: Floats) -> pa.Table:

@@ -1,8 +1,8 @@
-"""All metrics of all systems on the same queries and held-out users, with bootstrap intervals and breakdowns."""
+"""All metrics of all systems on the same queries and held-out users, with paired intervals and breakdowns."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,10 @@ from starvec_assets.evaluation import breakdowns
 from starvec_assets.evaluation.baselines import Popularity, System
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.parquet import write_table
-from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking import search
+from starvec_assets.ranking.bootstrap import percentile_interval, resampled_means
 from starvec_assets.ranking.groups import Groups, load_groups, self_exclusion
-from starvec_assets.ranking.heldout import recommendation_scores
+from starvec_assets.ranking.heldout import CANDIDATES, Halves, recommendation_scores, retrieval_scores
 from starvec_assets.ranking.metrics import ndcg
 from starvec_assets.ranking.search import Floats, Indices
 from starvec_assets.vectors import Counts, Matrix, unit_rows, user_vectors
@@ -47,41 +47,51 @@ class GroundTruth:
     """What systems are scored against, over a vocabulary of n repositories, most starred first."""
 
     groups: Groups
-    heldout_a: RaggedArray
-    heldout_b: RaggedArray
+    heldout: Halves  # random halves of each held-out user's stars
     languages: Sequence[str | None]  # main language of each repository, None where it is not known
     stars: Counts
+    later: Halves | None = None  # the same users' first four fifths and last fifth; None where no date is real
 
     @staticmethod
-    def load(corpus: Corpus, groups: Path, catalog: RepoCatalog) -> "GroundTruth":
+    def load(corpus: Corpus, groups: Path, catalog: RepoCatalog, real_dates: bool) -> "GroundTruth":
         """Read the held-out users of `corpus`, and groups.parquet and languages for its vocabulary."""
         return GroundTruth(
             load_groups(groups, corpus.repo_ids),
-            corpus.heldout_a,
-            corpus.heldout_b,
+            corpus.test,
             catalog.languages(corpus.repo_ids.tolist()),
             corpus.stars,
+            corpus.test_by_order if real_dates else None,
         )
+
+    def first(self, users: int) -> "GroundTruth":
+        """Return the same with the first users only."""
+        heldout, later = (
+            halves and (halves[0].first(users), halves[1].first(users)) for halves in (self.heldout, self.later)
+        )
+        return replace(self, heldout=heldout, later=later)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics by system and metric key, and the 95 % bootstrap intervals of those that are means."""
+    """Metrics by system and metric key, and 95 % bootstrap intervals of those that are means."""
 
     metrics: Metrics
     intervals: Intervals
+    differences: Intervals
+    """Intervals of the first system's metric minus that of each other system, on the same resamples."""
     data: dict[str, int]
-    """Counts: groups, queries, users, vocabulary, and most_starred, the repositories that popularity_bias counts."""
+    """Counts: groups, lists, queries, users, candidates (users among whom one's own bucket B is found), vocabulary, and
+    most_starred, the repositories that popularity_bias counts."""
 
     @staticmethod
     def load(folder: Path) -> "Evaluation":
-        """Read metrics.json, intervals.json and data.json, as `evaluate` writes them."""
-        intervals = json.loads((folder / "intervals.json").read_bytes())
-        return Evaluation(
-            metrics=json.loads((folder / "metrics.json").read_bytes()),
-            intervals={s: {m: (low, high) for m, (low, high) in rows.items()} for s, rows in intervals.items()},
-            data=json.loads((folder / "data.json").read_bytes()),
-        )
+        """Read metrics.json, intervals.json, differences.json and data.json, as `evaluate` writes them."""
+        content = {field.name: json.loads((folder / f"{field.name}.json").read_bytes()) for field in fields(Evaluation)}
+        for name in ("intervals", "differences"):
+            content[name] = {
+                system: {m: tuple(pair) for m, pair in own.items()} for system, own in content[name].items()
+            }
+        return Evaluation(**content)
 
 
 @dataclass(frozen=True)
@@ -91,36 +101,42 @@ class _Scores:
     queries: dict[str, Floats]
     users: dict[str, Floats]
     totals: dict[str, float]
-    ndcg_10: Floats
     recommended: Indices
 
 
 def evaluate(systems: Mapping[str, System], truth: GroundTruth, out: Path, settings: EvaluationSettings) -> Evaluation:
-    """Write metrics.json, intervals.json, data.json, by_list, by_decile and by_language.parquet into `out`.
+    """Write metrics, intervals, differences and data.json, by_{list,decile,language,stars}.parquet into `out`.
 
-    Every matrix of `systems` is [n, d] in vocabulary order. docs/evaluation.md defines the metrics of rankings; those
-    of awesome lists are absent if no list has a group in the vocabulary. Vectors also have finite, distinct,
-    with_vector: the share of rows that are finite, equal no earlier row, are not zero (rows that are not finite are
-    ranked as zero rows); and mean_cosine of two random rows.
+    Every matrix of `systems` is [n, d] in vocabulary order; the first system is the one that the others are compared
+    with. docs/evaluation.md defines the metrics of rankings; those of awesome lists are absent if no list has a group
+    in the vocabulary. Vectors also have finite, distinct, with_vector: the share of rows that are finite, equal no
+    earlier row, are not zero (rows that are not finite are ranked as zero rows); and mean_cosine of two random rows.
+
+    Intervals of list metrics are drawn by list, as queries of one list are not independent; those of people by person.
+    List metrics have none if there is only one list.
 
     Raises StarvecError when nobody is held out or a matrix has another number of rows.
     """
     _check_sizes(systems, truth)
-    users = settings.users
-    truth = replace(truth, heldout_a=truth.heldout_a.first(users), heldout_b=truth.heldout_b.first(users))
+    truth = truth.first(settings.users)
     queries = _draw_queries(truth.groups, settings)
+    lists, members = truth.groups.by_list(queries)
     gains = truth.groups.gains(queries)
     scores = {name: _score(system, truth, queries, gains) for name, system in systems.items()}
+    intervals, differences = _intervals(scores, members, settings)
     evaluation = Evaluation(
         metrics={
             name: {key: float(v.mean()) for key, v in (own.queries | own.users).items()} | own.totals
             for name, own in scores.items()
         },
-        intervals=_intervals(scores, settings),
+        intervals=intervals,
+        differences=differences,
         data={
             "groups": len(truth.groups.members),
+            "lists": len(lists),
             "queries": len(queries),
-            "users": len(truth.heldout_a),
+            "users": len(truth.heldout[0]),
+            "candidates": min(CANDIDATES, len(truth.heldout[0])),
             "vocabulary": truth.groups.n,
             "most_starred": _most_starred(truth.groups.n),
         },
@@ -131,19 +147,8 @@ def evaluate(systems: Mapping[str, System], truth: GroundTruth, out: Path, setti
     return evaluation
 
 
-def bootstrap(values: Floats, resamples: int, seed: int) -> Floats:
-    """Return 95 % percentile intervals (Efron 1979) of the means of the columns of `values` [q, m]: float64 [m, 2].
-
-    Rows are drawn with replacement, the same ones for every column.
-    """
-    rng = np.random.default_rng(seed)
-    q = len(values)
-    means = [np.bincount(rng.integers(0, q, q), minlength=q) @ values / q for _ in range(resamples)]
-    return np.asarray(np.quantile(means, [0.025, 0.975], axis=0).T)
-
-
 def _check_sizes(systems: Mapping[str, System], truth: GroundTruth) -> None:
-    n, a, b = truth.groups.n, len(truth.heldout_a), len(truth.heldout_b)
+    n, (a, b) = truth.groups.n, map(len, truth.heldout)
     if a < 2 or a != b:
         raise StarvecError(f"held-out users: {a} buckets A and {b} buckets B: materialize user_buckets again")
     for name, system in systems.items():
@@ -168,33 +173,44 @@ def _most_starred(n: int) -> int:
 
 def _score(system: System, truth: GroundTruth, queries: Indices, gains: sp.csr_array) -> _Scores:
     """Rank repositories for every query and held-out user, and score the rankings."""
-    n, a, b = truth.groups.n, truth.heldout_a, truth.heldout_b
-    k_neighbours, k = min(NEIGHBOURS, n), min(K, n)
+    n = truth.groups.n
+    k = min(NEIGHBOURS, n)
     health: dict[str, float] = {}
-    mrr: dict[str, Floats] = {}
     if isinstance(system, Popularity):
-        neighbours = search.popularity_top_k(n, k_neighbours, self_exclusion(queries))
-        recommended = search.popularity_top_k(n, k, a)
+        neighbours = search.popularity_top_k(n, k, self_exclusion(queries))
     else:
-        vectors, health = _normalize(system)
-        users = user_vectors(vectors, a, truth.stars)
-        neighbours = search.top_k(vectors[queries], vectors, k_neighbours, self_exclusion(queries))
-        recommended = search.top_k(users, vectors, k, a)
-        mrr = {"heldout_mrr": 1 / search.self_retrieval_rank(users, user_vectors(vectors, b, truth.stars))}
-    recall, precision, ndcg_50 = recommendation_scores(recommended, b, n, K)
-    ndcg_10, ndcg_100 = (ndcg(neighbours, gains, at) for at in (10, 100))
+        system, health = _normalize(system)
+        neighbours = search.top_k(system[queries], system, k, self_exclusion(queries))
+    heldout, recommended = _score_users(system, truth.heldout, truth)
+    later = _score_users(system, truth.later, truth)[0] if truth.later else {}
     valid = recommended[recommended >= 0]
     return _Scores(
-        queries={"awesome_ndcg_10": ndcg_10, "awesome_ndcg_100": ndcg_100} if len(queries) else {},
-        users={"heldout_recall_50": recall, "heldout_precision_50": precision, "heldout_ndcg_50": ndcg_50, **mrr},
+        queries={f"awesome_ndcg_{at}": ndcg(neighbours, gains, at) for at in (10, 100)} if len(queries) else {},
+        users={
+            **{f"heldout_{name}": values for name, values in heldout.items()},
+            **{f"later_{name}": values for name, values in later.items()},
+        },
         totals={
             "coverage": len(np.unique(valid)) / n,
             "popularity_bias": float((valid < _most_starred(n)).mean()),
             **health,
         },
-        ndcg_10=ndcg_10,
         recommended=recommended,
     )
+
+
+def _score_users(system: System, halves: Halves, truth: GroundTruth) -> tuple[dict[str, Floats], Indices]:
+    """Return the scores of bucket B by bucket A, [users] each, and the recommendations, int32 [users, K]."""
+    n, (a, b) = truth.groups.n, halves
+    found: dict[str, Floats] = {}
+    if isinstance(system, Popularity):
+        recommended = search.popularity_top_k(n, min(K, n), a)
+    else:
+        users = user_vectors(system, a, truth.stars)
+        recommended = search.top_k(users, system, min(K, n), a)
+        found = {"mrr_100": retrieval_scores(users, user_vectors(system, b, truth.stars))}
+    recall, precision, ndcg_50 = recommendation_scores(recommended, b, n, K)
+    return {"recall_50": recall, "precision_50": precision, "ndcg_50": ndcg_50, **found}, recommended
 
 
 def _normalize(vectors: Matrix) -> tuple[Matrix, dict[str, float]]:
@@ -212,27 +228,41 @@ def _normalize(vectors: Matrix) -> tuple[Matrix, dict[str, float]]:
     }
 
 
-def _intervals(scores: Mapping[str, _Scores], settings: EvaluationSettings) -> Intervals:
-    """Return the bootstrap interval of every per-query and per-user metric, the same resamples for every system."""
+def _intervals(
+    scores: Mapping[str, _Scores], members: sp.csr_array, settings: EvaluationSettings
+) -> tuple[Intervals, Intervals]:
+    """Return `Evaluation.intervals` and `Evaluation.differences`; `members`: see `Groups.by_list`."""
+    first = next(iter(scores))
     intervals: Intervals = {name: {} for name in scores}
-    for sample in ("queries", "users"):
-        columns = {(name, key): values for name, own in scores.items() for key, values in getattr(own, sample).items()}
-        if columns:
-            bounds = bootstrap(np.stack(list(columns.values()), axis=1), settings.resamples, settings.seed)
-            for (name, key), (low, high) in zip(columns, bounds.tolist(), strict=True):
-                intervals[name][key] = (low, high)
-    return intervals
+    differences: Intervals = {name: {} for name in scores if name != first}
+
+    def draw(values: Mapping[tuple[str, str], Floats], clusters: sp.csr_array | None) -> None:
+        means = resampled_means(np.stack(list(values.values()), axis=1), settings.resamples, settings.seed, clusters)
+        column = {key: number for number, key in enumerate(values)}
+        for (name, metric), number in column.items():
+            intervals[name][metric] = percentile_interval(means[:, number])
+            if name != first and (first, metric) in column:
+                differences[name][metric] = percentile_interval(means[:, column[first, metric]] - means[:, number])
+
+    if members.shape[0] > 1:
+        shares = members / members.sum(axis=0)  # of a query in several lists, one part each
+        draw({(name, key): v for name, own in scores.items() for key, v in own.queries.items()}, sp.csr_array(shares))
+    draw({(name, key): v for name, own in scores.items() for key, v in own.users.items()}, None)
+    return intervals, differences
 
 
 def _write_breakdowns(scores: Mapping[str, _Scores], truth: GroundTruth, queries: Indices, out: Path) -> None:
+    n, b = truth.groups.n, truth.heldout[1]
     languages = [truth.languages[q] or "" for q in queries]
-    tables: dict[str, list[pa.Table]] = {"by_list": [], "by_language": [], "by_decile": []}
+    stars = truth.heldout[0].lengths + b.lengths
+    tables: dict[str, list[pa.Table]] = {"by_list": [], "by_language": [], "by_decile": [], "by_stars": []}
     for name, own in scores.items():
-        tables["by_list"].append(breakdowns.scores_by_list(name, truth.groups, queries, own.ndcg_10))
-        tables["by_language"].append(breakdowns.scores_by_language(name, languages, own.ndcg_10))
-        tables["by_decile"].append(
-            breakdowns.scores_by_decile(name, truth.groups.n, queries, own.ndcg_10, own.recommended, truth.heldout_b)
-        )
+        ndcg_10 = own.queries.get("awesome_ndcg_10", np.empty(0))
+        users = {key.removeprefix("heldout_"): values for key, values in own.users.items()}
+        tables["by_list"].append(breakdowns.scores_by_list(name, truth.groups, queries, ndcg_10))
+        tables["by_language"].append(breakdowns.scores_by_language(name, languages, ndcg_10))
+        tables["by_decile"].append(breakdowns.scores_by_decile(name, n, queries, ndcg_10, own.recommended, b))
+        tables["by_stars"].append(breakdowns.scores_by_stars(name, stars, users))
     for name, parts in tables.items():
         table = pa.concat_tables(parts)
         write_table(table, table.schema, out / f"{name}.parquet")

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GateResult
-from starvec_assets.evaluation.metric_titles import CHARTED, TITLES
+from starvec_assets.evaluation.metric_titles import CHARTED, SYSTEMS, TITLES
+from starvec_assets.evaluation.scoreboard import difference_table
 
 DECILE_CHARTS = {
     "ndcg_10": (TITLES["awesome_ndcg_10"], "Mean of the queries in a tenth."),
@@ -30,17 +31,22 @@ def render_report(folder: Path, gates: Sequence[GateResult], description: str = 
     `description` names the vectors and the stars they were trained on, in a sentence.
     """
     evaluation = Evaluation.load(folder)
-    by_list, by_decile, by_language = (
-        pq.read_table(folder / f"{name}.parquet").to_pylist() for name in ("by_list", "by_decile", "by_language")
+    by_list, by_decile, by_language, by_stars = (
+        pq.read_table(folder / f"by_{name}.parquet").to_pylist() for name in ("list", "decile", "language", "stars")
     )
-    baselines = [name for name in ("text", "spectral", "previous") if name in evaluation.metrics]
+    measured = {metric for own in evaluation.metrics.values() for metric in own}
+    baselines = [name for name in ("text", "spectral", "start", "previous") if name in evaluation.metrics]
     return _template().render(
         description=description,
         data=evaluation.data,
         gates=gates,
-        bar_charts=[_bar_chart(evaluation, metric) for metric in CHARTED],
+        bar_charts=[_bar_chart(evaluation, metric) for metric in CHARTED if metric in measured],
+        differences=difference_table(evaluation),
+        systems={name: SYSTEMS[name] for name in evaluation.metrics if name in SYSTEMS},
         line_charts=[_line_chart(by_decile, metric, ["trained", *baselines]) for metric in DECILE_CHARTS],
+        later="later_recall_50" in measured,
         baselines=baselines,
+        by_stars=[row for row in by_stars if row["system"] == "trained"],
         languages=_languages(by_language, baselines),
         lists=_lists([row for row in by_list if row["system"] == "trained"]),
     )

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from starvec_assets.evaluation.breakdowns import BY_STARS
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.metric_titles import TITLES
 from starvec_assets.markdown import Markdown, Metadata, embed_png, markdown_table, parquet_preview
 from starvec_assets.plots import bar_chart
 
 HEADLINES = (
-    *("awesome_ndcg_10", "awesome_ndcg_100", "heldout_recall_50", "heldout_ndcg_50", "heldout_mrr"),
+    *("awesome_ndcg_10", "awesome_ndcg_100", "heldout_recall_50", "heldout_ndcg_50", "heldout_mrr_100"),
     "popularity_bias",
 )
 
@@ -23,6 +24,24 @@ def scoreboard(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
         for system, metrics in evaluation.metrics.items()
     ]
     return ["system", *(TITLES[key] for key in keys)], rows
+
+
+def difference_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Return column names and rows of the vectors' metrics minus each other system's, with paired 95 % intervals."""
+    systems = list(evaluation.differences)
+    rows = [
+        [TITLES[key], *(_signed_interval(evaluation, system, key) for system in systems)]
+        for key in evaluation.intervals["trained"]
+    ]
+    return ["trained minus", *systems], rows
+
+
+def _signed_interval(evaluation: Evaluation, system: str, key: str) -> str:
+    if key not in evaluation.differences[system]:
+        return "-"
+    difference = evaluation.metrics["trained"][key] - evaluation.metrics[system][key]
+    low, high = evaluation.differences[system][key]
+    return f"{difference:+.4f} ({low:+.4f} to {high:+.4f})"
 
 
 def text_table(columns: list[str], rows: list[list[str]]) -> list[str]:
@@ -50,11 +69,13 @@ def evaluation_metadata(folder: Path) -> Metadata:
         **baselines,
         **evaluation.data,
         "scores": markdown_table(*scoreboard(evaluation)),
+        "differences": markdown_table(*difference_table(evaluation)),
         "report": folder / "report.html",
-        **{TITLES[key]: _bars(evaluation, key) for key in ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr")},
+        **{TITLES[key]: _bars(evaluation, key) for key in ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr_100")},
         "by popularity": parquet_preview(
             folder / "by_decile.parquet", ["system", "decile", "ndcg_10", "recall_50", "recommended"], rows=100
         ),
+        "by stars": parquet_preview(folder / "by_stars.parquet", BY_STARS.names, rows=100),
         "by language": _by_system(folder / "by_language.parquet", "language"),
         "by list": _by_system(folder / "by_list.parquet", "list"),
     }

@@ -44,6 +44,20 @@ class Groups:
         entries = (gains.data[other], (gains.row[other], gains.col[other]))
         return sp.csr_array(entries, shape=gains.shape)
 
+    def by_list(self, queries: Indices) -> tuple[list[str], sp.csr_array]:
+        """Return the lists that have any of `queries`, by name, and a one for each query in them: float64 [lists, q].
+
+        A query is once in every list that has it; `queries` is ascending.
+        """
+        names, list_of_group = np.unique(np.array(self.lists, dtype=object).astype(str), return_inverse=True)
+        list_of_row = np.repeat(list_of_group, self.members.lengths)
+        positions = np.searchsorted(queries, self.members.items)
+        asked = np.isin(self.members.items, queries)
+        pairs = np.unique(np.stack([list_of_row[asked], positions[asked]]), axis=1)
+        present, rows = np.unique(pairs[0], return_inverse=True)
+        shape = len(present), len(queries)
+        return names[present].tolist(), sp.csr_array((np.ones(len(rows)), (rows, pairs[1])), shape=shape)
+
 
 def load_groups(path: Path, repo_ids: npt.NDArray[np.int64]) -> Groups:
     """Read groups.parquet, cut groups to the vocabulary `repo_ids` [n] and drop those outside 3 to 60 members then."""

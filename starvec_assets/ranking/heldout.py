@@ -12,12 +12,24 @@ from starvec_assets.vectors import Counts, Matrix, user_vectors
 Halves = tuple[RaggedArray, RaggedArray]
 """Buckets A and B of the same users: A makes a user's vector, B is to be found with it."""
 
+CANDIDATES = 100
+"""Users among whom a user's own bucket B is looked for."""
+
 
 def split_lists(lists: RaggedArray, min_items: int, max_items: int, seed: int) -> Halves:
     """Return buckets A and B: random halves of each list with at least `min_items`, cut to `max_items` first."""
     rng = np.random.default_rng(seed)
     shuffled = [rng.permutation(lists[i])[:max_items] for i in range(len(lists)) if len(lists[i]) >= min_items]
     return RaggedArray.of([x[: len(x) // 2] for x in shuffled]), RaggedArray.of([x[len(x) // 2 :] for x in shuffled])
+
+
+def split_by_order(lists: RaggedArray) -> Halves:
+    """Return the first four fifths of each list as bucket A and the rest, one item at least, as bucket B."""
+    last = [max(1, len(lists[i]) // 5) for i in range(len(lists))]
+    return (
+        RaggedArray.of([lists[i][:-count] for i, count in enumerate(last)]),
+        RaggedArray.of([lists[i][-count:] for i, count in enumerate(last)]),
+    )
 
 
 @dataclass(frozen=True)
@@ -33,15 +45,37 @@ class HeldoutScores:
 def heldout_scores(vectors: Matrix, a: RaggedArray, b: RaggedArray, stars: Counts, k: int = 50) -> HeldoutScores:
     """Score rankings of all repositories outside A, by cosine to A's vector, against B.
 
-    `reciprocal_rank` is that of the user's own B among the B vectors of all users, by cosine to A's vector. `stars` [n]
-    weights the users' vectors, see `user_vectors`.
+    `reciprocal_rank` is `retrieval_scores` of the users' B vectors by their A vectors. `stars` [n] weights the users'
+    vectors, see `user_vectors`.
     """
     users = user_vectors(vectors, a, stars)
     recommended = search.top_k(users, vectors, k, exclude=a)
     return HeldoutScores(
         *recommendation_scores(recommended, b, len(vectors), k),
-        reciprocal_rank=1 / search.self_retrieval_rank(users, user_vectors(vectors, b, stars)),
+        reciprocal_rank=retrieval_scores(users, user_vectors(vectors, b, stars)),
     )
+
+
+def retrieval_scores(queries: Matrix, candidates: Matrix) -> Floats:
+    """Return the expectation of 1 / rank of candidate i for query i, by cosine, among CANDIDATES: float64 [users].
+
+    The other candidates are a random draw from all, and those as near come in random order; so the mean does not depend
+    on how many users there are, unless they are fewer than CANDIDATES, who are all candidates then.
+    """
+    nearer, as_near = search.self_retrieval_counts(queries, candidates)
+    up_to = np.concatenate([[0], np.cumsum(expected_reciprocal_rank(len(queries), CANDIDATES))])
+    return np.asarray((up_to[nearer + as_near + 1] - up_to[nearer]) / (as_near + 1))
+
+
+def expected_reciprocal_rank(n: int, drawn: int) -> Floats:
+    """Return the expected 1 / rank, among itself and `drawn` - 1 of the other n - 1, of each rank among n: float64 [n].
+
+    The number X of better ones drawn is hypergeometric. As C(r - 1, x) / (x + 1) = C(r, x + 1) / r, the mean of
+    1 / (X + 1) at rank r is n / (k r) times the probability that k drawn from all n meet one of the first r.
+    """
+    k, rank = min(drawn, n), np.arange(1, n + 1)
+    meets_none = np.cumprod(np.maximum(n - k - rank + 1, 0) / (n - rank + 1))
+    return n / (k * rank) * (1 - meets_none)
 
 
 def recommendation_scores(recommended: Indices, b: RaggedArray, n: int, k: int) -> tuple[Floats, Floats, Floats]:

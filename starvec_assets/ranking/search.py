@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from starvec_assets import progress
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.vectors import Matrix, unit_rows
+from starvec_assets.vectors import Counts, Matrix, unit_rows
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
@@ -67,15 +67,18 @@ def popularity_top_k(n: int, k: int, exclude: RaggedArray) -> Indices:
     return ranked
 
 
-def self_retrieval_rank(queries: Matrix, candidates: Matrix) -> Floats:
-    """Return the rank, from 1, of candidate i among all by cosine to query i: float64 [q]; ties share the mean rank."""
+def self_retrieval_counts(queries: Matrix, candidates: Matrix) -> tuple[Counts, Counts]:
+    """Return how many candidates are nearer to query i than candidate i by cosine, and how many others are as near.
+
+    Both are int64 [q].
+    """
     unit_queries, unit_vectors = unit_rows(queries).astype(np.float64), unit_rows(candidates).astype(np.float64)
-    ranks = np.empty(len(unit_queries))
+    nearer, as_near = np.empty(len(unit_queries), np.int64), np.empty(len(unit_queries), np.int64)
     for rows in _blocks(len(unit_queries), 8 * len(unit_vectors)):
         scores = unit_queries[rows] @ unit_vectors.T
         own = scores[:, rows].diagonal()[:, None]
-        ranks[rows] = 0.5 + (scores > own).sum(axis=1) + 0.5 * (scores == own).sum(axis=1)
-    return ranks
+        nearer[rows], as_near[rows] = (scores > own).sum(axis=1), (scores == own).sum(axis=1) - 1
+    return nearer, as_near
 
 
 def _blocks(queries: int, bytes_each: int) -> Iterator[slice]:

@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from starvec_assets.vectors import Matrix
 
 
@@ -13,7 +16,7 @@ class EpochMetrics:
 
     epoch: int
     loss: float | None  # mean over anchors; None for epoch 0
-    heldout_mrr: float
+    heldout_mrr_100: float
     heldout_recall_50: float
     users_per_second: float  # 0 for epoch 0
     seconds: float  # including the held-out scores
@@ -23,19 +26,20 @@ class EpochMetrics:
     @property
     def score(self) -> float:
         """Geometric mean of both held-out scores, so that a percent of either weighs the same."""
-        return math.sqrt(self.heldout_mrr * self.heldout_recall_50)
+        return math.sqrt(self.heldout_mrr_100 * self.heldout_recall_50)
 
 
 @dataclass(frozen=True)
 class TrainResult:
     """Unit rows float32 [n, d] of the best epoch, metrics of all epochs, and each step's loss, float32 [epochs, steps].
 
-    A step's loss is the mean over its anchors; epoch 0 has no steps.
+    A step's loss is the mean over its anchors; epoch 0 has no steps. `start`: the rows of epoch 0, float16 [n, d].
     """
 
     vectors: Matrix
     epochs: list[EpochMetrics]
     losses: Matrix
+    start: npt.NDArray[np.float16]
 
     @property
     def best(self) -> int:

@@ -27,7 +27,7 @@ class TrainJob(TrainInputs):
 
     settings: TrainSettings
     checkpoint: Path  # folder
-    out: Path  # folder; the main rank writes live.jsonl, then vectors.npy, losses.npy and epochs.json, or error.txt
+    out: Path  # folder; the main rank writes live.jsonl, then {vectors,losses,start}.npy and epochs.json, or error.txt
 
     def save(self, path: Path) -> None:
         """Write as JSON."""

@@ -33,7 +33,7 @@ def launch(
     """
     out = job.out
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("error.txt", "live.jsonl", "epochs.json", "vectors.npy", "losses.npy"):
+    for name in ("error.txt", "live.jsonl", "epochs.json", "vectors.npy", "losses.npy", "start.npy"):
         (out / name).unlink(missing_ok=True)
     job.save(out / "job.json")
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes_per_node)))
@@ -58,8 +58,8 @@ def launch(
             f"lines and run again, it resumes from its checkpoint"
         )
     epochs = [EpochMetrics(**epoch) for epoch in json.loads((out / "epochs.json").read_text())]
-    vectors, losses = (np.load(out / f"{name}.npy", allow_pickle=False) for name in ("vectors", "losses"))
-    return TrainResult(vectors, epochs, losses)
+    arrays = {name: np.load(out / f"{name}.npy", allow_pickle=False) for name in ("vectors", "losses", "start")}
+    return TrainResult(epochs=epochs, **arrays)
 
 
 def torchrun_arguments(

@@ -16,7 +16,7 @@ EPOCHS = pa.schema(
     [
         column("epoch", pa.int32(), "0 is the initial vectors, before any step"),
         column("loss", pa.float64(), "mean over anchors; none for epoch 0", nullable=True),
-        column("heldout_mrr", pa.float64(), "mean reciprocal rank of a held-out user's own bucket B"),
+        column("heldout_mrr_100", pa.float64(), "mean 1 / rank of a held-out user's own bucket B among 100"),
         column("heldout_recall_50", pa.float64(), "share of bucket B among the first 50 for bucket A"),
         column("lr", pa.float64(), "learning rate at the epoch's end"),
     ]
@@ -49,7 +49,7 @@ def epoch_line(epoch: EpochMetrics) -> str:
     """Return an epoch's metrics as a log line."""
     loss = "initial vectors" if epoch.loss is None else f"loss {epoch.loss:.4f}"
     return (
-        f"epoch {epoch.epoch}: {loss}, held-out MRR {epoch.heldout_mrr:.4f}, "
+        f"epoch {epoch.epoch}: {loss}, held-out MRR among 100 {epoch.heldout_mrr_100:.4f}, "
         f"recall@50 {epoch.heldout_recall_50:.4f}, {epoch.seconds:.1f} s, "
         f"{epoch.users_per_second:,.0f} users/s, {epoch.peak_memory_mb:,.0f} MB"
     )
@@ -60,11 +60,11 @@ def training_metadata(result: TrainResult) -> Metadata:
     epochs, best = result.epochs, result.epochs[result.best]
     numbers = [epoch.epoch for epoch in epochs]
     curves = {
-        "held-out MRR": (numbers, [epoch.heldout_mrr for epoch in epochs]),
+        "held-out MRR among 100": (numbers, [epoch.heldout_mrr_100 for epoch in epochs]),
         "held-out recall@50": (numbers, [epoch.heldout_recall_50 for epoch in epochs]),
     }
     return {
-        "held-out MRR": best.heldout_mrr,
+        "held-out MRR among 100": best.heldout_mrr_100,
         "held-out recall@50": best.heldout_recall_50,
         "best epoch": best.epoch,
         "loss, step by step": Markdown(sparkline(result.losses.ravel().tolist())),

@@ -83,7 +83,7 @@ ROWS = pa.schema(
         column("awesome_ndcg_10", _SCORE, "NDCG@10 of awesome lists", nullable=True),
         column("heldout_recall_50", _SCORE, "share of a held-out user's bucket B among 50", nullable=True),
         column("heldout_ndcg_50", _SCORE, "NDCG@50 of bucket B", nullable=True),
-        column("heldout_mrr", _SCORE, "mean reciprocal rank of a held-out user's own bucket B", nullable=True),
+        column("heldout_mrr_100", _SCORE, "mean 1 / rank of a held-out user's own bucket B among 100", nullable=True),
         column("best_epoch", pa.int32(), "epoch whose vectors were scored", nullable=True),
         column("error", pa.string(), "reason of a missing score; empty otherwise"),
     ]
@@ -162,10 +162,10 @@ def leaderboard_metadata(results: Sequence[TrialResult], users: int) -> Metadata
     listed = {name: (s.seconds, s.awesome_ndcg_10) for name, s in scored if s.awesome_ndcg_10 is not None}
     charts = {"awesome NDCG@10": listed} if listed else {}
     charts["held-out recall@50"] = {name: (s.seconds, s.heldout_recall_50) for name, s in scored}
-    columns = ("row", "awesome NDCG@10", "held-out recall@50", "held-out NDCG@50", "held-out MRR", "best epoch")
+    scores = ("awesome NDCG@10", "held-out recall@50", "held-out NDCG@50", "held-out MRR among 100")
     return {
         "rows": markdown_table(
-            [*columns, "epochs", "seconds", "users/s", "peak MB"],
+            ["row", *scores, "best epoch", "epochs", "seconds", "users/s", "peak MB"],
             [[name, *asdict(score).values()] for name, score in scored],
         ),
         "failed": markdown_table(["row", "reason"], failed, max_characters=400),

@@ -104,7 +104,7 @@ class Trainer:
             init = make_init_vectors(self.corpus, n, self.text, self.settings, self.device.for_start)
         else:
             init = np.zeros((n, self.settings.dim), np.float32)
-        self.best = init
+        self.best, self.start = init, init.astype(np.float16)
         self.model = RepoEmbeddingBag(init, device)
         self.optimizer = make_optimizer(self.model.weight, self.settings, self.pool)
         neighbours = self._neighbour_sampler() if self.settings.neighbours else None
@@ -129,10 +129,11 @@ class Trainer:
         if not self.epochs:
             self.evaluate(loss=None, seconds=0.0)
             self.best = self.vectors()
+            self.start = self.best.astype(np.float16)
             self.save()
         while not self.finished:
             self.train_epoch()
-        return TrainResult(self.best, self.epochs, self.losses[: len(self.epochs) - 1].cpu().numpy())
+        return TrainResult(self.best, self.epochs, self.losses[: len(self.epochs) - 1].cpu().numpy(), self.start)
 
     def train_epoch(self) -> None:
         """Train the steps of the current epoch that are left, evaluate it and save a checkpoint."""
@@ -197,7 +198,7 @@ class Trainer:
             epoch = EpochMetrics(
                 epoch=len(self.epochs),
                 loss=loss,
-                heldout_mrr=float(scores.reciprocal_rank.mean()),
+                heldout_mrr_100=float(scores.reciprocal_rank.mean()),
                 heldout_recall_50=float(scores.recall.mean()),
                 users_per_second=0.0 if loss is None else self.sampler.users / seconds,
                 seconds=seconds + time.perf_counter() - started_at,
@@ -229,7 +230,7 @@ class Trainer:
         tensors |= {f"objective_{name}": tensor for name, tensor in self.objective.state_dict().items()}
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
         progress = {"epochs": [asdict(epoch) for epoch in self.epochs], "step": self.step, "elapsed": self.elapsed}
-        return Checkpoint({"best": self.best, **arrays}, progress)
+        return Checkpoint({"best": self.best, "start": self.start, **arrays}, progress)
 
     def load_state_dict(self, state: Checkpoint) -> None:
         """Restore what `state_dict` returned, except for the model's rows."""
@@ -237,7 +238,7 @@ class Trainer:
         self.optimizer.load_state_dict(_with_prefix(tensors, "optimizer_"))
         self.objective.load_state_dict(_with_prefix(tensors, "objective_"))
         self.losses.copy_(tensors["losses"])
-        self.best = state.arrays["best"]
+        self.best, self.start = state.arrays["best"], state.arrays["start"]
         self.epochs = [EpochMetrics(**epoch) for epoch in state.metadata["epochs"]]
         self.step, self.elapsed = int(state.metadata["step"]), float(state.metadata["elapsed"])
 

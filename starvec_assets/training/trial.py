@@ -45,7 +45,7 @@ class TrialScore:
     awesome_ndcg_10: float | None  # None where no awesome list has a group in the vocabulary
     heldout_recall_50: float
     heldout_ndcg_50: float
-    heldout_mrr: float
+    heldout_mrr_100: float
     best_epoch: int
     epochs: int
     seconds: float
@@ -108,7 +108,7 @@ def train_trial(settings: TrainSettings, context: SweepContext, folder: Path) ->
         awesome_ndcg_10=float(group_scores(result.vectors, groups, (10,))[10].mean()) if len(groups.members) else None,
         heldout_recall_50=float(heldout.recall.mean()),
         heldout_ndcg_50=float(heldout.ndcg.mean()),
-        heldout_mrr=float(heldout.reciprocal_rank.mean()),
+        heldout_mrr_100=float(heldout.reciprocal_rank.mean()),
         best_epoch=result.best,
         epochs=len(result.epochs) - 1,
         seconds=round(seconds, 3),

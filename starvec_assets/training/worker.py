@@ -58,6 +58,7 @@ def run(job: TrainJob) -> None:
         if group.is_main:
             np.save(job.out / "vectors.npy", result.vectors, allow_pickle=False)
             np.save(job.out / "losses.npy", result.losses, allow_pickle=False)
+            np.save(job.out / "start.npy", result.start, allow_pickle=False)
             (job.out / "epochs.json").write_text(json.dumps([asdict(epoch) for epoch in result.epochs], indent=1))
 
 

@@ -25,7 +25,7 @@ from starvec_assets.ingest.repo_catalog import RepoCatalog, build_repo_catalog
 
 MONTHS = ("2024-01", "2024-02")
 FILES = {"items.npy", "offsets.npy", "repos.parquet"}
-FILES |= {f"heldout_{half}_{what}.npy" for half in "ab" for what in ("items", "offsets")}
+FILES |= {f"heldout_{part}{what}.npy" for part in ("", "a_", "b_") for what in ("items", "offsets")}
 
 
 def load_events(fake: FakeBigQuery) -> None:

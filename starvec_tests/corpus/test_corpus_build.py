@@ -142,6 +142,9 @@ def test_lists_and_vocabulary_follow_the_selection_rules(build: Build, changes: 
         assert len(a) - len(b) in (0, 1)
         assert [x for x in lists[user] if x in a] == a.tolist()
         assert [x for x in lists[user] if x in b] == b.tolist()
+    before, after = corpus.test_by_order
+    assert [[*x, *y] for x, y in zip(before, after, strict=True)] == [lists[user] for user in heldout[1::2]]
+    assert [len(x) for x in after] == [len(lists[user]) // 5 for user in heldout[1::2]]
 
 
 def test_files_are_the_same_bytes_for_any_chunk_size_and_month_boundaries(
@@ -266,7 +269,7 @@ def test_corrupt_month_is_named(tmp_path: Path) -> None:
 
 def test_no_temporary_file_remains(build: Build) -> None:
     _, out = build(simulated_log())
-    halves = {f"heldout_{half}_{part}.npy" for half in "ab" for part in ("items", "offsets")}
+    halves = {f"heldout_{half}{part}.npy" for half in ("", "a_", "b_") for part in ("items", "offsets")}
     assert {path.name for path in out.iterdir()} == {"items.npy", "offsets.npy", "repos.parquet"} | halves
 
 

@@ -76,7 +76,8 @@ def test_ranks_train_as_the_step_itself_does(store: ArtifactStore, home: Path, c
         epochs = observed(result)
         assert [epoch["epoch"] for epoch in epochs] == [0, 1, 2]
         assert all(
-            {"heldout_mrr", "heldout_recall_50", "users_per_second", "peak_memory_mb"} <= set(epoch) for epoch in epochs
+            {"heldout_mrr_100", "heldout_recall_50", "users_per_second", "peak_memory_mb"} <= set(epoch)
+            for epoch in epochs
         )
         assert ["loss" in epoch for epoch in epochs] == [False, True, True]
         (event,) = result.asset_materializations_for_node("trained_embeddings")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from starvec_assets.evaluation.breakdowns import scores_by_decile, scores_by_language, scores_by_list
+from starvec_assets.evaluation.breakdowns import scores_by_decile, scores_by_language, scores_by_list, scores_by_stars
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.groups import Groups
 
@@ -39,3 +39,12 @@ def test_scores_by_decile_match_a_hand_calculation():
     assert table["held_out"] == [1, 0, 1, 0, 1, 0, 0, 0, 0, 0]
     assert table["recall_50"] == [1, 0, 1, 0, 0, 0, 0, 0, 0, 0]
     assert table["recommended"] == pytest.approx([2 / 5, 0, 1 / 5, 1 / 5, 0, 0, 0, 0, 0, 1 / 5])
+
+
+def test_scores_by_stars_match_a_hand_calculation():
+    scores = {"recall_50": np.array([0.1, 0.2, 0.3, 0.6]), "ndcg_50": np.zeros(4), "precision_50": np.ones(4)}
+    table = scores_by_stars("x", np.array([9, 20, 49, 1_000]), scores).to_pydict()
+    assert table["stars"] == ["below 10", "20 to 49", "200 and more"]
+    assert table["people"] == [1, 2, 1]
+    assert table["recall_50"] == pytest.approx([0.1, 0.25, 0.6])
+    assert table["mrr_100"] == [None] * 3, "not measured"

@@ -26,7 +26,7 @@ def evaluated(tmp_path_factory):
     lists = RaggedArray.of([rng.choice(200, 10, replace=False).astype(np.int32) for _ in range(20)])
     systems = {"trained": random_vectors(200, 8, 0), HOSTILE: random_vectors(200, 8, 1), "popularity": Popularity()}
     settings = EvaluationSettings(resamples=100)
-    truth = GroundTruth(groups, lists, lists, [HOSTILE] * 200, np.ones(200, int))
+    truth = GroundTruth(groups, (lists, lists), [HOSTILE] * 200, np.ones(200, int))
     evaluation = evaluate(systems, truth, out, settings)
     return out, evaluation
 
@@ -73,7 +73,7 @@ def test_every_outside_text_is_escaped(page):
 def test_page_states_verdict_and_scores(page):
     assert "conditions failed: no export." in page
     assert 'class="failed"' in page
-    assert "held-out MRR" in page
+    assert "held-out MRR among 100" in page
     charts = page.split("</figure>")
     assert len(charts) == 7 + 3 + 1
     assert all("<svg" in chart for chart in charts[:-1])

@@ -78,6 +78,13 @@ def test_groups_are_cut_to_the_vocabulary_and_dropped_outside_the_size_limits(tm
     assert load_groups(tmp_path / "groups.parquet", np.array([7])).lists == []
 
 
+def test_a_query_is_once_in_each_list_that_has_it():
+    groups = Groups(RaggedArray.of([[0, 1, 2], [1, 2, 3], [1, 5, 6], [7, 8, 9]]), ["o/b", "o/a", "o/b", "o/c"], 10)
+    names, members = groups.by_list(np.array([0, 1, 3, 6], np.int32))
+    assert names == ["o/a", "o/b"]
+    assert members.toarray().tolist() == [[0, 1, 1, 0], [1, 1, 0, 1]]
+
+
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the simulator and the real lists of ../shared")
 def test_evaluation_of_simulated_stars_on_real_lists_equals_the_definition(tmp_path):
     simulator = [sys.executable, str(SHARED / "../tools/star_sim.py"), "stars", "--repos", "5000", "--users", "1200"]
@@ -100,7 +107,7 @@ def test_evaluation_of_simulated_stars_on_real_lists_equals_the_definition(tmp_p
     users = lists.first(20)
     evaluation = evaluate(
         {"spectral": vectors},
-        GroundTruth(load_groups(tmp_path / "groups.parquet", ids), users, users, [None] * n, count),
+        GroundTruth(load_groups(tmp_path / "groups.parquet", ids), (users, users), [None] * n, count),
         tmp_path,
         EvaluationSettings(resamples=100),
     )

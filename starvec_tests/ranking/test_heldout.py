@@ -1,9 +1,19 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 from starvec_assets.evaluation.baselines import random_vectors
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.ranking.heldout import heldout_scores, recommendation_scores, split_lists
+from starvec_assets.ranking import search
+from starvec_assets.ranking.heldout import (
+    expected_reciprocal_rank,
+    heldout_scores,
+    recommendation_scores,
+    retrieval_scores,
+    split_by_order,
+    split_lists,
+)
 
 
 def test_split_shuffles_caps_and_halves_without_overlap():
@@ -29,11 +39,46 @@ def test_scores_match_a_hand_calculation():
     assert scores.reciprocal_rank.tolist() == [1, 1]
 
 
-def test_reciprocal_rank_is_among_all_users():
+def test_of_fewer_than_a_hundred_users_the_rank_is_among_all_and_ties_come_in_random_order():
     vectors = np.eye(3, dtype=np.float32)
     a, b = RaggedArray.of([[0], [1], [2]]), RaggedArray.of([[0], [2], [1, 2]])
-    # the second user's own B is orthogonal to A, as is the first's: the third's is nearer
-    assert heldout_scores(vectors, a, b, np.ones(3, int), k=1).reciprocal_rank == pytest.approx([1, 1 / 2.5, 1 / 2])
+    # the second user's own B is orthogonal to A, as is the first's: the third's is nearer, so it is second or third
+    expected = [1, (1 / 2 + 1 / 3) / 2, 1 / 2]
+    assert heldout_scores(vectors, a, b, np.ones(3, int), k=1).reciprocal_rank == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("n", "drawn"), [(7, 3), (9, 8), (6, 6), (5, 1), (4, 100)])
+def test_expected_reciprocal_rank_is_the_mean_over_all_draws(n, drawn):
+    for rank in range(1, n + 1):
+        others = [other for other in range(1, n + 1) if other != rank]
+        draws = list(combinations(others, min(drawn, n) - 1))
+        mean = sum(1 / (1 + sum(other < rank for other in draw)) for draw in draws) / len(draws)
+        assert expected_reciprocal_rank(n, drawn)[rank - 1] == pytest.approx(mean, rel=1e-12)
+
+
+def test_expected_reciprocal_rank_is_that_of_simulated_draws_of_a_hundred():
+    rng = np.random.default_rng(0)
+    expected = expected_reciprocal_rank(2_000, 100)
+    for rank in (1, 2, 10, 40, 500, 2_000):
+        better = rng.hypergeometric(rank - 1, 2_000 - rank, 99, 100_000)
+        assert expected[rank - 1] == pytest.approx((1 / (1 + better)).mean(), rel=0.01)
+
+
+def test_mrr_among_100_does_not_depend_on_how_many_users_there_are():
+    rng = np.random.default_rng(0)
+    queries = rng.standard_normal((2_000, 16)).astype(np.float32)
+    own = queries + 1.2 * rng.standard_normal((2_000, 16)).astype(np.float32)
+    means = [retrieval_scores(queries[:users], own[:users]).mean() for users in (100, 400, 2_000)]
+    assert means == pytest.approx([means[-1]] * 3, abs=0.05)
+    among_all = (1 / (1 + search.self_retrieval_counts(queries, own)[0])).mean()
+    assert means[-1] - among_all > 0.2
+
+
+def test_lists_are_split_after_four_fifths_of_their_order():
+    lists = RaggedArray.of([list(range(10)), [3, 1, 2], list(range(20, 43))])
+    before, after = split_by_order(lists)
+    assert [x.tolist() for x in after] == [[8, 9], [2], [39, 40, 41, 42]]
+    assert [[*x, *y] for x, y in zip(before, after, strict=True)] == [x.tolist() for x in lists]
 
 
 def test_precision_divides_by_the_largest_possible_number_of_hits():

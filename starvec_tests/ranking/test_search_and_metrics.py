@@ -86,8 +86,10 @@ def test_ndcg_matches_a_hand_calculation():
     assert metrics.ndcg(np.array([[1, 2, -1]], np.int32), gains, 3) == pytest.approx(1)
 
 
-def test_self_retrieval_rank_counts_closer_candidates_and_shares_ties():
+def test_self_retrieval_counts_nearer_and_equally_near_candidates():
     queries = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
     candidates = np.array([[1, 0.1], [1, 0.2], [1, 1]], np.float32)
-    assert search.self_retrieval_rank(queries, candidates).tolist() == [1, 2, 1]
-    assert search.self_retrieval_rank(np.ones((5, 2), np.float32), np.ones((5, 2), np.float32)).tolist() == [3] * 5
+    counts = search.self_retrieval_counts(queries, candidates)
+    assert [count.tolist() for count in counts] == [[0, 1, 0], [0, 0, 0]]
+    counts = search.self_retrieval_counts(np.ones((5, 2), np.float32), np.ones((5, 2), np.float32))
+    assert [count.tolist() for count in counts] == [[0] * 5, [4] * 5]

@@ -53,7 +53,7 @@ def after_edit(package: Path, path: str, old: str, new: str) -> Digests:
         ("training/trainer.py", "WARM_UP = 0.02", "WARM_UP = 0.03"),
         ("training/init_vectors.py", "contexts = sums**0.75", "contexts = sums"),
         ("training/cooccurrence.py", "discount: float = 0.3", "discount: float = 0.4"),
-        ("training/epoch_metrics.py", "self.heldout_mrr * self.heldout_recall_50", "self.heldout_mrr"),
+        ("training/epoch_metrics.py", "self.heldout_mrr_100 * self.heldout_recall_50", "self.heldout_mrr_100"),
         ("vectors.py", "POPULARITY_EXPONENT = 0.1", "POPULARITY_EXPONENT = 0.2"),
         ("ragged.py", "np.diff(self.offsets)", "np.diff(self.offsets) + 0"),
         ("ranking/heldout.py", "k: int = 50", "k: int = 49"),

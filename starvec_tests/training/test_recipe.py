@@ -55,7 +55,7 @@ def test_the_vectors_returned_are_those_of_the_best_epoch(
     result = run(with_changes(small, lr=0.2, epochs=6, patience=6, center_fraction=0.3))
     best = result.epochs[result.best]
     assert 0 < result.best < 6
-    assert score(result.vectors, validation, corpus) == pytest.approx((best.heldout_mrr, best.heldout_recall_50))
+    assert score(result.vectors, validation, corpus) == pytest.approx((best.heldout_mrr_100, best.heldout_recall_50))
     assert result.epochs[-1].score < best.score - 0.005
 
 
@@ -64,8 +64,8 @@ def test_held_out_scores_weigh_popular_repositories_less(run: Runner, small: Tra
     result = run(with_changes(small, epochs=0, init="spectral"), lists, validation=validation)
     epoch = result.epochs[0]
     unweighted = heldout_scores(result.vectors, *validation, np.ones(N))
-    assert score(result.vectors, validation, lists) == pytest.approx((epoch.heldout_mrr, epoch.heldout_recall_50))
-    assert unweighted.reciprocal_rank.mean() != pytest.approx(epoch.heldout_mrr, abs=1e-4)
+    assert score(result.vectors, validation, lists) == pytest.approx((epoch.heldout_mrr_100, epoch.heldout_recall_50))
+    assert unweighted.reciprocal_rank.mean() != pytest.approx(epoch.heldout_mrr_100, abs=1e-4)
 
 
 def test_training_without_a_better_epoch_returns_the_initial_vectors(
@@ -357,7 +357,7 @@ def test_a_finished_run_returns_the_best_vectors_again(run: Runner, small: Train
 
 def test_the_score_is_the_geometric_mean_of_mrr_and_recall(run: Runner) -> None:
     epoch = run().epochs[1]
-    assert epoch.score == pytest.approx(math.sqrt(epoch.heldout_mrr * epoch.heldout_recall_50))
+    assert epoch.score == pytest.approx(math.sqrt(epoch.heldout_mrr_100 * epoch.heldout_recall_50))
 
 
 def test_losses_are_those_of_the_batches(run: Runner, small: TrainSettings, corpus: RaggedArray) -> None:

@@ -127,7 +127,7 @@ def test_a_score_is_that_of_vectors_trained_on_the_first_users_for_people_who_ch
     assert score.awesome_ndcg_10 == pytest.approx(group_scores(result.vectors, groups, (10,))[10].mean())
     assert score.heldout_recall_50 == pytest.approx(people.recall.mean())
     assert score.heldout_ndcg_50 == pytest.approx(people.ndcg.mean())
-    assert score.heldout_mrr == pytest.approx(people.reciprocal_rank.mean())
+    assert score.heldout_mrr_100 == pytest.approx(people.reciprocal_rank.mean())
     assert score.best_epoch == result.best
 
 
@@ -136,7 +136,7 @@ def test_without_awesome_groups_held_out_users_alone_score(context: SweepContext
     (result,) = run_trials(parse_trials([SMALL]), none, {}, tmp_path)
     assert result.score is not None
     assert result.score.awesome_ndcg_10 is None
-    assert result.score.heldout_mrr > 0
+    assert result.score.heldout_mrr_100 > 0
 
 
 def test_a_failed_trial_has_a_reason_and_the_others_go_on(context: SweepContext, tmp_path: Path):
@@ -197,7 +197,7 @@ def test_a_subprocess_returns_the_same_scores_and_errors(
     settings = TrainSettings(**parse_trials([SMALL])[0].changes)
     apart = trial.train_in_subprocess(settings, context, tmp_path)
     here = trial.train_trial(settings, context, tmp_path)
-    assert (apart.heldout_mrr, apart.awesome_ndcg_10) == (here.heldout_mrr, here.awesome_ndcg_10)
+    assert (apart.heldout_mrr_100, apart.awesome_ndcg_10) == (here.heldout_mrr_100, here.awesome_ndcg_10)
     with pytest.raises(StarvecError, match="set batch to 300 or less"):
         trial.train_in_subprocess(settings.model_copy(update={"batch": 301}), context, tmp_path)
 
@@ -243,8 +243,8 @@ def test_equal_scores_write_equal_tables(context: SweepContext, tmp_path: Path):
     write_trials(results, tmp_path / "rows.parquet")
     good, bad = pq.read_table(tmp_path / "rows.parquet").to_pylist()
     assert "seconds" not in good
-    assert good["heldout_mrr"] > 0
-    assert bad["heldout_mrr"] is None
+    assert good["heldout_mrr_100"] > 0
+    assert bad["heldout_mrr_100"] is None
     assert json.loads(bad["changes"])["batch"] == 301
     assert "set batch to 300" in bad["error"]
     write_trials(

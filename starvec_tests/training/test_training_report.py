@@ -20,15 +20,16 @@ SCORE = TrialScore(0.3, 0.2, 0.25, 0.6, 1, 2, 12.5, 5000.0, 700.0)
 
 
 def test_the_log_line_has_loss_scores_and_speed() -> None:
-    assert epoch_line(EPOCHS[0]).startswith("epoch 0: initial vectors, held-out MRR 0.2500, recall@50 0.1600")
+    assert epoch_line(EPOCHS[0]).startswith("epoch 0: initial vectors, held-out MRR among 100 0.2500, recall@50 0.1600")
     assert epoch_line(EPOCHS[1]).startswith("epoch 1: loss 2.5000, ")
     assert "900 users/s, 300 MB" in epoch_line(EPOCHS[1])
 
 
 def test_training_metadata_is_of_the_best_epoch() -> None:
     losses = np.array([[3.0, 2.0], [2.0, 2.0]], np.float32)
-    metadata = training_metadata(TrainResult(np.eye(2, dtype=np.float32), EPOCHS, losses))
-    assert (metadata["best epoch"], metadata["held-out MRR"], metadata["held-out recall@50"]) == (1, 0.5, 0.32)
+    metadata = training_metadata(TrainResult(np.eye(2, dtype=np.float32), EPOCHS, losses, np.eye(2, dtype=np.float16)))
+    assert metadata["best epoch"] == 1
+    assert (metadata["held-out MRR among 100"], metadata["held-out recall@50"]) == (0.5, 0.32)
     assert (metadata["users/s"], metadata["peak memory (MB)"]) == (900.0, 300.0)
     for picture in ("curves", "loss, step by step"):
         assert isinstance(metadata[picture], Markdown)
@@ -38,7 +39,7 @@ def test_epochs_are_written_without_speed_and_memory(tmp_path: Path) -> None:
     write_epochs(EPOCHS, tmp_path / "epochs.parquet")
     rows = pq.read_table(tmp_path / "epochs.parquet").to_pylist()
     assert [row["loss"] for row in rows] == [None, 2.5, 2.0]
-    assert set(rows[0]) == {"epoch", "loss", "heldout_mrr", "heldout_recall_50", "lr"}
+    assert set(rows[0]) == {"epoch", "loss", "heldout_mrr_100", "heldout_recall_50", "lr"}
 
 
 def test_leaderboard_metadata_lists_scores_and_failures() -> None:

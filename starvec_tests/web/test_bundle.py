@@ -14,10 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from page_helpers import int16s
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export.bundle import WEB, BundleInputs, build_bundle, web_bundle_metadata
 from starvec_assets.profiles.probes import load_probes
+from starvec_assets.profiles.quantiles import LEVELS
+from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.vectors import USER_VECTOR_RULE
 
 BUILD_INFO = {"code_version": "test", "sources": ["simulated people"]}
@@ -52,8 +55,8 @@ def test_model_json_holds_data_window_evaluation_and_build_info(inputs: BundleIn
     hours = {name: model["window"][f"hours_{name}"] for name in ("expected", "ok", "faulty", "missing")}
     assert hours == {"expected": 744, "ok": 741, "faulty": 3, "missing": 2}
     metrics = json.loads((inputs.evaluation / "metrics.json").read_text())
-    score = model["evaluation"]["trained"]["heldout_mrr"]
-    assert score["value"] == metrics["trained"]["heldout_mrr"]
+    score = model["evaluation"]["trained"]["heldout_mrr_100"]
+    assert score["value"] == metrics["trained"]["heldout_mrr_100"]
     assert score["low"] < score["value"] < score["high"]
     assert model["evaluation"]["trained"]["coverage"]["low"] is None
     assert model["gate"][0]["name"] == "finite"
@@ -62,18 +65,42 @@ def test_model_json_holds_data_window_evaluation_and_build_info(inputs: BundleIn
 
 def test_people_json_matches_the_artifacts(inputs: BundleInputs, bundle: Path):
     people = json.loads((bundle / "data/people.json").read_text())
-    probes, weights_of, bias_of = load_probes(inputs.linear_probes)
+    probes, weights_of, calibration = load_probes(inputs.linear_probes)
     assert [category["name"] for category in people["categories"]] == [
         category["name"] for category in probes["categories"]
     ]
     for i, category in enumerate(people["categories"]):
         weights = np.frombuffer(base64.b64decode(category["weights"]), "<f4")
         np.testing.assert_array_equal(weights, weights_of[i])
-        assert np.float32(category["bias"]) == bias_of[i]
-    users = np.load(inputs.quantile_tables / "users.npy")
-    np.testing.assert_array_equal(np.float32(people["quantiles"]["users"]), users)
+        np.testing.assert_array_equal(np.float32(category["calibration"]), calibration[:, i])
+    bins = StarBins.load(inputs.quantile_tables)
+    assert people["star_bins"] == bins.facts()
+    assert len(bins) > 1
+    assert people["levels"] == LEVELS.tolist()
+    np.testing.assert_array_equal(int16s(people["quantiles"]), np.load(inputs.quantile_tables / "people.npy").ravel())
     known = pq.read_table(inputs.developer_vectors / "developers.parquet")
+    tables = np.load(inputs.developer_vectors / "quantiles.npy")
     assert [person["login"] for person in people["developers"]] == known["login"].to_pylist()
+    for person, table in zip(people["developers"], tables, strict=True):
+        np.testing.assert_array_equal(int16s(person["quantiles"]), table.ravel())
+        assert len(person["quantiles"]) == -(-2 * len(bins) * 33 // 3) * 4, "bytes of a developer's tables in Base64"
+
+
+def test_artifacts_of_other_bins_are_rejected(inputs: BundleInputs, tmp_path: Path):
+    other = Path(shutil.copytree(inputs.linear_probes, tmp_path / "probes"))
+    bins = StarBins.load(other)
+    StarBins((0, *bins.lowest[1:]), bins.people).save(other)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(StarvecError, match="divide people by other numbers of stars: materialize them again"):
+        build_bundle(replace(inputs, linear_probes=other), None, BUILD_INFO, tmp_path / "out")
+
+
+def test_artifacts_made_before_there_were_bins_are_rejected(inputs: BundleInputs, tmp_path: Path):
+    old = Path(shutil.copytree(inputs.developer_vectors, tmp_path / "developers"))
+    (old / "star_bins.json").unlink()
+    (tmp_path / "out").mkdir()
+    with pytest.raises(StarvecError, match=r"developers/star_bins\.json .*: materialize its asset again"):
+        build_bundle(replace(inputs, developer_vectors=old), None, BUILD_INFO, tmp_path / "out")
 
 
 def test_names_are_in_vocabulary_order(inputs: BundleInputs, bundle: Path):
@@ -107,7 +134,9 @@ def test_page_without_the_compiled_core_says_so_and_lists_no_file_of_it(inputs: 
     summary = build_bundle(inputs, None, BUILD_INFO, tmp_path)
     assert json.loads((tmp_path / "data/model.json").read_text())["kernel"] == "javascript"
     assert not [name for name in summary.files if "search.wasm" in name]
-    assert web_bundle_metadata(summary, [])["search kernel"] == "JavaScript"
+    metadata = web_bundle_metadata(summary, [])
+    assert metadata["search kernel"] == "JavaScript"
+    assert f"{summary.star_bins.labels[-1]}" in str(metadata["bins of stars"])
 
 
 def shell_files(bundle: Path) -> list[str]:

@@ -414,7 +414,7 @@ def test_about_view_shows_the_numbers_of_the_artifacts(visitor: Any, site: str, 
         "awesome_ndcg_100",
         "heldout_recall_50",
         "heldout_ndcg_50",
-        "heldout_mrr",
+        "heldout_mrr_100",
         "popularity_bias",
     ]
     for system, name in (

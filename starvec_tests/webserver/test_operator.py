@@ -227,7 +227,7 @@ def test_every_epoch_is_an_observation_that_plots(ui: Ui):
         for observation in observations
     ]
     assert sorted(v["epoch"] or 0 for v in values) == list(range(len(values)))
-    assert all("heldout_mrr" in v and "heldout_recall_50" in v for v in values)
+    assert all("heldout_mrr_100" in v and "heldout_recall_50" in v for v in values)
     assert sum("loss" in v for v in values) == len(values) - 1 >= 1
 
 

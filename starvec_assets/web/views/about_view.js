@@ -9,12 +9,12 @@ import { dataSources, downloadSize } from "../state.js";
 
 /** Metrics in the order they are shown in. Higher is better, except for the share of most starred repositories. */
 const METRICS = [
-  ["awesome_ndcg_10", "Awesome lists, NDCG@10"],
-  ["awesome_ndcg_100", "Awesome lists, NDCG@100"],
-  ["heldout_recall_50", "Held-out stars, recall@50"],
-  ["heldout_ndcg_50", "Held-out stars, NDCG@50"],
-  ["heldout_mrr", "Held-out people, MRR"],
-  ["popularity_bias", "Share of most starred in results"],
+  ["awesome_ndcg_10", "Awesome NDCG@10"],
+  ["awesome_ndcg_100", "Awesome NDCG@100"],
+  ["heldout_recall_50", "Held-out recall@50"],
+  ["heldout_ndcg_50", "Held-out NDCG@50"],
+  ["heldout_mrr_100", "Held-out MRR among 100"],
+  ["popularity_bias", "Popularity bias"],
 ];
 
 const SYSTEMS = new Map([
@@ -22,7 +22,8 @@ const SYSTEMS = new Map([
   ["random", "Random vectors"],
   ["popularity", "Most starred for everybody"],
   ["text", "Text of the repositories alone"],
-  ["spectral", "Spectral start, without training"],
+  ["spectral", "Spectral vectors of the stars"],
+  ["start", "Start of the training"],
   ["previous", "The version before"],
 ]);
 
@@ -60,9 +61,16 @@ export function aboutView(app) {
         ),
         ...definition(
           "Skills",
-          `For each field a linear probe learned to tell its best known repositories from all others. It is stretched so that the median person has ${formatScore(median)} points and one in twenty has ${formatScore(top_twentieth)} or more: a score compares you with other people, it is no grade.`,
+          `For each field a linear probe learned to tell its best known repositories from all others. It is stretched so that of people with about as many stars the median has ${formatScore(median)} points and one in twenty has ${formatScore(top_twentieth)} or more: a score compares you with other people, it is no grade.`,
         ),
-        ...definition("Match in per cent", "The share of random pairs of people who are less alike than these two."),
+        ...definition(
+          "Per cent",
+          "The share of people with about as many stars as you who are less close to the developer; of a profile in a link, the share of pairs of people with about as many stars as you two who are less alike. Stars are counted in bins, as a mean of many stars is closer to everybody than a mean of few.",
+        ),
+        ...definition(
+          "Rank",
+          "The place of a developer among all that came with this model. The first of a hundred is close to anybody, so read the per cent beside its rank.",
+        ),
       ),
       h("h2", {}, "What leaves this browser"),
       h(

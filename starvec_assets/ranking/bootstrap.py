@@ -1,0 +1,30 @@
+"""Bootstrap of means (Efron 1979), by row or by cluster of rows that are not independent of each other."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from starvec_assets.ranking.search import Floats
+
+
+def resampled_means(values: Floats, resamples: int, seed: int, clusters: sp.csr_array | None = None) -> Floats:
+    """Return the mean of each column of `values` [q, m] in every resample, float64 [resamples, m].
+
+    Rows are drawn with replacement, the same ones for every column, so that differences of columns are paired. Given
+    `clusters` [c, q], whole clusters are drawn (Davison, Hinkley 1997, section 3.8): its entries are the share of each
+    row that belongs to a cluster, those of a row adding up to 1.
+    """
+    rng = np.random.default_rng(seed)
+    sums = values if clusters is None else clusters @ values
+    sizes = np.ones(len(values)) if clusters is None else clusters.sum(axis=1)
+    count = len(sums)
+    means = np.empty((resamples, values.shape[1]))
+    for i in range(resamples):
+        drawn = np.bincount(rng.integers(0, count, count), minlength=count)
+        means[i] = drawn @ sums / (drawn @ sizes)
+    return means
+
+
+def percentile_interval(means: Floats) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a mean, given its values in all resamples."""
+    low, high = np.quantile(means, [0.025, 0.975]).tolist()
+    return low, high
