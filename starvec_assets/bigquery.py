@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from starvec_assets.config_base import Settings
-from starvec_assets.errors import StarvecError
+from starvec_assets.errors import StarvecError, TransientError
 from starvec_assets.markdown import Metadata
 
 GIB, TIB = 1 << 30, 1 << 40
@@ -218,14 +218,14 @@ def google_errors(action: str, project: str | None = None) -> Iterator[None]:
         message = " ".join(error.message.split()).rstrip(".")
         raise StarvecError(f"{action} failed: {message}. {_way_out(reasons, error, project)}") from error
     except api.GoogleAPIError as error:
-        raise StarvecError(f"{action}: Google does not answer ({error}). Check the network, and run again") from error
+        raise TransientError(f"{action}: Google does not answer ({error}). Check the network, and run again") from error
     except OSError as error:
         if "Project was not passed" in str(error):
             raise StarvecError(
                 "no Google Cloud project to bill: set STARVEC_BIGQUERY_PROJECT (or GOOGLE_CLOUD_PROJECT), or run "
                 "`gcloud config set project PROJECT`"
             ) from error
-        raise StarvecError(f"{action} failed: {error}. Check the network, and run again") from error
+        raise TransientError(f"{action} failed: {error}. Check the network, and run again") from error
 
 
 def _way_out(reasons: set[str], error: Any, project: str | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from starvec_assets.errors import StarvecError
+from starvec_assets.errors import StarvecError, TransientError
 from starvec_assets.files import remove, write_atomically
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -104,7 +104,7 @@ class Bucket:
                 fault = f"{self.url}/{name} cannot be {what} ({type(error).__name__}: {str(error)[:200]})"
                 pause = next(pauses, None)
                 if pause is None:
-                    raise StarvecError(
+                    raise TransientError(
                         f"{fault}, after {len(PAUSES) + 1} attempts: check the network, the credentials, and "
                         "STARVEC_BUCKET, and run again"
                     ) from error

@@ -7,6 +7,8 @@ import dagster as dg
 
 from starvec_assets.defs import (
     addresses,
+    automation,
+    code_versions,
     corpus,
     evaluation,
     export,
@@ -15,6 +17,7 @@ from starvec_assets.defs import (
     profiles,
     resources,
     star_history,
+    star_log_checks,
     starred_lists,
     terminal_logger,
     text,
@@ -41,11 +44,14 @@ def _executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition | None:
 def defs() -> dg.Definitions:
     """Assemble the project; a deployment's settings come from environment variables (docs/operation.md)."""
     modules = [ingest, star_history, starred_lists, corpus, text, training, evaluation, profiles, export]
+    assets = code_versions.with_resources(dg.load_assets_from_modules(modules), resources.from_environment(os.environ))
     return dg.Definitions(
         executor=_executor(os.environ),
-        assets=addresses.with_addresses(dg.load_assets_from_modules(modules), os.environ.get("STARVEC_BUCKET", "")),
+        assets=addresses.with_addresses(assets, os.environ.get("STARVEC_BUCKET", "")),
         jobs=[jobs.ingest_month, jobs.rebuild, jobs.monthly_refresh],
+        asset_checks=[star_log_checks.star_log_checks],
         schedules=[jobs.monthly_schedule],
+        sensors=[automation.star_log_sensor],
         resources=resources.from_environment(),
         loggers={"console": dg.colored_console_logger, "terminal": terminal_logger.terminal_logger},
     )

@@ -30,7 +30,7 @@ from urllib.parse import quote, quote_plus
 import httpx
 import orjson
 
-from starvec_assets.errors import StarvecError
+from starvec_assets.errors import StarvecError, TransientError
 from starvec_assets.files import write_atomically
 
 NOT_FOUND_CODES = {404, 410}
@@ -52,7 +52,7 @@ class HttpError(StarvecError):
     """A request that got no usable answer."""
 
 
-class RetriesExhausted(HttpError):
+class RetriesExhausted(HttpError, TransientError):
     """Every attempt failed for a reason that might have passed."""
 
 

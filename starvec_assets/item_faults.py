@@ -1,12 +1,12 @@
 """The one rule of every loop over a foreign service: one item's fault is recorded, the service's own ends the loop."""
 
-from starvec_assets.errors import StarvecError
+from starvec_assets.errors import TransientError
 from starvec_assets.markdown import Markdown, markdown_table
 
 ORDINARY = 10  # times the limit: so many ordinary faults in a row are no chance either, the service has closed
 
 
-class ServiceDown(StarvecError):
+class ServiceDown(TransientError):
     """Several different items in a row failed alike: the service, not the items, is at fault."""
 
 

@@ -20,6 +20,11 @@ def attach_terminal(terminal: TextIO | None) -> None:
     _terminal = terminal
 
 
+def has_terminal() -> bool:
+    """Return whether the runs of this process belong to a terminal."""
+    return _terminal is not None
+
+
 def bar(total: int, description: str, unit: str, **options: Any) -> "tqdm[Any]":
     """Return a tqdm bar, disabled unless a real terminal is attached."""
     hidden = _terminal is None or not _terminal.isatty()

@@ -8,9 +8,7 @@ asset of that name, `Artifact | None` one that may be missing, `MonthlyArtifacts
 """
 
 import functools
-import hashlib
 import inspect
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,10 +22,13 @@ from pydantic import ValidationError
 
 from starvec_assets.config_base import format_validation_error
 from starvec_assets.defs.artifact_io import StoreResource, errors_as_failures
+from starvec_assets.defs.code_versions import code_version
 from starvec_assets.defs.unlike_defaults import Settings, unlike_defaults
+from starvec_assets.disk_space import require_space
 from starvec_assets.errors import StarvecError
 from starvec_assets.markdown import Markdown, Metadata
 from starvec_assets.parquet import comments
+from starvec_assets.paths import home
 from starvec_assets.store import Artifact, Draft, MonthlyArtifacts
 
 OWNER = "team:starvec"
@@ -79,20 +80,22 @@ def artifact_asset(
     op_tags: Mapping[str, Any] | None = None,
     checks: Sequence[dg.AssetCheckSpec] = (),
     scores_first: bool = False,
-    freshness: dg.FreshnessPolicy | None = None,
+    automation: dg.AutomationCondition[dg.AssetKey] | None = None,
+    disk_bytes: Callable[[Any, Mapping[str, Artifact]], int] = lambda config, inputs: 0,
 ) -> Callable[[Callable[..., Output]], dg.AssetsDefinition]:
     """Make an asset of a function `(context, config, draft, inputs…, resources…) -> Output`.
 
-    Its code version covers `algorithm`, the defaults of its config, and `rules`: constants shared by several assets.
+    Its code version covers `algorithm`, `rules` (constants shared by several assets) and the defaults of its config
+    (code_versions.py).
     `may_differ` names inputs that the function itself compares with the others (see `require_same_rows`). With
     `scores_first` the UI shows the metadata above the columns: what matters of the asset is how good it is.
+    `disk_bytes` estimates what it writes, from its config and its inputs by name; 0 is for a few megabytes.
     """
 
     def decorate(function: Callable[..., Output]) -> dg.AssetsDefinition:
         name, signature = function.__name__, inspect.signature(function)
         kinds_of_inputs = {p.name: kind for p in signature.parameters.values() if (kind := _input_kind(p.annotation))}
         config_class = signature.parameters["config"].annotation
-        version = code_version(algorithm, config_class, rules)
         CONFIG_CLASSES[name] = config_class
 
         def materialize(context: dg.AssetExecutionContext, **arguments: Any) -> dg.MaterializeResult[None]:
@@ -100,7 +103,10 @@ def artifact_asset(
             opened = [arguments[parameter] for parameter in kinds_of_inputs]
             inputs = [artifact for artifact in opened if isinstance(artifact, Artifact)]
             require_same_rows([artifact for artifact in inputs if artifact.asset not in may_differ])
+            needed = disk_bytes(arguments["config"], {artifact.asset: artifact for artifact in inputs})
+            require_space(home(), needed, name)
             config = arguments["config"].model_dump()
+            version = context.assets_def.code_versions_by_key[context.asset_key] or ""
             with resource.open().write(name, code_version=version, inputs=inputs, config=config) as draft:
                 output = function(context, draft=draft, **arguments)
                 for months in opened:
@@ -122,11 +128,11 @@ def artifact_asset(
             group_name=group,
             kinds=kinds,
             owners=[OWNER],
-            code_version=version,
+            code_version=code_version(algorithm, config_class, rules),
             pool=pool,
             op_tags=op_tags,
             check_specs=list(checks) or None,
-            freshness_policy=freshness,
+            automation_condition=automation,
         )(errors_as_failures(materialize))
 
     return decorate
@@ -143,15 +149,6 @@ def _input_kind(annotation: Any) -> str | None:
 def ingests_months(context: dg.AssetExecutionContext) -> bool:
     """Return whether the run of this step ingests months, as monthly_refresh does, and makes what is below them."""
     return any(tag in context.run.tags for tag in ("dagster/partition", "dagster/asset_partition_range_start"))
-
-
-def code_version(algorithm: str, config: type[dg.Config], rules: Mapping[str, Any] | None = None) -> str:
-    """Return the algorithm's version and a hash of the config's defaults and of `rules`.
-
-    A changed default or rule thus shows the asset as Unsynced.
-    """
-    defaults = json.dumps(config().model_dump() | dict(rules or {}), sort_keys=True)
-    return f"{algorithm}+{hashlib.sha256(defaults.encode()).hexdigest()[:8]}"
 
 
 def require_same_rows(inputs: Sequence[Artifact]) -> None:

@@ -8,25 +8,46 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from starvec_assets.errors import StarvecError
+from starvec_assets import progress
+from starvec_assets.errors import StarvecError, TransientError
 from starvec_assets.paths import home
 from starvec_assets.store import Artifact, ArtifactStore, MonthlyArtifacts
 
+RETRIES = dg.RetryPolicy(max_retries=3, delay=300, backoff=dg.Backoff.EXPONENTIAL)
+"""Of a step that met a TransientError: again after 5, 15 and 35 minutes; the schedule tries again in hours."""
+
 
 def errors_as_failures(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Raise StarvecError as dg.Failure with its message, without retries: the same input fails again."""
+    """Raise StarvecError as dg.Failure with its message, without retries: the same input fails again.
+
+    A TransientError of an asset is retried by RETRIES, but in a run of a terminal, whose operator is told at once.
+    """
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except StarvecError as error:
+            context = next((value for value in args if isinstance(value, dg.AssetExecutionContext)), None)
+            if context and isinstance(error, TransientError) and not progress.has_terminal():
+                _retry(context, error)
             raise dg.Failure(str(error), metadata={"kind": type(error).__name__}, allow_retries=False) from error
 
     # Dagster takes a return annotation for that of the only output, and a check is an output too.
     wrapper.__signature__ = inspect.signature(function).replace(return_annotation=inspect.Signature.empty)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {n: a for n, a in getattr(function, "__annotations__", {}).items() if n != "return"}
     return wrapper
+
+
+def _retry(context: dg.AssetExecutionContext, error: TransientError) -> None:
+    """Raise dg.RetryRequested unless the step was retried often enough."""
+    attempt = context.retry_number + 1
+    if attempt <= RETRIES.max_retries:
+        seconds = RETRIES.calculate_delay(attempt)
+        context.log.warning(
+            f"{error}. Attempt {attempt + 1} of {RETRIES.max_retries + 1} in {seconds / 60:.0f} minutes"
+        )
+        raise dg.RetryRequested(max_retries=RETRIES.max_retries, seconds_to_wait=seconds) from error
 
 
 class StoreResource(dg.ConfigurableResource[None]):

@@ -5,7 +5,6 @@ from pydantic import Field
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset
-from starvec_assets.defs.ingest import REFRESHED_MONTHLY
 from starvec_assets.evaluation.gates import enforce_gate
 from starvec_assets.export.bundle import BundleInputs, build_bundle, web_bundle_metadata
 from starvec_assets.export.fp16 import ExportSettings, build_export, fp16_export_metadata
@@ -24,17 +23,23 @@ class Fp16ExportConfig(ExportSettings, AssetConfig):
     )
 
 
-@artifact_asset(group="export", kinds={"numpy", "parquet"}, may_differ=["evaluation"], freshness=REFRESHED_MONTHLY)
+@artifact_asset(
+    group="export",
+    kinds={"numpy", "parquet"},
+    may_differ=["evaluation"],
+    disk_bytes=lambda config, inputs: inputs["trained_embeddings"].size,
+)
 def fp16_export(
     context: dg.AssetExecutionContext,
     config: Fp16ExportConfig,
     draft: Draft,
     trained_embeddings: Artifact,
+    readme_init_vectors: Artifact,
     user_buckets: Artifact,
     repo_catalog: Artifact,
     evaluation: Artifact,
 ) -> Output:
-    """The vectors as a little-endian FP16 matrix, with the catalogue and a USearch index.
+    """The vectors as a little-endian FP16 matrix, with the catalogue, a USearch index, and the vectors of the text alone.
 
     `starvec similar owner/name` and `starvec user LOGIN` answer from it. The blocking checks of `evaluation` are read
     again here, so that a run of this asset alone cannot export vectors that failed them.
@@ -44,6 +49,7 @@ def fp16_export(
         context.log.warning(f"exported despite the gate: {reason}")
     summary = build_export(
         load_vectors(trained_embeddings.path),
+        load_vectors(readme_init_vectors.path),
         Corpus.load(user_buckets.path),
         RepoCatalog.load(repo_catalog.path),
         draft.path,
@@ -58,7 +64,7 @@ class WebBundleConfig(AssetConfig):
     """No settings."""
 
 
-@artifact_asset(group="export", kinds={"javascript", "wasm"}, rules=USER_VECTOR_RULE, freshness=REFRESHED_MONTHLY)
+@artifact_asset(group="export", kinds={"javascript", "wasm"}, rules=USER_VECTOR_RULE)
 def web_bundle(
     context: dg.AssetExecutionContext,
     config: WebBundleConfig,
@@ -97,4 +103,5 @@ def web_bundle(
     summary = build_bundle(folders, core, build_info, draft.path)
     draft.rows = {"repositories": summary.n, "dimensions": summary.d}
     draft.facts = {"passed_despite_gate": overridden, "model": summary.model}
+    draft.facts |= {"star_bins": summary.star_bins.facts()}
     return Output(summary.n, web_bundle_metadata(summary, overridden))

@@ -4,7 +4,6 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Self
 
 import dagster as dg
@@ -18,11 +17,11 @@ from starvec_assets.defs.artifact_asset import (
     AssetConfig,
     Output,
     artifact_asset,
-    code_version,
     materialize_result,
 )
 from starvec_assets.defs.artifact_io import StoreResource, errors_as_failures
 from starvec_assets.defs.bigquery_resource import BigQueryResource, open_months
+from starvec_assets.defs.code_versions import code_version
 from starvec_assets.defs.resources import (
     BIGQUERY,
     IN_BIGQUERY,
@@ -33,14 +32,12 @@ from starvec_assets.defs.resources import (
 )
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.build_month import MAX_PEOPLE, MonthParts, merge_month, read_month
-from starvec_assets.ingest.calendar import FIRST_MONTH, month_hours, previous_12_months
+from starvec_assets.ingest.calendar import FIRST_MONTH, month_hours
 from starvec_assets.ingest.coverage import OK, HourCoverage, lost_hours
 from starvec_assets.ingest.hour_cache import clear_hour_cache
 from starvec_assets.ingest.hour_parser import HourLimits
 from starvec_assets.ingest.month_report import (
-    CHECKS,
-    check_month,
-    compare_month,
+    faulty_hours_line,
     month_metadata,
     raw_people_metadata,
     raw_repos_metadata,
@@ -60,9 +57,6 @@ RAW_OP = "__".join(RAW_ASSETS)
 MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, fmt="%Y-%m")
 """GH Archive's present event format begins here; a month is a partition from the day it is over."""
 
-REFRESHED_MONTHLY = dg.FreshnessPolicy.cron(deadline_cron="0 6 4 * *", lower_bound_delta=timedelta(days=3))
-"""Fails on the 4th at 06:00 UTC if nothing was materialized since the 1st at 06:00: the refresh did not happen."""
-
 RawResults = tuple[dg.MaterializeResult[None], dg.MaterializeResult[None], dg.MaterializeResult[None]]
 """The results of RAW_ASSETS, in that order."""
 
@@ -70,9 +64,6 @@ RawResults = tuple[dg.MaterializeResult[None], dg.MaterializeResult[None], dg.Ma
 class RawStarsConfig(AssetConfig):
     """How a month is ingested; its source is the resource star_source."""
 
-    warn_below: float = Field(
-        0.7, ge=0, le=1, description="warn about a month with less than this share of the median of the twelve before"
-    )
     workers: int = Field(0, ge=0, le=256, description="processes that read hour files; 0 takes every core")
     max_repo_facts: int = Field(
         500, ge=1, le=200_000, description="repositories whose facts are read from an hour, for each kind of event"
@@ -134,9 +125,6 @@ CONFIG_CLASSES[RAW_OP] = RawStarsConfig
     # Hour files: one run a month, complete when it ends. BigQuery: one query for a range of months.
     backfill_policy=dg.BackfillPolicy.single_run() if from_bigquery(os.environ) else dg.BackfillPolicy.multi_run(1),
     pool="gharchive",
-    check_specs=[
-        dg.AssetCheckSpec(name, asset="raw_stars", description=description) for name, description in CHECKS.items()
-    ],
 )
 @errors_as_failures
 def raw_months(
@@ -186,7 +174,7 @@ def _make_month(
     parts: MonthParts,
     provenance: str,
 ) -> RawResults:
-    """Write RAW_ASSETS of a month; compare it with the year before."""
+    """Write RAW_ASSETS of a month."""
     month, versions = parts.month, context.assets_def.code_versions_by_key
     _refuse_worse_month(store, parts, provenance)
     with (
@@ -204,15 +192,10 @@ def _make_month(
         people.rows = {"people": summary.people}
     context.log.info(summary_line(summary))
     folder = stars.done().path
-    comparison = compare_month(folder, [a.path for a in _previous_months(context.log, store, stars.done())])
-    checks = check_month(summary, comparison, folder, config.warn_below)
-    shown = Output(
-        summary.stars,
-        month_metadata(summary, comparison, folder),
-        [_check_result(name, *check) for name, check in checks.items()],
-    )
+    if faults := faulty_hours_line(month, folder):
+        context.log.warning(faults)
     return (
-        materialize_result(stars, shown, config),
+        materialize_result(stars, Output(summary.stars, month_metadata(summary, folder)), config),
         materialize_result(repos, Output(summary.repositories, raw_repos_metadata(repos.done().path)), config),
         materialize_result(people, Output(summary.people, raw_people_metadata(people.done().path)), config),
     )
@@ -245,17 +228,6 @@ def _refuse_worse_month(store: ArtifactStore, parts: MonthParts, provenance: str
         )
 
 
-def _check_result(name: str, passed: bool, description: str, metadata: Mapping[str, Any]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=name,
-        asset_key="raw_stars",
-        passed=passed,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=description,
-        metadata=metadata,
-    )
-
-
 def _add_metadata(result: dg.MaterializeResult[None], metadata: Mapping[str, Any]) -> dg.MaterializeResult[None]:
     return result._replace(metadata={**(result.metadata or {}), **metadata})
 
@@ -263,40 +235,15 @@ def _add_metadata(result: dg.MaterializeResult[None], metadata: Mapping[str, Any
 def _merge_months(
     context: dg.AssetExecutionContext, months: Sequence[str], results: Sequence[RawResults]
 ) -> RawResults:
-    """Merge the results of a run over several months: metadata by month, one data version and verdict for all."""
+    """Merge the results of a run over several months: metadata by month, one data version for all."""
     merged: list[dg.MaterializeResult[None]] = []
     for of_asset in zip(*results, strict=True):
         for month, result in zip(months, of_asset, strict=True):
             context.add_asset_metadata(dict(result.metadata or {}), asset_key=result.asset_key, partition_key=month)
-        checks = [
-            _check_result(
-                by_month[0].check_name or "",
-                all(check.passed for check in by_month),
-                "; ".join(check.description or "" for check in by_month if not check.passed)
-                or f"no warning in {months[0]} to {months[-1]}",
-                {},
-            )
-            for by_month in zip(*(result.check_results for result in of_asset), strict=True)
-        ]
         versions = " ".join(result.data_version.value for result in of_asset if result.data_version)
         version = dg.DataVersion(hashlib.sha256(versions.encode()).hexdigest())
-        merged.append(dg.MaterializeResult(asset_key=of_asset[0].asset_key, data_version=version, check_results=checks))
+        merged.append(dg.MaterializeResult(asset_key=of_asset[0].asset_key, data_version=version))
     return merged[0], merged[1], merged[2]
-
-
-def _previous_months(log: dg.DagsterLogManager, store: ArtifactStore, month: Artifact) -> list[Artifact]:
-    """Open those of the twelve months before that exist and are intact; simulated ones only beside simulated ones."""
-    asset, _, key = month.asset.partition("/")
-    previous = []
-    for earlier in previous_12_months(key, store.partitions(asset)):
-        try:
-            artifact = store.latest(f"{asset}/{earlier}")
-        except CorruptArtifact as error:
-            log.warning(f"{key} is compared without {earlier}: {error}")
-            continue
-        if (SIMULATED in artifact.manifest.provenance) == (SIMULATED in month.manifest.provenance):
-            previous.append(artifact)
-    return previous
 
 
 class IngestProgress:
@@ -324,6 +271,14 @@ class IngestProgress:
         self.log(f"{self.month}: {self.hours} of {self.expected} hours, {speed:.0f} MB/s, {self.stars:,} stars")
 
 
+IN_STEP = (
+    dg.AutomationCondition.any_deps_updated().since_last_handled()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+)
+"""Once after months were ingested, when none is being ingested any more; the sensor is in automation.py."""
+
+
 class StarLogConfig(AssetConfig):
     """Which months count."""
 
@@ -331,9 +286,12 @@ class StarLogConfig(AssetConfig):
         "", pattern=r"^(\d{4}-\d{2})?$", description="leave out months before this one, as 2024-01"
     )
     last_month: str = Field("", pattern=r"^(\d{4}-\d{2})?$", description="leave out months after this one, as 2024-12")
+    warn_below: float = Field(
+        0.7, ge=0, le=1, description="warn about months with less than this share of the median of the twelve before"
+    )
 
 
-@artifact_asset(group="ingest", kinds={"parquet"}, algorithm="2", freshness=REFRESHED_MONTHLY)
+@artifact_asset(group="ingest", kinds={"parquet"}, algorithm="3", automation=IN_STEP)
 def star_log(
     context: dg.AssetExecutionContext,
     config: StarLogConfig,

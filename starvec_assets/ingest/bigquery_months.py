@@ -27,6 +27,7 @@ from starvec_assets.ingest.build_month import MonthParts
 from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.ingest.coverage import MISSING, OK, HourCoverage
 from starvec_assets.ingest.event_schema import FACT_EVENTS, FACT_FIELDS, STAR
+from starvec_assets.ingest.publication import require_published
 from starvec_assets.ingest.repo_facts import REPO_FACTS, repo_facts_table
 from starvec_assets.ingest.watch_events import BAD_VALUES, FUTURE, MISSING_FIELDS, STARS
 from starvec_assets.sql import load_queries
@@ -72,10 +73,10 @@ def months_query(events: str, facts: bool, max_repo_facts: int) -> str:
     return "WITH " + ",\n".join(ctes) + "\n" + "\nUNION ALL\n".join(rows)
 
 
-def events_query(bigquery: BigQuery, months: Sequence[str], facts: bool) -> str:
+def events_query(bigquery: BigQuery, months: Sequence[str], facts: bool, now: datetime | None = None) -> str:
     """Return the query for all events of the months: from a month's table, or from those of its days where it has none.
 
-    Raises StarvecError when a month has neither.
+    Raises StarvecError when a month has neither, NotYetPublished when the last day of a month just ended has none.
     """
     archive = bigquery.settings.archive
     table_names = {month: month.replace("-", "") for month in months}
@@ -92,7 +93,10 @@ def events_query(bigquery: BigQuery, months: Sequence[str], facts: bool) -> str:
                     f"there is no table {archive}.month.{name}, nor one of its days: the newest month there is "
                     f"{newest}. Leave {month} out, or take its hour files (STARVEC_SOURCE=https://data.gharchive.org)"
                 )
-            daily += days if name not in available else []
+            if name not in available:
+                published = {hour: OK for hour in month_hours(month, now) if f"{hour:%Y%m%d}" in days}
+                require_published(month, published, f"{archive}.day", now)
+                daily += days
     kinds = ("month", monthly), ("day", daily)
     return " UNION ALL ".join(_table_events(f"{archive}.{kind}.20*", names, facts) for kind, names in kinds if names)
 

@@ -13,7 +13,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from starvec_assets.errors import StarvecError
+from starvec_assets.disk_space import require_space
+from starvec_assets.errors import StarvecError, TransientError
 from starvec_assets.ingest.active_people import RAW_PEOPLE
 from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.ingest.coverage import (
@@ -26,9 +27,10 @@ from starvec_assets.ingest.coverage import (
     mark_sparse,
     unseen_ids,
 )
-from starvec_assets.ingest.hour_cache import KINDS, cache_folder, cached_path, lock_hour_cache
+from starvec_assets.ingest.hour_cache import KINDS, cache_folder, cached_path, disk_bytes, lock_hour_cache
 from starvec_assets.ingest.hour_parser import DEFAULT_LIMITS, HourLimits
 from starvec_assets.ingest.hour_pipeline import HourPipeline
+from starvec_assets.ingest.publication import require_published
 from starvec_assets.ingest.sources import Source
 from starvec_assets.ingest.streaming import write_query
 from starvec_assets.ingest.watch_events import DUPLICATE, STARS, UTC_SECONDS
@@ -132,11 +134,13 @@ def read_month(
 
     Hours are fetched ahead while `workers` processes (0: one per core) read them. Hours already read stay in
     `progress_dir` until `clear_hour_cache`: a killed ingest resumes. `on_hour` is called in this thread as hours end.
-    Raises StarvecError for an impossible month, one without any star, one that another process is reading, and one of
-    which more than `max_failed_hours` hours could not be fetched.
+    Raises StarvecError for an impossible month, one without any star, and one that another process is reading;
+    TransientError when more than `max_failed_hours` hours could not be fetched; NotYetPublished for a month of which a
+    remote source lacks the end so far.
     """
     began, expected = time.monotonic(), month_hours(month, now)
     folder, hours = cache_folder(progress_dir, source.key, month), []
+    require_space(progress_dir, _disk_bytes(source, folder, expected), month)
     with lock_hour_cache(folder) as spool:
         pipeline = HourPipeline(source, folder, spool, limits, workers or cpu_count() or 1, max_failed_hours)
         try:
@@ -145,20 +149,30 @@ def read_month(
                     hours.append(coverage)
                     on_hour(coverage)
         except ServiceDown as error:
-            raise StarvecError(f"{month}: {error}. {_kept(hours, expected)}") from error
+            raise TransientError(f"{month}: {error}. {_kept(hours, expected)}") from error
         hours.sort(key=lambda c: c.hour)
         failed = [c for c in hours if c.status == FAILED]
         if len(failed) > max_failed_hours:
-            raise StarvecError(
+            raise TransientError(
                 f"{month}: {len(failed):,} of {len(hours)} hours could not be fetched from {source.key}, the first of "
                 f"them {failed[0].hour:%Y-%m-%d %H}h: {failed[0].note}. {_kept(hours, expected)}. If the source never "
                 f"gives these hours, set max_failed_hours to {len(failed)} to do without them"
             )
+        if source.remote:
+            remedy = ", when it asks for these alone"
+            require_published(month, {c.hour: c.status for c in hours}, source.key, now, remedy)
         if not any(c.stars for c in hours):
             raise StarvecError(_no_stars_message(source, month, hours))
         read = [c.hour for c in hours if c.bytes]
         stars, repo_facts, people = ([cached_path(folder, hour, kind) for hour in read] for kind in KINDS)
         yield MonthParts(month, stars, repo_facts, people, hours, began)
+
+
+def _disk_bytes(source: Source, folder: Path, hours: list[datetime]) -> int:
+    """Estimate what reading and merging the hours takes, with the files that are fetched ahead."""
+    sizes = [source.size(hour) for hour in hours]
+    ahead = source.prefetch_limit + source.concurrency if source.remote else 0
+    return disk_bytes(sizes, folder) + ahead * max(sizes)
 
 
 def _kept(hours: list[HourCoverage], expected: list[datetime]) -> str:

@@ -9,6 +9,8 @@ from starvec_assets.errors import StarvecError
 FIRST_MONTH, LAST_MONTH = "2015-01", "2099-12"
 HOUR = timedelta(hours=1)
 ARCHIVE_DELAY = HOUR  # an hour file appears about one hour after the hour ends
+DUE_AFTER = timedelta(days=3)  # a month is due in the log this long after its end
+PUBLISHED_AFTER = timedelta(days=7)  # until then, hours missing at a month's end may still be published
 
 
 def month_start(month: str) -> datetime:
@@ -27,9 +29,23 @@ def month_start(month: str) -> datetime:
     return datetime(int(month[:4]), int(month[5:]), 1, tzinfo=UTC)
 
 
+def month_end(month: str) -> datetime:
+    """Return the first instant after a month; raises as `month_start` does."""
+    return month_start(next_month(month))
+
+
 def next_month(month: str) -> str:
     """Return the following month."""
     return f"{month_start(month) + timedelta(days=31):%Y-%m}"
+
+
+def months_between(first: str, last: str) -> list[str]:
+    """Return the months from `first` to `last`, both included; none when `last` is before `first`."""
+    months = []
+    while first <= last:
+        months.append(first)
+        first = next_month(first)
+    return months
 
 
 def last_whole_month(now: datetime | None = None) -> str:
@@ -44,6 +60,11 @@ def last_whole_month(now: datetime | None = None) -> str:
     return month
 
 
+def last_due_month(now: datetime) -> str:
+    """Return the last month that ended DUE_AFTER before `now`; raises as `last_whole_month` does."""
+    return last_whole_month(now - DUE_AFTER)
+
+
 def previous_12_months(month: str, months: Iterable[str]) -> list[str]:
     """Return those of `months` that are among the twelve before `month`, in order."""
     year_before = f"{int(month[:4]) - 1}{month[4:]}"
@@ -51,13 +72,13 @@ def previous_12_months(month: str, months: Iterable[str]) -> list[str]:
 
 
 def month_hours(month: str, now: datetime | None = None) -> list[datetime]:
-    """Return the hours of a month that the archive should have published by `now` (default: the present), in order.
+    """Return the hours of a month in order: all once it is over, before only those that should be published by `now`.
 
     Raises StarvecError when there is none yet.
     """
     now = now or datetime.now(UTC)
-    start, end = month_start(month), month_start(next_month(month))
-    count = int((min(end, now - ARCHIVE_DELAY) - start) / HOUR)
+    start, end = month_start(month), month_end(month)
+    count = int(((end if now >= end else now - ARCHIVE_DELAY) - start) / HOUR)
     if count < 1:
         raise StarvecError(f"{month} is not in the archive yet (it is {now:%Y-%m-%d %H:%M} UTC): take an earlier month")
     return [start + i * HOUR for i in range(count)]
@@ -71,13 +92,11 @@ def parse_months(text: str) -> list[str]:
     months: set[str] = set()
     for part in text.split(","):
         first, dots, last = (x.strip() for x in part.partition(".."))
-        month, last = first, last if dots else first
+        last = last if dots else first
         month_start(last)
         if first > last:
             raise StarvecError(f"{part.strip()!r} ends before it begins: write the earlier month first")
-        while month <= last:
-            months.add(month)
-            month = next_month(month)
+        months.update(months_between(first, last))
     return sorted(months)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from starvec_assets.errors import StarvecError
+from starvec_assets.errors import StarvecError, TransientError
 from starvec_assets.files import fsync
 from starvec_assets.http import (
     NOT_FOUND_CODES,
@@ -49,6 +49,10 @@ class Source(Protocol):
     remote: bool  # whether files are downloaded, so that only hours that are not cached are fetched
     concurrency: int  # fetches at a time
     prefetch_limit: int  # fetched hours that may wait to be read
+
+    def size(self, hour: datetime) -> int:
+        """Return the bytes of the hour's file, an estimate where it is not on this machine; 0 if there is none."""
+        ...
 
     def fetch(self, hour: datetime, spool: Path, cancelled: Event) -> HourFile:
         """Return the hour's file, downloaded to `spool` if need be; an hour that the source lacks is no error.
@@ -126,15 +130,28 @@ class FolderSource:
         unread = [name for name in names if LIKE_AN_HOUR.match(name) and not named_hour(name)]
         self.notes: Sequence[str] = [_unread_note(unread)] if unread else []
 
+    def size(self, hour: datetime) -> int:
+        """Return the bytes of the file in the folder."""
+        try:
+            return self._path(hour).stat().st_size
+        except OSError:  # `fetch` says what is wrong with it
+            return 0
+
     def fetch(self, hour: datetime, spool: Path, cancelled: Event) -> HourFile:
         """Return the file in the folder."""
-        return _local(self.path / self._names.get(hour, file_name(hour)))
+        return _local(self._path(hour))
+
+    def _path(self, hour: datetime) -> Path:
+        return self.path / self._names.get(hour, file_name(hour))
 
 
 def _unread_note(names: Sequence[str]) -> str:
     more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
     return f"not read, as their names are not YYYY-MM-DD-H.json.gz: {', '.join(names[:MAX_NAMED])}{more}"
 
+
+HOUR_FILE_BYTES = 130_000_000
+"""An hour file of GH Archive in its largest months: 100 GB a month."""
 
 HOUR_FILE_LIMITS = HttpLimits(tries=8, deadline=3_600.0, max_bytes=2 << 30, jitter=0.5, concurrency=6)
 
@@ -158,6 +175,10 @@ class HttpSource:
         self.concurrency = limits.concurrency
         self.prefetch_limit = 2 * limits.concurrency
         self._client = HttpClient(limits, retry=_retry_hour_file)
+
+    def size(self, hour: datetime) -> int:
+        """Return HOUR_FILE_BYTES: asking for 744 sizes takes minutes."""
+        return HOUR_FILE_BYTES
 
     def fetch(self, hour: datetime, spool: Path, cancelled: Event) -> HourFile:
         """Download the hour's file, or take it from `keep_hours` if it is there."""
@@ -187,7 +208,7 @@ class HttpSource:
         except HttpError as error:
             if self._client.answered:
                 return FAILED, str(error)
-            raise StarvecError(
+            raise TransientError(
                 f"{self.base_url} does not answer ({error}): check the address and the network, or take a folder"
             ) from error
         return (MISSING, f"HTTP {code}") if code in NOT_FOUND_CODES else ("", "")

@@ -13,6 +13,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.calendar import previous_12_months
 from starvec_assets.ingest.capture import counted_months, judged_months
 from starvec_assets.ingest.coverage import EMPTY, FAILED, MISSING, OK, month_ratios, unseen_ids
+from starvec_assets.ingest.publication import missing_at_end
 from starvec_assets.ingest.watch_events import DUPLICATE, REASONS
 from starvec_assets.markdown import Metadata, embed_png, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
@@ -31,6 +32,9 @@ STAR_LOG = pa.schema(
         column("hours_ok", pa.int64(), "hours read to their end, of usual size"),
         column("hours_faulty", pa.int64(), "hours missing, empty, truncated, damaged, thin or not fetched"),
         column("hours_missing", pa.int64(), "of these, hours without any event: missing, empty or not fetched"),
+        column(
+            "hours_unpublished", pa.int64(), "missing hours at the month's end: not published when it was read"
+        ),
         column("rejected", pa.int64(), "lines rejected, duplicates excluded"),
         column("unseen_share", pa.float64(), "share of the month's event ids that no hour file has", nullable=True),
         column("unseen_reason", pa.string(), "why there is no such share", nullable=True),
@@ -157,6 +161,7 @@ def _month_row(month: str, folder: Path, content_hash: str) -> dict[str, Any]:
         "hours_ok": statuses[OK],
         "hours_faulty": len(hours) - statuses[OK],
         "hours_missing": sum(statuses[status] for status in WITHOUT_EVENTS),
+        "hours_unpublished": missing_at_end(month, {row["hour"]: row["status"] for row in hours.to_pylist()}),
         "rejected": sum(pc.sum(hours[reason]).as_py() or 0 for reason in rejections),
         "unseen": unseen_ids(hours),
     }

@@ -12,15 +12,15 @@ from starvec_assets.defs import (
     ingest,
     profiles,
     star_history,
+    star_log_checks,
     starred_lists,
     text,
     training,
 )
 from starvec_assets.defs.resources import from_environment
 
-ASSETS = dg.load_assets_from_modules(
-    [ingest, star_history, starred_lists, corpus, text, training, evaluation, profiles, export]
-)
+MODULES = [ingest, star_history, starred_lists, corpus, text, training, evaluation, profiles, export]
+ASSETS = [*dg.load_assets_from_modules(MODULES), star_log_checks.star_log_checks]
 
 
 def materialize(

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from starvec_assets.definitions import defs
-from starvec_assets.defs.artifact_asset import code_version
+from starvec_assets.defs.code_versions import code_version
 from starvec_assets.defs.resources import ASK_GITHUB_TAG, ASK_NOT, from_environment
 from starvec_assets.defs.training import TrainedEmbeddingsConfig
 from starvec_assets.errors import StarvecError
@@ -103,27 +103,13 @@ def test_the_months_begin_in_2015_and_never_reach_the_present_one(loaded: dg.Def
     assert keys[-1] == "2026-02"
 
 
-@pytest.mark.parametrize(("tick", "month"), [((2026, 3, 2), "2026-02"), ((2026, 1, 2), "2025-12")])
-def test_the_schedule_refreshes_the_last_month_and_everything_below_it(
-    loaded: dg.Definitions, tick: tuple[int, int, int], month: str
-):
-    schedule = loaded.resolve_schedule_def("monthly_refresh_schedule")
-    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
-    assert schedule.cron_schedule == "0 6 2 * *"
-    context = dg.build_schedule_context(
-        repository_def=loaded.get_repository_def(), scheduled_execution_time=datetime(*tick, 6, tzinfo=UTC)
-    )
-    requests = schedule.evaluate_tick(context).run_requests or []
-    assert [request.partition_key for request in requests] == [month]
+def test_the_refresh_makes_all(loaded: dg.Definitions):
     job = loaded.resolve_job_def("monthly_refresh")
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == KEYS - {"training_leaderboard"}
 
 
-def test_a_missed_refresh_fails_the_freshness_policy(loaded: dg.Definitions):
-    for key in ("star_log", "fp16_export", "web_bundle"):
-        policy = loaded.resolve_assets_def(key).get_asset_spec().freshness_policy
-        assert policy is not None
-        assert policy.deadline_cron == "0 6 4 * *"
+def test_freshness_is_never_that_of_the_last_write(loaded: dg.Definitions):
+    assert all(spec.freshness_policy is None for spec in loaded.resolve_all_asset_specs())
 
 
 def test_training_and_ingest_have_pools_of_their_own(loaded: dg.Definitions):

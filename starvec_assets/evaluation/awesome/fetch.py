@@ -10,7 +10,7 @@ from pydantic import Field
 
 from starvec_assets import progress
 from starvec_assets.config_base import Settings
-from starvec_assets.errors import StarvecError
+from starvec_assets.errors import TransientError
 from starvec_assets.github import RateLimited, RateLimits
 from starvec_assets.http import NOT_FOUND_CODES, HttpClient, HttpError, HttpLimits, Response, Retry, retry_transient
 from starvec_assets.item_faults import ItemFaults, ServiceDown
@@ -53,7 +53,7 @@ def fetch_lists(
     """Fetch the README of each repository owner/name; the cache's copy serves where GitHub does not.
 
     When the rate limit is spent, or several lists in a row fail alike, the remaining lists are those of the cache.
-    Raises StarvecError when there is not a single list.
+    Raises TransientError when there is not a single list.
     """
     fetched, faults, stopped = FetchedLists(), ItemFaults("awesome lists"), ""
     http_limits = HttpLimits(
@@ -93,7 +93,7 @@ def fetch_lists(
             bar.update()
     if names and not fetched.readmes:
         reason = next(iter(fetched.failed.values()))
-        raise StarvecError(
+        raise TransientError(
             f"none of {len(names):,} awesome lists could be fetched from {BASE} ({reason}): check the network, or put "
             "the READMEs into a folder as owner__name.md"
         )
