@@ -19,6 +19,7 @@ from starvec_assets.profiles.developers import (
     find_developer_stars,
     use_github_api,
 )
+from starvec_assets.profiles.people_sample import heldout_people, sample_people
 from starvec_assets.profiles.probes import (
     ProbeSettings,
     fit_probes,
@@ -28,7 +29,6 @@ from starvec_assets.profiles.probes import (
     probe_faults,
 )
 from starvec_assets.profiles.quantiles import fit_quantiles, quantile_metadata
-from starvec_assets.profiles.user_sample import sample_user_vectors
 from starvec_assets.sample import SIMULATED
 from starvec_assets.store import Artifact, Draft, MonthlyArtifacts
 from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
@@ -67,10 +67,11 @@ def linear_probes(
     """
     corpus, vectors = Corpus.load(user_buckets.path), load_vectors(trained_embeddings.path)
     categories = follow_renames(load_categories(), RepoCatalog.load(repo_catalog.path), corpus)
-    users = sample_user_vectors(corpus, vectors)
-    summary = fit_probes(vectors, corpus.names, corpus.stars, users, categories, config, draft.path)
+    people = sample_people(corpus, vectors)
+    summary = fit_probes(vectors, corpus.names, corpus.stars, people, categories, config, draft.path)
     draft.rows = {"categories": len(summary.auc)}
-    draft.facts = {"user_rule": USER_VECTOR_RULE, "omitted": summary.omitted, "missing": summary.missing}
+    draft.facts = {"user_rule": USER_VECTOR_RULE, "star_bins": people.bins.facts()}
+    draft.facts |= {"omitted": summary.omitted, "missing": summary.missing}
     faults = probe_faults(summary, config)
     for fault in faults:
         context.log.warning(fault)
@@ -87,7 +88,7 @@ def linear_probes(
 class QuantileTablesConfig(AssetConfig):
     """Size of the samples behind the tables."""
 
-    pairs: int = Field(1_000_000, ge=10_000, le=100_000_000, description="random pairs a table")
+    pairs: int = Field(200_000, ge=10_000, le=100_000_000, description="random pairs a table")
     seed: int = Field(0, ge=0, description="seed of the pairs")
 
 
@@ -101,14 +102,16 @@ def quantile_tables(
 ) -> Output:
     """What a cosine means: the share of random pairs with a smaller cosine, for people and for repositories.
 
-    A "95 % match" is more similar than 95 % of random pairs.
+    A "95 % match" of two people is more similar than 95 % of pairs of people with about as many stars as these two.
     """
-    vectors = load_vectors(trained_embeddings.path)
-    users = sample_user_vectors(Corpus.load(user_buckets.path), vectors)
-    ks_distance = fit_quantiles(vectors, users, draft.path, config.pairs, config.seed)
-    draft.rows = {"quantiles": 1001}
-    draft.facts = {"user_rule": USER_VECTOR_RULE}
-    return Output(1001, quantile_metadata(draft.path, ks_distance))
+    corpus, vectors = Corpus.load(user_buckets.path), load_vectors(trained_embeddings.path)
+    people = sample_people(corpus, vectors)
+    heldout = heldout_people(corpus, vectors, people.bins)
+    summary = fit_quantiles(vectors, people, heldout, draft.path, config.pairs, config.seed)
+    tables = len(summary.heldout) + 1
+    draft.rows = {"tables": tables}
+    draft.facts = {"user_rule": USER_VECTOR_RULE, "star_bins": people.bins.facts()}
+    return Output(tables, quantile_metadata(draft.path, summary))
 
 
 class DeveloperVectorsConfig(AssetConfig):
@@ -138,6 +141,7 @@ def developer_vectors(
 ) -> Output:
     """Well-known developers to compare oneself with: vectors of what they starred in public.
 
+    Quantile tables beside the vectors say how close people with about as many stars as oneself are to each developer.
     Nobody else's vector is stored. The list is profiles/developers.tsv: delete a line to remove someone. Their stars
     come from the star log, or all of them from the GitHub API; simulated people have theirs in the log alone.
     """
@@ -157,9 +161,13 @@ def developer_vectors(
     if from_github:
         draft.provenance.append("stars of developers on GitHub")
     vectors = load_vectors(trained_embeddings.path)
-    summary = build_developers(stars.rows, vectors, corpus.stars, developers, draft.path, config.min_stars)
+    people = sample_people(corpus, vectors)
+    heldout = heldout_people(corpus, vectors, people.bins)
+    summary = build_developers(
+        stars.rows, vectors, corpus.stars, developers, people, heldout, draft.path, config.min_stars
+    )
     draft.rows = {"developers": len(summary.included)}
-    draft.facts = {"user_rule": USER_VECTOR_RULE, "stars from": stars.source}
+    draft.facts = {"user_rule": USER_VECTOR_RULE, "star_bins": people.bins.facts(), "stars from": stars.source}
     draft.facts |= {"left_out": summary.excluded, "refused": stars.refused}
     if reasons := exclusion_reasons(summary, stars):
         context.log.warning(exclusion_warning(reasons, config.min_stars))

@@ -2,7 +2,7 @@
 
 data/model.json lists the other files of data/ (bytes and SHA-256), the origin of the vectors and their evaluation;
 vectors.hi and vectors.lo are the int8 and residual4 planes; names.gz, columns.gz and descriptions.gz the catalogue;
-people.json the probes, the quantile tables and the developers. Equal inputs give equal bytes.
+people.json the probes, the quantile tables and the developers, each by bin of stars. Equal inputs give equal bytes.
 """
 
 import base64
@@ -32,9 +32,11 @@ from starvec_assets.ingest.capture import counted_months
 from starvec_assets.markdown import Metadata, markdown_table
 from starvec_assets.paths import PACKAGE
 from starvec_assets.profiles.probes import load_probes
+from starvec_assets.profiles.quantiles import LEVELS, Table
+from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
 
-FORMAT = 1
+FORMAT = 2
 WEB = PACKAGE / "web"
 WASM = Path("engine/search.wasm")
 WASM_LICENCE = Path("engine/search.wasm.LICENSE.txt")
@@ -67,6 +69,7 @@ class BundleSummary:
     d: int
     files: dict[str, int]
     max_description_chars: int
+    star_bins: StarBins
 
     def size(self, *prefixes: str) -> int:
         """Return the bytes of the files whose path starts with one of `prefixes`."""
@@ -87,7 +90,8 @@ def build_bundle(
     n = len(repos)
     d = write_planes(inputs.fp16_export / "embeddings.f16", n, data / "vectors.hi", data / "vectors.lo")
     languages, max_description_chars = write_columns(repos, data)
-    _write_json(data / "people.json", _people(inputs, d))
+    bins = _star_bins(inputs)
+    _write_json(data / "people.json", _people(inputs, bins, d))
     digests = [bytes.fromhex(sha256(data / plane)) for plane in ("vectors.hi", "vectors.lo")]
     model = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
     evaluation = Evaluation.load(inputs.evaluation)
@@ -116,7 +120,7 @@ def build_bundle(
         (out / WASM_LICENCE).write_text(usearch_licence(), encoding="utf-8")
     _fill_shell_files(out)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
-    return BundleSummary(model, n, d, files, max_description_chars)
+    return BundleSummary(model, n, d, files, max_description_chars, bins)
 
 
 def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) -> Metadata:
@@ -128,6 +132,7 @@ def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) ->
         "vectors to the first search (MB)": summary.size("data/vectors.hi") / 1e6,
         "vectors in all (MB)": vectors / 1e6,
         "names, descriptions and people (MB)": other_data / 1e6,
+        "bins of stars": summary.star_bins.table(),
         "page itself (KB)": (summary.size("") - vectors - other_data) / 1e3,
         "descriptions cut to (characters)": summary.max_description_chars,
         "gate": "failed, overridden" if gate_failures else "passed",
@@ -137,42 +142,56 @@ def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) ->
     }
 
 
-def _people(inputs: BundleInputs, d: int) -> dict[str, Any]:
-    """Return the content of people.json, with vectors as Base64 of little-endian float32 [d]."""
-    content, weights, bias = load_probes(inputs.linear_probes)
+def _people(inputs: BundleInputs, bins: StarBins, d: int) -> dict[str, Any]:
+    """Return the content of people.json: vectors as Base64 of little-endian float32, tables as that of int16."""
+    content, weights, calibration = load_probes(inputs.linear_probes)
     developers = pq.read_table(inputs.developer_vectors / "developers.parquet").to_pylist()
     vectors = load_vectors(inputs.developer_vectors)
+    pairs = np.load(inputs.quantile_tables / "people.npy", allow_pickle=False)
+    tables = np.load(inputs.developer_vectors / "quantiles.npy", allow_pickle=False)
     if weights.shape[1] != d or len(vectors) != len(developers) or (len(vectors) and vectors.shape[1] != d):
         raise StarvecError(
             f"linear_probes {weights.shape} or developer_vectors {vectors.shape} are not of the {d} dimensions "
             "of fp16_export: materialize them again"
         )
     return {
+        "star_bins": bins.facts(),
         "categories": [
             {
                 "name": category["name"],
                 "title": category["name"],
                 "auc": category["auc"],
                 "weights": _base64(weights[i]),
-                "bias": _number(bias[i]),
+                "calibration": [[_number(scale), _number(shift)] for scale, shift in calibration[:, i]],
             }
             for i, category in enumerate(content["categories"])
         ],
         "calibration": content["calibration"],
-        "quantiles": {
-            name: [_number(q) for q in np.load(inputs.quantile_tables / f"{name}.npy", allow_pickle=False)]
-            for name in ("users", "repositories")
-        },
+        "levels": LEVELS.tolist(),
+        "quantiles": _base64(pairs),
         "developers": [
             {
                 "login": developer["login"],
                 "name": sanitize_line(developer["name"]),
                 "stars_used": developer["stars_used"],
                 "vector": _base64(vector),
+                "quantiles": _base64(table),
             }
-            for developer, vector in zip(developers, vectors, strict=True)
+            for developer, vector, table in zip(developers, vectors, tables, strict=True)
         ],
     }
+
+
+def _star_bins(inputs: BundleInputs) -> StarBins:
+    """Return the bins of stars, which must be the same in all artifacts that are calibrated by them."""
+    folders = (inputs.linear_probes, inputs.quantile_tables, inputs.developer_vectors)
+    first, *others = (StarBins.load(folder) for folder in folders)
+    if any(bins != first for bins in others):
+        raise StarvecError(
+            "linear_probes, quantile_tables and developer_vectors divide people by other numbers of stars: "
+            "materialize them again"
+        )
+    return first
 
 
 def _data_window(inputs: BundleInputs) -> dict[str, Any]:
@@ -223,8 +242,8 @@ def _fill_shell_files(out: Path) -> None:
     worker.write_text(script.replace(SHELL_FILES, f"{SHELL_FILES[:-3]}{json.dumps(files)};"), encoding="utf-8")
 
 
-def _base64(vector: npt.NDArray[np.float32]) -> str:
-    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+def _base64(array: npt.NDArray[np.float32] | Table) -> str:
+    return base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
 
 
 def _number(value: np.floating) -> float:

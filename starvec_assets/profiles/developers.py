@@ -17,6 +17,8 @@ from starvec_assets.ingest.user_lookup import starred_repos, user_ids
 from starvec_assets.item_faults import ItemFaults
 from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
+from starvec_assets.profiles.people_sample import PeopleSample
+from starvec_assets.profiles.quantiles import LEVELS, Table, Uniformity, percentile, quantile_table, uniformity_metadata
 from starvec_assets.progress import bar
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import Counts, Matrix, user_vectors
@@ -60,10 +62,14 @@ class DeveloperStars:
 
 @dataclass(frozen=True)
 class DevelopersSummary:
-    """Starred vocabulary repositories by login, of developers with a vector and of those without."""
+    """Starred vocabulary repositories by login, of developers with a vector and of those without.
+
+    `heldout`: how uniform the percentiles of held-out people are, each for one random developer, by stars in words.
+    """
 
     included: dict[str, int]
     excluded: dict[str, int]
+    heldout: dict[str, Uniformity | None]
 
 
 def read_developers(path: Path = DEVELOPERS) -> list[Developer]:
@@ -169,24 +175,57 @@ def build_developers(
     vectors: Matrix,
     stars: Counts,
     developers: Sequence[Developer],
+    people: PeopleSample,
+    heldout: PeopleSample,
     out: Path,
     min_stars: int = 10,
 ) -> DevelopersSummary:
-    """Write vectors.npy, float32 [m, d], and developers.parquet into `out`, in the order of `developers`.
+    """Write vectors.npy, float32 [m, d], developers.parquet, quantiles.npy and star_bins.json into `out`.
 
-    `rows`: vocabulary rows starred, by lower-case login; developers with fewer than `min_stars` are excluded.
-    `stars` [n]: stargazers of each row of `vectors`.
+    quantiles.npy is `developer_tables` of `people`. `rows`: vocabulary rows starred, by lower-case login; developers
+    with fewer than `min_stars` are excluded. `stars` [n]: stargazers of each row of `vectors`. `heldout`: other people
+    than `people`.
     """
     unique = {d.login: np.unique(np.asarray(rows.get(d.login.lower(), ()), np.int32)) for d in developers}
     counts = {login: len(rows) for login, rows in unique.items()}
     included = [d for d in developers if counts[d.login] >= min_stars]
-    np.save(out / "vectors.npy", user_vectors(vectors, RaggedArray.of([unique[d.login] for d in included]), stars))
+    known = user_vectors(vectors, RaggedArray.of([unique[d.login] for d in included]), stars)
+    tables = developer_tables(known, people)
+    np.save(out / "vectors.npy", known)
+    np.save(out / "quantiles.npy", tables)
+    people.bins.save(out)
     table = [vars(d) | {"stars_used": counts[d.login]} for d in included]
     write_table(pa.Table.from_pylist(table, SCHEMA), SCHEMA, out / "developers.parquet")
     return DevelopersSummary(
         included={login: count for login, count in counts.items() if count >= min_stars},
         excluded={login: count for login, count in counts.items() if count < min_stars},
+        heldout=_uniformity(known, tables, heldout),
     )
+
+
+def developer_tables(developers: Matrix, people: PeopleSample) -> Table:
+    """Return the quantile tables of the cosines of `people` of each bin to each of `developers` [m, d].
+
+    int16 [m, bins, 33]. Raises StarvecError when all people of a bin have the same cosine.
+    """
+    tables = np.empty((len(developers), len(people.bins), len(LEVELS)), np.int16)
+    if len(developers):
+        for i, (vectors, label) in enumerate(zip(people.by_bin(), people.bins.labels, strict=True)):
+            tables[:, i] = quantile_table(vectors @ developers.T, f"a developer and people with {label} stars")
+    return tables
+
+
+def _uniformity(
+    developers: Matrix, tables: Table, heldout: PeopleSample, seed: int = 0
+) -> dict[str, Uniformity | None]:
+    if not len(developers):
+        return {}
+    chosen = np.random.default_rng(seed).integers(0, len(developers), len(heldout.vectors))
+    cosines = np.einsum("pd,pd->p", heldout.vectors, developers[chosen], dtype=np.float64)
+    percentiles = np.array(
+        [percentile(tables[d, b], c) for d, b, c in zip(chosen, heldout.bin_of, cosines, strict=True)]
+    )
+    return {label: Uniformity.of(percentiles[heldout.bin_of == i]) for i, label in enumerate(heldout.bins.labels)}
 
 
 def exclusion_reasons(summary: DevelopersSummary, stars: DeveloperStars) -> dict[str, str]:
@@ -209,5 +248,6 @@ def developer_vectors_metadata(folder: Path, summary: DevelopersSummary, stars: 
     return {
         "stars of developers from": stars.source,
         "left out": markdown_table(["login", "why"], list(exclusion_reasons(summary, stars).items())),
+        **uniformity_metadata(summary.heldout, "held-out people"),
         "developers": parquet_preview(folder / "developers.parquet", SCHEMA.names, len(summary.included)),
     }

@@ -2,9 +2,9 @@
 
 A logistic regression separates a category's reference repositories from those of the other categories and from random
 others; its regularization is chosen by cross-validation. People are means of many repositories, so they are far closer
-to the centre and their raw probabilities are all near zero. Each probe's log-odds are therefore scaled and shifted,
-which changes no order, such that over a sample of people the median scores `median_target` and the 95th percentile
-`p95_target`. Both steps fold into one weight row and bias: score = sigmoid(w · unit vector + b).
+to the centre, the more so the more they starred, and their raw probabilities are all near zero. Each probe's log-odds
+are therefore scaled and shifted, which changes no order among people of a bin of stars, such that in every bin the
+median scores `median_target` and the 95th percentile `p95_target`: score = sigmoid(scale · (w · unit vector) + shift).
 """
 
 import json
@@ -26,6 +26,8 @@ from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.markdown import Metadata, embed_png, markdown_table, parquet_preview
 from starvec_assets.parquet import column, table_of, write_table
 from starvec_assets.plots import bar_chart
+from starvec_assets.profiles.people_sample import PeopleSample
+from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ranking.search import Floats
 from starvec_assets.vectors import Counts, Matrix, unit_rows
 
@@ -58,8 +60,8 @@ class ProbeSettings(Settings):
     negatives: int = Field(3_000, ge=10, description="random repositories used as members of no category")
     min_references: int = Field(8, ge=4, description="references in the vocabulary below which a category is left out")
     folds: int = Field(5, ge=2, le=20, description="folds of the cross-validation")
-    median_target: float = Field(0.15, gt=0, lt=1, description="score of the median person in a category")
-    p95_target: float = Field(0.8, gt=0, lt=1, description="score of the 95th percentile of people in a category")
+    median_target: float = Field(0.15, gt=0, lt=1, description="score of a bin's median person in a category")
+    p95_target: float = Field(0.8, gt=0, lt=1, description="score of a bin's 95th percentile in a category")
     min_auc: float = Field(0.9, ge=0.5, le=1, description="cross-validated AUC below which the check warns")
     examples: int = Field(10, ge=1, le=100, description="repositories per category and kind in repositories.parquet")
     seed: int = Field(0, ge=0, lt=1 << 32, description="seed of negatives and folds")
@@ -117,19 +119,19 @@ def fit_probes(
     vectors: Matrix,
     names: Sequence[str],
     stars: Counts,
-    users: Matrix,
+    people: PeopleSample,
     categories: Mapping[str, Sequence[str]],
     settings: ProbeSettings,
     out: Path,
 ) -> ProbesSummary:
-    """Write weights.npy, bias.npy, probes.json and repositories.parquet into `out`.
+    """Write weights.npy, calibration.npy, star_bins.json, probes.json and repositories.parquet into `out`.
 
-    `vectors` [n, d] with their `names` and `stars`; `users` [m, d]: vectors of a sample of people, at least 20;
-    `categories`: names of reference repositories. Raises StarvecError when fewer than two categories have enough
-    references, categories share one, or the vectors are not finite or constant.
+    `vectors` [n, d] with their `names` and `stars`; `people`: a sample, at least 20 in each bin; `categories`: names of
+    reference repositories. Raises StarvecError when fewer than two categories have enough references, categories share
+    one, or the vectors are not finite or constant.
     """
     _check_categories(categories)
-    unit, people = unit_rows(vectors), unit_rows(users)
+    unit = unit_rows(vectors)
     _check_vectors(unit, people)
     rows, missing = _reference_rows(categories, names)
     fitted = [c for c in rows if len(rows[c]) >= settings.min_references]
@@ -144,16 +146,18 @@ def fit_probes(
     labels = np.repeat(fitted, [len(rows[c]) for c in fitted])  # the category of each reference
     training = unit[np.concatenate([references, negatives])]
     fits = {c: _fit(training, np.pad(labels == c, (0, len(negatives))), settings) for c in fitted}
-    weights, bias = _calibrate(fits, people, settings)
+    weights = np.array([fit.weights for fit in fits.values()], np.float32)
+    calibration = _calibrate(weights, list(fits), people, settings)
     examples = []
     for c, fit in fits.items():
         probability = _sigmoid(unit @ fit.weights + fit.bias)
         out_of_fold = _sigmoid(fit.out_of_fold[: len(references)])
         examples += _examples(c, names, probability, references, labels, out_of_fold, settings.examples)
-    np.save(out / "weights.npy", weights.astype(np.float32))
-    np.save(out / "bias.npy", bias.astype(np.float32))
+    np.save(out / "weights.npy", weights)
+    np.save(out / "calibration.npy", calibration)
+    people.bins.save(out)
     write_table(table_of(examples, REPOSITORIES), REPOSITORIES, out / "repositories.parquet")
-    scores = _sigmoid(people @ weights.T + bias)
+    scores = skill_scores(weights, calibration, people)
     summary = ProbesSummary(
         auc={c: fit.auc for c, fit in fits.items()},
         references={c: len(r) for c, r in rows.items()},
@@ -168,25 +172,38 @@ def fit_probes(
             for c, fit in fits.items()
         ],
         "omitted": {c: {"references": len(rows[c]), "missing": missing[c]} for c in summary.omitted},
-        "calibration": {"people": len(people), "median": settings.median_target, "top_twentieth": settings.p95_target},
+        "calibration": {"median": settings.median_target, "top_twentieth": settings.p95_target},
     }
     (out / "probes.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return summary
 
 
-def load_probes(folder: Path) -> tuple[dict[str, Any], Matrix, npt.NDArray[np.float32]]:
-    """Read probes.json, the weights, float32 [categories, d], and the bias, float32 [categories], of `fit_probes`.
+def load_probes(folder: Path) -> tuple[dict[str, Any], Matrix, Matrix]:
+    """Read probes.json, the weights, float32 [categories, d], and the calibration, float32 [bins, categories, 2].
 
-    Raises StarvecError when the files do not fit together.
+    Raises StarvecError when a file is missing or they do not fit together.
     """
-    content: dict[str, Any] = json.loads((folder / "probes.json").read_bytes())
-    weights, bias = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("weights", "bias"))
-    if not len(content["categories"]) == len(weights) == len(bias):
+    try:
+        content: dict[str, Any] = json.loads((folder / "probes.json").read_bytes())
+        weights, calibration = (np.load(folder / f"{x}.npy", allow_pickle=False) for x in ("weights", "calibration"))
+    except (OSError, ValueError) as error:
+        raise StarvecError(f"cannot read the probes in {folder} ({error}): materialize linear_probes again") from error
+    categories, bins = len(content["categories"]), StarBins.load(folder)
+    if len(weights) != categories or calibration.shape != (len(bins), categories, 2):
         raise StarvecError(
-            f"{folder}: {len(content['categories'])} categories, weights {weights.shape}, bias {bias.shape}: "
-            "materialize linear_probes again"
+            f"{folder}: {categories} categories, {len(bins)} bins of stars, weights {weights.shape}, calibration "
+            f"{calibration.shape}: materialize linear_probes again"
         )
-    return content, weights, bias
+    return content, weights, calibration
+
+
+def skill_scores(weights: Matrix, calibration: Matrix, people: PeopleSample) -> Floats:
+    """Return the score of each person in each category, 0 to 1, float64 [people, categories].
+
+    `weights` [categories, d]; `calibration` [bins, categories, 2]: scale and shift of the log-odds w · unit vector.
+    """
+    scale, shift = np.moveaxis(calibration[people.bin_of].astype(np.float64), -1, 0)
+    return _sigmoid(scale * (people.vectors @ weights.T) + shift)
 
 
 def probe_faults(summary: ProbesSummary, settings: ProbeSettings) -> list[str]:
@@ -210,6 +227,7 @@ def linear_probes_metadata(folder: Path, summary: ProbesSummary) -> Metadata:
         "lowest AUC": min(summary.auc.values()),
         "strongest category of the median person": summary.highest,
         "weakest category of the median person": summary.lowest,
+        "bins of stars": StarBins.load(folder).table(),
         "AUC": embed_png(bar_chart(summary.auc, "Cross-validated AUC", "AUC"), "AUC"),
         "references": markdown_table(
             ["category", "AUC", "references in the vocabulary", "missing"],
@@ -222,12 +240,13 @@ def linear_probes_metadata(folder: Path, summary: ProbesSummary) -> Metadata:
     }
 
 
-def _check_vectors(unit: Matrix, people: Matrix) -> None:
-    if len(people) < MIN_PEOPLE or not np.isfinite(unit).all() or not np.isfinite(people).all():
+def _check_vectors(unit: Matrix, people: PeopleSample) -> None:
+    fewest = min(map(len, people.by_bin()))
+    if fewest < MIN_PEOPLE or not np.isfinite(unit).all() or not np.isfinite(people.vectors).all():
         raise StarvecError(
-            f"probes need finite vectors of repositories and of {MIN_PEOPLE} people ({len(people)} given)"
+            f"probes need finite vectors of repositories and of {MIN_PEOPLE} people a bin of stars ({fewest} given)"
         )
-    if np.ptp(unit, axis=0).max() < 1e-6 or np.ptp(people, axis=0).max() < 1e-6:
+    if np.ptp(unit, axis=0).max() < 1e-6 or np.ptp(people.vectors, axis=0).max() < 1e-6:
         raise StarvecError("all vectors are the same, so no category is separable: train the embeddings again")
 
 
@@ -278,21 +297,24 @@ def _fit(x: Matrix, positive: npt.NDArray[np.bool_], settings: ProbeSettings) ->
     return _Fit(np.asarray(fitted.coef_[0], float), float(fitted.intercept_[0]), c, auc[c], odds[c])
 
 
-def _calibrate(fits: Mapping[str, _Fit], people: Matrix, settings: ProbeSettings) -> tuple[Floats, Floats]:
-    """Return weights [categories, d] and bias [categories], scaled and shifted such that `people` meet the targets."""
+def _calibrate(weights: Matrix, names: Sequence[str], people: PeopleSample, settings: ProbeSettings) -> Matrix:
+    """Return scale and shift of the log-odds by bin and category, such that the people of each bin meet the targets.
+
+    `weights` are those of the categories `names`; the result is float32 [bins, categories, 2].
+    """
     targets = np.array([settings.median_target, settings.p95_target])
     if targets[0] >= targets[1]:
         raise StarvecError(f"probe setting median_target {targets[0]} must be below p95_target {targets[1]}")
     low, high = np.log(targets / (1 - targets))
-    weights, bias = [], []
-    for name, fit in fits.items():
-        median, p95 = np.quantile(people @ fit.weights + fit.bias, [0.5, 0.95])
-        if p95 - median < 1e-6:
-            raise StarvecError(f"category {name!r} gives all people the same score: sample more, or other, people")
-        scale = (high - low) / (p95 - median)
-        weights.append(scale * fit.weights)
-        bias.append(scale * fit.bias + (low - scale * median))
-    return np.array(weights), np.array(bias)
+    median, p95 = np.stack([np.quantile(part @ weights.T, [0.5, 0.95], axis=0) for part in people.by_bin()], axis=1)
+    for i, label in enumerate(people.bins.labels):
+        if same := [name for name, gap in zip(names, p95[i] - median[i], strict=True) if gap < 1e-6]:
+            raise StarvecError(
+                f"category {same[0]!r} gives all people with {label} stars the same score: "
+                "sample more, or other, people"
+            )
+    scale = (high - low) / (p95 - median)
+    return np.stack([scale, low - scale * median], axis=-1).astype(np.float32)
 
 
 def _examples(

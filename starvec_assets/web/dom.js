@@ -92,6 +92,12 @@ export const chips = (links) => links.flatMap(([href, text]) => [h("a", { class:
 /** A whole number with thousands separated: 300,000. @param {number} value */
 export const formatCount = (value) => Math.round(value).toLocaleString("en-US");
 
+const ORDINAL_RULES = new Intl.PluralRules("en-US", { type: "ordinal" });
+const ORDINAL_SUFFIXES = { one: "st", two: "nd", few: "rd", other: "th", zero: "th", many: "th" };
+
+/** A rank: 1st, 2nd, 3rd, 11th. @param {number} rank */
+export const formatOrdinal = (rank) => `${formatCount(rank)}${ORDINAL_SUFFIXES[ORDINAL_RULES.select(rank)]}`;
+
 /** A size in megabytes: 38 MB, 4.2 MB, at least 0.1 MB. @param {number} bytes */
 export function formatMegabytes(bytes) {
   const mb = bytes / 1e6;

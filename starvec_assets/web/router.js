@@ -75,7 +75,7 @@ function developerProfile(app, signal, login) {
       "Nobody of that name",
       "No developer of that login came with this model. A login of anybody can be looked up under Profile.",
     );
-  const { name, vector, stars_used: starsUsed } = developer;
+  const { name, vector, starsUsed } = developer;
   const person = otherPerson(app, { kind: "developer", login: developer.login, name, vector, starsUsed });
   return { title: name, section: "user", nodes: otherProfileView(app, signal, person) };
 }
@@ -88,8 +88,8 @@ function developerProfile(app, signal, login) {
  */
 function sharedProfile(app, signal, payload) {
   try {
-    const { vector, login } = decodeProfile(payload, app.model);
-    const person = otherPerson(app, { kind: "shared", login, name: login, vector, starsUsed: 0 });
+    const { vector, starsUsed, login } = decodeProfile(payload, app.model);
+    const person = otherPerson(app, { kind: "shared", login, name: login, vector, starsUsed });
     return { title: login || "A shared profile", section: "user", nodes: otherProfileView(app, signal, person) };
   } catch (error) {
     if (error instanceof LinkError) return messageView("This link cannot be shown", error.message);

@@ -1,5 +1,6 @@
-// Scores of a person: skills, matches and what is recommended. The Python counterparts are Probes.scores in
-// profiles/probes.py, percentile in profiles/quantiles.py and user_vectors in vectors.py.
+// Scores of a person: skills, matches and what is recommended. The Python counterparts are StarBins in
+// profiles/star_bins.py, skill_scores in profiles/probes.py, percentile in profiles/quantiles.py and user_vectors in
+// vectors.py.
 
 import { dot, fameWeights, userVector } from "./engine/vectors.js";
 
@@ -20,61 +21,92 @@ import { dot, fameWeights, userVector } from "./engine/vectors.js";
  * @property {StarList | null} stars as GitHub returned them
  */
 
+/** Cosines in tables of quantiles are multiplied by this. */
+const COSINE_SCALE = 32767;
+
 /** Weight of a step of the fame slider, as cosine per standard deviation of log(stars). */
 const FAME_STEP = 0.02;
 
 /**
- * Score of `vector` in each category, 0 to 1.
+ * Bin of people with `stars`; the first bin also for those with fewer than anybody in the data.
  * @param {People} people
- * @param {Float32Array} vector
+ * @param {number} stars
  */
-export function skillScores(people, vector) {
-  return people.categories.map(({ weights, bias }) => 1 / (1 + Math.exp(-(dot(weights, vector) + bias))));
+const starBin = ({ lowestStars }, stars) => lowestStars.slice(1).filter((lowest) => lowest <= stars).length;
+
+/**
+ * Stars of the people with about as many, in words: 10 to 14, and 157 or more for the last bin.
+ * @param {People} people
+ * @param {number} stars
+ */
+export function starRange(people, stars) {
+  const bin = starBin(people, stars);
+  const lowest = people.lowestStars[bin];
+  if (bin === people.lowestStars.length - 1) return `${lowest} or more`;
+  const highest = people.lowestStars[bin + 1] - 1;
+  return lowest === highest ? `${lowest}` : `${lowest} to ${highest}`;
 }
 
 /**
- * Share in per cent of random pairs of people with a lower cosine, interpolated between the quantiles.
- * @param {ArrayLike<number>} table quantiles, strictly increasing
+ * Score of a person in each category, 0 to 1.
+ * @param {People} people
+ * @param {Pick<Person, "vector" | "starsUsed">} person
+ */
+export function skillScores(people, { vector, starsUsed }) {
+  const bin = starBin(people, starsUsed);
+  return people.categories.map(({ weights, calibration }) => {
+    const [scale, shift] = calibration[bin];
+    return 1 / (1 + Math.exp(-(scale * dot(weights, vector) + shift)));
+  });
+}
+
+/**
+ * Share in per cent of the cosines behind a table that are lower, interpolated between `levels`.
+ * @param {ArrayLike<number>} levels percentages, ascending
+ * @param {Int16Array} tables cosines at the levels, times 32767, of one table after another
+ * @param {number} number of the table
  * @param {number} cosine
  */
-export function percentile(table, cosine) {
-  const last = table.length - 1;
-  if (cosine <= table[0]) return 0;
-  if (cosine >= table[last]) return 100;
-  let low = 0;
-  for (let high = last; high - low > 1; ) {
-    const middle = (low + high) >> 1;
-    if (table[middle] <= cosine) low = middle;
-    else high = middle;
-  }
-  return (100 / last) * (low + (cosine - table[low]) / (table[low + 1] - table[low]));
+export function percentile(levels, tables, number, cosine) {
+  const table = tables.subarray(number * levels.length, (number + 1) * levels.length);
+  const scaled = COSINE_SCALE * cosine;
+  const above = table.findIndex((quantile) => quantile > scaled);
+  if (above === 0) return levels[0];
+  if (above < 0) return levels[levels.length - 1];
+  const part = (scaled - table[above - 1]) / (table[above] - table[above - 1]);
+  return levels[above - 1] + part * (levels[above] - levels[above - 1]);
 }
 
-/** A percentile as printed: 95.3 %. @param {number} value */
-export const formatPercent = (value) => `${value.toFixed(1)} %`;
+/** A percentile as printed, never rounded up: 95 %. @param {number} value */
+export const formatPercent = (value) => `${Math.floor(value)} %`;
 
 /**
- * The developers with their match, most similar first.
+ * The developers but the person, with the share in per cent of the people with about as many stars as the person who are
+ * less close to the developer; highest first.
  * @param {People} people
- * @param {Float32Array} vector
+ * @param {Pick<Person, "vector" | "starsUsed" | "login">} person
  */
-export function rankDevelopers(people, vector) {
+export function rankDevelopers(people, { vector, starsUsed, login }) {
+  const bin = starBin(people, starsUsed);
   return people.developers
-    .map((developer) => ({
-      developer,
-      match: matchPercentile(people, developer.vector, vector),
-      cosine: dot(developer.vector, vector),
-    }))
-    .sort((a, b) => b.cosine - a.cosine);
+    .filter((developer) => developer.login.toLowerCase() !== login.toLowerCase())
+    .map((developer) => {
+      const cosine = dot(developer.vector, vector);
+      return { developer, cosine, match: percentile(people.levels, developer.quantiles, bin, cosine) };
+    })
+    .sort((a, b) => b.match - a.match || b.cosine - a.cosine);
 }
 
 /**
- * Similarity of two people as a percentile of that of random pairs.
+ * Share in per cent of the pairs of people with about as many stars as these two who are less alike.
  * @param {People} people
- * @param {Float32Array} a
- * @param {Float32Array} b
+ * @param {Pick<Person, "vector" | "starsUsed">} a
+ * @param {Pick<Person, "vector" | "starsUsed">} b
  */
-export const matchPercentile = (people, a, b) => percentile(people.quantiles.users, dot(a, b));
+export function pairPercentile(people, a, b) {
+  const pair = starBin(people, a.starsUsed) * people.lowestStars.length + starBin(people, b.starsUsed);
+  return percentile(people.levels, people.quantiles, pair, dot(a.vector, b.vector));
+}
 
 /**
  * Distinct rows of the vocabulary that were starred, looked up by id, or by name where the id is unknown: a repository

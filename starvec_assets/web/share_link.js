@@ -1,9 +1,9 @@
-// Encodes a profile as "1.<model id>.<Base64url>" for a link to #/compare. docs/page.md describes the format by bytes.
+// Encodes a profile as "2.<model id>.<Base64url>" for a link to #/compare. docs/page.md describes the format by bytes.
 
 import { unitVector } from "./engine/vectors.js";
 import { LOGIN_PATTERN } from "./github_names.js";
 
-const VERSION = 1;
+const VERSION = 2;
 const MAX_LENGTH = 8192; // characters; enough for 2,048 dimensions
 const MODEL_ID_PATTERN = /^[0-9a-f]{16}$/;
 
@@ -12,19 +12,21 @@ export class LinkError extends Error {}
 
 /**
  * Encode a profile as text that is safe in an address.
- * @param {Float32Array} vector unit vector of a person
+ * @param {{vector: Float32Array, starsUsed: number}} person unit vector, and how many stars it is the mean of
  * @param {string} login of that person, "" to leave it out
  * @param {string} modelId
  */
-export function encodeProfile(vector, login, modelId) {
+export function encodeProfile({ vector, starsUsed }, login, modelId) {
   const d = vector.length;
-  const bytes = new Uint8Array(2 + 2 * d + 1 + login.length + 4);
+  const end = 2 + 2 * d;
+  const bytes = new Uint8Array(end + 4 + 1 + login.length + 4);
   const view = new DataView(bytes.buffer);
   const largest = vector.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   view.setUint16(0, d, true);
   for (let i = 0; i < d; i++) view.setInt16(2 + 2 * i, Math.round((vector[i] / largest) * 32767), true);
-  bytes[2 + 2 * d] = login.length;
-  for (let i = 0; i < login.length; i++) bytes[3 + 2 * d + i] = login.charCodeAt(i);
+  view.setUint32(end, starsUsed, true);
+  bytes[end + 4] = login.length;
+  for (let i = 0; i < login.length; i++) bytes[end + 5 + i] = login.charCodeAt(i);
   view.setUint32(bytes.length - 4, crc32(bytes.subarray(0, -4)), true);
   return `${VERSION}.${modelId}.${toBase64url(bytes)}`;
 }
@@ -33,7 +35,7 @@ export function encodeProfile(vector, login, modelId) {
  * Decode and validate `text`, which anybody may have written.
  * @param {string} text
  * @param {{id: string, d: number}} model
- * @returns {{vector: Float32Array, login: string}}
+ * @returns {{vector: Float32Array, starsUsed: number, login: string}}
  * @throws {LinkError}
  */
 export function decodeProfile(text, model) {
@@ -46,7 +48,7 @@ export function decodeProfile(text, model) {
     throw new LinkError("This link is no profile: it is cut short, or something was added to it. Ask for it again.");
   if (Number(version) !== VERSION)
     throw new LinkError(
-      `This link has format ${version}, this page reads format ${VERSION}: it was made by another version of the page.`,
+      `This link has format ${version}, this page reads format ${VERSION}: it was made by another version of the page. Ask for a new link made here.`,
     );
   if (!MODEL_ID_PATTERN.test(id)) throw new LinkError("This link names no model: it is damaged. Ask for it again.");
   if (id !== model.id)
@@ -60,15 +62,17 @@ export function decodeProfile(text, model) {
   const d = view.getUint16(0, true);
   if (d !== model.d) throw new LinkError(`This link has ${d} dimensions, this model ${model.d}: it cannot be shown.`);
   const end = 2 + 2 * d;
-  if (bytes.length < end + 5 || bytes.length !== end + 1 + bytes[end] + 4)
+  if (bytes.length < end + 9 || bytes.length !== end + 5 + bytes[end + 4] + 4)
     throw new LinkError("This link is no profile: its parts do not have the lengths they say. Ask for it again.");
   const vector = Float32Array.from({ length: d }, (_, i) => view.getInt16(2 + 2 * i, true));
   if (!vector.some((value) => value !== 0))
     throw new LinkError("This link holds an empty profile: every number in it is zero.");
-  const login = String.fromCharCode(...bytes.subarray(end + 1, -4));
+  const starsUsed = view.getUint32(end, true);
+  if (!starsUsed) throw new LinkError("This link holds an empty profile: it is made of no stars.");
+  const login = String.fromCharCode(...bytes.subarray(end + 5, -4));
   if (login && !LOGIN_PATTERN.test(login))
     throw new LinkError("This link names nobody who could have a GitHub login: it is damaged. Ask for it again.");
-  return { vector: unitVector(vector), login };
+  return { vector: unitVector(vector), starsUsed, login };
 }
 
 /** @param {Uint8Array} bytes */

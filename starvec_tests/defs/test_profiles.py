@@ -68,7 +68,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     ]  # fmt: skip
     put("repo_catalog", repos=pa.Table.from_pylist(rows, pa.schema([field.with_nullable(True) for field in CATALOG])))
     repos = pa.table({"index": np.arange(len(NAMES), dtype=np.int32), "repo_id": IDS, "name": names, "stars": STARS})
-    put("user_buckets", repos=repos, items=lists.items, offsets=lists.offsets)
+    halves = {f"heldout_{half}_{part}": vars(lists)[part] for half in "ab" for part in ("items", "offsets")}
+    put("user_buckets", repos=repos, items=lists.items, offsets=lists.offsets, **halves)
     put("trained_embeddings", vectors=vectors)
     return store
 
@@ -194,8 +195,12 @@ def test_an_inseparable_category_is_a_warning(store: ArtifactStore):
     assert "Mobile is left out: 25 of its references are in the vocabulary, 26 are needed" in (check.description or "")
 
 
-def test_quantiles_report_how_uniform_fresh_pairs_are(store: ArtifactStore):
-    metadata = shown(materialize(profiles.quantile_tables, {"pairs": 200_000}), "quantile_tables")
-    assert metadata["dagster/row_count"] == 1001
-    for kind in ("people", "repositories"):
-        assert 0 < metadata[f"KS distance of fresh pairs of {kind} from uniform"] < 0.02
+def test_artifacts_record_their_bins_of_stars(store: ArtifactStore, people: DeveloperSource):
+    metadata = shown(materialize(profiles.quantile_tables, {"pairs": 10_000}), "quantile_tables")
+    assert metadata["dagster/row_count"] == 2, "one of people, one of repositories"
+    assert "1 of 5 bins" in metadata["bins of stars"], "200 people are too few for two"
+    assert "30 or more and 30 or more" in metadata["pairs of held-out people"]
+    materialize(profiles.linear_probes, {"negatives": 200})
+    materialize(profiles.developer_vectors, developer_source=people, github=GitHubResource())
+    for asset in ("quantile_tables", "linear_probes", "developer_vectors"):
+        assert store.latest(asset).manifest.facts["star_bins"] == {"lowest": [30], "people": [200]}

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from starvec_assets.profiles.people_sample import PeopleSample
+from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.vectors import Counts, Matrix, unit_rows, user_vectors
+from starvec_assets.vectors import Counts, Matrix, unit_rows
 
 FIELDS = ("genai", "web3", "systems", "data", "frontend", "mobile", "devops", "security", "games", "science")
 
 
 @dataclass(frozen=True)
 class World:
+    """`people`, and others `fresh`, starred about 15 repositories, or 90 of more fields, which their bins divide."""
+
     vectors: Matrix
     names: list[str]
     categories: dict[str, list[str]]
-    users: Matrix
-    stars: RaggedArray
+    people: PeopleSample
+    fresh: PeopleSample
     star_counts: Counts
 
 
@@ -30,12 +34,15 @@ def world() -> World:
     vectors = unit_rows(np.repeat(centres, size, axis=0) + 1.2 * rng.standard_normal(((len(FIELDS) + 1) * size, d)))
     names = [f"{field}/Repo{i}" for field in (*FIELDS, "other") for i in range(size)]
     lists = []
-    for _ in range(600):
-        likes = rng.dirichlet(np.full(len(FIELDS) + 1, 0.3))
-        lists.append(
-            np.unique(rng.choice(len(FIELDS) + 1, 40, p=likes) * size + rng.integers(0, size, 40)).astype(np.int32)
-        )
-    stars = RaggedArray.of(lists)
-    star_counts = np.bincount(stars.items, minlength=len(names))
+    for _ in range(3000):
+        stars, breadth = [(16, 0.2), (110, 0.6)][rng.integers(2)]
+        likes = rng.dirichlet(np.full(len(FIELDS) + 1, breadth))
+        drawn = rng.choice(len(FIELDS) + 1, stars, p=likes) * size + rng.integers(0, size, stars)
+        lists.append(np.unique(drawn).astype(np.int32))
+    people, fresh = RaggedArray.of(lists[:2000]), RaggedArray.of(lists[2000:])
+    star_counts = np.bincount(people.items, minlength=len(names))
     categories = {field: [f"{field}/repo{i}" for i in range(20)] for field in FIELDS}
-    return World(vectors, names, categories, user_vectors(vectors, stars, star_counts), stars, star_counts)
+    few = int((people.lengths < 30).sum())
+    bins = StarBins((int(people.lengths.min()), 30), (few, 2000 - few))
+    samples = (PeopleSample.of(vectors, one, star_counts, bins) for one in (people, fresh))
+    return World(vectors, names, categories, *samples, star_counts)

@@ -19,6 +19,10 @@ from starvec_assets.profiles.developers import (
     starred_rows,
     use_github_api,
 )
+from starvec_assets.profiles.people_sample import PeopleSample
+from starvec_assets.profiles.quantiles import percentile
+from starvec_assets.profiles.star_bins import StarBins
+from starvec_assets.vectors import unit_rows
 
 PEOPLE = [
     Developer("Ada", "Ada L.", "engines"),
@@ -27,10 +31,17 @@ PEOPLE = [
 ]
 
 
+def sample(d: int, people: int = 100) -> PeopleSample:
+    """Random people of two bins."""
+    vectors = unit_rows(np.random.default_rng(0).standard_normal((people, d)))
+    return PeopleSample(vectors, np.arange(people) % 2, StarBins((1, 10), (50, 50)))
+
+
 def test_vectors_follow_the_user_rule_and_developers_with_few_stars_are_excluded(tmp_path):
     vectors = np.eye(6, dtype=np.float32)
     stars = np.array([1024, 1, 1, 1, 1, 1])  # 1024 ** -0.1 = 0.5
-    summary = build_developers({"ada": [0, 1, 1], "grace": [2]}, vectors, stars, PEOPLE, tmp_path, min_stars=2)
+    rows = {"ada": [0, 1, 1], "grace": [2]}
+    summary = build_developers(rows, vectors, stars, PEOPLE, sample(6), sample(6), tmp_path, min_stars=2)
     assert summary.included == {"Ada": 2}
     assert summary.excluded == {"grace": 1, "nobody": 0}
     assert np.load(tmp_path / "vectors.npy") == pytest.approx(np.array([[1, 2, 0, 0, 0, 0]]) / np.sqrt(5))
@@ -40,9 +51,30 @@ def test_vectors_follow_the_user_rule_and_developers_with_few_stars_are_excluded
 
 
 def test_no_included_developer_gives_an_empty_table(tmp_path):
-    build_developers({}, np.eye(4, dtype=np.float32), np.ones(4, int), PEOPLE, tmp_path)
+    people = sample(4)
+    summary = build_developers({}, np.eye(4, dtype=np.float32), np.ones(4, int), PEOPLE, people, people, tmp_path)
     assert np.load(tmp_path / "vectors.npy").shape == (0, 4)
+    assert np.load(tmp_path / "quantiles.npy").shape == (0, 2, 33)
+    assert summary.heldout == {}
     assert pq.read_table(tmp_path / "developers.parquet").num_rows == 0
+
+
+def test_a_percentile_is_of_people_with_about_as_many_stars_in_the_same_place(world, tmp_path):
+    rows = {"ada": [*range(20)], "grace": [*range(500, 540)]}
+    summary = build_developers(rows, world.vectors, world.star_counts, PEOPLE, world.people, world.fresh, tmp_path)
+    vectors, tables = np.load(tmp_path / "vectors.npy"), np.load(tmp_path / "quantiles.npy")
+    assert StarBins.load(tmp_path) == world.people.bins
+    assert tables.shape == (2, 2, 33)
+    assert tables.dtype == np.int16
+    few, many = (people @ vectors[1] for people in world.people.by_bin())
+    for cosines, table in ((few, tables[1, 0]), (many, tables[1, 1])):
+        assert percentile(table, np.median(cosines)) == pytest.approx(50, abs=0.5)
+        assert percentile(table, np.quantile(cosines, 0.95)) == pytest.approx(95, abs=0.5)
+    assert list(summary.heldout) == world.people.bins.labels
+    for test in summary.heldout.values():
+        assert test.count > 400
+        assert test.p_value > 0.01
+        assert test.top_share == pytest.approx(0.05, abs=0.03)
 
 
 def test_tab_separated_lines_and_comments_are_parsed(tmp_path):
@@ -155,7 +187,8 @@ def test_exclusions_are_shown_with_their_reasons(tmp_path):
     stars = DeveloperStars(
         {"ada": [0, 1], "grace": [2]}, "the GitHub API", {"nobody": "there is no GitHub user nobody"}
     )
-    summary = build_developers(stars.rows, np.eye(4, dtype=np.float32), np.ones(4, int), PEOPLE, tmp_path, min_stars=2)
+    vectors, people = np.eye(4, dtype=np.float32), sample(4)
+    summary = build_developers(stars.rows, vectors, np.ones(4, int), PEOPLE, people, people, tmp_path, min_stars=2)
     reasons = exclusion_reasons(summary, stars)
     assert reasons["grace"].startswith("1 starred")
     assert reasons["nobody"] == "there is no GitHub user nobody"
@@ -164,3 +197,4 @@ def test_exclusions_are_shown_with_their_reasons(tmp_path):
     assert metadata["stars of developers from"] == "the GitHub API"
     assert "grace" in str(metadata["left out"])
     assert "| Ada |" in str(metadata["developers"])
+    assert "1 to 9" in str(metadata["held-out people"])

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pytest
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.profiles.people_sample import PeopleSample
 from starvec_assets.profiles.probes import (
     ProbeSettings,
     _draw_negatives,
@@ -17,9 +19,10 @@ from starvec_assets.profiles.probes import (
     load_categories,
     load_probes,
     probe_faults,
+    skill_scores,
 )
+from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.vectors import unit_rows, user_vectors
 
 SETTINGS = ProbeSettings(negatives=300)
 QUICK = ProbeSettings(negatives=50, folds=2)
@@ -28,21 +31,21 @@ QUICK = ProbeSettings(negatives=50, folds=2)
 @pytest.fixture(scope="module")
 def fitted(world, tmp_path_factory):
     out = tmp_path_factory.mktemp("probes")
-    return out, fit_probes(world.vectors, world.names, world.star_counts, world.users, world.categories, SETTINGS, out)
+    return out, fit_probes(world.vectors, world.names, world.star_counts, world.people, world.categories, SETTINGS, out)
 
 
-def scores_of(folder, vectors):
-    _, weights, bias = load_probes(folder)
-    return 1 / (1 + np.exp(-(unit_rows(vectors) @ weights.T + bias)))
+def scores_of(folder, people):
+    _, weights, calibration = load_probes(folder)
+    return skill_scores(weights, calibration, people)
 
 
 def test_a_user_with_security_stars_only_scores_highest_in_security(world, fitted):
     names = [category["name"] for category in load_probes(fitted[0])[0]["categories"]]
     security = [i for i, name in enumerate(world.names) if name.startswith("security/")][20:70]
-    vector = user_vectors(world.vectors, RaggedArray.of([security]), world.star_counts)
-    score = scores_of(fitted[0], vector)[0]
+    person = PeopleSample.of(world.vectors, RaggedArray.of([security]), world.star_counts, world.people.bins)
+    score = scores_of(fitted[0], person)[0]
     assert names[score.argmax()] == "security"
-    all_users = scores_of(fitted[0], world.users)[:, names.index("security")]
+    all_users = scores_of(fitted[0], world.people)[:, names.index("security")]
     assert score.max() > np.quantile(all_users, 0.95)
 
 
@@ -51,14 +54,35 @@ def test_planted_categories_are_separable(fitted):
     assert fitted[1].missing == {}
 
 
-def test_median_and_p95_user_score_their_targets(world, fitted):
-    scores = scores_of(fitted[0], world.users)
-    assert np.median(scores, axis=0) == pytest.approx(SETTINGS.median_target, abs=0.01)
-    assert np.quantile(scores, 0.95, axis=0) == pytest.approx(SETTINGS.p95_target, abs=0.01)
+def test_median_and_p95_person_of_every_bin_score_their_targets(world, fitted):
+    scores = scores_of(fitted[0], world.people)
+    for i in range(2):
+        of_bin = scores[world.people.bin_of == i]
+        assert np.median(of_bin, axis=0) == pytest.approx(SETTINGS.median_target, abs=0.01)
+        assert np.quantile(of_bin, 0.95, axis=0) == pytest.approx(SETTINGS.p95_target, abs=0.01)
+
+
+def test_a_score_means_the_same_for_fresh_people_of_few_and_of_many_stars(world, fitted):
+    scores = scores_of(fitted[0], world.fresh)
+    for i in range(2):
+        of_bin = scores[world.fresh.bin_of == i]
+        assert (of_bin >= SETTINGS.p95_target).mean() == pytest.approx(0.05, abs=0.015)
+        assert (of_bin >= SETTINGS.median_target).mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_without_bins_a_score_depends_on_the_number_of_stars(world, tmp_path):
+    one_bin = [
+        PeopleSample(people.vectors, np.zeros(len(people.vectors), int), StarBins((1,), (2000,)))
+        for people in (world.people, world.fresh)
+    ]
+    fit_probes(world.vectors, world.names, world.star_counts, one_bin[0], world.categories, QUICK, tmp_path)
+    high = scores_of(tmp_path, one_bin[1]) >= SETTINGS.p95_target
+    few, many = (high[world.fresh.bin_of == i].mean() for i in range(2))
+    assert max(few, many) > 1.5 * min(few, many)
 
 
 def test_summary_has_the_median_highest_and_lowest_score(world, fitted):
-    scores = scores_of(fitted[0], world.users)
+    scores = scores_of(fitted[0], world.people)
     assert fitted[1].highest == pytest.approx(np.median(scores.max(axis=1)), abs=1e-4)
     assert fitted[1].lowest == pytest.approx(np.median(scores.min(axis=1)), abs=1e-4)
     assert fitted[1].highest > 0.5 > 0.1 > fitted[1].lowest
@@ -92,7 +116,7 @@ def test_on_equal_auc_the_strongest_penalty_is_chosen(world, tmp_path):
     separable = np.eye(32, dtype=np.float32)[field] + 0.01 * world.vectors
     names, settings = world.names, ProbeSettings(negatives=30)
     categories = {name: [n for n in names if n.startswith(f"{name}/")] for name in ("genai", "web3")}
-    summary = fit_probes(separable, names, world.star_counts, world.users, categories, settings, tmp_path)
+    summary = fit_probes(separable, names, world.star_counts, world.people, categories, settings, tmp_path)
     assert set(summary.auc.values()) == {1.0}
     content = json.loads((tmp_path / "probes.json").read_text())
     assert {category["c"] for category in content["categories"]} == {1.0}
@@ -101,13 +125,13 @@ def test_on_equal_auc_the_strongest_penalty_is_chosen(world, tmp_path):
 def test_a_duplicate_reference_counts_once(world, tmp_path):
     categories = dict(world.categories, genai=[*world.categories["genai"], "GENAI/repo0"])
     assert fit_probes(
-        world.vectors, world.names, world.star_counts, world.users, categories, QUICK, tmp_path
+        world.vectors, world.names, world.star_counts, world.people, categories, QUICK, tmp_path
     ).references["genai"] == 20  # fmt: skip
 
 
 def test_missing_references_are_listed_and_small_categories_omitted(world, tmp_path):
     categories = dict(world.categories, web3=["web3/repo0", "gone/away"], genai=[*world.categories["genai"], "no/such"])
-    summary = fit_probes(world.vectors, world.names, world.star_counts, world.users, categories, QUICK, tmp_path)
+    summary = fit_probes(world.vectors, world.names, world.star_counts, world.people, categories, QUICK, tmp_path)
     assert summary.omitted == ["web3"]
     assert summary.references["web3"] == 1
     assert summary.missing == {"web3": ["gone/away"], "genai": ["no/such"]}
@@ -115,14 +139,14 @@ def test_missing_references_are_listed_and_small_categories_omitted(world, tmp_p
 
 
 def test_same_seed_same_bytes(world, fitted, tmp_path):
-    fit_probes(world.vectors, world.names, world.star_counts, world.users, world.categories, SETTINGS, tmp_path)
+    fit_probes(world.vectors, world.names, world.star_counts, world.people, world.categories, SETTINGS, tmp_path)
     for file in sorted(tmp_path.iterdir()):
         assert file.read_bytes() == (fitted[0] / file.name).read_bytes()
 
 
 def test_bad_input_is_refused(world, tmp_path):
-    def fit(vectors=world.vectors, users=world.users, categories=world.categories):
-        fit_probes(vectors, world.names, world.star_counts, users, categories, SETTINGS, tmp_path)
+    def fit(vectors=world.vectors, people=world.people, categories=world.categories):
+        fit_probes(vectors, world.names, world.star_counts, people, categories, SETTINGS, tmp_path)
 
     with pytest.raises(StarvecError, match=r"genai/repo1 .* both 'genai' and 'web3'"):
         fit(categories=dict(world.categories, web3=[*world.categories["web3"], "genai/Repo1".lower()]))
@@ -132,8 +156,27 @@ def test_bad_input_is_refused(world, tmp_path):
         fit(vectors=np.ones_like(world.vectors))
     with pytest.raises(StarvecError, match="finite"):
         fit(vectors=np.full_like(world.vectors, np.nan))
-    with pytest.raises(StarvecError, match="20 people"):
-        fit(users=world.users[:3])
+    few = PeopleSample(world.people.vectors[:30], world.people.bin_of[:30], world.people.bins)
+    with pytest.raises(StarvecError, match=r"20 people a bin of stars \(\d+ given\)"):
+        fit(people=few)
+    one = PeopleSample(np.repeat(world.people.vectors[:1], 99, axis=0), np.zeros(99, int), StarBins((1,), (99,)))
+    with pytest.raises(StarvecError, match="the same"):
+        fit(people=one)
+
+
+@pytest.mark.parametrize("file", ["calibration.npy", "star_bins.json", "probes.json"])
+def test_probes_of_an_older_version_are_refused(fitted, tmp_path, file):
+    folder = shutil.copytree(fitted[0], tmp_path / "probes")
+    (folder / file).unlink()
+    with pytest.raises(StarvecError, match=r"cannot read .* again"):
+        load_probes(folder)
+
+
+def test_probes_that_do_not_fit_their_bins_are_refused(fitted, tmp_path):
+    folder = shutil.copytree(fitted[0], tmp_path / "probes")
+    StarBins((1, 2, 3), (1, 1, 1)).save(folder)
+    with pytest.raises(StarvecError, match=r"10 categories, 3 bins of stars.*materialize linear_probes again"):
+        load_probes(folder)
 
 
 def test_malformed_categories_are_refused(tmp_path):
@@ -165,13 +208,14 @@ def test_the_shipped_categories_are_ten_with_at_least_twenty_references():
 def test_faults_name_inseparable_and_omitted_categories(world, tmp_path):
     categories = dict(world.categories, web3=["web3/repo0"], systems=world.categories["systems"][:8])
     settings = ProbeSettings(negatives=50, folds=2, min_auc=1.0)
-    summary = fit_probes(world.vectors, world.names, world.star_counts, world.users, categories, settings, tmp_path)
+    summary = fit_probes(world.vectors, world.names, world.star_counts, world.people, categories, settings, tmp_path)
     summary.auc.update(dict.fromkeys(summary.auc, 1.0) | {"genai": 0.95})
     low, omitted = probe_faults(summary, settings)
     assert "genai: cross-validated AUC 0.950" in low
     assert "web3 is left out: 1 of its references" in omitted
     metadata = linear_probes_metadata(tmp_path, summary)
     assert metadata["lowest AUC"] == 0.95
+    assert "30 or more" in metadata["bins of stars"]
     assert str(metadata["nearest and confused"]).count("| confused |") == 9 * settings.examples
 
 

@@ -25,6 +25,7 @@ from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ingest.star_log import STAR_LOG
 from starvec_assets.ingest.watch_events import UTC_SECONDS
 from starvec_assets.profiles.developers import Developer, build_developers
+from starvec_assets.profiles.people_sample import heldout_people, sample_people
 from starvec_assets.profiles.probes import ProbeSettings, fit_probes, load_categories
 from starvec_assets.profiles.quantiles import fit_quantiles
 from starvec_assets.ragged import RaggedArray
@@ -34,7 +35,7 @@ from starvec_assets.sample.catalogue import load_catalogue
 from starvec_assets.sample.people import simulate_stars, specialists
 from starvec_assets.serve import create_server, files_of
 from starvec_assets.training.init_vectors import spectral_init
-from starvec_assets.vectors import Matrix, unit_rows, user_vectors
+from starvec_assets.vectors import Matrix, unit_rows
 
 USERS = 3_000
 D = 128
@@ -87,19 +88,21 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
     )
     _write_star_log(inputs, len(simulated.repo))
     _evaluate(inputs.evaluation, vectors, stars, a, b, [(repo.field, repo.topic) for repo in repos])
-    people = user_vectors(vectors, corpus, stars)
+    built = Corpus.load(inputs.user_buckets)
+    people = sample_people(built, vectors)
+    heldout = heldout_people(built, vectors, people.bins)
     fit_probes(vectors, names, stars, people, load_categories(), ProbeSettings(negatives=500), inputs.linear_probes)
-    fit_quantiles(vectors, people, inputs.quantile_tables, pairs=50_000)
+    fit_quantiles(vectors, people, heldout, inputs.quantile_tables, pairs=50_000)
     specialist_users = specialists(simulated.user, simulated.repo, catalogue)
     starred = {f"known-{user}": lists[user].tolist() for _, user in specialist_users}
     developers = [Developer(f"known-{user}", f"Known For {field.title()}", field) for field, user in specialist_users]
-    build_developers(starred, vectors, stars, developers, inputs.developer_vectors)
+    build_developers(starred, vectors, stars, developers, people, heldout, inputs.developer_vectors)
     return inputs
 
 
 def _write_star_log(inputs: BundleInputs, stars: int) -> None:
     """A month of stars, and one of which the archive has one in a hundred."""
-    hours = {"hours_expected": 744, "hours_ok": 741, "hours_faulty": 3, "hours_missing": 2}
+    hours = {"hours_expected": 744, "hours_ok": 741, "hours_faulty": 3, "hours_missing": 2, "hours_unpublished": 0}
     counts = {"users": USERS, "stars": stars, **hours, "rejected": 5}
     months = [
         {"month": month, "content_hash": "0" * 64, **counts, "unseen_share": 0.001} for month in ("2024-01", "2024-02")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from plane_reader import decode, read_planes
 
-from starvec_assets.profiles.quantiles import percentile
+from starvec_assets.profiles.people_sample import PeopleSample
+from starvec_assets.profiles.probes import skill_scores
+from starvec_assets.profiles.quantiles import LEVELS, Table, percentile
+from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
@@ -178,19 +182,45 @@ class Reference:
     def cosine(self, row: int, query: Matrix) -> str:
         return f"{float(self.vectors[row].astype(np.float64) @ query):.3f}"
 
-    def skills(self, vector: Matrix) -> dict[str, str]:
-        scores = {}
-        for category in self.people["categories"]:
-            odds = floats(category["weights"]).astype(np.float64) @ vector + category["bias"]
-            scores[category["title"]] = f"{100 / (1 + np.exp(-odds)):.0f}"
-        return scores
+    @property
+    def bins(self) -> StarBins:
+        return StarBins(tuple(self.people["star_bins"]["lowest"]), tuple(self.people["star_bins"]["people"]))
 
-    def developer(self, login: str) -> Matrix:
-        return next(floats(one["vector"]) for one in self.people["developers"] if one["login"] == login)
+    def skill_scores(self, vector: Matrix, stars: int) -> dict[str, float]:
+        """Scores, 0 to 1, of a person whose vector is the mean of `stars` stars."""
+        categories = self.people["categories"]
+        weights = np.array([floats(one["weights"]) for one in categories])
+        calibration = np.array([one["calibration"] for one in categories], np.float32).swapaxes(0, 1)
+        (scores,) = skill_scores(weights, calibration, PeopleSample(vector[None], self.bins.bin_of([stars]), self.bins))
+        return {one["title"]: float(score) for one, score in zip(categories, scores, strict=True)}
 
-    def match(self, a: Matrix, b: Matrix) -> str:
-        table = np.array(self.people["quantiles"]["users"], np.float32)
-        return f"{float(percentile(table, float(a.astype(np.float64) @ b))):.1f} %"
+    def skills(self, vector: Matrix, stars: int) -> dict[str, str]:
+        """Scores as printed."""
+        return {title: f"{100 * score:.0f}" for title, score in self.skill_scores(vector, stars).items()}
+
+    def developer(self, login: str) -> dict[str, Any]:
+        """A developer of people.json with the vector decoded."""
+        found = next(one for one in self.people["developers"] if one["login"] == login)
+        return found | {"vector": floats(found["vector"])}
+
+    def closeness(self, vector: Matrix, stars: int, login: str) -> float:
+        """Share in per cent of the people with about as many stars who are less close to the developer `login`."""
+        developer = self.developer(login)
+        table = int16s(developer["quantiles"]).reshape(-1, len(LEVELS))[self.bins.bin_of(stars)]
+        return float(percentile(table, developer["vector"].astype(np.float64) @ vector))
+
+    def ranked(self, vector: Matrix, stars: int) -> list[tuple[str, str]]:
+        """Name and printed share of every developer, closest first."""
+        closeness = {one["login"]: self.closeness(vector, stars, one["login"]) for one in self.people["developers"]}
+        cosine = {login: float(self.developer(login)["vector"].astype(np.float64) @ vector) for login in closeness}
+        order = sorted(closeness, key=lambda login: (-closeness[login], -cosine[login]))
+        return [(self.developer(login)["name"], f"{math.floor(closeness[login])} %") for login in order]
+
+    def pair_percentile(self, a: Matrix, stars_a: int, b: Matrix, stars_b: int) -> float:
+        """Share in per cent of the pairs of people with about as many stars as these two who are less alike."""
+        tables = int16s(self.people["quantiles"]).reshape(len(self.bins), len(self.bins), len(LEVELS))
+        table = tables[self.bins.bin_of(stars_a), self.bins.bin_of(stars_b)]
+        return float(percentile(table, a.astype(np.float64) @ b))
 
     def basket(self, plus: Sequence[int], minus: Sequence[int]) -> Matrix:
         total = self.vectors[list(plus)].mean(axis=0)
@@ -201,3 +231,7 @@ class Reference:
 
 def floats(text: str) -> Matrix:
     return np.frombuffer(base64.b64decode(text), "<f4")
+
+
+def int16s(text: str) -> Table:
+    return np.frombuffer(base64.b64decode(text), "<i2")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from page_helpers import wait_for_requests
+from page_helpers import Reference, wait_for_requests
 from plane_reader import decode, read_planes
 
 from starvec_assets.export.bundle import BundleInputs
@@ -483,19 +483,58 @@ def test_people_are_decoded_bit_for_bit(visitor: Visitor, site: str, inputs: Bun
         """async ({ base }) => {
           const { loadPeople } = await import(base + "engine/model.js");
           const { categories, quantiles, developers } = await loadPeople(base + "data/", model);
-          const plain = (x) => ({ ...x, weights: [...(x.weights ?? [])], vector: [...(x.vector ?? [])] });
+          const list = (x, key) => (x[key] ? { [key]: [...x[key]] } : {});
+          const plain = (x) => ({ ...x, ...list(x, "weights"), ...list(x, "vector"), ...list(x, "quantiles") });
           return {
-            categories: categories.map(plain), developers: developers.map(plain), users: [...quantiles.users],
+            categories: categories.map(plain), developers: developers.map(plain), quantiles: [...quantiles],
           };
         }""",
         {"base": site},
     )
-    _, weights, bias = load_probes(inputs.linear_probes)
+    _, weights, calibration = load_probes(inputs.linear_probes)
     assert np.array_equal(np.float32([c["weights"] for c in people["categories"]]), weights)
-    assert np.array_equal(np.float32([c["bias"] for c in people["categories"]]), bias)
-    assert np.array_equal(np.float32(people["users"]), np.load(inputs.quantile_tables / "users.npy"))
-    known = np.load(inputs.developer_vectors / "vectors.npy")
+    assert np.array_equal(np.float32([c["calibration"] for c in people["categories"]]), calibration.swapaxes(0, 1))
+    assert people["quantiles"] == np.load(inputs.quantile_tables / "people.npy").ravel().tolist()
+    known, tables = (np.load(inputs.developer_vectors / f"{name}.npy") for name in ("vectors", "quantiles"))
     assert np.array_equal(np.float32([d["vector"] for d in people["developers"]]), known)
+    assert [d["quantiles"] for d in people["developers"]] == tables.reshape(len(known), -1).tolist()
+
+
+def test_scores_and_percentiles_match_python_for_people_of_every_number_of_stars(
+    visitor: Visitor, site: str, reference: Reference
+):
+    lowest = reference.bins.lowest
+    stars = sorted({1, *lowest, *(low - 1 for low in lowest), *(low + 1 for low in lowest), 20_000})
+    rng = np.random.default_rng(0)
+    rows = [sorted(rng.choice(len(reference.names), 60, replace=False).tolist()) for _ in stars]
+    vectors = [reference.person(one) for one in rows]
+    page, _ = open_engine(visitor.context, site)
+    shown = page.evaluate(
+        """async ({ base, vectors, stars }) => {
+          const { loadPeople } = await import(base + "engine/model.js");
+          const scoring = await import(base + "scoring.js");
+          const people = await loadPeople(base + "data/", model);
+          const persons = vectors.map((v, i) => ({ vector: Float32Array.from(v), starsUsed: stars[i], login: "" }));
+          return persons.map((person, i) => ({
+            range: scoring.starRange(people, person.starsUsed),
+            skills: scoring.skillScores(people, person),
+            ranked: scoring.rankDevelopers(people, person).map(({ developer, match }) => [developer.login, match]),
+            pair: scoring.pairPercentile(people, person, persons[(i + 1) % persons.length]),
+          }));
+        }""",
+        {"base": site, "vectors": [v.tolist() for v in vectors], "stars": stars},
+    )
+    for i, (vector, count, one) in enumerate(zip(vectors, stars, shown, strict=True)):
+        assert one["range"] == reference.bins.labels[reference.bins.bin_of(count)]
+        expected = reference.skill_scores(vector, count)
+        np.testing.assert_allclose(one["skills"], list(expected.values()), atol=1e-6)
+        for login, match in one["ranked"]:
+            assert match == pytest.approx(reference.closeness(vector, count, login), abs=1e-3)
+        matches = [match for _, match in one["ranked"]]
+        assert matches == sorted(matches, reverse=True)
+        following = (i + 1) % len(stars)
+        pair = reference.pair_percentile(vector, count, vectors[following], stars[following])
+        assert one["pair"] == pytest.approx(pair, abs=1e-3)
 
 
 def test_user_vector_matches_python(visitor: Visitor, site: str, decoded: Matrix):

@@ -34,6 +34,10 @@ EVERYTHING_STORED = """async () => JSON.stringify([
 ])"""
 
 
+def ordinal(rank: int) -> str:
+    return f"{rank}{'th' if 10 < rank < 20 else {1: 'st', 2: 'nd', 3: 'rd'}.get(rank % 10, 'th')}"
+
+
 @pytest.fixture
 def api(reference: Reference) -> StarsApi:
     stars = [*reference.starred(STARRED), *UNKNOWN]
@@ -49,7 +53,9 @@ def test_profile_numbers_match_python(visitor: Any, site: str, reference: Refere
     assert sorted(number for _, number, _ in api.requests) == [1, 2, 3, 4]
     assert page.url.endswith("#/user/octocat")
     assert f"Made of {len(STARRED)} of {len(STARRED) + len(UNKNOWN)} stars" in page.inner_text(".profile .lead")
-    assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(vector)
+    assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
+        vector, len(STARRED)
+    )
     expected = reference.nearest(vector, 50, without=STARRED)
     assert [result["name"] for result in results] == [reference.names[row] for row in expected[:15]]
     assert [result["cosine"] for result in results] == [reference.cosine(row, vector) for row in expected[:15]]
@@ -58,13 +64,10 @@ def test_profile_numbers_match_python(visitor: Any, site: str, reference: Refere
     people = page.eval_on_selector_all(
         ".people li", "items => items.map(i => [i.querySelector('a').textContent, i.firstChild.textContent])"
     )
-    developers = {
-        one["name"]: reference.match(vector, reference.developer(one["login"]))
-        for one in reference.people["developers"]
-    }
-    assert people
-    assert [match for _, match in people] == [developers[name] for name, _ in people]
-    assert [float(m[:-2]) for _, m in people] == sorted((float(m[:-2]) for m in developers.values()), reverse=True)[:8]
+    ranked = reference.ranked(vector, len(STARRED))
+    assert people == [[*one] for one in ranked[:8]]
+    assert page.inner_text(".people li:nth-child(2) .aside").startswith(f"2nd of {len(ranked)};")
+    assert f"({reference.bins.labels[-1]})" in page.inner_text(".chart"), "about as many stars"
     assert visitor.blocked_requests == []
     assert page.errors == []
 
@@ -73,15 +76,18 @@ def test_score_explanation_shows_the_calibration(visitor: Any, bundle_copy: Path
     path = bundle_copy / "data/people.json"
     people = json.loads(path.read_text())
     assert people["calibration"] == {
-        "people": people["calibration"]["people"],
         "median": ProbeSettings().median_target,
         "top_twentieth": ProbeSettings().p95_target,
     }
     path.write_text(json.dumps(people | {"calibration": {"median": 0.31, "top_twentieth": 0.87}}))
     page = open_page(visitor, serve_folder(bundle_copy), f"#/dev/{people['developers'][0]['login']}")
-    assert "A score of 31 is the median person’s; one in twenty reaches 87." in page.inner_text(".chart")
+    text = page.inner_text(".chart")
+    assert "A score of 31 is the median of people with about as many stars (" in text
+    assert "); one in twenty of them reaches 87." in text
     page.click("text=How it was made")
-    page.wait_for_selector("text=the median person has 31 points and one in twenty has 87 or more")
+    page.wait_for_selector(
+        "text=of people with about as many stars the median has 31 points and one in twenty has 87 or more"
+    )
 
 
 def test_explanation_names_the_stars_that_contribute_most(visitor: Any, site: str, reference: Reference, api: StarsApi):
@@ -102,7 +108,7 @@ def test_renamed_repository_is_found_by_id(visitor: Any, site: str, reference: R
     read_results(page)
     assert "Made of 10 of 10 stars" in page.inner_text(".profile .lead")
     assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
-        reference.person(range(10))
+        reference.person(range(10)), 10
     )
 
 
@@ -114,7 +120,7 @@ def test_a_repository_is_found_by_its_id_though_its_name_went_to_another(visitor
     read_results(page)
     assert "Made of 15 of 15 stars" in page.inner_text(".profile .lead")
     assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
-        reference.person(range(15))
+        reference.person(range(15)), 15
     )
 
 
@@ -310,17 +316,23 @@ def test_comparison_with_a_developer_matches_python(visitor: Any, site: str, ref
     developer = reference.people["developers"][1]
     page = open_page(visitor, site, f"#/dev/{developer['login']}", api)
     assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
-        reference.developer(developer["login"])
+        reference.developer(developer["login"])["vector"], developer["stars_used"]
     )
     submit_login(page, "octocat")
     page.wait_for_selector(f"h1:has-text('You and {developer['name']}')")
     results = read_results(page)
-    me, them = reference.person(STARRED), reference.developer(developer["login"])
-    mine, theirs = reference.skills(me), reference.skills(them)
+    me, them = reference.person(STARRED), reference.developer(developer["login"])["vector"]
+    mine, theirs = reference.skills(me, len(STARRED)), reference.skills(them, developer["stars_used"])
     for title, (a, b, apart) in radar_scores(page).items():
         assert (a, b) == (mine[title], theirs[title])
         assert int(apart.replace("−", "-")) == int(a) - int(b)
-    assert f"{reference.match(me, them)} match" in page.inner_text(".profile")
+    ranked = reference.ranked(me, len(STARRED))
+    names = [name for name, _ in ranked]
+    rank = names.index(developer["name"])
+    assert (
+        f"You are closer to {developer['name']} than {ranked[rank][1]} of people with about as many stars "
+        f"({ordinal(rank + 1)} of {len(ranked)} developers)." in page.inner_text(".profile")
+    )
     assert not {result["name"] for result in results} & {reference.names[row] for row in STARRED}
     least = [
         min(float(reference.vectors[r].astype(np.float64) @ v) for v in (me, them)) for r in range(len(reference.names))

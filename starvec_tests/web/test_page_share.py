@@ -1,6 +1,7 @@
 """Profiles in links: their format, comparing by a link, and the errors for invalid links."""
 
 import base64
+import math
 import struct
 import zlib
 from typing import Any
@@ -19,14 +20,14 @@ def api(reference: Reference) -> StarsApi:
     return StarsApi({"ann": reference.starred(MINE), "bob": reference.starred(THEIRS)})
 
 
-def packed(vector: Any, login: bytes = b"ann") -> bytes:
+def packed(vector: Any, login: bytes = b"ann", stars: int = len(MINE)) -> bytes:
     """Payload as docs/page.md describes it."""
     whole = np.rint(np.asarray(vector) * (32767 / np.abs(vector).max())).astype("<i2")
-    body = struct.pack("<H", len(whole)) + whole.tobytes() + bytes([len(login)]) + login
+    body = struct.pack("<H", len(whole)) + whole.tobytes() + struct.pack("<I", stars) + bytes([len(login)]) + login
     return body + struct.pack("<I", zlib.crc32(body))
 
 
-def link(model: str, payload: bytes, version: int = 1) -> str:
+def link(model: str, payload: bytes, version: int = 2) -> str:
     return f"#/compare/{version}.{model}.{base64.urlsafe_b64encode(payload).decode().rstrip('=')}"
 
 
@@ -49,17 +50,21 @@ def test_two_people_compare_by_a_link(browser: Any, visitor: Any, site: str, ref
         page = open_page(other, site, fragment, api)
         assert page.inner_text("h1") == "ann"
         assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
-            reference.person(MINE)
+            reference.person(MINE), len(MINE)
         )
+        assert "it holds where 50 stars point" in page.inner_text(".profile .lead")
         assert len(api.requests) == requests, "a shared profile needs no request to GitHub"
         submit_login(page, "bob")
         page.wait_for_selector("h1:has-text('You and ann')")
         read_results(page)
-        ann, bob = reference.person(MINE), reference.person(THEIRS)
+        ann, bob = (reference.person(MINE), len(MINE)), (reference.person(THEIRS), len(THEIRS))
         assert [radar_scores(page)[t][:2] for t in radar_scores(page)] == [
-            [reference.skills(bob)[t], reference.skills(ann)[t]] for t in radar_scores(page)
+            [reference.skills(*bob)[t], reference.skills(*ann)[t]] for t in radar_scores(page)
         ]
-        assert f"{reference.match(ann, bob)} match" in page.inner_text(".profile")
+        assert (
+            f"More alike than {math.floor(reference.pair_percentile(*bob, *ann))} % of pairs of people with about as "
+            "many stars as you two." in page.inner_text(".profile")
+        )
         assert other.blocked_requests == []
         assert page.errors == []
     finally:
@@ -99,19 +104,24 @@ def invalid_links(reference: Reference) -> dict[str, tuple[str, str]]:
         "another dimension": (link(model, packed(np.arange(1, 65))), "has 64 dimensions, this model 128"),
         "many dimensions": (link(model, packed(np.arange(1, 2000))), "has 1999 dimensions"),
         "all zero": (
-            link(model, _with_checksum(struct.pack("<H", 128) + bytes(256) + b"\0")),
+            link(model, _with_checksum(struct.pack("<H", 128) + bytes(256) + b"\1\0\0\0\0")),
             "every number in it is zero",
         ),
+        "made of no stars": (link(model, packed(reference.person(MINE), stars=0)), "made of no stars"),
         "wrong length of the login": (
-            link(model, _with_checksum(struct.pack("<H", 128) + good[2:258] + b"\xff")),
+            link(model, _with_checksum(good[:262] + b"\xff")),
             "do not have the lengths",
         ),
         "an invalid login": (
             link(model, packed(reference.person(MINE), b"<img src=x>")),
             "could have a GitHub login",
         ),
-        "a later format": (link(model, good, 2), "has format 2, this page reads format 1"),
-        "no version": (text.replace("1.", "x.", 1), "is no profile"),
+        "a later format": (link(model, good, 3), "has format 3, this page reads format 2"),
+        "a link made before stars were counted": (
+            link(model, _with_checksum(good[:258] + good[262:-4]), 1),
+            "has format 1, this page reads format 2: it was made by another version of the page. Ask for a new link",
+        ),
+        "no version": (text.replace("2.", "x.", 1), "is no profile"),
         "no model": (text.replace(model, "../../../../etc"), "This link"),
         "one part more": (text + ".AAAA", "is no profile"),
         "an empty payload": ("#/compare/", "is no profile"),
@@ -144,9 +154,9 @@ def test_invalid_links_get_one_sentence(visitor: Any, site: str, reference: Refe
 def test_bytes_of_float_nan_are_ordinary_int16(visitor: Any, site: str, reference: Reference):
     spelled = struct.pack("<f", float("nan")) * 64
     page = open_page(
-        visitor, site, link(reference.model["model"], _with_checksum(struct.pack("<H", 128) + spelled + b"\0"))
+        visitor, site, link(reference.model["model"], _with_checksum(struct.pack("<H", 128) + spelled + b"\1\0\0\0\0"))
     )
     whole = np.frombuffer(spelled, "<i2").astype(np.float32)
     assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
-        unit_rows(whole[None])[0]
+        unit_rows(whole[None])[0], 1
     )

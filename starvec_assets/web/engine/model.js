@@ -4,6 +4,7 @@ import {
   asArray,
   asFiniteNumber,
   asFloats,
+  asInt16s,
   asInteger,
   asObject,
   asString,
@@ -16,7 +17,13 @@ import {
  * @typedef {{bytes: number, sha256: string}} DataFile
  * @typedef {{value: number, low: number | null, high: number | null}} Score value of a metric with its 95 % interval
  * @typedef {{name: string, passed: boolean, detail: string, kind: string}} GateResult
- * @typedef {{login: string, name: string, stars_used: number, vector: Float32Array}} Developer
+ *
+ * @typedef {object} Developer
+ * @property {string} login
+ * @property {string} name
+ * @property {number} starsUsed how many stars `vector` is the mean of
+ * @property {Float32Array} vector
+ * @property {Int16Array} quantiles [bins * levels]: cosines of people of each bin of stars to the developer, times 32767
  *
  * @typedef {object} Model
  * @property {string} id of the vectors: 16 hexadecimal digits
@@ -37,18 +44,21 @@ import {
  * @property {string} name
  * @property {string} title
  * @property {number} auc
- * @property {Float32Array} weights score = sigmoid(weights · unit vector + bias)
- * @property {number} bias
+ * @property {Float32Array} weights
+ * @property {[scale: number, shift: number][]} calibration by bin of stars:
+ *   score = sigmoid(scale · (weights · unit vector) + shift)
  *
  * @typedef {object} People
  * @property {Category[]} categories
  * @property {{median: number, top_twentieth: number}} calibration scores, 0 to 1, of the median person and of the person
- *   at the 95th percentile, the same for every category
- * @property {{users: Float32Array, repositories: Float32Array}} quantiles cosine at each 0.1 per cent
+ *   at the 95th percentile, the same for every category and bin of stars
+ * @property {number[]} lowestStars of the people of each bin of stars, ascending
+ * @property {number[]} levels percentages at which the tables of quantiles hold the cosine, ascending
+ * @property {Int16Array} quantiles [bins * bins * levels]: cosines of pairs of people of two bins, times 32767
  * @property {Developer[]} developers
  */
 
-const FORMAT = 1;
+const FORMAT = 2;
 const PLANES = ["vectors.hi", "vectors.lo"];
 const REQUIRED_FILES = [...PLANES, "names.gz", "columns.gz", "descriptions.gz", "people.json"];
 
@@ -118,8 +128,10 @@ export async function loadModel(base) {
  */
 export async function loadPeople(base, model) {
   const content = await fetchJson(dataUrl(base, "people.json", model));
-  const quantiles = asObject(content.quantiles, "people.json: quantiles");
   const calibration = asObject(content.calibration, "people.json: calibration");
+  const bins = asObject(content.star_bins, "people.json: star_bins");
+  const lowestStars = asAscending(bins.lowest, 100, "people.json: bins of stars");
+  const levels = asAscending(content.levels, 1001, "people.json: levels");
   return {
     categories: asArray(content.categories, 100, "people.json: categories").map((value) => {
       const category = asObject(value, "a category");
@@ -129,25 +141,25 @@ export async function loadPeople(base, model) {
         title: asString(category.title, 200, `title of ${name}`),
         auc: asFiniteNumber(category.auc, `AUC of ${name}`),
         weights: asFloats(category.weights, model.d, `weights of ${name}`),
-        bias: asFiniteNumber(category.bias, `bias of ${name}`),
+        calibration: asCalibration(category.calibration, lowestStars.length, `calibration of ${name}`),
       };
     }),
     calibration: {
       median: asFraction(calibration.median, "people.json: the median person's score"),
       top_twentieth: asFraction(calibration.top_twentieth, "people.json: the score of one person in twenty"),
     },
-    quantiles: {
-      users: asQuantiles(quantiles.users, "users"),
-      repositories: asQuantiles(quantiles.repositories, "repositories"),
-    },
+    lowestStars,
+    levels,
+    quantiles: asInt16s(content.quantiles, lowestStars.length ** 2 * levels.length, "people.json: quantiles"),
     developers: asArray(content.developers, 10_000, "people.json: developers").map((value) => {
       const developer = asObject(value, "a developer");
       const login = asString(developer.login, 60, "a developer's login");
       return {
         login,
         name: asString(developer.name, 400, `name of ${login}`),
-        stars_used: asInteger(developer.stars_used, 0, 1e9, `stars of ${login}`),
+        starsUsed: asInteger(developer.stars_used, 0, 1e9, `stars of ${login}`),
         vector: asFloats(developer.vector, model.d, `vector of ${login}`),
+        quantiles: asInt16s(developer.quantiles, lowestStars.length * levels.length, `quantiles of ${login}`),
       };
     }),
   };
@@ -216,10 +228,30 @@ function asFraction(value, what) {
 
 /**
  * @param {unknown} value
- * @param {string} name
+ * @param {number} maxLength
+ * @param {string} what
  */
-function asQuantiles(value, name) {
-  const numbers = asArray(value, 1001, `quantiles of ${name}`).map((q) => asFiniteNumber(q, `quantiles of ${name}`));
-  assert(numbers.length === 1001, `quantiles of ${name} are ${numbers.length}, not 1001.`);
-  return Float32Array.from(numbers);
+function asAscending(value, maxLength, what) {
+  const numbers = asArray(value, maxLength, what).map((number) => asFiniteNumber(number, what));
+  assert(numbers.length > 0, `${what} are missing.`);
+  assert(
+    numbers.every((number, i) => i === 0 || number > numbers[i - 1]),
+    `${what} do not ascend.`,
+  );
+  return numbers;
+}
+
+/**
+ * @param {unknown} value
+ * @param {number} bins
+ * @param {string} what
+ * @returns {[number, number][]}
+ */
+function asCalibration(value, bins, what) {
+  const pairs = asArray(value, bins, what);
+  assert(pairs.length === bins, `${what} has ${pairs.length} bins of stars, not ${bins}.`);
+  return pairs.map((pair) => {
+    const [scale, shift] = asArray(pair, 2, what);
+    return [asFiniteNumber(scale, what), asFiniteNumber(shift, what)];
+  });
 }

@@ -78,18 +78,39 @@ export function asObject(value, what) {
  * @param {string} what
  */
 export function asFloats(value, length, what) {
-  const encoded = asString(value, Math.ceil((4 * length) / 3) * 4 + 4, what);
+  const bytes = decodeNumbers(value, length, 4, what);
+  const numbers = Float32Array.from({ length }, (_, i) => bytes.getFloat32(4 * i, true));
+  assert(numbers.every(Number.isFinite), `${what} holds numbers that are not finite.`);
+  return numbers;
+}
+
+/**
+ * Decode Base64 of little-endian int16.
+ * @param {unknown} value
+ * @param {number} length how many numbers it must hold
+ * @param {string} what
+ */
+export function asInt16s(value, length, what) {
+  const bytes = decodeNumbers(value, length, 2, what);
+  return Int16Array.from({ length }, (_, i) => bytes.getInt16(2 * i, true));
+}
+
+/**
+ * @param {unknown} value Base64
+ * @param {number} length how many numbers it must hold
+ * @param {number} size bytes of a number
+ * @param {string} what
+ */
+function decodeNumbers(value, length, size, what) {
+  const encoded = asString(value, Math.ceil((size * length) / 3) * 4 + 4, what);
   let decoded;
   try {
     decoded = atob(encoded);
   } catch {
     throw new BundleError(`${what} is not Base64.`);
   }
-  assert(decoded.length === 4 * length, `${what} is not ${length} numbers.`);
-  const bytes = new DataView(Uint8Array.from(decoded, (c) => c.charCodeAt(0)).buffer);
-  const numbers = Float32Array.from({ length }, (_, i) => bytes.getFloat32(4 * i, true));
-  assert(numbers.every(Number.isFinite), `${what} holds numbers that are not finite.`);
-  return numbers;
+  assert(decoded.length === size * length, `${what} is not ${length} numbers.`);
+  return new DataView(Uint8Array.from(decoded, (c) => c.charCodeAt(0)).buffer);
 }
 
 /**

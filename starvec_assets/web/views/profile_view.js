@@ -1,13 +1,13 @@
 // Profile of a person: radar, recommended repositories and similar developers; another person is compared with the
 // current user, once there is one.
 
-import { announce, chips, formatCount, h, pluralize, replace } from "../dom.js";
+import { announce, chips, formatCount, formatOrdinal, h, pluralize, replace } from "../dom.js";
 import { downloadProgress } from "../download_progress.js";
 import { dot, unitVector } from "../engine/vectors.js";
 import { loginForm } from "../login_form.js";
 import { formatScore, radar, radarTable } from "../radar.js";
 import { repoList } from "../repo_list.js";
-import { formatPercent, matchPercentile, rankDevelopers, skillScores, topContributors } from "../scoring.js";
+import { formatPercent, pairPercentile, rankDevelopers, skillScores, starRange, topContributors } from "../scoring.js";
 import { encodeProfile } from "../share_link.js";
 import { developerHref, displayName, userHref } from "../state.js";
 
@@ -116,8 +116,7 @@ export function otherProfileView(app, signal, person) {
  */
 function profile(app, signal, person, compareForm) {
   const chart = h("div", { class: "chart" });
-  const drawChart = () =>
-    replace(chart, ...charts(app, [{ label: displayName(person), scores: skillScores(app.people, person.vector) }]));
+  const drawChart = () => replace(chart, ...charts(app, [person], [skillSeries(app, person, displayName(person))]));
   drawChart();
   onceExact(person, signal, redrawWithoutAnimation(chart, drawChart));
   const isSelf = person.kind === "self";
@@ -180,18 +179,10 @@ function comparison(app, signal, self, other) {
   const match = h("p", { class: "lead" });
   const summary = h("p", { class: "lead" });
   const draw = () => {
-    const value = formatPercent(matchPercentile(app.people, self.vector, other.vector));
-    replace(
-      match,
-      h("strong", { class: "match" }, `${value} match`),
-      `: more alike than ${value} of random pairs of people.`,
-    );
-    const series = [self, other].map((person) => ({
-      label: person === self ? "you" : displayName(other),
-      scores: skillScores(app.people, person.vector),
-    }));
+    replace(match, ...describeMatch(app, self, other));
+    const series = [skillSeries(app, self, "you"), skillSeries(app, other, displayName(other))];
     summary.textContent = describeDifference(app, series);
-    replace(chart, ...charts(app, series));
+    replace(chart, ...charts(app, [self, other], series));
   };
   draw();
   onceExact(self, signal, redrawWithoutAnimation(chart, draw));
@@ -241,21 +232,53 @@ function comparison(app, signal, self, other) {
 }
 
 /**
+ * How close the current user is to another person, compared with people with about as many stars.
+ * @param {App} app
+ * @param {Person} self
+ * @param {Person} other
+ * @returns {(Node | string)[]}
+ */
+function describeMatch(app, self, other) {
+  const share = (/** @type {number} */ percent) => h("strong", { class: "match" }, formatPercent(percent));
+  const ranked = rankDevelopers(app.people, self);
+  const rank = ranked.findIndex(({ developer }) => other.kind === "developer" && developer.login === other.login);
+  if (rank < 0) {
+    const percent = pairPercentile(app.people, self, other);
+    return ["More alike than ", share(percent), " of pairs of people with about as many stars as you two."];
+  }
+  return [
+    `You are closer to ${displayName(other)} than `,
+    share(ranked[rank].match),
+    ` of people with about as many stars (${formatOrdinal(rank + 1)} of ${pluralize(ranked.length, "developer")}).`,
+  ];
+}
+
+/**
+ * @param {App} app
+ * @param {Person} person
+ * @param {string} label
+ * @returns {Series}
+ */
+const skillSeries = (app, person, label) => ({ label, scores: skillScores(app.people, person) });
+
+/**
  * Radar, table and an explanation of the scores.
  * @param {App} app
- * @param {Series[]} series
+ * @param {Person[]} persons
+ * @param {Series[]} series of each of them
  */
-function charts(app, series) {
+function charts(app, persons, series) {
   const { categories, calibration } = app.people;
   const titles = categories.map((category) => category.title);
-  const typical = `A score of ${formatScore(calibration.median)} is the median person’s`;
+  const ranges = new Set(persons.map(({ starsUsed }) => starRange(app.people, starsUsed)));
+  const typical = `A score of ${formatScore(calibration.median)} is the median of people with about as many stars (${[...ranges].join("; ")})`;
   return [
     radar(titles, series),
     h(
       "div",
       {},
       radarTable(titles, series),
-      h("p", { class: "hint" }, `${typical}; one in twenty reaches ${formatScore(calibration.top_twentieth)}.`),
+      h("p", { class: "hint" }, `${typical}; one in twenty of them reaches ${formatScore(calibration.top_twentieth)}.`),
     ),
   ];
 }
@@ -282,15 +305,13 @@ function describeDifference(app, [own, others]) {
 }
 
 /**
- * Developers of the bundle, most similar to `person` first.
+ * Developers of the bundle, closest to `person` first, as closeness is among people with about as many stars.
  * @param {App} app
  * @param {AbortSignal} signal
  * @param {Person} person
  */
 function similarDevelopers(app, signal, person) {
-  const login = person.login.toLowerCase();
-  const ranked = () =>
-    rankDevelopers(app.people, person.vector).filter(({ developer }) => developer.login.toLowerCase() !== login);
+  const ranked = () => rankDevelopers(app.people, person);
   const total = ranked().length;
   if (!total)
     return h(
@@ -309,13 +330,17 @@ function similarDevelopers(app, signal, person) {
       list,
       ...ranked()
         .slice(0, showAll.hidden ? total : INITIAL_DEVELOPERS)
-        .map(({ developer, match }) =>
+        .map(({ developer, match }, i) =>
           h(
             "li",
             {},
             h("span", { class: "match" }, formatPercent(match)),
             h("a", { href: developerHref(developer.login) }, developer.name),
-            h("span", { class: "aside" }, `${developer.login}, ${pluralize(developer.stars_used, "star")}`),
+            h(
+              "span",
+              { class: "aside" },
+              `${formatOrdinal(i + 1)} of ${formatCount(total)}; ${pluralize(developer.starsUsed, "star")}`,
+            ),
           ),
         ),
     );
@@ -332,7 +357,7 @@ function similarDevelopers(app, signal, person) {
     h(
       "p",
       { class: "hint" },
-      "Match: the share of random pairs of people who are less alike. Choose one to see how you differ.",
+      `${person.kind === "self" ? "You are" : `${displayName(person)} is`} closer to each than so many per cent of people with about as many stars (${starRange(app.people, person.starsUsed)}). The first of ${formatCount(total)} is close to anybody; the order says who is closest. Choose one to see the difference.`,
     ),
     list,
     showAll,
@@ -353,7 +378,7 @@ function shareControls(app, person) {
     onchange: () => output.childNodes.length && showLink(),
   });
   const showLink = () => {
-    const payload = encodeProfile(person.vector, withLogin.checked ? person.login : "", app.model.id);
+    const payload = encodeProfile(person, withLogin.checked ? person.login : "", app.model.id);
     const link = new URL(`#/compare/${payload}`, location.href).href;
     const field = h("input", {
       id: "share-link",
@@ -416,7 +441,8 @@ const kicker = ({ kind }) => ({ self: "Your profile", developer: "A developer", 
  * @param {Person} person
  */
 function basis(app, person) {
-  if (person.kind === "shared") return "This profile came in the link; it holds no stars, only where they point.";
+  if (person.kind === "shared")
+    return `This profile came in the link; it holds where ${pluralize(person.starsUsed, "star")} point, not the stars.`;
   if (person.kind === "developer") return `Made of ${pluralize(person.starsUsed, "star")} given in public.`;
   const { stars } = person;
   const total = stars ? stars.stars.length : person.starsUsed;

@@ -96,7 +96,7 @@ function showcase(app) {
   const preferred = SHOWCASE_LOGINS.map((login) => developers.find((developer) => developer.login === login)).filter(
     (developer) => developer !== undefined,
   );
-  const topScore = (/** @type {Developer} */ developer) => Math.max(...skillScores(app.people, developer.vector));
+  const topScore = (/** @type {Developer} */ developer) => Math.max(...skillScores(app.people, developer));
   const others = [...developers].sort((a, b) => topScore(b) - topScore(a));
   const shown = [...new Set([...preferred, ...others])].slice(0, SHOWCASE_SIZE);
   if (!shown.length || !categories.length) return null;
@@ -106,12 +106,12 @@ function showcase(app) {
     const titles = categories.map((category) => category.title);
     replace(
       figure,
-      radar(titles, [{ label: developer.name, scores: skillScores(app.people, developer.vector) }]),
+      radar(titles, [{ label: developer.name, scores: skillScores(app.people, developer) }]),
       h(
         "figcaption",
         {},
         h("a", { href: developerHref(developer.login) }, developer.name),
-        `, from ${formatCount(developer.stars_used)} stars`,
+        `, from ${formatCount(developer.starsUsed)} stars`,
       ),
       h(
         "div",
