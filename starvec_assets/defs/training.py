@@ -19,7 +19,7 @@ from starvec_assets.training.device import Device
 from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
 from starvec_assets.training.job import TrainJob
 from starvec_assets.training.launch import launch, torchrun_arguments
-from starvec_assets.training.report import epoch_line, training_metadata, write_epochs, write_steps
+from starvec_assets.training.report import epoch_curves, epoch_line, training_metadata, write_epochs, write_steps
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.sweep import (
     LeaderboardSettings,
@@ -52,6 +52,7 @@ class TrainedEmbeddingsConfig(TrainSettings, AssetConfig):
     rules=USER_VECTOR_RULE,
     pool="gpu",
     op_tags=GPU_TAGS,
+    scores_first=True,
     disk_bytes=lambda config, inputs: disk_bytes(inputs["user_buckets"].manifest.rows["repositories"], config.dim),
 )
 def trained_embeddings(
@@ -70,9 +71,13 @@ def trained_embeddings(
     vectors at once.
     """
 
+    epochs: list[EpochMetrics] = []
+
     def on_epoch(epoch: EpochMetrics) -> None:
-        facts = {name: value for name, value in asdict(epoch).items() if value is not None}
-        context.log_event(dg.AssetObservation(context.asset_key, metadata=facts))
+        epochs.append(epoch)
+        # No numbers: the UI would plot them against the time of day, each training as a vertical line.
+        shown = {"epoch": epoch_line(epoch), "scores by epoch": dg.MetadataValue.md(epoch_curves(epochs))}
+        context.log_event(dg.AssetObservation(context.asset_key, metadata=shown))
         context.log.info(epoch_line(epoch))
 
     job = _train_job(config, user_buckets, readme_init_vectors, gpu)
@@ -143,10 +148,11 @@ class TrainingLeaderboardConfig(LeaderboardSettings, AssetConfig):
 
 
 @artifact_asset(
-    group="training",
+    group="experiments",
     kinds={"pytorch", "parquet"},
     pool="gpu",
     op_tags=GPU_TAGS,
+    scores_first=True,
     disk_bytes=lambda config, inputs: disk_bytes(
         inputs["user_buckets"].manifest.rows["repositories"], TrainSettings().dim
     ),

@@ -56,7 +56,9 @@ def test_the_asset_keys_are_unchanged(loaded: dg.Definitions):
 def test_every_asset_has_description_group_kinds_and_owner(loaded: dg.Definitions):
     for spec in loaded.resolve_all_asset_specs():
         assert len(spec.description or "") > 60, spec.key
-        assert spec.group_name in {"ingest", "corpus", "text", "training", "evaluation", "profiles", "export"}
+        assert spec.group_name in {
+            *("ingest", "corpus", "text", "training", "evaluation", "profiles", "export", "experiments"),
+        }
         assert spec.kinds, spec.key
         assert list(spec.owners) == ["team:starvec"]
         assert re.fullmatch(r"\d+\+[0-9a-f]{8}", spec.code_version or ""), spec.key

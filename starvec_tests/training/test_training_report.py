@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from starvec_assets.markdown import Markdown
 from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
-from starvec_assets.training.report import epoch_line, training_metadata, write_epochs
+from starvec_assets.training.report import epoch_curves, epoch_line, training_metadata, write_epochs
 from starvec_assets.training.sweep import Trial, TrialResult, leaderboard_metadata
 from starvec_assets.training.trial import TrialScore
 
@@ -31,8 +31,16 @@ def test_training_metadata_is_of_the_best_epoch() -> None:
     assert metadata["best epoch"] == 1
     assert (metadata["held-out MRR among 100"], metadata["held-out recall@50"]) == (0.5, 0.32)
     assert (metadata["users/s"], metadata["peak memory (MB)"]) == (900.0, 300.0)
-    for picture in ("curves", "loss, step by step"):
+    for picture in ("scores by epoch", "loss, step by step"):
         assert isinstance(metadata[picture], Markdown)
+
+
+def test_the_scores_by_epoch_are_shown_without_a_click_however_many_epochs_there_are() -> None:
+    shown = epoch_curves(EPOCHS * 100)
+    assert shown.startswith("MRR among 100 0.2500 to 0.4000 ![0.")
+    assert shown.count("data:image/svg+xml;base64,") == 2
+    assert len(shown) < 1000, "the UI shows as much inline"
+    assert epoch_curves(EPOCHS[:1]).startswith("MRR among 100 0.2500 to 0.2500 0.25")
 
 
 def test_epochs_are_written_without_speed_and_memory(tmp_path: Path) -> None:
