@@ -90,7 +90,7 @@ def export(inputs: Path, place: Path) -> None:
     vectors = np.random.default_rng(0).standard_normal((REPOSITORIES, 32), np.float32)
     with ArtifactStore(place / "artifacts").write("fp16_export", code_version="1") as draft:
         catalogue = RepoCatalog(inputs / "catalogue.parquet")
-        build_export(vectors, Corpus.load(inputs), catalogue, draft.path, ExportSettings())
+        build_export(vectors, vectors, Corpus.load(inputs), catalogue, draft.path, ExportSettings())
 
 
 def publication(inputs: Path, place: Path) -> None:

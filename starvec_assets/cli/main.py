@@ -127,15 +127,22 @@ def _run_months(
 
 @main.command()
 @click.argument("repository")
+@click.option(
+    "--purpose",
+    type=click.FloatRange(-1, 1),
+    default=0.0,
+    show_default=True,
+    help="From -1, starred by the same people, to 1, of the same purpose.",
+)
 @count_option
-def similar(repository: str, count: int) -> None:
+def similar(repository: str, purpose: float, count: int) -> None:
     """Print the nearest repositories.
 
     REPOSITORY is an owner/name, for example pandas-dev/pandas.
     """
     from starvec_assets.cli.output import print_neighbours
 
-    print_neighbours(_open_export().similar(repository, count), f"nearest to {repository}")
+    print_neighbours(_open_export().similar(repository, count, purpose), f"nearest to {repository}")
 
 
 @main.command()

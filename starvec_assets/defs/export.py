@@ -39,7 +39,7 @@ def fp16_export(
     repo_catalog: Artifact,
     evaluation: Artifact,
 ) -> Output:
-    """The vectors as a little-endian FP16 matrix, with the catalogue, a USearch index, and the vectors of the text alone.
+    """The vectors as a little-endian FP16 matrix, with the catalogue, a USearch index, and the vectors of text alone.
 
     `starvec similar owner/name` and `starvec user LOGIN` answer from it. The blocking checks of `evaluation` are read
     again here, so that a run of this asset alone cannot export vectors that failed them.

@@ -1,4 +1,4 @@
-"""FP16 export for other programs: the matrix, its catalogue and a USearch index."""
+"""FP16 export for other programs: the matrix, its catalogue, a USearch index, and the vectors of the text alone."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,11 @@ from starvec_assets.ingest.watch_events import UTC_SECONDS
 from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.purpose import text_weight
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
+
+VECTORS, TEXT = "embeddings.f16", "text.f16"
+_BLOCK_ROWS = 1 << 15
 
 SCHEMA = pa.schema(
     [
@@ -51,23 +55,26 @@ class ExportSummary:
 
 
 def build_export(
-    vectors: Matrix, corpus: Corpus, catalogue: RepoCatalog, out: Path, settings: ExportSettings
+    vectors: Matrix, text: Matrix, corpus: Corpus, catalogue: RepoCatalog, out: Path, settings: ExportSettings
 ) -> ExportSummary:
-    """Write embeddings.f16 (little-endian float16 [n, d], unit rows), repos.parquet and index.usearch into `out`.
+    """Write embeddings.f16, text.f16, repos.parquet and index.usearch, which is of embeddings.f16, into `out`.
 
-    The index is built by one thread, so that equal vectors give equal bytes. Raises StarvecError when vectors and
-    vocabulary differ in length or a vector is not finite.
+    The matrices are little-endian float16, [n, d] and [n, width of `text`], with unit rows; a repository without text
+    has a zero row in text.f16. The index is built by one thread, so that equal vectors give equal bytes. Raises
+    StarvecError when vectors and vocabulary differ in length or a vector is not finite.
     """
-    if corpus.n != len(vectors):
-        raise StarvecError(
-            f"trained_embeddings has {len(vectors):,} rows, the vocabulary {corpus.n:,}: "
-            "they are of different runs; materialize trained_embeddings, then fp16_export"
-        )
-    if not np.isfinite(vectors).all():
-        raise StarvecError("trained_embeddings holds numbers that are not finite: materialize it again")
+    for asset, matrix in {"trained_embeddings": vectors, "readme_init_vectors": text}.items():
+        if corpus.n != len(matrix):
+            raise StarvecError(
+                f"{asset} has {len(matrix):,} rows, the vocabulary {corpus.n:,}: "
+                f"they are of different runs; materialize {asset}, then fp16_export"
+            )
+        if not np.isfinite(matrix).all():
+            raise StarvecError(f"{asset} holds numbers that are not finite: materialize it again")
     exact = unit_rows(vectors)
     half = exact.astype("<f2")
-    half.tofile(out / "embeddings.f16")
+    half.tofile(out / VECTORS)
+    unit_rows(text).astype("<f2").tofile(out / TEXT)
     ids = pa.array(corpus.repo_ids)
     description, language, last_seen = (catalogue.column(c, ids) for c in ("description", "language", "last_seen"))
     columns = [np.arange(corpus.n), ids, corpus.names, description, language, corpus.stars, last_seen]
@@ -91,7 +98,7 @@ def build_export(
 def read_export(folder: Path) -> tuple[Matrix, npt.NDArray[np.int64]]:
     """Return the vectors of an export, float32 [n, d], and their repo_ids, int64 [n]."""
     repo_ids = pq.read_table(folder / "repos.parquet", columns=["repo_id"])["repo_id"].to_numpy()
-    half = np.fromfile(folder / "embeddings.f16", "<f2")
+    half = np.fromfile(folder / VECTORS, "<f2")
     return half.reshape(len(repo_ids), -1).astype(np.float32), repo_ids
 
 
@@ -125,7 +132,7 @@ def fp16_export_metadata(folder: Path, summary: ExportSummary, gate_failures: Se
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A repository found by a search; `cosine` in -1..1."""
+    """A repository found by a search; `cosine` in -1..1, of the vectors, or a mean of it and the text's."""
 
     index: int
     name: str
@@ -152,9 +159,8 @@ class ExportIndex:
             raise StarvecError(f"{folder}/index.usearch is not a USearch index: materialize fp16_export again")
         self.index, self.d = index, int(index.ndim)
         self.repos: pa.Table = pq.read_table(folder / "repos.parquet")
-        self._half: npt.NDArray[np.float16] = np.memmap(
-            folder / "embeddings.f16", "<f2", "r", shape=(len(self), self.d)
-        )
+        self._half: npt.NDArray[np.float16] = np.memmap(folder / VECTORS, "<f2", "r", shape=(len(self), self.d))
+        self._text_path = folder / TEXT
         self._stars = self.repos["stars"].to_numpy()
         self._by_name = rows_by_name(self.repos)
         self._by_id = {repo_id: i for i, repo_id in enumerate(self.repos["repo_id"].to_pylist())}
@@ -184,10 +190,19 @@ class ExportIndex:
         rows = (self._by_id.get(repo_id, self._by_name.get(name.lower())) for repo_id, name in stars)
         return list(dict.fromkeys(row for row in rows if row is not None))
 
-    def similar(self, name: str, k: int = 10) -> list[Neighbour]:
-        """Return the `k` nearest neighbours of a repository by exact search, itself excluded."""
-        row = self.find(name)
-        return self.nearest(self.vectors([row])[0], k, exclude={row})
+    def similar(self, name: str, k: int = 10, purpose: float = 0) -> list[Neighbour]:
+        """Return the `k` nearest neighbours of a repository by exact search, itself excluded.
+
+        `purpose` goes from -1, starred by the same people, to 1, of the same purpose: see ranking/purpose.py. Raises
+        StarvecError when `name` is not in the vocabulary, and for another `purpose`.
+        """
+        row, weight = self.find(name), text_weight(purpose)
+        if weight == 0:
+            return self.nearest(self.vectors([row])[0], k, exclude={row})
+        scores = (_cosines(self._half, row) + weight * _cosines(self._text(), row)) / (1 + weight)
+        scores[row] = -np.inf
+        rows = np.argsort(-scores, kind="stable")[: min(k, len(self) - 1)]
+        return self._neighbours(rows.tolist(), scores[rows].tolist())
 
     def vectors(self, rows: list[int]) -> Matrix:
         """Return the vectors of `rows` as unit rows, float32 [len(rows), d]."""
@@ -204,9 +219,24 @@ class ExportIndex:
         matches = self.index.search(query.astype(np.float16), min(k + len(excluded), len(self)), exact=True)
         distances = dict(zip(matches.keys.tolist(), matches.distances.tolist(), strict=True))
         rows = [row for row in distances if row not in excluded][:k]
+        return self._neighbours(rows, [1 - distances[row] for row in rows])
+
+    def _neighbours(self, rows: list[int], cosines: list[float]) -> list[Neighbour]:
+        repos = self.repos.take(rows).to_pylist()
         return [
-            Neighbour(
-                row, repo["name"], 1 - distances[row], repo["stars"], repo["language"] or "", repo["description"] or ""
-            )
-            for row, repo in zip(rows, self.repos.take(rows).to_pylist(), strict=True)
+            Neighbour(row, repo["name"], cosine, repo["stars"], repo["language"] or "", repo["description"] or "")
+            for row, cosine, repo in zip(rows, cosines, repos, strict=True)
         ]
+
+    def _text(self) -> npt.NDArray[np.float16]:
+        """Memory-map text.f16; raises StarvecError for an export of an older starvec, which lacks it."""
+        if not self._text_path.exists():
+            raise StarvecError(f"this export is of an older starvec, without {TEXT}: materialize fp16_export again")
+        return np.memmap(self._text_path, "<f2", "r").reshape(len(self), -1)
+
+
+def _cosines(matrix: npt.NDArray[np.float16], row: int) -> npt.NDArray[np.float32]:
+    """Return the cosine of every row of `matrix` to one of them, float32 [n]; 0 to and from a zero row."""
+    query = unit_rows(matrix[[row]].astype(np.float32))[0]
+    blocks = (matrix[start : start + _BLOCK_ROWS] for start in range(0, len(matrix), _BLOCK_ROWS))
+    return np.concatenate([unit_rows(block.astype(np.float32)) @ query for block in blocks])

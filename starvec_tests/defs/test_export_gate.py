@@ -27,7 +27,7 @@ LOG = Mock(spec=dg.DagsterLogManager)
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
-    """Vocabulary and catalogue of sixty repositories."""
+    """Vocabulary, catalogue and text vectors of sixty repositories."""
     monkeypatch.setenv("STARVEC_HOME", str(tmp_path))
     store = StoreResource().open()
     columns = {"repo_id": range(N), "name": [f"o/r{i}" for i in range(N)], "stars": [9] * N}
@@ -37,6 +37,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     with store.write("repo_catalog", code_version="1") as draft:
         catalogue = {"repo_id": range(N), "description": nothing, "language": nothing, "last_seen": unseen}
         pq.write_table(pa.table(catalogue), draft.path / "repos.parquet")
+    with store.write("readme_init_vectors", code_version="1") as draft:
+        np.save(draft.path / "vectors.npy", random_vectors(N, 4, 0))
     return store
 
 

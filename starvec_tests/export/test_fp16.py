@@ -35,9 +35,18 @@ def vectors() -> np.ndarray:
     return np.random.default_rng(0).standard_normal((N, D), dtype=np.float32) * 3
 
 
-def export(vectors: np.ndarray, tables: tuple[Corpus, RepoCatalog], out: Path) -> ExportIndex:
+@pytest.fixture
+def text() -> np.ndarray:
+    rows = np.random.default_rng(1).standard_normal((N, D // 2), dtype=np.float32)
+    rows[3] = 0
+    return rows
+
+
+def export(
+    vectors: np.ndarray, tables: tuple[Corpus, RepoCatalog], out: Path, text: np.ndarray | None = None
+) -> ExportIndex:
     out.mkdir()
-    build_export(vectors, *tables, out, ExportSettings())
+    build_export(vectors, vectors if text is None else text, *tables, out, ExportSettings())
     return ExportIndex(out)
 
 
@@ -62,6 +71,41 @@ def test_neighbours_match_brute_force(vectors, tables, tmp_path):
         found = index.similar(f"OWNER{row}/repo-{row}", 5)
         assert [n.index for n in found] == np.argsort(-cosines)[:5].tolist()
         np.testing.assert_allclose([n.cosine for n in found], np.sort(cosines)[::-1][:5], atol=2e-3)
+
+
+@pytest.mark.parametrize(("purpose", "weight"), [(-1, -0.2), (-0.5, -0.1), (0.3, 0.3), (1, 1)])
+def test_the_dial_weighs_the_text_beside_the_vectors(vectors, text, tables, tmp_path, purpose, weight):
+    index = export(vectors, tables, tmp_path / "out", text)
+    unit, unit_text = unit_rows(vectors), unit_rows(text)
+    for row in (0, 3, 299):
+        scores = (unit @ unit[row] + weight * (unit_text @ unit_text[row])) / (1 + weight)
+        scores[row] = -2
+        found = index.similar(f"owner{row}/repo-{row}", 5, purpose)
+        assert [n.index for n in found] == np.argsort(-scores)[:5].tolist()
+        np.testing.assert_allclose([n.cosine for n in found], np.sort(scores)[::-1][:5], atol=2e-3)
+
+
+def test_in_the_middle_of_the_dial_are_the_neighbours_of_the_vectors_alone(vectors, text, tables, tmp_path):
+    index = export(vectors, tables, tmp_path / "out", text)
+    assert index.similar("owner7/repo-7", 20, 0) == index.similar("owner7/repo-7", 20)
+    nearly = index.similar("owner7/repo-7", 20, 1e-6)
+    assert [n.index for n in nearly] == [n.index for n in index.similar("owner7/repo-7", 20)]
+    assert [n.name for n in index.similar("owner7/repo-7", 1000, 1e-6)].count("owner7/Repo-7") == 0
+    assert len(index.similar("owner7/repo-7", 1000, 1)) == N - 1
+
+
+@pytest.mark.parametrize("purpose", [-1.01, 2, float("nan")])
+def test_a_dial_beyond_its_ends_is_refused(vectors, tables, tmp_path, purpose):
+    with pytest.raises(StarvecError, match="from -1, same people, to 1, same purpose"):
+        export(vectors, tables, tmp_path / "out").similar("owner7/repo-7", 5, purpose)
+
+
+def test_an_export_without_text_says_so_only_when_it_is_asked_for(vectors, tables, tmp_path):
+    index = export(vectors, tables, tmp_path / "out")
+    (tmp_path / "out/text.f16").unlink()
+    assert len(index.similar("owner7/repo-7", 5)) == 5
+    with pytest.raises(StarvecError, match=r"without text\.f16: materialize fp16_export again"):
+        index.similar("owner7/repo-7", 5, 0.5)
 
 
 def test_user_vector_follows_the_rule_and_own_stars_are_excluded(vectors, tables, tmp_path):
@@ -109,6 +153,11 @@ def test_vectors_of_another_vocabulary_are_refused(vectors, tables, tmp_path):
         export(vectors[:-1], tables, tmp_path / "out")
 
 
+def test_text_of_another_vocabulary_is_refused(vectors, text, tables, tmp_path):
+    with pytest.raises(StarvecError, match="readme_init_vectors has 299 rows, the vocabulary 300"):
+        export(vectors, tables, tmp_path / "out", text[:-1])
+
+
 def test_vectors_that_are_not_finite_are_refused(vectors, tables, tmp_path):
     vectors[5, 3] = np.nan
     with pytest.raises(StarvecError, match="not finite"):
@@ -123,7 +172,7 @@ def test_a_folder_without_an_export_is_an_error(tmp_path):
 def test_metadata_shows_precision_gate_and_neighbours(vectors, tables, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    summary = build_export(vectors, *tables, out, ExportSettings())
+    summary = build_export(vectors, vectors, *tables, out, ExportSettings())
     assert 0.9999 < summary.min_cosine <= 1
     metadata = fp16_export_metadata(out, summary, [])
     assert metadata["gate"] == "passed"
