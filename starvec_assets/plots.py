@@ -1,6 +1,10 @@
-"""Small charts for the UI: an inline SVG sparkline, and line, point, bar and histogram charts as PNG bytes."""
+"""Small charts for the UI: sparklines and bars as inline SVG, line, point, bar and histogram charts as PNG bytes.
+
+The UI shows Markdown of less than 1,000 characters at once, and more behind a click.
+"""
 
 import base64
+import html
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,7 +32,7 @@ CATEGORY_COLOURS = (
 
 
 def sparkline(values: Numbers, points: int = 40) -> Markdown:
-    """Return an inline SVG of at most `points` points: under 1,000 characters, which the UI shows without a click."""
+    """Return an inline SVG of at most `points` points, short enough to be shown at once."""
     data = np.asarray(values, float)
     data = data[np.isfinite(data)]
     if len(data) > points:
@@ -39,12 +43,31 @@ def sparkline(values: Numbers, points: int = 40) -> Markdown:
     x = np.linspace(2, 158, len(data))
     y = 28 - 26 * (data - low) / (high - low or 1)
     line = " ".join(f"{a:.0f},{b:.0f}" for a, b in zip(x, y, strict=True))
-    svg = (
-        "<svg xmlns='http://www.w3.org/2000/svg' width='160' height='30'>"
-        f"<polyline points='{line}' fill='none' stroke='{SERIES[0]}'/></svg>"
-    )
-    encoded = base64.b64encode(svg.encode()).decode()
-    return Markdown(f"![{low:.4g} to {high:.4g}](data:image/svg+xml;base64,{encoded})")
+    line = f"<polyline points='{line}' fill='none' stroke='{SERIES[0]}'/>"
+    return _inline_svg(line, 160, 30, f"{low:.4g} to {high:.4g}")
+
+
+def inline_bars(values: Mapping[str, float], intervals: Mapping[str, tuple[float, float]], title: str) -> Markdown:
+    """Return named bars, with a line over each interval, as an inline SVG: up to eight are short enough.
+
+    Values and intervals are not negative.
+    """
+    longest = max([1e-9, *values.values(), *(high for _, high in intervals.values())])
+    names = bars = whiskers = ""
+    for row, (name, value) in enumerate(values.items()):
+        y = 15 * row + 8
+        names += f"<text y='{y + 4}'>{html.escape(name[:10])} {value:.3g}</text>"
+        bars += f"M110 {y}h{150 * value / longest:.0f}"
+        if name in intervals:
+            low, high = (110 + 150 * bound / longest for bound in intervals[name])
+            whiskers += f"M{low:.0f} {y}H{high:.0f}"
+    bars = f"<path stroke='{SERIES[0]}' stroke-width='9' d='{bars}'/><path stroke='{INK}' d='{whiskers}'/>"
+    return _inline_svg(f"<g font-size='11' font-family='Arial'>{names}</g>{bars}", 265, 15 * len(values) + 2, title)
+
+
+def _inline_svg(shapes: str, width: int, height: int, alt: str) -> Markdown:
+    svg = f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}'>{shapes}</svg>"
+    return Markdown(f"![{alt}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
 
 
 def line_chart(series: Mapping[str, tuple[Numbers, Numbers]], title: str, x: str, y: str) -> bytes:

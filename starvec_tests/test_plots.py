@@ -1,6 +1,7 @@
 """Charts stay small enough for the UI for any input."""
 
 import base64
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from starvec_assets.plots import (
     bar_chart,
     histogram,
+    inline_bars,
     labelled_scatter,
     line_chart,
     month_chart,
@@ -31,6 +33,21 @@ def test_sparklines_of_too_few_values_are_text(values: list[float], text: str):
 
 def test_a_constant_series_is_a_flat_line():
     assert "4 to 4" in sparkline([4, 4, 4])
+
+
+def test_bars_of_eight_systems_with_intervals_stay_short():
+    systems = {f"system <{i}> and more": 0.123456 * i for i in range(8)}
+    text = inline_bars(systems, {name: (0.9 * value, 1.1 * value) for name, value in systems.items()}, "awesome NDCG@10")
+    assert len(text) < 1000
+    assert text.startswith("![awesome NDCG@10](data:image/svg+xml;base64,")
+    svg = base64.b64decode(text.split("base64,")[1].rstrip(")"))
+    texts = [node.text for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[1] == "system <1> 0.123"
+
+
+def test_bars_without_values_or_intervals_are_drawn():
+    assert inline_bars({}, {}, "t").startswith("![t](")
+    assert inline_bars({"a": 0.0}, {}, "t").startswith("![t](")
 
 
 def test_charts_are_png_and_small():
