@@ -18,18 +18,19 @@ def free_space(folder: Path) -> int:
 
 
 def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Log what `purpose` needs and what is free on the disk of `folder`.
+    """Log what `purpose` needs and what is free on the disk of `folder`; nothing for 0 bytes.
 
     Raises StarvecError when less than `needed` bytes and RESERVE are free.
     """
-    needed, free = needed + RESERVE, free_space(folder)
-    sentence = f"{purpose} needs about {format_bytes(needed)} in {folder}, where {format_bytes(free)} are free"
-    if free < needed:
+    total, free = needed + RESERVE, free_space(folder)
+    sentence = f"{purpose} needs about {format_bytes(total)} in {folder}, where {format_bytes(free)} are free"
+    if free < total:
         raise StarvecError(
             f"{sentence}: free space there, or set STARVEC_HOME to a folder on a larger disk, and run again; nothing "
             "was written"
         )
-    log.info(sentence)
+    if needed:
+        log.info(sentence)
 
 
 def format_bytes(size: int) -> str:
