@@ -37,7 +37,9 @@ def test_a_constant_series_is_a_flat_line():
 
 def test_bars_of_eight_systems_with_intervals_stay_short():
     systems = {f"system <{i}> and more": 0.123456 * i for i in range(8)}
-    text = inline_bars(systems, {name: (0.9 * value, 1.1 * value) for name, value in systems.items()}, "awesome NDCG@10")
+    text = inline_bars(
+        systems, {name: (0.9 * value, 1.1 * value) for name, value in systems.items()}, "awesome NDCG@10"
+    )
     assert len(text) < 1000
     assert text.startswith("![awesome NDCG@10](data:image/svg+xml;base64,")
     svg = base64.b64decode(text.split("base64,")[1].rstrip(")"))

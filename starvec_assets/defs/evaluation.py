@@ -57,6 +57,7 @@ class EvaluationConfig(EvaluationSettings, GateSettings, AssetConfig):
     group="evaluation",
     kinds={"numpy", "parquet"},
     rules=USER_VECTOR_RULE,
+    scores_first=True,
     checks=[
         dg.AssetCheckSpec(check.name, asset="evaluation", blocking=check.blocking, description=check.description)
         for check in CHECKS.values()
@@ -101,7 +102,7 @@ def evaluation(
     for line in text_table(*scoreboard(scores)):
         context.log.info(line)
     checks = [_check_result(kind, [result for result in gates if result.kind == kind]) for kind in CHECKS]
-    return Output(len(systems), evaluation_metadata(draft.path), checks)
+    return Output(len(systems), evaluation_metadata(draft.path, gates), checks)
 
 
 def _previous_export(log: dg.DagsterLogManager, store: ArtifactStore, trained: Artifact) -> Artifact | None:
@@ -137,7 +138,7 @@ class VectorStructureConfig(AnalysisSettings, AssetConfig):
     """Sizes of the analysis."""
 
 
-@artifact_asset(group="evaluation", kinds={"scikitlearn", "parquet"})
+@artifact_asset(group="evaluation", kinds={"scikitlearn", "parquet"}, scores_first=True)
 def vector_structure(
     context: dg.AssetExecutionContext,
     config: VectorStructureConfig,

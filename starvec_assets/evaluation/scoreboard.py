@@ -1,19 +1,23 @@
 """The evaluation as tables and charts, for the terminal and the UI."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from starvec_assets.evaluation.breakdowns import BY_STARS
 from starvec_assets.evaluation.evaluate import Evaluation
+from starvec_assets.evaluation.gates import GateResult
 from starvec_assets.evaluation.metric_titles import TITLES
-from starvec_assets.markdown import Markdown, Metadata, embed_png, markdown_table, parquet_preview
-from starvec_assets.plots import bar_chart
+from starvec_assets.markdown import Markdown, Metadata, markdown_table, parquet_preview
+from starvec_assets.plots import inline_bars
 
 HEADLINES = (
     *("awesome_ndcg_10", "awesome_ndcg_100", "heldout_recall_50", "heldout_ndcg_50", "heldout_mrr_100"),
     "popularity_bias",
 )
+
+IN_BARS = ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr_100")
 
 
 def scoreboard(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
@@ -52,26 +56,26 @@ def text_table(columns: list[str], rows: list[list[str]]) -> list[str]:
     ]
 
 
-def evaluation_metadata(folder: Path) -> Metadata:
-    """Return what the UI shows of the evaluation in `folder`: every metric, intervals, tables, charts, the report."""
+def evaluation_metadata(folder: Path, gates: Sequence[GateResult]) -> Metadata:
+    """Return what the UI shows of the evaluation in `folder`: gate and scores first, then charts, metrics, tables."""
     evaluation = Evaluation.load(folder)
-    intervals = evaluation.intervals["trained"]
-    baselines = {
-        f"{system}: {key}": metrics[key]
-        for system, metrics in evaluation.metrics.items()
-        for key in HEADLINES
-        if system != "trained" and key in metrics
-    }
+    trained, intervals = evaluation.metrics["trained"], evaluation.intervals["trained"]
+    refused = [result.detail for result in gates if result.blocking and not result.passed]
+    warnings = [result.detail for result in gates if not result.blocking and not result.passed]
     return {
-        **evaluation.metrics["trained"],
-        **{f"{key}, 95 % from": low for key, (low, _) in intervals.items()},
-        **{f"{key}, 95 % to": high for key, (_, high) in intervals.items()},
-        **baselines,
-        **evaluation.data,
+        "export gate": f"closed: {'; '.join(refused)}"
+        if refused
+        else f"open: {len(gates) - len(warnings)} conditions hold",
+        "warnings": "; ".join(warnings) or None,
         "scores": markdown_table(*scoreboard(evaluation)),
+        **{f"{TITLES[key]} by system": _bars(evaluation, key) for key in IN_BARS if key in trained},
+        **{TITLES.get(key, key.replace("_", " ")): value for key, value in trained.items()},
+        "95 % intervals": markdown_table(
+            ["metric", "value", "from", "to"], [[TITLES[key], trained[key], *pair] for key, pair in intervals.items()]
+        ),
         "differences": markdown_table(*difference_table(evaluation)),
-        "report": folder / "report.html",
-        **{TITLES[key]: _bars(evaluation, key) for key in ("awesome_ndcg_10", "heldout_recall_50", "heldout_mrr_100")},
+        "report": "report.html in the folder of the path below shows all of it as one page",
+        **evaluation.data,
         "by popularity": parquet_preview(
             folder / "by_decile.parquet", ["system", "decile", "ndcg_10", "recall_50", "recommended"], rows=100
         ),
@@ -84,7 +88,7 @@ def evaluation_metadata(folder: Path) -> Metadata:
 def _bars(evaluation: Evaluation, key: str) -> Markdown:
     values = {system: metrics[key] for system, metrics in evaluation.metrics.items() if key in metrics}
     intervals = {system: rows[key] for system, rows in evaluation.intervals.items() if key in rows}
-    return embed_png(bar_chart(values, TITLES[key], "", intervals), TITLES[key])
+    return inline_bars(values, intervals, TITLES[key])
 
 
 def _by_system(path: Path, key: str) -> Markdown:

@@ -12,6 +12,7 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.baselines import align_rows, build_systems, random_vectors
 from starvec_assets.evaluation.evaluate import Evaluation, EvaluationSettings, GroundTruth, evaluate
+from starvec_assets.evaluation.gates import GateResult
 from starvec_assets.evaluation.report import render_report
 from starvec_assets.evaluation.scoreboard import evaluation_metadata
 from starvec_assets.ingest.repo_catalog import RepoCatalog
@@ -201,15 +202,22 @@ def test_without_awesome_lists_only_held_out_users_are_measured(world, tmp_path)
     assert "held-out users" in render_report(tmp_path, [])
 
 
-def test_metadata_shows_every_metric_with_its_interval_and_the_report(evaluated):
+def test_metadata_shows_gate_and_scores_first_then_charts_and_every_metric(evaluated):
     out, evaluation = evaluated
-    metadata = evaluation_metadata(out)
-    assert metadata["heldout_mrr_100"] == evaluation.metrics["trained"]["heldout_mrr_100"]
-    assert metadata["heldout_mrr_100, 95 % to"] == evaluation.intervals["trained"]["heldout_mrr_100"][1]
-    assert metadata["text: awesome_ndcg_10"] == evaluation.metrics["text"]["awesome_ndcg_10"]
-    assert "popularity: heldout_mrr_100" not in metadata
-    assert metadata["report"] == out / "report.html"
-    assert metadata["held-out MRR among 100"].startswith("![held-out MRR among 100](data:image/png")
+    gates = [
+        GateResult("a", True, "a is good", "validity"),
+        GateResult("b", False, "b is bad", "advisory"),
+        GateResult("c", False, "c is bad", "baseline"),
+    ]
+    metadata = evaluation_metadata(out, gates)
+    assert list(metadata)[:4] == ["export gate", "warnings", "scores", "awesome NDCG@10 by system"]
+    assert (metadata["export gate"], metadata["warnings"]) == ("closed: c is bad", "b is bad")
+    assert evaluation_metadata(out, gates[:2])["export gate"] == "open: 1 conditions hold"
+    assert metadata["held-out MRR among 100"] == evaluation.metrics["trained"]["heldout_mrr_100"]
+    assert "| held-out MRR among 100 | " in metadata["95 % intervals"]
+    chart = metadata["held-out MRR among 100 by system"]
+    assert chart.startswith("![held-out MRR among 100](data:image/svg+xml")
+    assert len(chart) < 1000, "the UI shows as much without a click"
     assert "| list0 | " in metadata["by list"]
     assert metadata["scores"].splitlines()[0].startswith("| system | awesome NDCG@10 |")
 
