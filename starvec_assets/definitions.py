@@ -12,6 +12,7 @@ from starvec_assets.defs import (
     corpus,
     evaluation,
     export,
+    failures,
     ingest,
     jobs,
     profiles,
@@ -51,7 +52,7 @@ def defs() -> dg.Definitions:
         jobs=[jobs.ingest_month, jobs.rebuild, jobs.monthly_refresh],
         asset_checks=[star_log_checks.star_log_checks],
         schedules=[jobs.monthly_schedule],
-        sensors=[automation.star_log_sensor],
+        sensors=[automation.star_log_sensor, failures.failure_sensor(os.environ.get("STARVEC_WEBHOOK", ""))],
         resources=resources.from_environment(),
         loggers={"console": dg.colored_console_logger, "terminal": terminal_logger.terminal_logger},
     )
