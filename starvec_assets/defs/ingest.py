@@ -291,7 +291,7 @@ class StarLogConfig(AssetConfig):
     )
 
 
-@artifact_asset(group="ingest", kinds={"parquet"}, algorithm="3", automation=IN_STEP)
+@artifact_asset(group="ingest", kinds={"parquet"}, algorithm="3", automation=IN_STEP, scores_first=True)
 def star_log(
     context: dg.AssetExecutionContext,
     config: StarLogConfig,

@@ -35,6 +35,7 @@ class StarHistoryConfig(StarHistorySettings, AssetConfig):
     group="ingest",
     kinds={"github", "parquet"},
     pool="github",
+    scores_first=True,
     checks=[
         dg.AssetCheckSpec(name, asset="star_history", description=description) for name, description in CHECKS.items()
     ],

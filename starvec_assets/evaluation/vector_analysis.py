@@ -143,16 +143,17 @@ def analyze_vectors(
 
 def vector_analysis_metadata(analysis: VectorAnalysis, folder: Path) -> Metadata:
     """Return what the UI shows of the analysis in `folder`: the map, metrics, tables of analogies and clusters."""
-    scores = analysis.analogies.to_pylist()
+    scores, metrics = analysis.analogies.to_pylist(), analysis.metrics
     at_10 = {(row["relation"], row["method"]): row["at_10"] for row in scores}
     return {
+        "analogies": f"{analysis.questions:,} questions",
+        "answer among ten": metrics.get("analogies_at_10_3cosadd"),
+        "answer among ten, without subtracting a": metrics.get("analogies_at_10_b_plus_c"),
+        "Hopkins statistic": metrics["hopkins"],
+        "neighbours in one language": metrics["language_purity"],
+        "neighbours in one language by chance": metrics["language_purity_chance"],
         "map": embed_png((folder / "map.png").read_bytes(), "map of repositories"),
-        **{
-            name: value
-            for name, value in analysis.metrics.items()
-            if not name.startswith("analogies") or name.endswith(("_3cosadd", "_b_plus_c", "_questions"))
-        },
-        "analogies": markdown_table(
+        "analogies by method": markdown_table(
             ["ranked by", "first", "among ten", "MRR"],
             [[METHOD_TITLES[r["method"]], r["at_1"], r["at_10"], r["mrr"]] for r in scores if r["relation"] == ALL],
         ),

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from starvec_assets.markdown import Metadata, embed_png, markdown_table
 from starvec_assets.parquet import column
-from starvec_assets.plots import month_chart
+from starvec_assets.plots import month_chart, sparkline
 
 GITHUB, LOG, NONE = "github", "log", "none"
 BASES = {
@@ -217,6 +217,7 @@ def capture_metadata(folder: Path, least_capture: float) -> Metadata:
     shown = ["month", "share", "low", "high", "basis", "github", "in_log", "repositories", "counts"]
     newest_first = [[*(row[name] for name in shown[:-1]), "yes" if row["counts"] else "no"] for row in reversed(rows)]
     return {
+        "share by month": sparkline([row["share"] for row in rows if row["share"] is not None]),
         "capture over the months": embed_png(chart, "share of each month's stars that the log has"),
         "months that count": sum(row["counts"] for row in rows),
         "months that do not count": ", ".join(row["month"] for row in rows if not row["counts"]) or "none",

@@ -17,7 +17,7 @@ from starvec_assets.ingest.publication import missing_at_end
 from starvec_assets.ingest.watch_events import DUPLICATE, REASONS
 from starvec_assets.markdown import Metadata, embed_png, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
-from starvec_assets.plots import month_chart
+from starvec_assets.plots import month_chart, sparkline
 from starvec_assets.store import Artifact, MonthlyArtifacts
 
 WITHOUT_EVENTS = (MISSING, EMPTY, FAILED)
@@ -113,6 +113,7 @@ def star_log_metadata(folder: Path, left_out: Sequence[str] = ()) -> Metadata:
         "months": markdown_table(["from", "to", "months"], [[months[0], months[-1], len(months)]]),
         "months left out": ", ".join(left_out) or "none",
         "stars": pc.sum(log["stars"]).as_py(),
+        "stars by month": sparkline(log["stars"].to_pylist()),
         "coverage over the months": embed_png(_coverage_chart(log), "stars, faulty hours, ids unseen"),
         "coverage": parquet_preview(
             folder / "months.parquet", [name for name in log.column_names if name != "content_hash"], rows=150

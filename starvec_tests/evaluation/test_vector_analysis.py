@@ -138,11 +138,10 @@ def test_examples_have_question_answer_and_rank(grouped, built):
 def test_metadata_and_log_lines_show_the_headline_figures(built):
     (out, _), analysis = built
     metadata = vector_analysis_metadata(analysis, out)
-    assert metadata["hopkins"] == analysis.metrics["hopkins"]
+    assert metadata["Hopkins statistic"] == analysis.metrics["hopkins"]
     assert metadata["map"].startswith("![map of repositories](data:image/png")
-    assert "analogies_at_10_3cosadd" in metadata
-    assert "analogies_at_10_c_alone" not in metadata
-    assert metadata["analogies"].count("\n") == 1 + 6
+    assert metadata["answer among ten"] == analysis.metrics["analogies_at_10_3cosadd"]
+    assert metadata["analogies by method"].count("\n") == 1 + 6
     assert metadata["analogies by relation"].splitlines()[2].startswith("| r | 2 |")
     assert "repo1 - repo0 + repo2 = repo5?" in metadata["analogy examples"]
     assert "o/gone" in metadata["not in the vocabulary"]

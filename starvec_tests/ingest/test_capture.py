@@ -179,6 +179,7 @@ def test_the_ui_shows_shares_and_months_that_do_not_count(tmp_path: Path):
     assert str(shown["capture over the months"]).startswith(
         "![share of each month's stars that the log has](data:image"
     )
+    assert "data:image/svg+xml" in str(shown["share by month"])
     assert shown["months that count"] == 7
     assert shown["months that do not count"] == "2026-01, 2026-02"
     table = str(shown["capture"])
