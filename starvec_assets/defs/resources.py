@@ -242,6 +242,11 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
             yield folder_readmes(Path(self.readmes).expanduser())
 
 
+def encodes_with_model(environ: Mapping[str, str]) -> bool:
+    """Return whether the deployment's text encoder runs on the torch device, which may be the GPU."""
+    return (environ.get("STARVEC_ENCODER") or TextEncoderResource().encoder) != "tfidf"
+
+
 def from_bigquery(environ: Mapping[str, str]) -> bool:
     """Return whether the deployment reads its stars from BigQuery."""
     return environ.get("STARVEC_SOURCE") == BIGQUERY

@@ -1,5 +1,6 @@
 """readme_init_vectors: names, descriptions, topics and READMEs as vectors."""
 
+import os
 import shutil
 
 import dagster as dg
@@ -9,7 +10,7 @@ from starvec_assets.corpus.build import stars_hash
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset, ingests_months
 from starvec_assets.defs.artifact_io import StoreResource
-from starvec_assets.defs.resources import GitHubResource, GpuResource, TextEncoderResource
+from starvec_assets.defs.resources import GitHubResource, GpuResource, TextEncoderResource, encodes_with_model
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.store import Artifact, Draft
 from starvec_assets.text.build import build_text_vectors, text_metadata
@@ -25,7 +26,8 @@ class ReadmeInitVectorsConfig(AssetConfig):
 @artifact_asset(
     group="text",
     kinds={"scikitlearn", "numpy"},
-    pool="gpu",
+    # A model waits for a training on the GPU; TF-IDF has no reason to.
+    pool="gpu" if encodes_with_model(os.environ) else None,
     disk_bytes=lambda config, inputs: disk_bytes(inputs["user_buckets"].manifest.rows["repositories"], config.dim),
 )
 def readme_init_vectors(

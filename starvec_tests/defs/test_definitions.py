@@ -13,7 +13,7 @@ import pytest
 
 from starvec_assets.definitions import defs
 from starvec_assets.defs.code_versions import code_version
-from starvec_assets.defs.resources import ASK_GITHUB_TAG, ASK_NOT, from_environment
+from starvec_assets.defs.resources import ASK_GITHUB_TAG, ASK_NOT, encodes_with_model, from_environment
 from starvec_assets.defs.training import TrainedEmbeddingsConfig
 from starvec_assets.errors import StarvecError
 from starvec_assets.markdown import markdown_table
@@ -114,9 +114,17 @@ def test_freshness_is_never_that_of_the_last_write(loaded: dg.Definitions):
     assert all(spec.freshness_policy is None for spec in loaded.resolve_all_asset_specs())
 
 
+@pytest.mark.parametrize(("encoder", "waits"), [("", False), ("tfidf", False), ("minilm", True), ("tfidf+qwen3", True)])
+def test_text_vectors_wait_for_the_gpu_only_if_a_model_makes_them(encoder: str, waits: bool):
+    assert encodes_with_model({"STARVEC_ENCODER": encoder} if encoder else {}) == waits
+
+
 def test_training_and_ingest_have_pools_of_their_own(loaded: dg.Definitions):
-    pools = {key: loaded.resolve_assets_def(key).op.pool for key in ("trained_embeddings", "raw_stars")}
-    assert pools == {"trained_embeddings": "gpu", "raw_stars": "gharchive"}
+    pools = {
+        key: loaded.resolve_assets_def(key).op.pool
+        for key in ("trained_embeddings", "raw_stars", "readme_init_vectors")
+    }
+    assert pools == {"trained_embeddings": "gpu", "raw_stars": "gharchive", "readme_init_vectors": None}
 
 
 def test_a_changed_default_is_another_code_version():
