@@ -20,7 +20,8 @@ def op_config(assignments: Sequence[Assignment], job: str) -> dict[str, Any]:
     A value is parsed as JSON if possible, else taken as text. Raises StarvecError for an asset that the job does not
     materialize, a field that the asset does not have, and a value that its config refuses.
     """
-    configs = {op.name: CONFIG_CLASSES[op.name] for op in defs().resolve_job_def(job).nodes}
+    ops = {op.name for op in defs().resolve_job_def(job).nodes}
+    configs = {op: config for op, config in CONFIG_CLASSES.items() if op in ops}
     values: dict[str, dict[str, Any]] = {}
     for asset, field, value in assignments:
         op = RAW_OP if asset in RAW_OP.split("__") else asset  # the one op that makes several assets
@@ -30,14 +31,14 @@ def op_config(assignments: Sequence[Assignment], job: str) -> dict[str, Any]:
         if field not in fields:
             raise StarvecError(f"--set {asset}.{field}: {asset} has no field {field!r}. {_suggestion(field, fields)}")
         values.setdefault(op, {})[field] = parse_value(value)
-    ops = {}
+    run_config = {}
     for op, fields_set in values.items():
         try:
             config = configs[op](**fields_set)
         except dg.Failure as failure:
             raise StarvecError(f"--set {op}: {failure.description}") from failure
-        ops[op] = {"config": {field: getattr(config, field) for field in fields_set}}
-    return ops
+        run_config[op] = {"config": {field: getattr(config, field) for field in fields_set}}
+    return run_config
 
 
 def _suggestion(name: str, names: Collection[str]) -> str:

@@ -14,11 +14,12 @@ import dagster as dg
 
 from starvec_assets import progress
 from starvec_assets.cli.config_overrides import op_config
-from starvec_assets.cli.dead_runs import PROCESS_TAG, end_runs_of_a_killed_ui, end_runs_of_killed_terminals
+from starvec_assets.cli.dead_runs import PROCESS_TAG, UNFINISHED, end_runs_of_a_killed_ui, end_runs_of_killed_terminals
 from starvec_assets.cli.dev_server import only_ui
 from starvec_assets.cli.parameters import Assignment
 from starvec_assets.definitions import defs
 from starvec_assets.defs.ingest import RAW_OP
+from starvec_assets.defs.jobs import EXCLUSIVE
 from starvec_assets.defs.resources import from_bigquery
 from starvec_assets.defs.terminal_logger import failed_check_message
 from starvec_assets.disk_space import format_bytes, free_space, require_space
@@ -90,14 +91,14 @@ def only_run(wait: bool) -> Iterator[None]:
 def run_job(name: str, months: Sequence[str], run_config: Mapping[str, Any], wait: bool = False) -> None:
     """Run a job for a month, a range of months, or none, in this process.
 
-    Raises StarvecError with the message of the step that failed, or of the run that has a pool which the job needs
+    Raises StarvecError with the message of the step that failed, or of the run of the UI that is in the way
     (`wait`: that is awaited), KeyboardInterrupt when the run was interrupted.
     """
     range_tags = {}
     if len(months) > 1:
         range_tags = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
     job = defs().resolve_job_def(name)
-    with disk_faults_as_errors(home()), _instance() as instance, _pools(instance, job, wait) as run_id:
+    with disk_faults_as_errors(home()), _instance() as instance, _turn(instance, job, wait) as run_id:
         try:
             result = job.execute_in_process(
                 instance=instance,
@@ -142,15 +143,16 @@ def _print_waiting(busy: str) -> None:
 
 
 @contextlib.contextmanager
-def _pools(instance: dg.DagsterInstance, job: dg.JobDefinition, wait: bool) -> Iterator[str]:
-    """Yield the id of a run whose steps are first in the queues of their pools; what is left there is freed at the end.
+def _turn(instance: dg.DagsterInstance, job: dg.JobDefinition, wait: bool) -> Iterator[str]:
+    """Yield the id of a run when nothing is in its way; what it leaves in the queues of pools is freed at the end.
 
-    So the run itself never waits for a slot: Dagster 1.13 does that without a pause, at 100 % of a core, and defers
-    interrupts until the slot is free (2026-11).
+    No run of the UI then writes what it writes, and its steps are first in the queues of their pools, so that the run
+    itself never waits for a slot: Dagster 1.13 does that without a pause, at 100 % of a core, and defers interrupts
+    until the slot is free (2026-11).
     """
     run_id, waiting_for = str(uuid.uuid4()), ""
     try:
-        while busy := _claim_pools(instance, job, run_id):
+        while busy := _exclusive_run(instance, job) or _claim_pools(instance, job, run_id):
             instance.event_log_storage.free_concurrency_slots_for_run(run_id)
             if not wait:
                 raise StarvecError(f"{busy}: {REMEDY}")
@@ -161,6 +163,23 @@ def _pools(instance: dg.DagsterInstance, job: dg.JobDefinition, wait: bool) -> I
         yield run_id
     finally:
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
+def _exclusive_run(instance: dg.DagsterInstance, job: dg.JobDefinition) -> str:
+    """Return which run of the UI or the daemon writes below the months, if `job` does so, too; "" for none.
+
+    The daemon's queue does the same for its own runs (dagster.yaml) and counts those of terminals.
+    """
+    if EXCLUSIVE.items() <= job.tags.items():
+        for record in instance.get_run_records(dg.RunsFilter(tags=EXCLUSIVE, statuses=UNFINISHED), limit=1):
+            return _run_of_the_ui(record, "writes what this run writes")
+    return ""
+
+
+def _run_of_the_ui(record: dg.RunRecord, does: str) -> str:
+    since = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
+    run = record.dagster_run
+    return f"run {run.run_id[:8]} of the UI ({run.job_name}) {does} since {since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _claim_pools(instance: dg.DagsterInstance, job: dg.JobDefinition, run_id: str) -> str:
@@ -176,11 +195,7 @@ def _claim_pools(instance: dg.DagsterInstance, job: dg.JobDefinition, run_id: st
     for pool in (pool for pool, is_claimed in claimed.items() if not is_claimed):
         for other in storage.get_concurrency_info(pool).active_run_ids:
             if record := instance.get_run_record_by_id(other):
-                since = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
-                return (
-                    f"run {other[:8]} of the UI ({record.dagster_run.job_name}) has the pool {pool} "
-                    f"since {since:%Y-%m-%d %H:%M:%S} UTC"
-                )
+                return _run_of_the_ui(record, f"has the pool {pool}")
         return f"the pool {pool} has no free slot"
     return ""
 

@@ -24,6 +24,7 @@ from starvec_assets.cli.dead_runs import CODE_SERVER_TAG, PROCESS_TAG, UNFINISHE
 from starvec_assets.cli.dev_server import only_ui
 from starvec_assets.cli.environment import prepare_home
 from starvec_assets.cli.runs import only_run, run_job
+from starvec_assets.defs.jobs import EXCLUSIVE
 from starvec_assets.defs.terminal_logger import terminal_logger
 from starvec_assets.errors import StarvecError
 from starvec_assets.store import ArtifactStore
@@ -50,9 +51,12 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Function that runs a job of the given assets as `run_job` runs the project's."""
 
     def run(
-        *assets: dg.AssetsDefinition, checks: tuple[dg.AssetChecksDefinition, ...] = (), wait: bool = False
+        *assets: dg.AssetsDefinition,
+        checks: tuple[dg.AssetChecksDefinition, ...] = (),
+        wait: bool = False,
+        tags: dict[str, str] | None = None,
     ) -> None:
-        job = dg.define_asset_job("work")
+        job = dg.define_asset_job("work", tags=tags)
         loggers = {"terminal": terminal_logger}
         monkeypatch.setattr(
             runs, "defs", lambda: dg.Definitions(assets=assets, asset_checks=checks, jobs=[job], loggers=loggers)
@@ -219,6 +223,32 @@ def test_a_run_of_the_ui_is_named_or_awaited(
         assert re.match(f"waiting: {named}\n  first\n", terminal.getvalue())
         queue = storage.get_concurrency_info("gpu")
         assert (queue.claimed_slots, queue.pending_steps) == ([], []), "the step that was skipped waits no more"
+
+
+def test_a_run_of_the_ui_that_writes_the_same_assets_is_named_or_awaited(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch, terminal: io.StringIO
+) -> None:
+    @dg.asset
+    def work() -> None: ...
+
+    job = dg.GraphDefinition(name="rebuild").to_job()
+    with dg.DagsterInstance.get() as instance:
+        other = instance.create_run_for_job(job, tags=EXCLUSIVE, status=dg.DagsterRunStatus.STARTED)
+        named = rf"run {other.run_id[:8]} of the UI \(rebuild\) writes what this run writes since 20.* UTC"
+        with pytest.raises(StarvecError, match=f"^{named}: wait for it, which --wait does"):
+            run(work, tags=EXCLUSIVE)
+        run(work)
+        monkeypatch.setattr(time, "sleep", lambda _: instance.report_run_failed(other))
+        run(work, tags=EXCLUSIVE, wait=True)
+        assert re.search(f"waiting: {named}\n  work\n", terminal.getvalue())
+
+
+def test_rebuilds_and_refreshes_write_the_same_and_one_of_them_runs_at_a_time() -> None:
+    jobs = {name: definitions.defs().resolve_job_def(name).tags for name in ("rebuild", "monthly_refresh")}
+    assert all(EXCLUSIVE.items() <= tags.items() for tags in jobs.values())
+    with dg.DagsterInstance.get() as instance:
+        [limit] = instance.get_concurrency_config().run_queue_config.tag_concurrency_limits
+        assert (limit["key"], limit["limit"]) == (next(iter(EXCLUSIVE)), 1)
 
 
 def test_the_daemon_frees_the_pool_slot_of_a_failed_run(monkeypatch: pytest.MonkeyPatch) -> None:
