@@ -32,6 +32,16 @@ from starvec_assets.text.sentence_transformer import MODEL, qwen3
 from starvec_assets.training.device import Device, DeviceChoice, Precision, pick_device
 
 
+@contextmanager
+def set_by(variable: str) -> Iterator[None]:
+    """Add the name of an environment variable to the errors of what it sets: the setting that would help."""
+    try:
+        yield
+    except StarvecError as error:
+        error.args = (f"{error} ({variable} sets it)", *error.args[1:])
+        raise
+
+
 class GpuResource(dg.ConfigurableResource[None]):
     """The torch device that trains and encodes; chosen inside the step, on the machine where it runs."""
 
@@ -43,7 +53,8 @@ class GpuResource(dg.ConfigurableResource[None]):
 
     def pick(self, log: dg.DagsterLogManager) -> Device:
         """Choose the device and log its name and memory."""
-        device = pick_device(self.device, self.require_gpu, self.precision)
+        with set_by("STARVEC_DEVICE"):
+            device = pick_device(self.device, self.require_gpu, self.precision)
         log.info(f"device: {device}")
         return device
 
@@ -86,6 +97,7 @@ class StarSource(dg.ConfigurableResource[None]):
     timeout: float = Field(default=30.0, gt=0, description="seconds without data before an attempt fails")
     keep_hours: str = Field(default="", description="folder that keeps downloaded hour files; empty keeps none")
 
+    @set_by("STARVEC_SOURCE")
     def open(self) -> tuple[Source, str]:
         """Return the source and its name in the provenance of every artifact made from it."""
         if self.location == "sample":
@@ -112,6 +124,7 @@ class AwesomeSource(dg.ConfigurableResource[None]):
         "(STARVEC_AWESOME)",
     )
 
+    @set_by("STARVEC_AWESOME")
     def read(self, provenance: Sequence[str]) -> tuple[Mapping[str, str], list[str]]:
         """Return READMEs by list name, and a note on each list that could not be fetched."""
         match self.location:
@@ -137,6 +150,7 @@ class DeveloperSource(dg.ConfigurableResource[None]):
         "(STARVEC_DEVELOPERS)",
     )
 
+    @set_by("STARVEC_DEVELOPERS")
     def read(self, provenance: Sequence[str]) -> list[Developer]:
         """Return the listed developers, or simulated people if the stars are simulated."""
         if self.path:
@@ -216,6 +230,7 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
         """Whether encoding is work for the torch device."""
         return self.encoder != "tfidf"
 
+    @set_by("STARVEC_ENCODER")
     def open(self, device: str) -> TextEncoder:
         """Return the encoder; `device` is the torch device type that a model runs on.
 
@@ -239,7 +254,9 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
             with github.open() as client:
                 yield Readmes(client.readme, self.max_readmes)
         else:
-            yield folder_readmes(Path(self.readmes).expanduser())
+            with set_by("STARVEC_READMES"):
+                folder = folder_readmes(Path(self.readmes).expanduser())
+            yield folder
 
 
 def encodes_with_model(environ: Mapping[str, str]) -> bool:

@@ -5,15 +5,27 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from starvec_assets.definitions import defs
 from starvec_assets.defs.code_versions import code_version
-from starvec_assets.defs.resources import ASK_GITHUB_TAG, ASK_NOT, encodes_with_model, from_environment
+from starvec_assets.defs.resources import (
+    ASK_GITHUB_TAG,
+    ASK_NOT,
+    AwesomeSource,
+    DeveloperSource,
+    GitHubResource,
+    StarSource,
+    TextEncoderResource,
+    encodes_with_model,
+    from_environment,
+)
 from starvec_assets.defs.training import TrainedEmbeddingsConfig
 from starvec_assets.errors import StarvecError
 from starvec_assets.markdown import markdown_table
@@ -117,6 +129,25 @@ def test_freshness_is_never_that_of_the_last_write(loaded: dg.Definitions):
 @pytest.mark.parametrize(("encoder", "waits"), [("", False), ("tfidf", False), ("minilm", True), ("tfidf+qwen3", True)])
 def test_text_vectors_wait_for_the_gpu_only_if_a_model_makes_them(encoder: str, waits: bool):
     assert encodes_with_model({"STARVEC_ENCODER": encoder} if encoder else {}) == waits
+
+
+@pytest.mark.parametrize(
+    ("resource", "open_resource", "variable"),
+    [
+        (StarSource(location="/nowhere"), lambda resource: resource.open(), "STARVEC_SOURCE"),
+        (AwesomeSource(location="/nowhere"), lambda resource: resource.read([]), "STARVEC_AWESOME"),
+        (DeveloperSource(path="/nowhere"), lambda resource: resource.read([]), "STARVEC_DEVELOPERS"),
+        (
+            TextEncoderResource(readmes="/nowhere"),
+            lambda resource: resource.open_readmes(GitHubResource()).__enter__(),
+            "STARVEC_READMES",
+        ),
+    ],
+    ids=["stars", "awesome lists", "developers", "READMEs"],
+)
+def test_an_error_names_the_setting_that_would_help(resource: Any, open_resource: Callable[[Any], Any], variable: str):
+    with pytest.raises(StarvecError, match=rf"/nowhere.*\({variable} sets it\)$"):
+        open_resource(resource)
 
 
 def test_training_and_ingest_have_pools_of_their_own(loaded: dg.Definitions):
