@@ -48,7 +48,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this one
 
-from score_vectors import SHARED, awesome_groups, real_users
+from acceptance import SHARED, awesome_groups, real_users
 from training import describe, ours, row
 
 from starvec_assets.corpus.build import build_corpus

@@ -4,7 +4,7 @@
     python benchmarks/training.py --scale 1
 
 `stars.parquet` has the columns user, repo_id and repo, one row per star, in the order starred. Every method is a
-process of its own on two threads, trains on the same users, and is scored by benchmarks/score_vectors.py, which needs
+process of its own on two threads, trains on the same users, and is scored by benchmarks/acceptance.py, which needs
 the real lists and users under `--shared`. Seconds include the initial vectors, but not reading the lists. Peak memory
 is the process's, with imports and lists (0.3 GB). Libraries that are not installed are listed: `pip install
 'starvec[peers]'`; StarSpace runs if `--starspace` names its binary.
@@ -35,8 +35,8 @@ import scipy.sparse as sp
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this one
 
+from acceptance import METRICS, SHARED, score_vectors
 from corpus import cumulative_popularity
-from score_vectors import SHARED, score_vectors
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.ragged import RaggedArray
@@ -346,7 +346,6 @@ def row(cells: list[Any]) -> str:
 
 def compare(stars: Path, shared: Path, names: list[str], starspace_binary: str, splits: int) -> None:
     """Print each row as soon as it is measured."""
-    columns = ["awesome NDCG@10", "real users P@50", "real users MRR"]
     skipped, speeds = [], {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -354,8 +353,8 @@ def compare(stars: Path, shared: Path, names: list[str], starspace_binary: str, 
         corpus = Corpus.load(folder)
         repos = pq.read_table(folder / "repos.parquet", columns=["name"])["name"].to_pylist()
         print(f"{len(corpus.lists):,} users, {corpus.n:,} repositories, {len(corpus.lists.items):,} stars\n")
-        print(row(["vectors", "seconds", "peak GB", *columns, "users/s"]))
-        print("|---|" + "---:|" * (len(columns) + 3))
+        print(row(["vectors", "seconds", "peak GB", *METRICS, "users/s"]))
+        print("|---|" + "---:|" * (len(METRICS) + 3))
         for name in names:
             method = METHODS[name]
             if missing(method):
@@ -366,7 +365,7 @@ def compare(stars: Path, shared: Path, names: list[str], starspace_binary: str, 
                 cost = run_subprocess("--measure", name, "--folder", scratch, "--starspace", starspace_binary)
                 scores = score_vectors(np.load(folder / "vectors.npy"), repos, shared, splits)
                 speeds[name] = cost["users/s"]
-                figures = [f"{scores[column]:.4f}" for column in columns]
+                figures = [f"{scores[column]:.4f}" for column in METRICS]
                 print(row([method.label, cost["seconds"], cost["peak GB"], *figures, cost["users/s"]]), flush=True)
     for line in skipped:
         print(f"\nskipped {line}")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from score_vectors import SHARED, real_users
+from acceptance import SHARED, real_users
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking import search
-from starvec_assets.ranking.heldout import recommendation_scores, split_lists
+from starvec_assets.ranking.heldout import recommendation_scores, retrieval_scores, split_lists
 from starvec_assets.ranking.search import Floats
 from starvec_assets.store import ArtifactStore
 from starvec_assets.vectors import Counts, Matrix, load_vectors, unit_rows, user_vectors
@@ -47,7 +47,7 @@ def scores(vectors: Matrix, stars: Counts, splits: list[Split], exponent: float,
     for a, b in splits:
         queries = weighted(a)
         recall, _, ndcg = recommendation_scores(search.top_k(queries, vectors, 50, exclude=a), b, len(vectors), 50)
-        total.append([recall, ndcg, 1 / search.self_retrieval_rank(queries, weighted(b))])
+        total.append([recall, ndcg, retrieval_scores(queries, weighted(b))])
     return np.mean(total, axis=0)
 
 
@@ -69,7 +69,7 @@ def main() -> None:
                 split_lists(lists, min_items=20, max_items=max_items, seed=seed) for seed in range(arguments.splits)
             ]
             groups[f"real, up to {max_items} stars"] = splits
-    print("| people | stars count | recall@50 | NDCG@50 | MRR |\n|---|---|---:|---:|---:|")
+    print("| people | stars count | recall@50 | NDCG@50 | MRR among 100 |\n|---|---|---:|---:|---:|")
     for group, splits in groups.items():
         equal = scores(vectors, corpus.stars, splits, 0, np.inf)
         _row(f"{group} ({equal.shape[1]:,})", "equal", equal, np.zeros_like(equal))

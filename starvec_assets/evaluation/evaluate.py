@@ -245,8 +245,7 @@ def _intervals(
                 differences[name][metric] = percentile_interval(means[:, column[first, metric]] - means[:, number])
 
     if members.shape[0] > 1:
-        shares = members / members.sum(axis=0)  # of a query in several lists, one part each
-        draw({(name, key): v for name, own in scores.items() for key, v in own.queries.items()}, sp.csr_array(shares))
+        draw({(name, key): v for name, own in scores.items() for key, v in own.queries.items()}, members)
     draw({(name, key): v for name, own in scores.items() for key, v in own.users.items()}, None)
     return intervals, differences
 

@@ -10,12 +10,14 @@ def resampled_means(values: Floats, resamples: int, seed: int, clusters: sp.csr_
     """Return the mean of each column of `values` [q, m] in every resample, float64 [resamples, m].
 
     Rows are drawn with replacement, the same ones for every column, so that differences of columns are paired. Given
-    `clusters` [c, q], whole clusters are drawn (Davison, Hinkley 1997, section 3.8): its entries are the share of each
-    row that belongs to a cluster, those of a row adding up to 1.
+    `clusters` [c, q], a one for every row in every cluster that has it, whole clusters are drawn (Davison, Hinkley
+    1997, section 3.8); a row of several clusters belongs to each in equal parts.
     """
     rng = np.random.default_rng(seed)
-    sums = values if clusters is None else clusters @ values
-    sizes = np.ones(len(values)) if clusters is None else clusters.sum(axis=1)
+    sums, sizes = values, np.ones(len(values))
+    if clusters is not None:
+        shares = clusters.multiply(1 / clusters.sum(axis=0))
+        sums, sizes = shares @ values, shares.sum(axis=1)
     count = len(sums)
     means = np.empty((resamples, values.shape[1]))
     for i in range(resamples):

@@ -28,7 +28,7 @@ def test_interval_by_cluster_is_wider_where_rows_of_a_cluster_are_alike():
 
 
 def test_a_row_of_two_clusters_counts_half_in_each():
-    members = sp.csr_array(np.array([[1, 0.5, 0], [0, 0.5, 1]]))
+    members = sp.csr_array(np.array([[1, 1, 0], [0, 1, 1]]))
     means = resampled_means(np.array([[0.0], [1.0], [5.0]]), 200, 0, members)[:, 0]
     # the first cluster twice, both, or the second twice
     assert sorted({round(mean, 9) for mean in means}) == [
