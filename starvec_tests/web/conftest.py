@@ -34,6 +34,8 @@ from starvec_assets.ranking.heldout import split_lists
 from starvec_assets.sample.catalogue import load_catalogue
 from starvec_assets.sample.people import simulate_stars, specialists
 from starvec_assets.serve import create_server, files_of
+from starvec_assets.text.encoders import TfidfSvdEncoder
+from starvec_assets.text.vectors import make_text_vectors
 from starvec_assets.training.init_vectors import spectral_init
 from starvec_assets.vectors import Matrix, unit_rows
 
@@ -81,6 +83,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
     pq.write_table(pa.table(facts), root / "catalogue.parquet")
     build_export(
         vectors,
+        make_text_vectors(descriptions, TfidfSvdEncoder(), D).start,
         Corpus.load(inputs.user_buckets),
         RepoCatalog(root / "catalogue.parquet"),
         inputs.fp16_export,
@@ -123,7 +126,7 @@ def _evaluate(
     groups = Groups(RaggedArray.of(list(large.values())), [field for field, _ in large], len(vectors))
     systems = {"trained": vectors, "random": random_vectors(len(vectors), D, 0), "popularity": Popularity()}
     settings = EvaluationSettings(queries=300, users=50, resamples=100)
-    scores = evaluate(systems, GroundTruth(groups, a, b, [None] * len(vectors), stars), folder, settings)
+    scores = evaluate(systems, GroundTruth(groups, (a, b), [None] * len(vectors), stars), folder, settings)
     write_gates(check_gates(scores, GateSettings()), folder)
 
 
