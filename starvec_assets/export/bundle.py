@@ -1,8 +1,9 @@
 """The page as a folder for any static host: the sources in web/, the compiled search core, and its data.
 
 data/model.json lists the other files of data/ (bytes and SHA-256), the origin of the vectors and their evaluation;
-vectors.hi and vectors.lo are the int8 and residual4 planes; names.gz, columns.gz and descriptions.gz the catalogue;
-people.json the probes, the quantile tables and the developers, each by bin of stars. Equal inputs give equal bytes.
+vectors.hi and vectors.lo are the int8 and residual4 planes, vectors.text the int8 plane of the text alone; names.gz,
+columns.gz and descriptions.gz the catalogue; people.json the probes, the quantile tables and the developers, each by
+bin of stars. Equal inputs give equal bytes.
 """
 
 import base64
@@ -24,7 +25,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GATES
 from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
-from starvec_assets.export.fp16 import rows_by_name
+from starvec_assets.export.fp16 import TEXT, VECTORS, rows_by_name
 from starvec_assets.export.quantization import write_planes
 from starvec_assets.export.wasm import usearch_licence
 from starvec_assets.files import sha256
@@ -34,6 +35,7 @@ from starvec_assets.paths import PACKAGE
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.profiles.quantiles import LEVELS, Table
 from starvec_assets.profiles.star_bins import StarBins
+from starvec_assets.ranking.purpose import TEXT_WEIGHTS
 from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
 
 FORMAT = 2
@@ -88,7 +90,8 @@ def build_bundle(
     data.mkdir()
     repos = pq.read_table(inputs.fp16_export / "repos.parquet")
     n = len(repos)
-    d = write_planes(inputs.fp16_export / "embeddings.f16", n, data / "vectors.hi", data / "vectors.lo")
+    d = write_planes(inputs.fp16_export / VECTORS, n, data / "vectors.hi", data / "vectors.lo")
+    write_planes(inputs.fp16_export / TEXT, n, data / "vectors.text")
     languages, max_description_chars = write_columns(repos, data)
     bins = _star_bins(inputs)
     _write_json(data / "people.json", _people(inputs, bins, d))
@@ -111,6 +114,7 @@ def build_bundle(
             "evaluated": evaluation.data,
             "gate": json.loads((inputs.evaluation / GATES).read_bytes()),
             "user_rule": USER_VECTOR_RULE,
+            "text_weights": TEXT_WEIGHTS,
             "made": dict(build_info),
         },
     )
@@ -125,15 +129,16 @@ def build_bundle(
 
 def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) -> Metadata:
     """Return what the UI shows of web_bundle, written although the gate had these failures, if any."""
-    vectors = summary.size("data/vectors.")
-    other_data = summary.size("data/") - vectors
+    vectors, text = summary.size("data/vectors.hi", "data/vectors.lo"), summary.size("data/vectors.text")
+    other_data = summary.size("data/") - vectors - text
     return {
         "model": summary.model,
         "vectors to the first search (MB)": summary.size("data/vectors.hi") / 1e6,
         "vectors in all (MB)": vectors / 1e6,
+        "vectors of the text, for the dial of similar repositories (MB)": text / 1e6,
         "names, descriptions and people (MB)": other_data / 1e6,
         "bins of stars": summary.star_bins.table(),
-        "page itself (KB)": (summary.size("") - vectors - other_data) / 1e3,
+        "page itself (KB)": (summary.size("") - vectors - text - other_data) / 1e3,
         "descriptions cut to (characters)": summary.max_description_chars,
         "gate": "failed, overridden" if gate_failures else "passed",
         "search kernel": "WebAssembly" if WASM.as_posix() in summary.files else "JavaScript",

@@ -6,6 +6,7 @@ and readers divide by the norm of the integer row. That also makes eight bits ac
 the length, which would cost more recall than all other errors.
 """
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +36,11 @@ def encode(vectors: npt.NDArray[np.floating]) -> tuple[Int8, Residual4]:
     return int8.astype(np.int8), residual[:, ::2] | residual[:, 1::2] << np.uint8(4)
 
 
-def write_planes(matrix: Path, n: int, int8_path: Path, residual4_path: Path) -> int:
+def write_planes(matrix: Path, n: int, int8_path: Path, residual4_path: Path | None = None) -> int:
     """Write the planes of the file `matrix`, little-endian float16 [n, d], row by row; return d.
 
-    Raises StarvecError when the file has another length, or d is not a multiple of 16, as the page needs it.
+    Without `residual4_path` the int8 plane alone is written. Raises StarvecError when the file has another length, or d
+    is not a multiple of 16, as the page needs it.
     """
     d, rest = divmod(matrix.stat().st_size, 2 * n)
     if rest or not d:
@@ -47,12 +49,15 @@ def write_planes(matrix: Path, n: int, int8_path: Path, residual4_path: Path) ->
         )
     if d % _DIM_MULTIPLE:
         raise StarvecError(
-            f"the page needs a multiple of {_DIM_MULTIPLE} dimensions, the vectors have {d}: set trained_embeddings.dim"
+            f"the page needs a multiple of {_DIM_MULTIPLE} dimensions, {matrix.name} has {d}: set dim of "
+            "trained_embeddings and readme_init_vectors"
         )
     rows = np.memmap(matrix, "<f2", "r", shape=(n, d))
-    with int8_path.open("wb") as int8_file, residual4_path.open("wb") as residual4_file:
+    second = residual4_path.open("wb") if residual4_path else nullcontext()
+    with int8_path.open("wb") as int8_file, second as residual4_file:
         for start in range(0, n, _BLOCK_ROWS):
             int8, residual4 = encode(rows[start : start + _BLOCK_ROWS])
             int8_file.write(int8.tobytes())
-            residual4_file.write(residual4.tobytes())
+            if residual4_file:
+                residual4_file.write(residual4.tobytes())
     return d

@@ -24,10 +24,25 @@ const INITIAL_RESULTS = 15;
  * @param {string} [options.scoreLabel] name of the number before each repository
  * @param {(rows: Uint32Array) => Promise<number[][]>} [options.explain] for each row, the rows it is recommended for
  * @param {(row: number) => Node[]} [options.actions] buttons beside each repository
+ * @param {(name: string) => string} [options.href] address that a repository's name leads to
+ * @param {(onChange: () => void) => Node} [options.control] makes a further filter, which calls `onChange` when it was
+ *   changed
  */
 export function repoList(
   app,
-  { id, signal, search, exclude = [], fame = false, scoreLabel = "similarity", explain, actions, exact },
+  {
+    id,
+    signal,
+    search,
+    exclude = [],
+    fame = false,
+    scoreLabel = "similarity",
+    explain,
+    actions,
+    href = (name) => similarHref([name]),
+    control,
+    exact,
+  },
 ) {
   const list = h("ol", { class: "results", "aria-label": `Repositories by ${scoreLabel}` });
   const note = h("p", { class: "hint", role: "status" });
@@ -48,7 +63,9 @@ export function repoList(
     const rows = Array.from(indices).slice(0, visible);
     replace(
       list,
-      ...rows.map((row, i) => repoItem(app, row, cosines[i], scoreLabel, explanations[i] ?? [], actions?.(row) ?? [])),
+      ...rows.map((row, i) =>
+        repoItem(app, row, cosines[i], scoreLabel, explanations[i] ?? [], actions?.(row) ?? [], href),
+      ),
     );
     showAll.hidden = indices.length <= visible;
     showAll.textContent = `Show all ${indices.length}`;
@@ -119,6 +136,7 @@ export function repoList(
       () => {},
     );
   const filters = filterControls(app, id, fame, onFilterChange);
+  if (control) filters.prepend(control(onFilterChange));
   return h("div", {}, filters, downloadPrompt, downloadProgress(app, signal), note, list, showAll);
 }
 
@@ -200,8 +218,9 @@ const fameLabel = (fame) =>
  * @param {string} scoreLabel
  * @param {number[]} contributors rows that this one is recommended for
  * @param {Node[]} actions
+ * @param {(name: string) => string} href
  */
-function repoItem({ catalogue }, row, cosine, scoreLabel, contributors, actions) {
+function repoItem({ catalogue }, row, cosine, scoreLabel, contributors, actions, href) {
   const name = catalogue.names[row];
   const description = catalogue.description(row);
   const slash = name.indexOf("/") + 1;
@@ -217,11 +236,7 @@ function repoItem({ catalogue }, row, cosine, scoreLabel, contributors, actions)
     h(
       "div",
       {},
-      h(
-        "h3",
-        {},
-        h("a", { href: similarHref([name]) }, h("span", { class: "owner" }, name.slice(0, slash)), name.slice(slash)),
-      ),
+      h("h3", {}, h("a", { href: href(name) }, h("span", { class: "owner" }, name.slice(0, slash)), name.slice(slash))),
       description
         ? h("p", { class: "description" }, description)
         : !catalogue.descriptionsLoaded && h("p", { class: "description-placeholder" }),

@@ -7,6 +7,7 @@ import { dot, fameWeights, userVector } from "./engine/vectors.js";
 /** @import { Catalogue } from "./engine/catalogue.js" */
 /** @import { Engine } from "./engine/engine.js" */
 /** @import { Model, People } from "./engine/model.js" */
+/** @import { SearchResult } from "./engine/search.js" */
 /** @import { Star, StarList } from "./github.js" */
 
 /**
@@ -169,15 +170,26 @@ export async function topContributors(app, starred, recommended, k = 3) {
 }
 
 /**
- * Query vector of a basket: the mean of `plus` less half the mean of `minus`.
+ * Repositories like those of `plus` and unlike those of `minus`. A basket's vector is the mean of `plus` less half the
+ * mean of `minus`. Cosines of vectors and of texts are mixed as by ExportIndex.similar in export/fp16.py.
  * @param {{model: Model, engine: Engine}} app
- * @param {number[]} plus rows, at least one
- * @param {number[]} minus rows
+ * @param {{plus: number[], minus: number[], purpose: number}} basket rows, at least one of `plus`; `purpose`: from -1,
+ *   starred by the same people, to 1, of the same purpose
+ * @param {number} k
+ * @param {Float32Array | null} bias [n] that excludes rows, as of `scoreBias` without fame
+ * @returns {Promise<SearchResult>}
  */
-export async function basketVector(app, plus, minus) {
+export async function searchBasket({ model, engine }, { plus, minus, purpose }, k, bias) {
   const rows = Uint32Array.from([...plus, ...minus]);
   const weights = Float32Array.from(rows, (_, i) => (i < plus.length ? 1 / plus.length : -0.5 / minus.length));
-  return userVector(await app.engine.vectors(rows), weights, app.model.d);
+  const query = userVector(await engine.vectors(rows), weights, model.d);
+  if (!purpose) return engine.search(query, { k, bias });
+  const { samePeople, samePurpose } = model.textWeights;
+  const textWeight = Math.abs(purpose) * (purpose > 0 ? samePurpose : samePeople);
+  const textCosines = await engine.textCosines(rows, weights);
+  const added = textCosines.map((cosine, i) => textWeight * cosine + (bias ? bias[i] : 0));
+  const found = await engine.search(query, { k, bias: added });
+  return { ...found, cosines: found.scores.map((score) => score / (1 + textWeight)) };
 }
 
 /**

@@ -56,11 +56,13 @@ export async function openApp(base) {
  * Address of the repositories similar to those of `plus` and unlike those of `minus`.
  * @param {string[]} plus
  * @param {string[]} [minus]
+ * @param {number} [purpose] from -1, starred by the same people, to 1, of the same purpose
  */
-export function similarHref(plus, minus = []) {
+export function similarHref(plus, minus = [], purpose = 0) {
   const parameters = (/** @type {string} */ key, /** @type {string[]} */ names) =>
     names.map((name) => `${key}=${encodeURIComponent(name).replaceAll("%2F", "/")}`);
-  return `#/similar?${[...parameters("plus", plus), ...parameters("minus", minus)].join("&")}`;
+  const dial = purpose ? [`purpose=${purpose}`] : [];
+  return `#/similar?${[...parameters("plus", plus), ...parameters("minus", minus), ...dial].join("&")}`;
 }
 
 /** Address of a developer's profile. @param {string} login */

@@ -81,10 +81,18 @@ def test_files_hold_the_planes_of_all_blocks(vectors: Matrix, tmp_path: Path, mo
     ("numbers", "n", "message"),
     [
         (33, 2, r"66 bytes, which is not 2 rows"),
-        (24, 1, r"multiple of 16 dimensions, the vectors have 24"),
+        (24, 1, r"multiple of 16 dimensions, matrix has 24"),
     ],
 )
 def test_a_matrix_of_another_shape_is_an_error(numbers: int, n: int, message: str, tmp_path: Path):
     np.zeros(numbers, "<f2").tofile(tmp_path / "matrix")
     with pytest.raises(StarvecError, match=message):
         write_planes(tmp_path / "matrix", n, tmp_path / "hi", tmp_path / "lo")
+
+
+def test_the_int8_plane_can_be_written_alone(tmp_path):
+    vectors = np.random.default_rng(0).standard_normal((50, 32)).astype("<f2")
+    vectors.tofile(tmp_path / "matrix")
+    assert write_planes(tmp_path / "matrix", 50, tmp_path / "hi") == 32
+    assert (tmp_path / "hi").read_bytes() == encode(vectors)[0].tobytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"matrix", "hi"}

@@ -18,6 +18,7 @@ from starvec_assets.profiles.probes import skill_scores
 from starvec_assets.profiles.quantiles import LEVELS, Table, percentile
 from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.ranking.purpose import text_weight
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
 API = "https://api.github.com/"
@@ -146,6 +147,7 @@ class Reference:
     languages: list[str]
     descriptions: list[str]
     vectors: Matrix
+    text: Matrix
     people: dict[str, Any]
     model: dict[str, Any]
 
@@ -162,6 +164,7 @@ class Reference:
             [language or "" for language in repos["language"]],
             [text or "" for text in repos["description"]],
             decode(*planes),
+            decode(np.fromfile(bundle / "data/vectors.text", np.int8).reshape(model["n"], -1)),
             people,
             model,
         )
@@ -222,11 +225,21 @@ class Reference:
         table = tables[self.bins.bin_of(stars_a), self.bins.bin_of(stars_b)]
         return float(percentile(table, a.astype(np.float64) @ b))
 
-    def basket(self, plus: Sequence[int], minus: Sequence[int]) -> Matrix:
-        total = self.vectors[list(plus)].mean(axis=0)
+    def basket(self, plus: Sequence[int], minus: Sequence[int], text: bool = False) -> Matrix:
+        rows = self.text if text else self.vectors
+        total = rows[list(plus)].mean(axis=0)
         if minus:
-            total = total - 0.5 * self.vectors[list(minus)].mean(axis=0)
+            total = total - 0.5 * rows[list(minus)].mean(axis=0)
         return unit_rows(total[None])[0]
+
+    def alike(self, plus: Sequence[int], minus: Sequence[int], purpose: float, k: int) -> list[tuple[str, str]]:
+        """Name and printed similarity of the `k` repositories most like a basket, with the dial at `purpose`."""
+        weight = text_weight(purpose)
+        cosines = self.vectors.astype(np.float64) @ self.basket(plus, minus)
+        text_cosines = self.text.astype(np.float64) @ self.basket(plus, minus, text=True)
+        scores = (cosines + weight * text_cosines) / (1 + weight)
+        scores[[*plus, *minus]] = -np.inf
+        return [(self.names[row], f"{scores[row]:.3f}") for row in np.argsort(-scores, kind="stable")[:k]]
 
 
 def floats(text: str) -> Matrix:

@@ -267,6 +267,20 @@ def test_a_second_visit_needs_no_download(store: str, visitor: Visitor, site: st
     assert requests == []
 
 
+def test_cosines_of_the_text_need_no_download_at_a_second_visit(visitor: Visitor, site: str, reference: Reference):
+    downloads: list[str] = []
+    visitor.context.route("**/vectors.text?*", lambda route: (downloads.append(route.request.url), route.continue_()))
+    cosines_js = "async () => [...await engine.textCosines(Uint32Array.of(5, 9), Float32Array.of(1, -0.5))]"
+    expected = reference.text @ unit_rows((reference.text[5] - 0.5 * reference.text[9])[None])[0]
+    for _ in range(2):
+        page, _ = open_engine(visitor.context, site)
+        np.testing.assert_allclose(page.evaluate(cosines_js), expected, atol=1e-6)
+        with pytest.raises(Exception, match=r"A row is below \d+\."):
+            page.evaluate("() => engine.textCosines(Uint32Array.of(model.n), Float32Array.of(1))")
+        page.close()
+    assert len(downloads) == 1
+
+
 def test_two_tabs_open_at_once_both_read_the_stored_planes(visitor: Visitor, site: str):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)

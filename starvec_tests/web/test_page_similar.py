@@ -84,6 +84,69 @@ def test_basket_adds_and_subtracts(visitor: Any, site: str, reference: Reference
     wait_until(page, "document.querySelectorAll('.basket li').length === 4")
 
 
+def printed(results: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(result["name"], result["cosine"]) for result in results]
+
+
+def test_the_dial_turns_by_keys_from_same_people_to_same_purpose(visitor: Any, site: str, reference: Reference):
+    downloads: list[str] = []
+    visitor.context.route("**/vectors.text?*", lambda route: (downloads.append(route.request.url), route.continue_()))
+    page = open_page(visitor, site, "#/similar?plus=neovim/neovim")
+    row = reference.names.index("neovim/neovim")
+    assert printed(read_results(page)) == reference.alike([row], [], 0, 15)
+    assert page.inner_text("#similar-purpose-note") == "The first move downloads 0.3 MB, once."
+    assert downloads == [], "the text is downloaded only when the dial is moved"
+    page.focus("#similar-purpose")
+    for key, purpose, words in (
+        ("ArrowRight", 0.25, "same purpose, 1 of 4"),
+        ("End", 1, "same purpose, 4 of 4"),
+        ("Home", -1, "same people, 4 of 4"),
+    ):
+        page.keyboard.press(key)
+        wait_until(page, f"location.hash === '#/similar?plus=neovim/neovim&purpose={purpose}'")
+        assert printed(read_results(page)) == reference.alike([row], [], purpose, 15)
+        assert page.get_attribute("#similar-purpose:focus", "aria-valuetext") == words
+    assert page.inner_text("#similar-purpose-note") == ""
+    assert len(downloads) == 1
+    assert page.errors == []
+
+
+def test_the_dial_is_part_of_the_address_and_of_the_links_from_it(visitor: Any, site: str, reference: Reference):
+    page = open_page(visitor, site, "#/similar?plus=rust-lang/rust&minus=golang/go&purpose=0.52")
+    basket = [reference.names.index("rust-lang/rust")], [reference.names.index("golang/go")]
+    results = read_results(page)
+    assert printed(results) == reference.alike(*basket, 0.5, 15)
+    page.click("[aria-label='Remove golang/go']")
+    wait_until(page, "location.hash === '#/similar?plus=rust-lang/rust&purpose=0.5'")
+    assert printed(read_results(page)) == reference.alike(basket[0], [], 0.5, 15)
+    page.focus("#similar-purpose")
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")
+    wait_until(page, "location.hash === '#/similar?plus=rust-lang/rust'")
+    page.go_back()
+    wait_until(page, "document.querySelector('#similar-purpose')?.value === '0.5'")
+    page.click("li.result h3 a")
+    wait_until(page, "location.hash.endsWith('&purpose=0.5')")
+
+
+def test_a_text_that_cannot_be_downloaded_is_an_error_and_tried_again(visitor: Any, site: str, reference: Reference):
+    def refuse(route: Any) -> None:
+        route.abort()
+
+    visitor.context.route("**/vectors.text?*", refuse)
+    page = open_page(visitor, site, "#/similar?plus=rust-lang/rust")
+    read_results(page)
+    page.focus("#similar-purpose")
+    page.keyboard.press("End")
+    page.wait_for_selector(".hint:has-text('vectors.text could not be fetched')")
+    assert page.inner_text("#similar-purpose-note") == "The first move downloads 0.3 MB, once."
+    visitor.context.unroute("**/vectors.text?*", refuse)
+    page.keyboard.press("ArrowLeft")
+    wait_until(page, "!document.body.textContent.includes('could not be fetched')")
+    row = reference.names.index("rust-lang/rust")
+    assert printed(read_results(page)) == reference.alike([row], [], 0.75, 15)
+
+
 def test_neighbours_are_filtered_by_language_and_stars(visitor: Any, site: str, reference: Reference):
     page = open_page(visitor, site, "#/similar?plus=rust-lang/rust")
     read_results(page)

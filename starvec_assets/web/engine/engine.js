@@ -2,7 +2,7 @@
 
 /** @import { Model } from "./model.js" */
 /** @import { SearchResult } from "./search.js" */
-/** @typedef {{loaded: number, total: number, plane: "hi" | "lo", source: "network" | "cache"}} Progress */
+/** @typedef {{loaded: number, total: number, plane: "hi" | "lo" | "text", source: "network" | "cache"}} Progress */
 
 /**
  * Search over the vectors of a model. Events: `progress` with detail Progress, `failed` with detail {message}; after a
@@ -26,6 +26,8 @@ export class Engine extends EventTarget {
   kernel = "";
   /** Memory of the kernel in bytes. */
   bytes = 0;
+  /** Whether `textCosines` needs no download any more. */
+  textLoaded = false;
   /** Progress of the int8 plane's download while it runs. @type {Progress | null} */
   progress = null;
 
@@ -43,8 +45,8 @@ export class Engine extends EventTarget {
     this.exact = this.#deferreds.lo.promise;
     /** Whether both planes are stored on this device now; false if there is no room. @type {Promise<boolean>} */
     this.stored = this.#deferreds.stored.promise;
-    const { id, n, d, wasm, files } = model;
-    this.#openMessage = { type: "open", base: new URL(base).href, modelId: id, n, d, wasm, files };
+    const { id, n, d, textD, wasm, files } = model;
+    this.#openMessage = { type: "open", base: new URL(base).href, modelId: id, n, d, textD, wasm, files };
     this.#worker = this.#startWorker();
   }
 
@@ -94,6 +96,19 @@ export class Engine extends EventTarget {
   async vectors(indices) {
     await this.ready;
     return this.#request({ type: "vectors", indices: Uint32Array.from(indices) });
+  }
+
+  /**
+   * Cosine of each row's text to the weighted mean of the texts of `indices`, [n]. Downloads the text's plane if it is
+   * not stored on this device.
+   * @param {Uint32Array} indices
+   * @param {Float32Array} weights
+   * @returns {Promise<Float32Array>}
+   */
+  async textCosines(indices, weights) {
+    const cosines = await this.#request({ type: "textCosines", indices, weights });
+    this.textLoaded = true;
+    return cosines;
   }
 
   /** Terminate the worker. */

@@ -29,6 +29,9 @@ import {
  * @property {string} id of the vectors: 16 hexadecimal digits
  * @property {number} n repositories
  * @property {number} d dimensions
+ * @property {number} textD dimensions of the vectors of the text alone
+ * @property {{samePeople: number, samePurpose: number}} textWeights weight of the text's cosine beside the vectors' at
+ *   the ends of the dial
  * @property {Record<string, DataFile>} files of data/, by name
  * @property {string[]} languages names by the codes of the language column; first "" for none, then most frequent first
  * @property {number[]} superseded rows whose name another row was seen with later
@@ -59,7 +62,7 @@ import {
  */
 
 const FORMAT = 2;
-const PLANES = ["vectors.hi", "vectors.lo"];
+const PLANES = ["vectors.hi", "vectors.lo", "vectors.text"];
 const REQUIRED_FILES = [...PLANES, "names.gz", "columns.gz", "descriptions.gz", "people.json"];
 
 /**
@@ -88,6 +91,8 @@ export async function loadModel(base) {
     files["vectors.hi"].bytes === n * d && files["vectors.lo"].bytes === (n * d) / 2,
     "model.json: the planes are not n x d.",
   );
+  const textD = asInteger(files["vectors.text"].bytes / n, 1, 1024, "model.json: dimensions of the text");
+  const textWeights = asObject(content.text_weights, "model.json: text_weights");
   const evaluation = asObject(content.evaluation, "model.json: evaluation");
   const gates = asArray(content.gate, 100, "model.json: gate").map((gate) => asObject(gate, "model.json: gate"));
   const userRule = asObject(content.user_rule, "model.json: user_rule");
@@ -95,6 +100,11 @@ export async function loadModel(base) {
     id,
     n,
     d,
+    textD,
+    textWeights: {
+      samePeople: asFiniteNumber(textWeights.same_people, "model.json: weight of the text"),
+      samePurpose: asFiniteNumber(textWeights.same_purpose, "model.json: weight of the text"),
+    },
     files,
     wasm: content.kernel === "wasm",
     languages: asArray(content.languages, 65536, "model.json: languages").map((l) => asString(l, 400, "a language")),

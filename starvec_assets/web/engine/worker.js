@@ -4,19 +4,24 @@
 import { createKernel } from "./kernels.js";
 import { openStorage } from "./plane_storage.js";
 import { search, unitRows } from "./search.js";
+import { TextPlane } from "./text_plane.js";
 import { assert, BundleError, fetchFile, sha256 } from "./validate.js";
 
 /** @import { DataFile } from "./model.js" */
+/** @import { GetBuffer } from "./plane_storage.js" */
 
 /**
- * @typedef {"hi" | "lo"} Plane
- * @typedef {{base: string, modelId: string, n: number, d: number, wasm: boolean, files: Record<string, DataFile>}} OpenOptions
+ * @typedef {"hi" | "lo" | "text"} Plane
+ * @typedef {{base: string, modelId: string, n: number, d: number, textD: number, wasm: boolean, files: Record<string, DataFile>}} OpenOptions
  * @typedef {{type: "search", id: number, query: Float32Array, k: number, bias: Float32Array | null}} SearchRequest
  * @typedef {{type: "vectors", id: number, indices: Uint32Array}} VectorsRequest
+ * @typedef {{type: "textCosines", id: number, indices: Uint32Array, weights: Float32Array}} TextCosinesRequest
  */
 
-/** @type {Plane[]} */
+/** Planes of a download; that of the text is loaded when it is first asked for. @type {("hi" | "lo")[]} */
 const PLANES = ["hi", "lo"];
+/** @type {Plane[]} */
+const STORED_PLANES = [...PLANES, "text"];
 
 /** @type {OpenOptions} */
 let options;
@@ -25,8 +30,9 @@ let preparing = null;
 /** @type {Promise<void>} */
 let opening;
 let downloading = false;
-/** @type {Record<Plane, boolean>} */
 const loaded = { hi: false, lo: false };
+/** @type {Promise<TextPlane> | null} */
+let loadingText = null;
 
 self.onmessage = async ({ data }) => {
   try {
@@ -43,7 +49,7 @@ self.onmessage = async ({ data }) => {
     } else await respond(data);
   } catch (error) {
     // Unexpected errors are posted too: a raw message is better than a page that waits forever.
-    const type = data.type === "search" || data.type === "vectors" ? "error" : "failed";
+    const type = data.id === undefined ? "failed" : "error";
     post({ type, id: data.id, message: describeError(error) });
   }
 };
@@ -52,13 +58,13 @@ self.onmessage = async ({ data }) => {
 async function open() {
   const { storage } = await prepared();
   for (const plane of PLANES) {
-    if (!storage || !(await readStoredPlane(plane))) break;
+    if (!storage || !(await readStoredPlane(plane, (await prepared()).kernel[plane]))) break;
     await onPlaneLoaded(plane);
   }
   post({ type: "cached", value: loaded.lo });
   if (loaded.lo) post({ type: "stored", value: true });
   // A failure is harmless: the next visit tries again.
-  await storage?.prune(PLANES.map((plane) => storedName(options.modelId, plane))).catch(() => {});
+  await storage?.prune(STORED_PLANES.map((plane) => storedName(options.modelId, plane))).catch(() => {});
 }
 
 /** The result of `prepare`; after a failure the next call tries again. */
@@ -89,7 +95,7 @@ async function download() {
   let stored = storage !== null;
   for (const plane of PLANES) {
     if (loaded[plane]) continue;
-    await downloadPlane(plane);
+    await downloadPlane(plane, kernel[plane]);
     await onPlaneLoaded(plane);
     await storage?.write(storedName(modelId, plane), kernel[plane]).catch(() => {
       stored = false;
@@ -98,7 +104,28 @@ async function download() {
   post({ type: "stored", value: stored });
 }
 
-/** @param {Plane} plane */
+/** The plane of the text, from this device or the network; after a failure the next call tries again. */
+function loadedText() {
+  loadingText ??= loadText().catch((error) => {
+    loadingText = null;
+    const total = options.files["vectors.text"].bytes;
+    post({ type: "progress", detail: { loaded: 0, total, plane: "text", source: "network" } });
+    throw error;
+  });
+  return loadingText;
+}
+
+async function loadText() {
+  const { modelId, n, textD, storage } = await prepared();
+  const text = new TextPlane(n, textD);
+  const bytes = () => text.bytes;
+  if (await readStoredPlane("text", bytes)) return text;
+  await downloadPlane("text", bytes);
+  await storage?.write(storedName(modelId, "text"), bytes).catch(() => {}); // downloaded again at the next visit
+  return text;
+}
+
+/** @param {"hi" | "lo"} plane */
 async function onPlaneLoaded(plane) {
   const { kernel } = await prepared();
   if (plane === "hi") kernel.computeMultipliers();
@@ -106,19 +133,26 @@ async function onPlaneLoaded(plane) {
   post({ type: "planeLoaded", plane, kernel: kernel.name, bytes: kernel.bytes });
 }
 
-/** Read a plane from this device; false if it is missing or damaged. @param {Plane} plane */
-async function readStoredPlane(plane) {
-  const { modelId, storage, kernel, files } = await prepared();
+/**
+ * Read a plane from this device; false if it is missing or damaged.
+ * @param {Plane} plane
+ * @param {GetBuffer} getBuffer
+ */
+async function readStoredPlane(plane, getBuffer) {
+  const { modelId, storage, files } = await prepared();
   const file = files[`vectors.${plane}`];
-  if (!(await storage?.read(storedName(modelId, plane), kernel[plane]).catch(() => false))) return false;
-  if (!(await isIntact(kernel[plane](), file))) return false;
+  if (!(await storage?.read(storedName(modelId, plane), getBuffer).catch(() => false))) return false;
+  if (!(await isIntact(getBuffer(), file))) return false;
   post({ type: "progress", detail: { loaded: file.bytes, total: file.bytes, plane, source: "cache" } });
   return true;
 }
 
-/** @param {Plane} plane */
-async function downloadPlane(plane) {
-  const { base, files, kernel } = await prepared();
+/**
+ * @param {Plane} plane
+ * @param {GetBuffer} getBuffer
+ */
+async function downloadPlane(plane, getBuffer) {
+  const { base, files } = await prepared();
   const name = `vectors.${plane}`;
   const file = files[name];
   let received = 0;
@@ -137,15 +171,12 @@ async function downloadPlane(plane) {
       received + chunk.value.length <= file.bytes,
       `${name} is longer than the ${file.bytes} bytes of this model: reload the page.`,
     );
-    kernel[plane]().set(chunk.value, received);
+    getBuffer().set(chunk.value, received);
     received += chunk.value.length;
     postProgress();
   }
   assert(received === file.bytes, cutOff());
-  assert(
-    await isIntact(kernel[plane](), file),
-    `${name} is not what model.json says it is (SHA-256): reload the page.`,
-  );
+  assert(await isIntact(getBuffer(), file), `${name} is not what model.json says it is (SHA-256): reload the page.`);
 }
 
 /**
@@ -157,15 +188,26 @@ async function isIntact(bytes, file) {
   return digest === null || digest === file.sha256;
 }
 
-/** @param {SearchRequest | VectorsRequest} request */
+/** @param {SearchRequest | VectorsRequest | TextCosinesRequest} request */
 async function respond(request) {
+  post({ type: "result", id: request.id, value: await answer(request) });
+}
+
+/** @param {SearchRequest | VectorsRequest | TextCosinesRequest} request */
+async function answer(request) {
   const { kernel, n, d } = await prepared();
+  if (request.type === "textCosines") {
+    const text = await loadedText();
+    assert(
+      request.indices.every((i) => i < n),
+      `A row is below ${n}.`,
+    );
+    return text.cosines(request.indices, request.weights);
+  }
   assert(loaded.hi, "The vectors are not there yet.");
-  const value =
-    request.type === "search"
-      ? search(kernel, n, d, request.query, request.k, request.bias, loaded.lo)
-      : unitRows(kernel, n, d, request.indices, loaded.lo);
-  post({ type: "result", id: request.id, value });
+  return request.type === "search"
+    ? search(kernel, n, d, request.query, request.k, request.bias, loaded.lo)
+    : unitRows(kernel, n, d, request.indices, loaded.lo);
 }
 
 /**

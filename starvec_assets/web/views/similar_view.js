@@ -1,21 +1,30 @@
-// Nearest neighbours of a basket of repositories, some added and some subtracted. The address holds the basket.
+// Nearest neighbours of a basket of repositories, some added and some subtracted. The address holds the basket and the
+// position of the dial between what the same people star and what has the same purpose.
 
 import { combobox } from "../combobox.js";
-import { chips, errorMessage, formatCount, h, replace } from "../dom.js";
+import { chips, errorMessage, formatCount, formatMegabytes, h, replace } from "../dom.js";
 import { downloadSizeNote } from "../download_progress.js";
 import { normalizeQuery } from "../name_search.js";
 import { repoList } from "../repo_list.js";
-import { basketVector } from "../scoring.js";
+import { searchBasket } from "../scoring.js";
 import { similarHref } from "../state.js";
 
+/** @import { Progress } from "../engine/engine.js" */
 /** @import { App } from "../state.js" */
+/**
+ * @typedef {object} Basket
+ * @property {string[]} plus names
+ * @property {string[]} minus names
+ * @property {number} purpose from -1, starred by the same people, to 1, of the same purpose; changes with the dial
+ */
 
 const MAX_NAMES = 20; // of each sign in an address
+const DIAL_STEPS = 4; // from the middle of the dial to either end
 
 /**
  * @param {App} app
  * @param {AbortSignal} signal
- * @param {URLSearchParams} parameters `plus` and `minus`: names, any number of each
+ * @param {URLSearchParams} parameters `plus` and `minus`: names, any number of each; `purpose`: position of the dial
  */
 export function similarView(app, signal, parameters) {
   const namesOf = (/** @type {string} */ key) =>
@@ -28,17 +37,22 @@ export function similarView(app, signal, parameters) {
       ),
     ].slice(0, MAX_NAMES);
   const [plus, minus] = [namesOf("plus"), namesOf("minus")];
+  const address = { plus, minus, purpose: parsePurpose(parameters.get("purpose")) };
   const body = h("div", {}, h("p", { class: "hint", role: "status" }, "Loading names …"));
   const search = combobox(app, {
     id: "repository",
     label: plus.length ? "Add another repository" : "A repository you know",
     hint: "Typos are forgiven. Arrow keys choose, Enter takes.",
     button: plus.length ? "Add" : "Find",
-    onChoose: (row) => openBasket([...plus.filter((name) => rowOf(app, name) >= 0), app.catalogue.names[row]], minus),
-    onMissing: (text) => openBasket([...plus, text.trim()], minus),
+    onChoose: (row) =>
+      openBasket({
+        ...address,
+        plus: [...plus.filter((name) => rowOf(app, name) >= 0), app.catalogue.names[row]],
+      }),
+    onMissing: (text) => openBasket({ ...address, plus: [...plus, text.trim()] }),
   });
   Promise.all([app.nameIndexReady, app.catalogue.columnsReady]).then(
-    () => !signal.aborted && renderBasket(app, signal, body, plus, minus),
+    () => !signal.aborted && renderBasket(app, signal, body, address),
     (error) => replace(body, h("p", { class: "error", role: "alert" }, errorMessage(error))),
   );
   return [
@@ -64,11 +78,11 @@ export function similarView(app, signal, parameters) {
  * @param {App} app
  * @param {AbortSignal} signal
  * @param {Element} body
- * @param {string[]} plus
- * @param {string[]} minus
+ * @param {Basket} address as the address gives it, with names that may be unknown
  */
-function renderBasket(app, signal, body, plus, minus) {
+function renderBasket(app, signal, body, address) {
   const { catalogue } = app;
+  const { plus, minus } = address;
   const row = (/** @type {string} */ name) => rowOf(app, name);
   const missing = [...plus, ...minus].filter((name) => row(name) < 0);
   const known = (/** @type {string[]} */ names) => [
@@ -76,15 +90,24 @@ function renderBasket(app, signal, body, plus, minus) {
   ];
   const [added, subtracted] = [known(plus), known(minus)];
   if (!plus.length && !minus.length) return replace(body, introduction(app));
+  // Basket, and links with it, are made anew when the dial moves, of which they hold the position.
+  const links = h("div", {});
+  const renderLinks = (/** @type {Basket} */ basket) =>
+    replace(
+      links,
+      ...missing.map((name) => unknownName(app, name, basket)),
+      (added.length > 1 || subtracted.length > 0) && basketItems(basket),
+    );
+  const basket = { plus: added, minus: subtracted, purpose: address.purpose };
+  renderLinks(basket);
   replace(
     body,
-    ...missing.map((name) => unknownName(app, name, added, subtracted)),
-    (added.length > 1 || subtracted.length > 0) && basket(added, subtracted),
+    links,
     !added.length &&
       subtracted.length > 0 &&
       h("p", { class: "hint", role: "status" }, "Add a repository: those taken away have no neighbours by themselves."),
     added.length === 1 && !subtracted.length && repoSummary(app, row(added[0])),
-    ...(added.length ? neighbours(app, signal, added, subtracted) : []),
+    ...(added.length ? neighbours(app, signal, basket, renderLinks) : []),
   );
 }
 
@@ -112,10 +135,9 @@ function introduction(app) {
  * Notice that a name is not in the vocabulary, with the nearest ones that are.
  * @param {App} app
  * @param {string} name
- * @param {string[]} added
- * @param {string[]} subtracted
+ * @param {Basket} basket
  */
-function unknownName(app, name, added, subtracted) {
+function unknownName(app, name, { plus, minus, purpose }) {
   const suggestions = app.nameIndex?.nearest(name) ?? [];
   return h(
     "div",
@@ -129,33 +151,30 @@ function unknownName(app, name, added, subtracted) {
           ...chips(
             suggestions
               .map(({ index }) => app.catalogue.names[index])
-              .map((name) => [similarHref([...added, name], subtracted), name]),
+              .map((name) => [similarHref([...plus, name], minus, purpose), name]),
           ),
         )
       : h("p", { class: "hint" }, "No name comes near it."),
   );
 }
 
-/**
- * @param {string[]} added
- * @param {string[]} subtracted
- */
-function basket(added, subtracted) {
-  const entry = (/** @type {string} */ name, /** @type {boolean} */ minus) => {
+/** @param {Basket} basket */
+function basketItems({ plus, minus, purpose }) {
+  const entry = (/** @type {string} */ name, /** @type {boolean} */ taken) => {
     const without = (/** @type {string[]} */ names) => names.filter((other) => other !== name);
     return h(
       "li",
-      { class: minus ? "subtracted" : "" },
+      { class: taken ? "subtracted" : "" },
       h(
         "span",
         { class: "sign" },
-        h("span", { "aria-hidden": "true" }, minus ? "−" : "+"),
-        h("span", { class: "visually-hidden" }, minus ? "less" : "with"),
+        h("span", { "aria-hidden": "true" }, taken ? "−" : "+"),
+        h("span", { class: "visually-hidden" }, taken ? "less" : "with"),
       ),
       h("span", { class: "name" }, name),
       h(
         "a",
-        { href: similarHref(without(added), without(subtracted)), "aria-label": `Remove ${name}`, title: "remove" },
+        { href: similarHref(without(plus), without(minus), purpose), "aria-label": `Remove ${name}`, title: "remove" },
         "×",
       ),
     );
@@ -163,8 +182,8 @@ function basket(added, subtracted) {
   return h(
     "ul",
     { class: "basket", "aria-label": "Basket" },
-    ...added.map((name) => entry(name, false)),
-    ...subtracted.map((name) => entry(name, true)),
+    ...plus.map((name) => entry(name, false)),
+    ...minus.map((name) => entry(name, true)),
   );
 }
 
@@ -199,29 +218,98 @@ function repoSummary({ catalogue, engine }, row) {
 /**
  * @param {App} app
  * @param {AbortSignal} signal
- * @param {string[]} added
- * @param {string[]} subtracted
+ * @param {Basket} basket of known names, at least one of `plus`
+ * @param {(basket: Basket) => void} onPurpose called when the dial was moved
  * @returns {Node[]}
  */
-function neighbours(app, signal, added, subtracted) {
+function neighbours(app, signal, basket, onPurpose) {
   const rows = (/** @type {string[]} */ names) => names.map((name) => app.catalogue.indexOfName(name));
+  const [plus, minus] = [rows(basket.plus), rows(basket.minus)];
   return [
     h("h2", { class: "visually-hidden" }, "Nearest repositories"),
     repoList(app, {
       id: "similar",
       signal,
-      exclude: [...rows(added), ...rows(subtracted)],
+      exclude: [...plus, ...minus],
       exact: app.engine.exact,
-      search: async (bias, k) => app.engine.search(await basketVector(app, rows(added), rows(subtracted)), { k, bias }),
+      search: (bias, k) => searchBasket(app, { plus, minus, purpose: basket.purpose }, k, bias),
+      href: (name) => similarHref([name], [], basket.purpose),
       actions: (row) => {
         const name = app.catalogue.names[row];
         return [
-          actionLink("+", "add", name, similarHref([...added, name], subtracted)),
-          actionLink("−", "less of this", name, similarHref(added, [...subtracted, name])),
+          actionLink("+", "add", name, similarHref([...basket.plus, name], basket.minus, basket.purpose)),
+          actionLink("−", "less of this", name, similarHref(basket.plus, [...basket.minus, name], basket.purpose)),
         ];
       },
+      control: (onChange) =>
+        purposeDial(app, signal, basket.purpose, (purpose) => {
+          basket.purpose = purpose;
+          history.replaceState(history.state, "", similarHref(basket.plus, basket.minus, purpose));
+          onPurpose(basket);
+          onChange();
+        }),
     }),
   ];
+}
+
+/**
+ * Slider between what the same people star and what has the same purpose.
+ * @param {App} app
+ * @param {AbortSignal} signal
+ * @param {number} purpose
+ * @param {(purpose: number) => void} onMove
+ */
+function purposeDial({ engine, model }, signal, purpose, onMove) {
+  const total = model.files["vectors.text"].bytes;
+  const note = h("span", { id: "similar-purpose-note", class: "hint" });
+  const showLoaded = (/** @type {number} */ loaded) => {
+    const size = formatMegabytes(total);
+    if (loaded === total) note.textContent = "";
+    else
+      note.textContent = loaded ? `${formatMegabytes(loaded)} of ${size}` : `The first move downloads ${size}, once.`;
+  };
+  showLoaded(engine.textLoaded ? total : 0);
+  engine.addEventListener(
+    "progress",
+    (event) => {
+      const { plane, loaded } = /** @type {CustomEvent<Progress>} */ (event).detail;
+      if (plane === "text") showLoaded(loaded);
+    },
+    { signal },
+  );
+  const slider = h("input", {
+    id: "similar-purpose",
+    type: "range",
+    min: -1,
+    max: 1,
+    step: 1 / DIAL_STEPS,
+    value: purpose,
+    "aria-valuetext": purposeLabel(purpose),
+    "aria-describedby": note.id,
+    oninput: () => slider.setAttribute("aria-valuetext", purposeLabel(Number(slider.value))),
+    onchange: () => onMove(Number(slider.value)),
+  });
+  return h(
+    "div",
+    { class: "dial" },
+    h("label", { for: slider.id }, "Alike by"),
+    h("span", { "aria-hidden": "true" }, "same people"),
+    slider,
+    h("span", { "aria-hidden": "true" }, "same purpose"),
+    note,
+  );
+}
+
+/** Position of the dial in words. @param {number} purpose */
+function purposeLabel(purpose) {
+  if (!purpose) return "both";
+  return `same ${purpose > 0 ? "purpose" : "people"}, ${Math.abs(purpose) * DIAL_STEPS} of ${DIAL_STEPS}`;
+}
+
+/** Position of the dial from an address, on one of its steps; the middle without one. @param {string | null} text */
+function parsePurpose(text) {
+  const step = Math.round(Number(text) * DIAL_STEPS) || 0; // 0 for what is no number, too
+  return Math.max(-DIAL_STEPS, Math.min(step, DIAL_STEPS)) / DIAL_STEPS;
 }
 
 /**
@@ -234,15 +322,12 @@ function rowOf({ catalogue }, name) {
   return row >= 0 ? row : catalogue.indexOfName(normalizeQuery(name));
 }
 
-/**
- * Go to the view of a basket.
- * @param {string[]} plus
- * @param {string[]} minus
- */
-function openBasket(plus, minus) {
+/** Go to the view of a basket. @param {Basket} basket */
+function openBasket({ plus, minus, purpose }) {
   location.hash = similarHref(
     [...new Set(plus)],
     minus.filter((name) => !plus.includes(name)),
+    purpose,
   );
 }
 
