@@ -55,10 +55,14 @@ WITH_HASHES = uv pip compile --quiet --universal --python-version 3.11 --generat
 	$(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse \
 	cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)) pyproject.toml
 
+NOT_IN_CORE = $$(sed -n 's/^\([a-z0-9.-]*\)[=[].*/--no-emit-package \1/p' requirements/core.txt)
+
+# deploy.txt is of the image: what it needs beside the core, and hatchling, which builds the wheel in it.
 requirements:
 	@$(WITH_HASHES) --output-file requirements/core.txt
-	@$(WITH_HASHES) --extra dev $$(sed -n 's/^\([a-z0-9.-]*\)[=[].*/--no-emit-package \1/p' requirements/core.txt) \
-		--output-file requirements/test.txt
+	@$(WITH_HASHES) --extra dev $(NOT_IN_CORE) --output-file requirements/test.txt
+	@echo hatchling | $(WITH_HASHES) - --extra scale --extra gcs --extra bigquery $(NOT_IN_CORE) \
+		--output-file requirements/deploy.txt
 
 clean:
 	rm -rf .venv .starvec node_modules

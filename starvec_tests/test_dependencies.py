@@ -32,12 +32,13 @@ def licences() -> ModuleType:
 
 
 def test_every_pinned_package_has_hashes_of_the_same_version():
-    constraints, hashed = pins("constraints.txt"), pins("requirements/core.txt", "requirements/test.txt")
+    files = [f"requirements/{name}.txt" for name in ("core", "test", "deploy")]
+    constraints, hashed = pins("constraints.txt"), pins(*files)
     assert {name: hashed.get(name) for name in constraints.keys() - WITHOUT_HASH} == {
         name: version for name, version in constraints.items() if name not in WITHOUT_HASH
     }
-    for file in ("core", "test"):
-        blocks = re.split(r"^(?=\S)", (ROOT / f"requirements/{file}.txt").read_text(), flags=re.MULTILINE)
+    for file in files:
+        blocks = re.split(r"^(?=\S)", (ROOT / file).read_text(), flags=re.MULTILINE)
         assert all("--hash=sha256:" in block for block in blocks if block)
 
 
