@@ -107,7 +107,9 @@ CONFIG_CLASSES[RAW_OP] = RawStarsConfig
             "raw_stars",
             "3",
             "Every star of a month, read from GH Archive's hour files, and the coverage of each hour: missing, empty, "
-            "truncated and corrupt hours are recorded with what could be read of them.",
+            "truncated and corrupt hours are recorded with what could be read of them.\n\n"
+            "Made for a month, together with raw_repos and raw_people: Materialize, Confirm, then type months as [2024-01...2024-03]; in a terminal, "
+            "`starvec run --source https://data.gharchive.org --months 2024-01..2024-03`.",
         ),
         _spec(
             "raw_repos",
@@ -122,8 +124,8 @@ CONFIG_CLASSES[RAW_OP] = RawStarsConfig
         ),
     ],
     partitions_def=MONTHS,
-    # Hour files: one run a month, complete when it ends. BigQuery: one query for a range of months.
-    backfill_policy=dg.BackfillPolicy.single_run() if from_bigquery(os.environ) else dg.BackfillPolicy.multi_run(1),
+    # BigQuery: one query for a range of months. Hour files: one run a month, as without a policy.
+    backfill_policy=dg.BackfillPolicy.single_run() if from_bigquery(os.environ) else None,
     pool="gharchive",
 )
 @errors_as_failures

@@ -139,9 +139,9 @@ def test_the_corpus_can_be_built_in_bigquery(fake_bigquery: FakeBigQuery, home: 
     assert not (home / "artifacts" / "raw_stars" / MONTHS[0]).exists()
 
 
-@pytest.mark.parametrize(("source", "policy"), [("bigquery", "SINGLE_RUN"), ("sample", "MULTI_RUN")])
+@pytest.mark.parametrize(("source", "policy"), [("bigquery", dg.BackfillPolicy.single_run()), ("sample", None)])
 def test_a_backfill_is_one_run_of_bigquery_and_a_run_a_month_of_hour_files(
-    source: str, policy: str, monkeypatch: pytest.MonkeyPatch
+    source: str, policy: dg.BackfillPolicy | None, monkeypatch: pytest.MonkeyPatch
 ):
     """The policy is chosen when the module is imported: here a second time, beside the one in use."""
     monkeypatch.setenv("STARVEC_SOURCE", source)
@@ -151,4 +151,4 @@ def test_a_backfill_is_one_run_of_bigquery_and_a_run_a_month_of_hour_files(
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.raw_months.backfill_policy.policy_type.name == policy
+    assert module.raw_months.backfill_policy == policy
