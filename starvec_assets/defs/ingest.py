@@ -108,8 +108,9 @@ CONFIG_CLASSES[RAW_OP] = RawStarsConfig
             "3",
             "Every star of a month, read from GH Archive's hour files, and the coverage of each hour: missing, empty, "
             "truncated and corrupt hours are recorded with what could be read of them.\n\n"
-            "Made for a month, together with raw_repos and raw_people: Materialize, Confirm, then type months as [2024-01...2024-03]; in a terminal, "
-            "`starvec run --source https://data.gharchive.org --months 2024-01..2024-03`.",
+            "Made for a month, together with raw_repos and raw_people: Materialize, Confirm, then type months as "
+            "[2024-01...2024-03]; in a terminal, `starvec run --source https://data.gharchive.org --months "
+            "2024-01..2024-03`.",
         ),
         _spec(
             "raw_repos",
