@@ -1,10 +1,11 @@
 """Fixtures that tests of several packages share."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from completed_run import CompletedRun, complete_run
@@ -49,6 +50,20 @@ def completed_run(tmp_path_factory: pytest.TempPathFactory, wasm_cache: Path) ->
             wasm.build_search_core(wasm_cache)
             complete_run(folder, wasm_cache)
     return CompletedRun(folder)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The installed Chromium, headless, started once for all tests."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine: install it to test page and UI (apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright to test page and UI")
+    with playwright.sync_playwright() as running:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+        opened = running.chromium.launch(executable_path=chromium, headless=True, args=options)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

@@ -176,20 +176,6 @@ def _serve(folder: Path) -> Any:
     return http
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """The installed Chromium, headless, started once for all tests."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine: install it to test the page (apt-get install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright to test the page")
-    with playwright.sync_playwright() as running:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-        opened = running.chromium.launch(executable_path=chromium, headless=True, args=options)
-        yield opened
-        opened.close()
-
-
 @dataclass
 class Visitor:
     """A fresh browser profile.
