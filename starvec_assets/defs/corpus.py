@@ -8,7 +8,7 @@ from pydantic import Field
 
 from starvec_assets.bigquery import bill_metadata
 from starvec_assets.corpus.bigquery_corpus import build_in_bigquery
-from starvec_assets.corpus.build import build_corpus, corpus_metadata
+from starvec_assets.corpus.build import build_corpus, corpus_metadata, disk_bytes
 from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset
 from starvec_assets.defs.bigquery_resource import BigQueryResource
@@ -31,7 +31,13 @@ class UserBucketsConfig(CorpusSettings, AssetConfig):
     )
 
 
-@artifact_asset(group="corpus", kinds={"duckdb", "numpy"})
+@artifact_asset(
+    group="corpus",
+    kinds={"duckdb", "numpy"},
+    disk_bytes=lambda config, inputs: disk_bytes(
+        sum(inputs[asset].manifest.rows["stars"] for asset in ("star_log", "starred_lists") if asset in inputs)
+    ),
+)
 def user_buckets(
     context: dg.AssetExecutionContext,
     config: UserBucketsConfig,

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from starvec_assets.bigquery import BigQuery, QueryCost
+from starvec_assets.disk_space import require_space
 from starvec_assets.errors import StarvecError
 from starvec_assets.github_names import LOGIN
 from starvec_assets.ingest import event_schema
@@ -117,6 +118,7 @@ def read_months(
     began, hours = time.monotonic(), {month: month_hours(month) for month in months}
     query = months_query(events_query(bigquery, months, facts), facts, max_repo_facts)
     cost, batches = bigquery.run_query(query)
+    require_space(folder, cost.bytes // 10, "the answer of BigQuery")  # a star or so of ten events, packed
     paths = {(month, kind): folder / f"{month}.{kind}.parquet" for month in months for kind in SCHEMAS}
     counts: dict[str, list[dict[str, Any]]] = {month: [] for month in months}
     with ExitStack() as stack:
