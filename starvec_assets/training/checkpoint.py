@@ -26,9 +26,9 @@ def disk_bytes(rows: int, dim: int) -> int:
     """Estimate the bytes that training `rows` vectors of `dim` numbers writes.
 
     Two checkpoints beside each other (vectors, the best ones, the mean of the gradients, and two numbers a row), and
-    the result, on ranks twice.
+    the result (vectors and their start), on ranks twice.
     """
-    return 4 * rows * (2 * (3 * dim + 2) + 2 * dim)
+    return 4 * rows * (2 * (3 * dim + 2) + 4 * dim)
 
 
 @dataclass(frozen=True)
