@@ -10,7 +10,8 @@ from starvec_assets.errors import StarvecError
 TEXT_WEIGHTS: dict[str, float] = {"same_people": -0.2, "same_purpose": 1.0}
 """Weights w at the ends of the dial, as the page reads them.
 
-Measured by benchmarks/purpose_dial.py: beyond 1 awesome lists score lower again, beyond -0.2 people's stars do."""
+Measured by benchmarks/purpose_dial.py: beyond 1 awesome lists score lower again; beyond -0.2 what people star together
+does, which up to there scores as in the middle."""
 
 
 def text_weight(purpose: float) -> float:
@@ -20,4 +21,4 @@ def text_weight(purpose: float) -> float:
     """
     if not -1 <= purpose <= 1:
         raise StarvecError(f"purpose is {purpose}: it goes from -1, same people, to 1, same purpose")
-    return abs(purpose) * TEXT_WEIGHTS["same_purpose" if purpose > 0 else "same_people"]
+    return abs(purpose) * TEXT_WEIGHTS["same_purpose" if purpose >= 0 else "same_people"]
