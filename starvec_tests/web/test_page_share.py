@@ -61,10 +61,9 @@ def test_two_people_compare_by_a_link(browser: Any, visitor: Any, site: str, ref
         assert [radar_scores(page)[t][:2] for t in radar_scores(page)] == [
             [reference.skills(*bob)[t], reference.skills(*ann)[t]] for t in radar_scores(page)
         ]
-        assert (
-            f"More alike than {math.floor(reference.pair_percentile(*bob, *ann))} % of pairs of people with about as "
-            "many stars as you two." in page.inner_text(".profile")
-        )
+        percent = math.floor(reference.pair_percentile(*bob, *ann))
+        sentence = f"You two are more alike than {percent} % of pairs of people with about as many stars."
+        assert sentence in page.inner_text(".profile")
         assert other.blocked_requests == []
         assert page.errors == []
     finally:

@@ -7,7 +7,7 @@ import { dataSources, downloadSize } from "../state.js";
 /** @import { Score } from "../engine/model.js" */
 /** @import { App } from "../state.js" */
 
-/** Metrics in the order they are shown in. Higher is better, except for the share of most starred repositories. */
+/** Metrics as they are shown, with the titles of metric_titles.py; higher is better, except for the bias. */
 const METRICS = [
   ["awesome_ndcg_10", "Awesome NDCG@10"],
   ["awesome_ndcg_100", "Awesome NDCG@100"],
@@ -69,7 +69,7 @@ export function aboutView(app) {
         ),
         ...definition(
           "Rank",
-          "The place of a developer among all that came with this model. The first of a hundred is close to anybody, so read the per cent beside its rank.",
+          "The place of a developer among all that came with this model. The best per cent of a hundred developers is high for almost everybody, so it is shown with its rank.",
         ),
       ),
       h("h2", {}, "What leaves this browser"),

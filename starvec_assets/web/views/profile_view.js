@@ -244,7 +244,7 @@ function describeMatch(app, self, other) {
   const rank = ranked.findIndex(({ developer }) => other.kind === "developer" && developer.login === other.login);
   if (rank < 0) {
     const percent = pairPercentile(app.people, self, other);
-    return ["More alike than ", share(percent), " of pairs of people with about as many stars as you two."];
+    return ["You two are more alike than ", share(percent), " of pairs of people with about as many stars."];
   }
   return [
     `You are closer to ${displayName(other)} than `,
@@ -335,11 +335,15 @@ function similarDevelopers(app, signal, person) {
             "li",
             {},
             h("span", { class: "match" }, formatPercent(match)),
-            h("a", { href: developerHref(developer.login) }, developer.name),
             h(
               "span",
-              { class: "aside" },
-              `${formatOrdinal(i + 1)} of ${formatCount(total)}; ${pluralize(developer.starsUsed, "star")}`,
+              { class: "who" },
+              h("a", { href: developerHref(developer.login) }, developer.name),
+              h(
+                "span",
+                { class: "aside" },
+                `${formatOrdinal(i + 1)} of ${formatCount(total)}; ${pluralize(developer.starsUsed, "star")}`,
+              ),
             ),
           ),
         ),
@@ -357,7 +361,7 @@ function similarDevelopers(app, signal, person) {
     h(
       "p",
       { class: "hint" },
-      `${person.kind === "self" ? "You are" : `${displayName(person)} is`} closer to each than so many per cent of people with about as many stars (${starRange(app.people, person.starsUsed)}). The first of ${formatCount(total)} is close to anybody; the order says who is closest. Choose one to see the difference.`,
+      `The share of people with about as many stars (${starRange(app.people, person.starsUsed)}) who are less close to the developer than ${person.kind === "self" ? "you are" : `${displayName(person)} is`}. The best of ${formatCount(total)} is high for almost everybody, so each has its rank. Choose one to see how you differ.`,
     ),
     list,
     showAll,
