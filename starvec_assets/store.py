@@ -183,10 +183,31 @@ class ArtifactStore:
             self._download(self._bucket, asset, path)
         return self._check(asset, path)
 
+    def roll_back(self, asset: str, version: str) -> list[Artifact]:
+        """Make an earlier version the newest of `asset` again, and of the assets that were written together with it.
+
+        Returns them, `asset` first; their files are proved before anything changes. Raises StarvecError for a version
+        that is not there, CorruptArtifact for a damaged one, LockBusy while the asset is being written.
+        """
+        assets = [asset, *self._kept(asset, version).manifest.together]
+        with contextlib.ExitStack() as stack:
+            for name in assets:
+                stack.enter_context(exclusive_lock(self._folder(name) / ".lock", f"{name} is being written"))
+            self._settle(assets)
+            first = self._kept(asset, version)
+            artifacts = [first, *(self._kept(*other) for other in first.manifest.together.items())]
+            for artifact in artifacts:
+                self._point_latest(artifact.asset, artifact.manifest.version)
+        return artifacts
+
     def versions(self, asset: str) -> list[str]:
-        """List the complete versions in the local folder, oldest first."""
+        """List the complete versions in the local folder, oldest first, but the one that LATEST names last."""
         folder = self._folder(asset)
-        return sorted(p.name for p in folder.iterdir() if _VERSION.fullmatch(p.name)) if folder.is_dir() else []
+        if not folder.is_dir():
+            return []
+        newest = _read_text(folder / "LATEST")
+        versions = (path.name for path in folder.iterdir() if _VERSION.fullmatch(path.name))
+        return sorted(versions, key=lambda version: (version == newest, version))
 
     def partitions(self, asset: str) -> list[str]:
         """List the partitions of `asset` that have a version, in order."""
@@ -251,6 +272,7 @@ class ArtifactStore:
                 first, *others = zip(assets, drafts, strict=True)
                 manifests = [place(asset, draft, {}) for asset, draft in others]
                 manifests.insert(0, place(*first, {manifest.asset: manifest.version for manifest in manifests}))
+                before = {asset: _read_text(self._folder(asset) / "LATEST") for asset in assets}
                 for manifest in manifests:
                     self._switch(manifest.asset, manifest.version)
             except BaseException:
@@ -259,7 +281,7 @@ class ArtifactStore:
                 raise
             for draft, manifest in zip(drafts, manifests, strict=True):
                 draft.artifact = Artifact(self._folder(manifest.asset) / manifest.version, manifest)
-                self._prune(manifest.asset, manifest.version)
+                self._prune(manifest.asset, manifest.version, before[manifest.asset])
 
     def _newest(self, asset: str) -> str:
         """Return the version that LATEST names; errors as in `latest`."""
@@ -274,7 +296,8 @@ class ArtifactStore:
         if not _VERSION.fullmatch(text):
             raise CorruptArtifact(
                 f"{self.where}/{asset}/LATEST reads {text[:80]!r}, which is not a version. Versions there: "
-                f"{', '.join(self.versions(asset)) or 'none'}. Write one of them into it, or materialize {asset} again"
+                f"{', '.join(self.versions(asset)) or 'none'}. Go back to one of them by starvec rollback {asset} "
+                f"VERSION, or materialize {asset} again"
             )
         return text
 
@@ -299,12 +322,25 @@ class ArtifactStore:
                 self._bucket.upload(final / name, f"{manifest.asset}/{manifest.version}/{name}")
 
     def _switch(self, asset: str, version: str) -> None:
-        """Point LATEST to a version that is in its place."""
-        folder = self._folder(asset)
+        """Publish a version that is in its place."""
+        self._point_latest(asset, version)
+        (self._folder(asset) / ".publishing").unlink()
+
+    def _point_latest(self, asset: str, version: str) -> None:
         if self._bucket:
             self._bucket.write_text(f"{asset}/LATEST", version)
-        write_atomically(folder / "LATEST", version + "\n")
-        (folder / ".publishing").unlink()
+        write_atomically(self._folder(asset) / "LATEST", version + "\n")
+
+    def _kept(self, asset: str, version: str) -> Artifact:
+        """Open a version that the operator named; raises StarvecError with those that are there for another text."""
+        names_one = _VERSION.fullmatch(version) is not None
+        is_there = names_one and (self._folder(asset) / version).is_dir()
+        if not is_there and not (names_one and self._bucket and self._bucket.names(f"{asset}/{version}")):
+            raise StarvecError(
+                f"{asset} has no version {version[:80]!r}; there are: {', '.join(self.versions(asset)) or 'none'} (the "
+                f"last {self.keep} are kept)"
+            )
+        return self.open(asset, version)
 
     def _settle(self, assets: Sequence[str]) -> None:
         """Finish the publication of assets written together if LATEST of the first was replaced, else undo it."""
@@ -343,7 +379,7 @@ class ArtifactStore:
         try:
             return Artifact(path, self._proved(asset, path))
         except _Fault as fault:
-            remedy = f"materialize {asset} again, or write an older version into {self.where}/{asset}/LATEST"
+            remedy = f"materialize {asset} again, or go back to another version: starvec rollback {asset}"
             if self._bucket:
                 remedy = f"delete {path}, so that it is fetched from {self.where} again, or {remedy}"
             raise CorruptArtifact(f"{fault}: {remedy}") from fault
@@ -400,7 +436,7 @@ class ArtifactStore:
             except _Fault as fault:
                 raise CorruptArtifact(
                     f"{bucket.url}/{name} is damaged, or was while it was fetched ({fault}): run again, or materialize "
-                    f"{asset} again, or write an older version into {bucket.url}/{asset}/LATEST"
+                    f"{asset} again, or go back to another version: starvec rollback {asset}"
                 ) from fault
             try:
                 version.rename(folder)
@@ -408,10 +444,12 @@ class ArtifactStore:
                 if not folder.exists():  # otherwise another process fetched the same version meanwhile
                     raise
 
-    def _prune(self, asset: str, newest: str) -> None:
+    def _prune(self, asset: str, newest: str, before: str | None) -> None:
+        """Remove the oldest versions, at last the one that was the newest `before`, which may be rolled back to."""
         # The newest is not the last by name when a clock went back or another machine's clock is ahead.
-        before = [version for version in self.versions(asset) if version != newest]
-        for version in before[: max(0, len(before) + 1 - self.keep)]:
+        older = [version for version in self.versions(asset) if version != newest]
+        older.sort(key=lambda version: (version == before, version))
+        for version in older[: max(0, len(older) + 1 - self.keep)]:
             self._remove(asset, version)
 
 
@@ -474,10 +512,10 @@ def _refuse_number(name: str) -> NoReturn:
 
 
 def _read_text(path: Path) -> str | None:
-    """Return the beginning of a text, far longer than a version; None if there is no such file."""
+    """Return the beginning of a text without blanks around it, far longer than a version; None without such a file."""
     try:
         with path.open(errors="replace") as file:
-            return file.read(1_000)
+            return file.read(1_000).strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -260,7 +260,7 @@ def test_a_damaged_download_is_fetched_again_once_deleted(tmp_path: Path):
     url = f"memory://{tmp_path.name}-mended"
     artifact = put(ArtifactStore(tmp_path, bucket=url), "star_log", "good")
     damage("lost file", tmp_path / "star_log", artifact.path)
-    mended = rf"delete {artifact.path}, so .* {url} again, or .* {url}/star_log/LATEST"
+    mended = rf"delete {artifact.path}, so .* {url} again, or .* starvec rollback star_log$"
     with pytest.raises(CorruptArtifact, match=mended):
         ArtifactStore(tmp_path, bucket=url).latest("star_log")
     shutil.rmtree(artifact.path)
@@ -516,3 +516,38 @@ def test_an_upload_that_fails_for_good_leaves_the_old_version_everywhere(
     assert store.versions("star_log") == [before.manifest.version]
     assert {name.split("/")[0] for name in Bucket(store.where).names("star_log")} == {before.manifest.version, "LATEST"}
     assert {p.name for p in (tmp_path / "star_log").iterdir()} == {".lock", before.manifest.version, "LATEST"}
+
+
+def test_going_back_is_for_readers_of_the_folder_and_of_the_bucket(store: ArtifactStore):
+    first, second, third = (put(store, "star_log", text) for text in ("one", "two", "three"))
+    assert store.roll_back("star_log", first.manifest.version) == [first]
+    assert store.latest("star_log") == first
+    assert store.versions("star_log")[-1] == first.manifest.version
+    put(store, "star_log", "four")
+    assert first.manifest.version in store.versions("star_log"), "the newest before is removed last"
+    assert second.manifest.version not in store.versions("star_log")
+    assert store.roll_back("star_log", third.manifest.version) == [third]
+
+
+def test_a_version_that_only_the_bucket_has_is_fetched(tmp_path: Path):
+    url = f"memory://{tmp_path.name}"
+    first = put(ArtifactStore(tmp_path / "a", bucket=url), "star_log", "one")
+    put(ArtifactStore(tmp_path / "a", bucket=url), "star_log", "two")
+    elsewhere = ArtifactStore(tmp_path / "b", bucket=url)
+    [back] = elsewhere.roll_back("star_log", first.manifest.version)
+    assert back.manifest == first.manifest == ArtifactStore(tmp_path / "c", bucket=url).latest("star_log").manifest
+
+
+def test_a_month_goes_back_as_a_whole_or_not_at_all(store: ArtifactStore):
+    (stars, repos), newest = put_month(store, "one"), put_month(store, "two")
+    (repos.path / "data.txt").write_text("damaged")
+    with pytest.raises(CorruptArtifact):
+        store.roll_back("raw_stars/2024-01", stars.manifest.version)
+    assert (store.latest("raw_stars/2024-01"), store.latest("raw_repos/2024-01")) == newest
+
+
+def test_a_version_is_not_gone_back_to_while_the_asset_is_written(tmp_path: Path):
+    store = ArtifactStore(tmp_path)
+    first = put(store, "star_log", "one")
+    with store.write("star_log", code_version="1"), pytest.raises(StarvecError, match="star_log is being written"):
+        ArtifactStore(tmp_path).roll_back("star_log", first.manifest.version)

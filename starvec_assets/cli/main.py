@@ -16,7 +16,14 @@ import click
 
 from starvec_assets.cli.environment import prepare_home, set_sources
 from starvec_assets.cli.interrupts import EXIT_CODE, announce_interrupt, exit_soon_after_interrupt, is_interrupt
-from starvec_assets.cli.parameters import Assignment, count_option, parse_login, parse_whole_months, run_options
+from starvec_assets.cli.parameters import (
+    Assignment,
+    count_option,
+    parse_login,
+    parse_whole_months,
+    run_options,
+    wait_option,
+)
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
 from starvec_assets.ingest.calendar import last_whole_month
@@ -111,6 +118,23 @@ def rebuild(assignments: Sequence[Assignment], wait: bool, **sources: str) -> No
 
     run_rebuild(assignments, wait)
     print_run_summary(_store())
+
+
+@main.command()
+@click.argument("asset")
+@click.argument("version", required=False)
+@wait_option
+def rollback(asset: str, version: str | None, wait: bool) -> None:
+    """Go back to an earlier version of an asset.
+
+    ASSET is an asset, or a month such as raw_stars/2024-01. Without VERSION those that are there are listed.
+    """
+    prepare_home()
+    from starvec_assets.cli.rollback import require_asset, roll_back, version_lines
+
+    require_asset(_store(), asset)
+    for line in roll_back(_store(), asset, version, wait) if version else version_lines(_store(), asset):
+        print(line)
 
 
 def _run_months(

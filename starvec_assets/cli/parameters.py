@@ -48,13 +48,19 @@ def parse_assignments(_ctx: click.Context, _param: click.Parameter, texts: Seque
     return assignments
 
 
+wait_option = click.option(
+    "--wait",
+    is_flag=True,
+    help="Wait while another run has this home or what this run needs; without it, say who and stop.",
+)
+
+
 def run_options(command: Command) -> Command:
     """Add the options that `run`, `refresh` and `rebuild` share."""
     awesome = "Awesome lists for the evaluation: a folder of READMEs, github or none."
     readmes = "README texts: a folder of owner__name.md files, github or none."
     field = "ASSET.FIELD=VALUE: a config field, for example trained_embeddings.epochs=3; may be repeated."
-    waiting = "Wait while another run has this home or what this run needs; without it, say who and stop."
-    command = click.option("--wait", is_flag=True, help=waiting)(command)
+    command = wait_option(command)
     command = click.option("--set", "assignments", multiple=True, callback=parse_assignments, help=field)(command)
     command = click.option("--readmes", default="", help=readmes)(command)
     return click.option("--awesome", default="", help=awesome)(command)

@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -150,29 +150,40 @@ def _turn(instance: dg.DagsterInstance, job: dg.JobDefinition, wait: bool) -> It
     itself never waits for a slot: Dagster 1.13 does that without a pause, at 100 % of a core, and defers interrupts
     until the slot is free (2026-11).
     """
-    run_id, waiting_for = str(uuid.uuid4()), ""
-    try:
-        while busy := _exclusive_run(instance, job) or _claim_pools(instance, job, run_id):
+    run_id, writes_below = str(uuid.uuid4()), EXCLUSIVE.items() <= job.tags.items()
+
+    def in_the_way() -> str:
+        busy = (exclusive_run(instance) if writes_below else "") or _claim_pools(instance, job, run_id)
+        if busy:
             instance.event_log_storage.free_concurrency_slots_for_run(run_id)
-            if not wait:
-                raise StarvecError(f"{busy}: {REMEDY}")
-            if busy != waiting_for:
-                _print_waiting(busy)
-            waiting_for = busy
-            time.sleep(WAIT_S)
+        return busy
+
+    try:
+        pass_or_wait(in_the_way, wait)
         yield run_id
     finally:
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
 
 
-def _exclusive_run(instance: dg.DagsterInstance, job: dg.JobDefinition) -> str:
-    """Return which run of the UI or the daemon writes below the months, if `job` does so, too; "" for none.
+def pass_or_wait(in_the_way: Callable[[], str], wait: bool) -> None:
+    """Return once nothing is in the way: with `wait` that is awaited, else StarvecError says what is."""
+    waiting_for = ""
+    while busy := in_the_way():
+        if not wait:
+            raise StarvecError(f"{busy}: {REMEDY}")
+        if busy != waiting_for:
+            _print_waiting(busy)
+        waiting_for = busy
+        time.sleep(WAIT_S)
+
+
+def exclusive_run(instance: dg.DagsterInstance) -> str:
+    """Return which run of the UI or the daemon writes below the months; "" for none.
 
     The daemon's queue does the same for its own runs (dagster.yaml) and counts those of terminals.
     """
-    if EXCLUSIVE.items() <= job.tags.items():
-        for record in instance.get_run_records(dg.RunsFilter(tags=EXCLUSIVE, statuses=UNFINISHED), limit=1):
-            return _run_of_the_ui(record, "writes what this run writes")
+    for record in instance.get_run_records(dg.RunsFilter(tags=EXCLUSIVE, statuses=UNFINISHED), limit=1):
+        return _run_of_the_ui(record, "writes assets below the months")
     return ""
 
 

@@ -234,7 +234,7 @@ def test_a_run_of_the_ui_that_writes_the_same_assets_is_named_or_awaited(
     job = dg.GraphDefinition(name="rebuild").to_job()
     with dg.DagsterInstance.get() as instance:
         other = instance.create_run_for_job(job, tags=EXCLUSIVE, status=dg.DagsterRunStatus.STARTED)
-        named = rf"run {other.run_id[:8]} of the UI \(rebuild\) writes what this run writes since 20.* UTC"
+        named = rf"run {other.run_id[:8]} of the UI \(rebuild\) writes assets below the months since 20.* UTC"
         with pytest.raises(StarvecError, match=f"^{named}: wait for it, which --wait does"):
             run(work, tags=EXCLUSIVE)
         run(work)
