@@ -95,7 +95,7 @@ def align(vectors: Matrix, names: Sequence[str], wanted: Sequence[str]) -> Matri
     """Return the rows of `vectors`, called `names`, in the order of the names `wanted`; zero rows for others."""
     row_of = {name.lower(): row for row, name in reversed(list(enumerate(names)))}
     rows = np.array([row_of.get(name.lower(), len(names)) for name in wanted])
-    return np.vstack([vectors, np.zeros_like(vectors[:1])])[rows]
+    return np.asarray(np.vstack([vectors, np.zeros_like(vectors[:1])])[rows])
 
 
 def comparison(truth: Truth, own: dict[str, Floats], other: dict[str, Floats] | None = None) -> list[str]:

@@ -48,7 +48,7 @@ def scores(vectors: Matrix, stars: Counts, splits: list[Split], exponent: float,
         queries = weighted(a)
         recall, _, ndcg = recommendation_scores(search.top_k(queries, vectors, 50, exclude=a), b, len(vectors), 50)
         total.append([recall, ndcg, retrieval_scores(queries, weighted(b))])
-    return np.mean(total, axis=0)
+    return np.asarray(np.mean(total, axis=0))
 
 
 def main() -> None:

@@ -102,7 +102,9 @@ def scores_by_stars(system: str, stars: Counts, scores: Mapping[str, Floats]) ->
     return pa.table([columns.get(name, pa.nulls(len(present))) for name in BY_STARS.names], schema=BY_STARS)
 
 
-def _means(system: str, schema: pa.Schema, names: list[str], numbers: npt.NDArray[np.intp], values: Floats) -> pa.Table:
+def _means(
+    system: str, schema: pa.Schema, names: list[str], numbers: npt.NDArray[np.integer], values: Floats
+) -> pa.Table:
     """Return the mean of `values` for every name that has any; `numbers` indexes `names`."""
     counts = np.bincount(numbers, minlength=len(names))
     means = np.bincount(numbers, values, minlength=len(names)) / np.maximum(counts, 1)

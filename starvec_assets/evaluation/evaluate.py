@@ -65,10 +65,11 @@ class GroundTruth:
 
     def first(self, users: int) -> "GroundTruth":
         """Return the same with the first users only."""
-        heldout, later = (
-            halves and (halves[0].first(users), halves[1].first(users)) for halves in (self.heldout, self.later)
-        )
-        return replace(self, heldout=heldout, later=later)
+
+        def cut(halves: Halves) -> Halves:
+            return halves[0].first(users), halves[1].first(users)
+
+        return replace(self, heldout=cut(self.heldout), later=self.later and cut(self.later))
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ def resampled_means(values: Floats, resamples: int, seed: int, clusters: sp.csr_
     1997, section 3.8); a row of several clusters belongs to each in equal parts.
     """
     rng = np.random.default_rng(seed)
-    sums, sizes = values, np.ones(len(values))
-    if clusters is not None:
-        shares = clusters.multiply(1 / clusters.sum(axis=0))
-        sums, sizes = shares @ values, shares.sum(axis=1)
+    shares = None if clusters is None else sp.csr_array(clusters.multiply(1 / clusters.sum(axis=0)))
+    sums: Floats = values if shares is None else shares @ values
+    sizes = np.ones(len(values)) if shares is None else np.asarray(shares.sum(axis=1), np.float64)
     count = len(sums)
     means = np.empty((resamples, values.shape[1]))
     for i in range(resamples):

@@ -24,7 +24,11 @@ def evaluated(tmp_path_factory):
     few = np.array([0, 1, 2], np.int32)
     groups = Groups(RaggedArray.of([*members, few]), [*(f"{HOSTILE}{i}" for i in range(40)), "o/few"], 200)
     lists = RaggedArray.of([rng.choice(200, 10, replace=False).astype(np.int32) for _ in range(20)])
-    systems = {"trained": random_vectors(200, 8, 0), HOSTILE: random_vectors(200, 8, 1), "popularity": Popularity()}
+    vectors = {
+        name: random_vectors(200, 8, seed)
+        for seed, name in enumerate(["trained", HOSTILE, "random", "text", "spectral", "start", "previous"])
+    }
+    systems = {**vectors, "popularity": Popularity()}
     settings = EvaluationSettings(resamples=100)
     truth = GroundTruth(groups, (lists, lists), [HOSTILE] * 200, np.ones(200, int))
     evaluation = evaluate(systems, truth, out, settings)
