@@ -18,6 +18,7 @@ from starvec_assets.evaluation.scoreboard import evaluation_metadata, scoreboard
 from starvec_assets.evaluation.vector_analysis import AnalysisSettings, analyze_vectors, vector_analysis_metadata
 from starvec_assets.export.fp16 import read_export
 from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.ranking.heldout import CANDIDATES
 from starvec_assets.sample import SIMULATED
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact, Draft
 from starvec_assets.vectors import USER_VECTOR_RULE, load_start_vectors, load_vectors
@@ -101,6 +102,8 @@ def evaluation(
     draft.rows = {"systems": len(systems), "queries": scores.data["queries"], "users": scores.data["users"]}
     for line in text_table(*scoreboard(scores)):
         context.log.info(line)
+    if (people := scores.data["candidates"]) < CANDIDATES:
+        context.log.info(f"{people} people are scored: MRR is among these, a higher figure than among {CANDIDATES}")
     checks = [_check_result(kind, [result for result in gates if result.kind == kind]) for kind in CHECKS]
     return Output(len(systems), evaluation_metadata(draft.path, gates), checks)
 

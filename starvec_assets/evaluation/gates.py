@@ -132,7 +132,7 @@ def _baselines(evaluation: Evaluation, settings: GateSettings) -> Iterator[GateR
 def _advisory_baselines(evaluation: Evaluation) -> Iterator[GateResult]:
     for baseline, metric, value, reference in _compared(evaluation, _ADVISORY_BASELINES):
         _, high = evaluation.differences[baseline].get(metric, (value - reference, value - reference))
-        detail = f"{_difference(evaluation, baseline, metric)}; the interval must reach zero"
+        detail = f"{_difference(evaluation, baseline, metric)}; warns if all of the interval is below zero"
         yield GateResult(f"not behind {baseline}: {metric}", high >= 0, detail, "advisory")
 
 
@@ -146,8 +146,8 @@ def _regressions(evaluation: Evaluation, settings: GateSettings) -> Iterator[Gat
         allowed = settings.max_drop * previous
         _, high = evaluation.differences[baseline].get(metric, (value - previous, value - previous))
         detail = (
-            f"{_difference(evaluation, baseline, metric)}; a loss may be {allowed:.4f}, or more if the interval "
-            "reaches zero"
+            f"{_difference(evaluation, baseline, metric)}; a loss beyond {allowed:.4f} fails if all of the interval is "
+            "below zero"
         )
         lost = value - previous < -allowed and high < 0
         yield GateResult(f"no regression: {metric}", not lost, detail, "regression")

@@ -158,7 +158,7 @@ def test_a_condition_states_values_difference_and_interval():
     *_, result = check_gates(scored(0.48, (-0.03, -0.001)), GateSettings())
     assert result.detail == (
         "held-out MRR among 100 is 0.4800, that of previous 0.5000: -0.0200 (95 % interval -0.0300 to -0.0010); "
-        "a loss may be 0.0100, or more if the interval reaches zero"
+        "a loss beyond 0.0100 fails if all of the interval is below zero"
     )
     *_, result = check_gates(scored(0.48, None), GateSettings())
     assert "-0.0200 (one list: no interval)" in result.detail
