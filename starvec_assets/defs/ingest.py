@@ -294,7 +294,10 @@ class StarLogConfig(AssetConfig):
     )
 
 
-@artifact_asset(group="ingest", kinds={"parquet"}, algorithm="3", automation=IN_STEP, scores_first=True)
+# The pool lets an operator's own run of it wait for one of the sensor, and the other way round.
+@artifact_asset(
+    group="ingest", kinds={"parquet"}, algorithm="3", pool="star_log", automation=IN_STEP, scores_first=True
+)
 def star_log(
     context: dg.AssetExecutionContext,
     config: StarLogConfig,
