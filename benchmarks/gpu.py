@@ -27,6 +27,7 @@ from torch.nn.functional import cosine_similarity, normalize
 
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.heldout import split_lists
+from starvec_assets.text.vectors import TextVectors
 from starvec_assets.training.cooccurrence import Neighbours, add_text_neighbours, cooccurrence_neighbours
 from starvec_assets.training.device import Device, pick_device
 from starvec_assets.training.distributed import init_distributed
@@ -80,6 +81,11 @@ def make_people(users: int, repos: int, stars: int, device: torch.device, seed: 
     return RaggedArray(torch.cat(items).numpy(), offsets), text.cpu().numpy()
 
 
+def text_vectors(rows: Matrix) -> TextVectors:
+    """Return the rows as an encoder of their width gives them."""
+    return TextVectors(rows, rows.astype(np.float16), rows.any(axis=1))
+
+
 class Corpus:
     """People drawn from topics, and what training needs of them, made on first use on `device`."""
 
@@ -104,7 +110,8 @@ class Corpus:
 
             def _neighbour_sampler(self) -> NeighbourSampler:
                 items, weights = (some.to(device.torch) for some in corpus.neighbours)
-                return NeighbourSampler(items, weights**self.settings.neighbour_power, self.settings)
+                weights = weights**self.settings.neighbour_power
+                return NeighbourSampler(items, weights, self.settings, self.sampler.steps)
 
         settings = self.settings(init="random", **change)
         arguments = (self.lists, self.n, settings, None, self.heldout, device, lambda epoch: None)
@@ -127,7 +134,7 @@ class Corpus:
                 self.lists,
                 self.n,
                 self.settings(**change),
-                text=self.text,
+                text=text_vectors(self.text),
                 validation=self.heldout,
                 device=device,
                 checkpoint=Path(folder),
@@ -380,7 +387,7 @@ def train_rank(folder: Path, device_type: str) -> None:
             RaggedArray.load(folder),
             len(text),
             TrainSettings.model_validate_json((folder / "settings.json").read_bytes()),
-            text=text,
+            text=text_vectors(text),
             validation=heldout,
             device=device,
             checkpoint=folder / "checkpoint",

@@ -54,7 +54,7 @@ Trained = tuple[Matrix, float | None]
 """Vectors [n, d], and users per second for methods that iterate over users."""
 
 
-def prepare(stars: Path, shared: Path, folder: Path) -> None:
+def prepare(stars: Path, shared: Path, folder: Path, held_out: int = HELD_OUT) -> None:
     """Write training lists, held-out lists, and repos.parquet (name, description, language), most starred first."""
     table = pq.read_table(stars, columns=["user", "repo_id", "repo"])
     users, ids = table["user"].to_numpy(), table["repo_id"].to_numpy()
@@ -69,7 +69,7 @@ def prepare(stars: Path, shared: Path, folder: Path) -> None:
     lengths = np.bincount(users)
     lists = RaggedArray(items[together], np.concatenate([[0], np.cumsum(lengths)]))
     shuffled = np.random.default_rng(0).permutation(len(lists))
-    heldout, trained = shuffled[:HELD_OUT], np.sort(shuffled[HELD_OUT:])
+    heldout, trained = shuffled[:held_out], np.sort(shuffled[held_out:])
     lists.take(trained[lengths[trained] >= LEAST_STARS]).save(folder)
     for half, prefix in zip(split_lists(lists.take(heldout), 10, 800, seed=0), ("a", "b"), strict=True):
         half.save(folder, f"heldout_{prefix}_")
@@ -98,7 +98,7 @@ def ours(corpus: Corpus, **change: Any) -> Trained:
     if "text" in settings.init:
         repos = pq.read_table(corpus.folder / "repos.parquet").to_pylist()
         texts = [document(repo["name"], repo["description"], repo["language"]) for repo in repos]
-        text = make_text_vectors(texts, TfidfSvdEncoder(), settings.dim).start
+        text = make_text_vectors(texts, TfidfSvdEncoder(), settings.dim)
     result = train(
         corpus.lists,
         corpus.n,
@@ -222,7 +222,14 @@ METHODS = {
     "same_loss": Method(
         "the literal recipe in starvec's step",
         lambda corpus: ours(
-            corpus, init="random", loss="multi_similarity", neighbours=0, center_fraction=0, batch=BATCH, **HALVES
+            corpus,
+            init="random",
+            loss="multi_similarity",
+            neighbours=0,
+            center_fraction=0,
+            whitening=0,
+            batch=BATCH,
+            **HALVES,
         ),
     ),
     "literal": Method(f"the literal recipe, {LITERAL_EPOCHS} epochs", literal),

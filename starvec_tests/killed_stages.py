@@ -72,7 +72,7 @@ def training(inputs: Path, place: Path) -> None:
     result = train(
         planted_lists(300, seed=1),
         N,
-        TrainSettings(dim=16, batch=64, epochs=6, patience=6, init="random", lr=0.1, checkpoint_minutes=1e-9),
+        TrainSettings(dim=16, batch=64, epochs=6, init="random", lr=0.1, checkpoint_minutes=1e-9),
         text=None,
         validation=split_lists(planted_lists(40, seed=2), min_items=10, max_items=800, seed=0),
         device=CPU,

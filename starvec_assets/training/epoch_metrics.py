@@ -1,4 +1,4 @@
-"""Metrics of an epoch and of a whole run, and early stopping by them. No torch here: definitions read this module."""
+"""Metrics of an epoch and of a whole run. No torch here: definitions read this module."""
 
 import math
 from collections.abc import Sequence
@@ -50,8 +50,3 @@ class TrainResult:
 def best_epoch(epochs: Sequence[EpochMetrics]) -> int:
     """Return the number of the epoch with the highest score; the earliest of equals."""
     return max(epochs, key=lambda epoch: epoch.score).epoch
-
-
-def should_continue(epochs: Sequence[EpochMetrics], patience: int) -> bool:
-    """Return whether fewer than `patience` epochs have passed since the best."""
-    return len(epochs) - 1 - best_epoch(epochs) < patience

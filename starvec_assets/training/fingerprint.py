@@ -17,6 +17,7 @@ EXCLUDED = {
     "starvec_assets.config_base": "base class of settings; their values are in the fingerprint",
     "starvec_assets.errors": "wording of errors",
     "starvec_assets.progress": "progress bars",
+    "starvec_assets.text.vectors": "reads an input; its hash is in the fingerprint",
     "starvec_assets.training.checkpoint": "stores the state; its FORMAT is in the fingerprint",
     "starvec_assets.training.device": "chooses the device; its type and precision are in the fingerprint",
     "starvec_assets.training.fingerprint": "this module",

@@ -8,7 +8,8 @@ similarity matrix at a time. Three kinds of pairs:
 * stars: bucket A is the anchor, the stars of bucket B are its positives, those of all bags the candidates. As a
   negative, a candidate weighs popularity^-popularity_exponent, because popular stars are sampled more often (logQ
   correction, Bengio and Senecal 2008, Yi et al. 2019).
-* neighbours: a repository is the anchor, some of its co-occurrence neighbours are its positives, likewise.
+* neighbours: a repository is the anchor, some of its co-occurrence neighbours are its positives, likewise. Anchors come
+  in blocks with candidates of their own, so that the cost grows with their number and not with its square.
 
 pytorch-metric-learning on labels serves for miners and CrossBatchMemory, and as the reference in tests.
 """
@@ -114,9 +115,9 @@ class Objective:
         if settings.loss == "item_softmax":
             pairs.append(star_pairs(bags, a, batch.b_stars, self.prior, scale))
         if self.neighbours is not None:
-            rows, drawn = self.neighbours.batch(step)
-            anchors = bags.add_rows(rows)
-            pairs.append(star_pairs(bags, anchors, drawn, self.neighbour_prior, scale, settings.neighbour_weight, rows))
+            for rows, drawn in self.neighbours.batch(step):
+                weight = settings.neighbour_weight * len(rows) / self.neighbours.step_anchors
+                pairs.append(star_pairs(bags, bags.add_rows(rows), drawn, self.neighbour_prior, scale, weight, rows))
         looked_up = bags.concatenate()
         return LookupBatch(step, looked_up, looked_up.transpose(self.sampler.n), pairs, batch.labels)
 

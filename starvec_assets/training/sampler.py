@@ -7,6 +7,7 @@ On an accelerator every step of an epoch has the same shapes (`fixed_shapes`), s
 lists of stars are padded to the longest step's. Padding are the repositories from n on, whose rows stay zero.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from starvec_assets.ragged import RaggedArray
 from starvec_assets.training.settings import TrainSettings
 
 PADDING_ROWS = 256  # a power of 2; an accelerator takes long to write one row thousands of times
+ANCHORS, MAX_ANCHORS = 512, 1 << 17  # at most, of a block and of a step
 PIECE = 32  # bags of a repository that one thread of an accelerator adds up
 
 
@@ -161,9 +163,13 @@ class Sampler:
 
 
 class NeighbourSampler:
-    """Sampler of anchor repositories, and of neighbours of each by weight, with replacement."""
+    """Sampler of anchor repositories, and of neighbours of each by weight, with replacement.
 
-    def __init__(self, items: torch.Tensor, weights: torch.Tensor, settings: TrainSettings) -> None:
+    The `steps` of an epoch take each repository that has neighbours `neighbour_passes` times or more, as a step takes
+    at least `neighbour_batch` of them, but none twice in a step.
+    """
+
+    def __init__(self, items: torch.Tensor, weights: torch.Tensor, settings: TrainSettings, steps: int) -> None:
         """Take each repository's neighbours, int32 [n, k], and weights, float32 [n, k] descending, 0 for padding."""
         self.settings = settings
         self.items = items
@@ -173,6 +179,9 @@ class NeighbourSampler:
         # 1 from the last neighbour on: rounded sums may fall short of the largest random number.
         self.cumulative = shares.cumsum(dim=1).masked_fill_(columns >= last, 1.0)
         self.anchors = torch.nonzero(weights[:, 0])[:, 0]
+        count = len(self.anchors)
+        wanted = max(settings.neighbour_batch, math.ceil(settings.neighbour_passes * count / steps))
+        self.step_anchors = min(wanted, count, MAX_ANCHORS)
         draws = torch.zeros(len(items) + 1, dtype=torch.float64)  # on the CPU, where sums have the same bits every time
         draws.index_add_(0, items.ravel().long().cpu(), shares.ravel().cpu().double())
         self.expected_draws = draws.float().to(items.device)
@@ -182,15 +191,20 @@ class NeighbourSampler:
         self.epoch, salt = epoch, _salt(self.settings.seed, epoch, 2)
         self.order = self.anchors[_permutation(len(self.anchors), salt, self.items.device)]
 
-    def batch(self, step: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Sample distinct anchors, int64 [r], and neighbours of each, int64 [r, neighbour_draws]; step is int64 [1]."""
-        count, draws = min(self.settings.neighbour_batch, len(self.anchors)), self.settings.neighbour_draws
+    def batch(self, step: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Sample distinct anchors, int64 [r], and neighbours of each, int64 [r, neighbour_draws]; step is int64 [1].
+
+        They are divided into equal blocks of at most ANCHORS.
+        """
+        count, draws = self.step_anchors, self.settings.neighbour_draws
         places = step * count + torch.arange(count, device=self.items.device)
         rows = self.order[places % len(self.anchors)]
         chances = places.unsqueeze(1) * draws + torch.arange(draws, device=self.items.device)
         uniform = uniform_hash(chances, self.settings.seed, self.epoch, 3)
         columns = torch.searchsorted(self.cumulative[rows], uniform, right=True)
-        return rows, self.items[rows].long().gather(1, columns)
+        drawn = self.items[rows].long().gather(1, columns)
+        blocks = -(-count // ANCHORS)
+        return list(zip(rows.tensor_split(blocks), drawn.tensor_split(blocks), strict=True))
 
 
 def fixed_shapes(device: torch.device) -> bool:

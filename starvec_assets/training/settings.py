@@ -31,8 +31,11 @@ class TrainSettings(Settings):
     )
     neighbour_power: float = Field(3.0, ge=0.1, le=10, description="exponent on neighbour weights when sampling")
     neighbour_weight: float = Field(1.5, gt=0, le=100, description="weight of the neighbour loss")
+    neighbour_passes: float = Field(
+        2.7, gt=0, le=100, description="how often an epoch takes each repository as an anchor of the neighbour loss"
+    )
     neighbour_batch: int = Field(
-        512, ge=2, le=1 << 17, description="anchor repositories per step in the neighbour loss"
+        2048, ge=2, le=1 << 17, description="anchors per step in the neighbour loss at least, however many the steps"
     )
     neighbour_draws: int = Field(8, ge=1, le=64, description="neighbours sampled for each anchor")
     temperature: float = Field(0.1, ge=0.03, le=2, description="softmax temperature; lower weighs hard negatives more")
@@ -53,13 +56,18 @@ class TrainSettings(Settings):
     bucket_b: int = Field(8, ge=1, le=100_000, description="maximum stars in bucket B; at most half of a list")
     users_per_bag: int = Field(2, ge=1, le=16, description="users whose buckets are merged into one training example")
     batch: int = Field(1024, ge=4, le=1 << 17, description="users per step; negatives come from the whole batch")
-    epochs: int = Field(8, ge=0, le=1000, description="maximum passes over the users; the best epoch is returned")
-    patience: int = Field(2, ge=1, le=1000, description="early stopping: epochs without a better held-out score")
+    epochs: int = Field(8, ge=0, le=1000, description="passes over the users; the best epoch is returned")
     optimizer: Literal["adam", "adagrad"] = Field("adam", description="both keep one second moment per row")
     lr: float = Field(0.005, gt=0, le=10, description="peak learning rate; decays linearly to zero")
     l2_to_init: float = Field(0.0, ge=0, le=1000, description="L2 pull of a touched row towards its initial vector")
     center_fraction: float = Field(
         0.6, ge=0, le=1, description="fraction of the mean vector subtracted from all rows after training"
+    )
+    text_share: float = Field(
+        0.0, ge=0, lt=1, description="share of the text in vectors after training; it needs readme_init_vectors"
+    )
+    whitening: float = Field(
+        0.4, ge=0, le=1, description="how evenly people differ along all axes after training: 0 as trained, 1 equally"
     )
     seed: int = Field(1, ge=0, lt=1 << 32, description="seed of the init, the order of users and the buckets")
     checkpoint_minutes: float = Field(

@@ -28,7 +28,7 @@ GRID = [
     "",
     "init alone: epochs=0 neighbours=0 init=random,text,spectral,ppmi,text+spectral",
     "init=random,text,spectral,ppmi",
-    f"literal recipe: init=random loss=multi_similarity neighbours=0 center_fraction=0 {HALVES}",
+    f"literal recipe: init=random loss=multi_similarity neighbours=0 center_fraction=0 whitening=0 {HALVES}",
     "loss=ntxent,multi_similarity",
     "loss=multi_similarity miner=multi_similarity,hard",
     "loss=multi_similarity memory_size=8192",

@@ -17,18 +17,20 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.progress import bar
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.heldout import Halves, heldout_scores
+from starvec_assets.text.vectors import TextVectors
 from starvec_assets.training import checkpoint as checkpoints
 from starvec_assets.training.checkpoint import Checkpoint
 from starvec_assets.training.cooccurrence import add_text_neighbours, cooccurrence_neighbours
 from starvec_assets.training.cuda_graph import graphed_steps
 from starvec_assets.training.device import Device
 from starvec_assets.training.distributed import ProcessGroup
-from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult, best_epoch, should_continue
+from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult, best_epoch
 from starvec_assets.training.fingerprint import run_fingerprint
 from starvec_assets.training.init_vectors import make_init_vectors
 from starvec_assets.training.losses import LookupBatch, Objective
 from starvec_assets.training.model import RepoEmbeddingBag
 from starvec_assets.training.optimizer import make_optimizer
+from starvec_assets.training.postprocess import postprocess
 from starvec_assets.training.sampler import NeighbourSampler, Sampler
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.thread_pool import Pool, cpu_thread_pool
@@ -45,7 +47,7 @@ def train(
     n: int,
     settings: TrainSettings,
     *,
-    text: Matrix | None,
+    text: TextVectors | None,
     validation: Halves,
     device: Device,
     checkpoint: Path,
@@ -57,8 +59,8 @@ def train(
 
     `checkpoint` is a folder for this run alone; `input_key` names the inputs. An interrupted run resumes from there, on
     the same type of device and in the same precision, and returns, on the CPU with the same number of threads, the same
-    bits as one that was not interrupted. A finished run returns its result at once. `text` float32 [n, dim] is read on
-    the main rank only, and `on_epoch` is called there, for the epochs of this call.
+    bits as one that was not interrupted. A finished run returns its result at once. `text` is read on the main
+    rank only, and `on_epoch` is called there, for the epochs of this call.
     Raises StarvecError for input that cannot be trained on, a loss that is not finite, collapsed vectors, and a device
     out of memory.
     """
@@ -78,7 +80,7 @@ class Trainer:
         corpus: RaggedArray,
         n: int,
         settings: TrainSettings,
-        text: Matrix | None,
+        text: TextVectors | None,
         validation: Halves,
         device: Device,
         on_epoch: Callable[[EpochMetrics], None],
@@ -101,7 +103,8 @@ class Trainer:
         if checkpoint is not None:
             init = checkpoint.arrays["vectors"]
         elif self.group.is_main:
-            init = make_init_vectors(self.corpus, n, self.text, self.settings, self.device.for_start)
+            start = None if self.text is None else self.text.start
+            init = make_init_vectors(self.corpus, n, start, self.settings, self.device.for_start)
         else:
             init = np.zeros((n, self.settings.dim), np.float32)
         self.best, self.start = init, init.astype(np.float16)
@@ -119,17 +122,13 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is done, or patience has run out."""
-        if not self.epochs:
-            return False
-        return len(self.epochs) > self.settings.epochs or not should_continue(self.epochs, self.settings.patience)
+        """Whether the last epoch is done: the learning rate falls to the end, so none is left out."""
+        return len(self.epochs) > self.settings.epochs
 
     def fit(self) -> TrainResult:
-        """Train to the last epoch, or until patience runs out, and return the vectors of the best."""
+        """Train to the last epoch and return the vectors of the best."""
         if not self.epochs:
             self.evaluate(loss=None, seconds=0.0)
-            self.best = self.vectors()
-            self.start = self.best.astype(np.float16)
             self.save()
         while not self.finished:
             self.train_epoch()
@@ -151,8 +150,6 @@ class Trainer:
         loss = self.mean_loss(epoch)
         self.group.check_equal(self.model.weight, f"vectors after epoch {epoch}")
         self.evaluate(loss, time.perf_counter() - started_at)
-        if best_epoch(self.epochs) == epoch:
-            self.best = self.vectors()
         self.step, self.elapsed = 0, 0.0
         self.save()
 
@@ -188,7 +185,7 @@ class Trainer:
         self.epoch_losses.index_copy_(0, batch.step, loss.view(1))
 
     def evaluate(self, loss: float | None, seconds: float) -> None:
-        """Score the vectors on the held-out users and append the metrics of the epoch that took `seconds`."""
+        """Score the vectors on the held-out users, keep the best, append the metrics of an epoch of `seconds`."""
         metrics: dict[str, float] = {}
         if self.group.is_main:
             started_at = time.perf_counter()
@@ -207,12 +204,16 @@ class Trainer:
             )
             metrics = asdict(epoch)
             self.on_epoch(epoch)
+            if not self.epochs:
+                self.start = vectors.astype(np.float16)
+            if best_epoch([*self.epochs, epoch]) == epoch.epoch:
+                self.best = vectors
         self.epochs.append(EpochMetrics(**self.group.broadcast_object(metrics, self.device.torch)))
 
     def vectors(self) -> Matrix:
-        """Return the rows minus a fraction of their mean, normalised: float32 [n, d]."""
-        rows = self.model.weight[: self.model.n].cpu().numpy()
-        return unit_rows(rows - np.float32(self.settings.center_fraction) * rows.mean(axis=0))
+        """Return the rows as they are evaluated and returned, float32 [n, dim], see `postprocess`."""
+        rows, stars = self.model.weight[: self.model.n].cpu().numpy(), self.popularity.cpu().numpy()
+        return postprocess(rows, self.text and self.text.wide, self.corpus, stars, self.settings)
 
     def mean_loss(self, epoch: int) -> float:
         """Return the mean of an epoch's losses, 0 for steps to come; raises StarvecError if it is not finite."""
@@ -266,12 +267,15 @@ class Trainer:
             neighbours = cooccurrence_neighbours(self.corpus, n, k, seed=settings.seed, device=self.device.for_start)
             if self.text is not None and "text" in settings.init and settings.text_neighbour_weight > 0:
                 dtype = getattr(torch, self.device.precision)
-                neighbours = add_text_neighbours(neighbours, self.text, settings.text_neighbour_weight, dtype)
+                wide = self.text.wide.astype(np.float32)
+                neighbours = add_text_neighbours(neighbours, wide, settings.text_neighbour_weight, dtype)
         else:
             neighbours = torch.zeros((n, k), dtype=torch.int32), torch.zeros((n, k))
         items, weights = (some.to(device) for some in neighbours)
         self.group.broadcast(items, weights)
-        return NeighbourSampler(items, weights**settings.neighbour_power, settings) if weights.any() else None
+        if not weights.any():
+            return None
+        return NeighbourSampler(items, weights**settings.neighbour_power, settings, self.sampler.steps)
 
 
 def learning_rate(settings: TrainSettings, epochs_done: float) -> float:

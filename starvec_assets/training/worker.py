@@ -21,12 +21,12 @@ import numpy as np
 from starvec_assets.children import exit_with_parent
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
+from starvec_assets.text.vectors import TextVectors
 from starvec_assets.training.device import Device, pick_device
 from starvec_assets.training.distributed import ProcessGroup, init_distributed
 from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
 from starvec_assets.training.job import TrainJob
 from starvec_assets.training.trainer import SINGLE_PROCESS, train
-from starvec_assets.vectors import load_vectors
 
 
 def train_job(
@@ -38,7 +38,7 @@ def train_job(
         corpus.lists if job.users is None else corpus.lists.first(job.users),
         corpus.n,
         job.settings,
-        text=load_vectors(job.text) if job.text and group.is_main else None,
+        text=TextVectors.load(job.text) if job.text and group.is_main else None,
         validation=corpus.validation,
         device=device,
         checkpoint=job.checkpoint,

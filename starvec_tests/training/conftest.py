@@ -40,7 +40,7 @@ def validation(corpus_folder: Path) -> Halves:
 
 @pytest.fixture(scope="session")
 def small() -> TrainSettings:
-    return TrainSettings(dim=16, batch=64, epochs=3, patience=3, init="random", lr=0.1)
+    return TrainSettings(dim=16, batch=64, epochs=3, init="random", lr=0.1)
 
 
 @pytest.fixture(scope="session")

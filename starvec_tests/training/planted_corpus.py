@@ -6,12 +6,19 @@ import numpy as np
 import torch
 
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.text.vectors import TextVectors
 from starvec_assets.training.device import Device
 from starvec_assets.training.epoch_metrics import TrainResult
+from starvec_assets.vectors import Matrix
 
 N = 200
 CPU = Device(torch.device("cpu"), "CPU", 0, "float32")
 Runner = Callable[..., TrainResult]
+
+
+def text_vectors(rows: Matrix) -> TextVectors:
+    """The rows as an encoder of their width gives them."""
+    return TextVectors(rows, rows.astype(np.float16), rows.any(axis=1))
 
 
 def planted_lists(users: int, seed: int) -> RaggedArray:

@@ -47,6 +47,7 @@ def after_edit(package: Path, path: str, old: str, new: str) -> Digests:
     ("path", "old", "new"),
     [
         ("training/losses.py", "LOG2_E = 1 / math.log(2)", "LOG2_E = 1 / math.log(3)"),
+        ("training/postprocess.py", "SHRINKAGE = 0.1", "SHRINKAGE = 0.2"),
         ("training/row_softmax.py", "mat.float() / self.temperature", "mat.float()"),
         ("training/sampler.py", "lengths // 2", "lengths // 3"),
         ("training/optimizer.py", "0.9, 0.99", "0.9, 0.999"),
@@ -79,7 +80,8 @@ def test_code_that_scores_trials_only_leaves_checkpoints_valid(package: Path, be
         ("training/losses.py", '"""Contrastive losses', '"""Other words for contrastive losses'),
         ("training/trainer.py", '"""Look up', '"""Find'),
         ("training/settings.py", "dimensions of a vector", "length of a vector"),
-        ("training/report.py", "Held-out users by epoch", "Held-out users"),
+        ("training/report.py", "scores by epoch", "scores"),
+        ("text/vectors.py", "PCA_ROWS = 1 << 14", "PCA_ROWS = 1 << 13"),
         ("training/sweep.py", "MAX_TRIALS = 200", "MAX_TRIALS = 300"),
         ("progress.py", "leave=False", "leave=True"),
         ("plots.py", "import numpy", "import math\nimport numpy"),

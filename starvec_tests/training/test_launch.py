@@ -118,7 +118,7 @@ launch(TrainJob.load(Path(sys.argv[1])), 2, lambda epoch: None)
 
 @pytest.fixture
 def endless(job: TrainJob, small: TrainSettings) -> TrainJob:
-    settings = small.model_copy(update={"epochs": 1000, "patience": 1000, "checkpoint_minutes": 1000.0})
+    settings = small.model_copy(update={"epochs": 1000, "checkpoint_minutes": 1000.0})
     return job.model_copy(update={"settings": settings})
 
 
@@ -159,7 +159,7 @@ def test_no_rank_outlives_a_killed_launcher(endless: TrainJob, tmp_path: Path) -
 def test_ranks_resume_from_the_checkpoint_of_killed_ones(
     job: TrainJob, small: TrainSettings, corpus: RaggedArray, validation: Halves, tmp_path: Path
 ) -> None:
-    settings = small.model_copy(update={"epochs": 12, "patience": 12, "checkpoint_minutes": 1e-9})
+    settings = small.model_copy(update={"epochs": 12, "checkpoint_minutes": 1e-9})
     job = job.model_copy(update={"settings": settings})
     job.save(tmp_path / "job.json")
     process = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path / "job.json")])

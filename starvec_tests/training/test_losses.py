@@ -10,7 +10,7 @@ from pytorch_metric_learning.losses import CrossBatchMemory, MultiSimilarityLoss
 from torch.nn.functional import normalize
 
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.training import losses
+from starvec_assets.training import losses, sampler
 from starvec_assets.training.losses import ContrastivePairs, LabelledLoss, LookupBatch, Objective, pair_loss
 from starvec_assets.training.row_softmax import RowSoftmax
 from starvec_assets.training.sampler import NeighbourSampler, Sampler
@@ -31,7 +31,7 @@ def objective(neighbours: bool = False, **change: Any) -> Objective:
     )
     nearest = torch.cat([NEAREST, torch.zeros(6, 3, dtype=torch.int32)])
     weights = torch.cat([WEIGHTS, torch.zeros(6, 3)])
-    spread = NeighbourSampler(nearest, weights, settings) if neighbours else None
+    spread = NeighbourSampler(nearest, weights, settings, steps=1) if neighbours else None
     made = Objective(settings, Sampler(CORPUS, 9, settings, CPU), POPULARITY, spread)
     made.start_epoch(1)
     return made
@@ -154,6 +154,20 @@ def test_the_neighbour_loss_equals_its_formula(gamma: float) -> None:
     assert float(pairs.weights.sum()) == pytest.approx(3)
     assert got == pytest.approx(expected, abs=1e-5)
     assert torch.allclose(direct, gradient, atol=1e-5)
+
+
+def test_blocks_of_anchors_have_candidates_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler, "ANCHORS", 2)
+    ours = objective(neighbours=True, neighbour_weight=3.0)
+    batch = ours.sample_batch(FIRST)
+    blocks, bags = batch.pairs[1:], bags_of(batch)
+    assert [float(pairs.weights.sum()) for pairs in blocks] == pytest.approx([2, 1]), "anchors weigh the same"
+    anchors = [int(bags[i][0]) for pairs in blocks for i in range(pairs.anchors.start, pairs.anchors.stop)]
+    assert sorted(anchors) == [0, 1, 2]
+    for pairs in blocks:
+        drawn = pairs.candidates.start + pairs.columns.unique()
+        candidates = [i for i in range(pairs.candidates.start, pairs.candidates.stop) if bags[i][0] < 9]
+        assert drawn.tolist() == candidates
 
 
 @pytest.mark.parametrize(

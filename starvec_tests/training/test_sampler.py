@@ -162,13 +162,14 @@ def test_equal_values_are_numbered(monkeypatch: pytest.MonkeyPatch, fixed: bool)
 
 def draw_neighbours(sampler: NeighbourSampler, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
     sampler.start_epoch(epoch)
-    return sampler.batch(torch.tensor([step]))
+    rows, drawn = zip(*sampler.batch(torch.tensor([step])), strict=True)
+    return torch.cat(rows), torch.cat(drawn)
 
 
 def test_neighbours_are_sampled_by_weight() -> None:
     items = torch.tensor([[3, 1, 2], [0, 2, 0], [0, 0, 0], [1, 0, 0]], dtype=torch.int32)
     weights = torch.tensor([[6.0, 3.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
-    sampler = NeighbourSampler(items, weights, wish(neighbour_batch=3, neighbour_draws=50))
+    sampler = NeighbourSampler(items, weights, wish(neighbour_batch=3, neighbour_draws=50), steps=40)
     counts = np.zeros((4, 4))
     for step in range(40):
         rows, drawn = draw_neighbours(sampler, 1, step)
@@ -187,15 +188,49 @@ def test_rounding_never_samples_padding() -> None:
     counts = rng.integers(1, 64, 2000)
     weights = rng.pareto(1.0, (len(counts), 64)).astype(np.float32) ** 3
     weights[np.arange(64) >= counts[:, None]] = 0
-    sampler = NeighbourSampler(torch.zeros(weights.shape, dtype=torch.int32), torch.from_numpy(weights), wish())
+    sampler = NeighbourSampler(
+        torch.zeros(weights.shape, dtype=torch.int32), torch.from_numpy(weights), wish(), steps=1
+    )
     largest = torch.full((len(counts), 1), 1 - 2.0**-23)
     assert (torch.searchsorted(sampler.cumulative, largest, right=True)[:, 0].numpy() < counts).all()
 
 
 def test_each_step_samples_the_next_anchors_and_neighbour_draws_of_each() -> None:
     items = torch.arange(1, 11, dtype=torch.int32).remainder(10).unsqueeze(1)
-    sampler = NeighbourSampler(items, torch.ones(10, 1), wish(neighbour_batch=4, neighbour_draws=3))
+    settings = wish(neighbour_passes=1, neighbour_batch=4, neighbour_draws=3)
+    sampler = NeighbourSampler(items, torch.ones(10, 1), settings, steps=5)
     steps = [draw_neighbours(sampler, 1, step) for step in range(5)]
     assert all(rows.shape == (4,) and drawn.shape == (4, 3) for rows, drawn in steps)
     assert np.bincount(torch.cat([rows for rows, _ in steps]).numpy()).tolist() == [2] * 10
     assert all(torch.equal(drawn, ((rows + 1) % 10).unsqueeze(1).expand(4, 3)) for rows, drawn in steps)
+
+
+@pytest.mark.parametrize(
+    ("repositories", "steps", "wanted", "anchors"),
+    [
+        (30_000, 39, {"neighbour_passes": 2.7, "neighbour_batch": 2}, 2077),
+        (300_000, 390, {"neighbour_passes": 2.7, "neighbour_batch": 2}, 2077),
+        (300_000, 3906, {"neighbour_passes": 2.7, "neighbour_batch": 2}, 208),
+        (300_000, 3906, {"neighbour_passes": 2.7, "neighbour_batch": 2048}, 2048),
+        (1000, 3, {"neighbour_passes": 0.5, "neighbour_batch": 2}, 167),
+        (1000, 3, {"neighbour_passes": 50, "neighbour_batch": 2}, 1000),
+        (1000, 3, {"neighbour_passes": 1, "neighbour_batch": 2048}, 1000),
+        (300_000, 1, {"neighbour_passes": 1, "neighbour_batch": 2}, 1 << 17),
+    ],
+)
+def test_an_epoch_passes_over_the_repositories_as_often_as_is_set(
+    repositories: int, steps: int, wanted: dict[str, Any], anchors: int
+) -> None:
+    neighbour = torch.zeros(repositories, 1, dtype=torch.int32)
+    assert NeighbourSampler(neighbour, torch.ones(repositories, 1), wish(**wanted), steps).step_anchors == anchors
+
+
+def test_passes_take_all_repositories_equally_often_and_none_twice_in_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler_module, "ANCHORS", 100)
+    items = torch.zeros(1000, 1, dtype=torch.int32)
+    sampler = NeighbourSampler(items, torch.ones(1000, 1), wish(neighbour_passes=3, neighbour_batch=2), steps=12)
+    sampler.start_epoch(1)
+    steps = [[rows for rows, _ in sampler.batch(torch.tensor([step]))] for step in range(12)]
+    assert {len(rows) for blocks in steps for rows in blocks} == {83, 84}  # 250 in three blocks
+    assert all(len(torch.cat(blocks).unique()) == 250 for blocks in steps)
+    assert np.bincount(torch.cat([torch.cat(blocks) for blocks in steps]).numpy()).tolist() == [3] * 1000

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from planted_corpus import CPU, N, Runner
+from planted_corpus import CPU, N, Runner, text_vectors
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.ragged import RaggedArray
@@ -96,9 +96,8 @@ def test_zero_epochs_have_no_steps(run: Runner, small: TrainSettings) -> None:
 
 
 def test_later_epochs_never_lower_the_returned_score(run: Runner, small: TrainSettings) -> None:
-    spoiled = small.model_copy(update={"init": "spectral", "lr": 5.0, "epochs": 30, "patience": 2})
-    result = run(spoiled)
-    assert len(result.epochs) <= result.best + 3
+    result = run(small.model_copy(update={"init": "spectral", "lr": 5.0, "epochs": 10}))
+    assert result.epochs[-1].score < result.epochs[result.best].score
     assert result.epochs[result.best].score >= result.epochs[0].score
 
 
@@ -150,7 +149,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(
 def test_a_killed_run_ends_with_the_same_bits(
     run: Runner, small: TrainSettings, corpus_folder: Path, tmp_path: Path
 ) -> None:
-    often = small.model_copy(update={"epochs": 20, "patience": 20, "checkpoint_minutes": 1e-9})
+    often = small.model_copy(update={"epochs": 20, "checkpoint_minutes": 1e-9})
     job = TrainJob(
         corpus=corpus_folder,
         settings=often,
@@ -222,7 +221,7 @@ def test_settings_that_do_not_fit_the_data_are_refused(
 
 def test_text_of_another_shape_is_refused(run: Runner, small: TrainSettings) -> None:
     with pytest.raises(StarvecError, match="text vectors are 200 x 8 but 200 x 16 are needed"):
-        run(small.model_copy(update={"init": "text+spectral"}), text=np.ones((N, 8), np.float32))
+        run(small.model_copy(update={"init": "text+spectral"}), text=text_vectors(np.ones((N, 8), np.float32)))
 
 
 def test_a_vocabulary_of_one_is_refused(run: Runner) -> None:
@@ -257,7 +256,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(run: Runner, monkeypatch: pytes
 def test_a_collapsed_space_stops_the_run(run: Runner, small: TrainSettings) -> None:
     alike = np.ones((N, 16), np.float32) + np.random.default_rng(0).standard_normal((N, 16)).astype(np.float32) / 100
     with pytest.raises(StarvecError, match="the space collapsed"):
-        run(small.model_copy(update={"init": "text"}), text=alike)
+        run(small.model_copy(update={"init": "text"}), text=text_vectors(alike))
 
 
 @pytest.mark.parametrize(("batch", "way_out"), [(64, "batch to 32"), (6, "batch to 4"), (4, "dim lower")])

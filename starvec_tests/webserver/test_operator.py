@@ -1,6 +1,7 @@
-"""An operator's work in the UI, through the webserver's GraphQL: inspect, materialize, change, cancel, backfill.
+"""An operator's work in the UI: inspect, materialize, change, cancel, backfill.
 
 One `dagster dev` over a copy of the package, on a home with a finished run, serves the module; its tests run in order.
+Every path that the documents name is clicked in a browser; where a click adds nothing, GraphQL is asked.
 """
 
 import os
@@ -18,6 +19,7 @@ import httpx
 import pytest
 from completed_run import MONTH, CompletedRun, starvec_command, starvec_environment
 from process_helpers import processes_with
+from ui_clicks import documented_paths, documented_yaml, edit, follow
 
 from starvec_assets.children import EXIT_WITH_STDIN
 from starvec_assets.defs.ingest import RAW_ASSETS
@@ -33,6 +35,12 @@ READERS_OF_VECTORS = [
     "fp16_export",
 ]
 
+RUNS_OF_A_TERMINAL = "Jobs → monthly_refresh → Runs"
+BACKFILL = "Catalog → raw_stars → Materialize → Confirm"
+LAUNCHPAD = "Catalog → trained_embeddings → ▾ → Open launchpad"
+UNSYNCED = "Jobs → rebuild → ▾ → Materialize unsynced"
+REBUILD = "Jobs → rebuild → Materialize all"
+
 LAUNCH = """mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   ... on RunConfigValidationInvalid { errors { message } } } }"""
@@ -42,13 +50,20 @@ RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status
     failureMetadata { description } } } } } } }"""
 NODES = """query($keys: [AssetKeyInput!]) { assetNodes(assetKeys: $keys) { assetKey { path } staleStatus
   staleCauses { reason dependency { path } } dependencyKeys { path }
-  assetMaterializations(limit: 1) { tags { key value } metadataEntries { label } }
-  assetObservations(limit: 50) { metadataEntries { label ... on FloatMetadataEntry { floatValue }
-    ... on IntMetadataEntry { intValue } } } } }"""
+  assetMaterializations(limit: 1) { tags { key value } metadataEntries { label ... on TextMetadataEntry { text } } }
+  assetObservations(limit: 50) { metadataEntries { label ... on TextMetadataEntry { text }
+    ... on MarkdownMetadataEntry { mdStr } } } } }"""
 MATERIALIZATIONS = """query($key: AssetKeyInput!) { assetOrError(assetKey: $key) {
   ... on Asset { assetMaterializations { runId } } } }"""
-BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
-  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+RUNS = """query { runsOrError(limit: 20) { ... on Runs { results {
+  runId status pipelineName runConfigYaml assetSelection { path } } } } }"""
+BACKFILLS = """query { partitionBackfillsOrError(limit: 5) { ... on PartitionBackfills { results { id } } } }"""
+VALID = """query($selector: PipelineSelector!, $config: RunConfigData!) {
+  isPipelineConfigValid(pipeline: $selector, runConfigData: $config, mode: "default") { __typename
+    ... on RunConfigValidationInvalid { errors { message } } } }"""
+SCHEDULE = """query { scheduleOrError(scheduleSelector: {repositoryLocationName: "starvec",
+  repositoryName: "__repository__", scheduleName: "monthly_refresh_schedule"}) {
+  ... on Schedule { scheduleState { status } } } }"""
 BACKFILL_STATUS = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
   ... on PartitionBackfill { status } ... on PythonError { message } } }"""
 RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "starvec") { __typename } }"""
@@ -92,6 +107,19 @@ class Ui:
     def run(self, run_id: str) -> dict[str, Any]:
         run: dict[str, Any] = self.query(RUN, id=run_id)["runOrError"]
         return run
+
+    def launched(self, launch: Callable[[], None]) -> dict[str, Any]:
+        """Return the run that `launch` starts."""
+        runs = lambda: {run["runId"]: run for run in self.query(RUNS)["runsOrError"]["results"]}  # noqa: E731
+        before = runs()
+        launch()
+        wait(lambda: runs().keys() - before.keys(), "a run to be launched")
+        started: dict[str, Any] = next(run for run_id, run in runs().items() if run_id not in before)
+        return started
+
+    def cancel(self, run_id: str) -> None:
+        assert self.query(TERMINATE, id=run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
+        wait(lambda: self.run(run_id)["status"] == "CANCELED", "the run to be cancelled")
 
     def finish(self, run_id: str) -> dict[str, Any]:
         """Wait for the end of a run and return it."""
@@ -179,13 +207,25 @@ def ui(tmp_path_factory: pytest.TempPathFactory, completed_run: CompletedRun) ->
 
 
 @pytest.fixture(scope="module")
-def backfill(ui: Ui) -> str:
+def page(ui: Ui, browser: Any) -> Iterator[Any]:
+    """A page of the UI in a browser."""
+    context = browser.new_context(base_url=str(ui.client.base_url), viewport={"width": 1500, "height": 1000})
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def backfill(ui: Ui, page: Any) -> str:
     """The id of a backfill of the month: the daemon looks at it every 30 s, while the tests go on."""
-    assets = [{"path": [asset]} for asset in RAW_ASSETS]
-    params = {"assetSelection": assets, "partitionNames": [MONTH], "title": "again"}
-    launched = ui.query(BACKFILL, params=params)["launchPartitionBackfill"]
-    assert launched["__typename"] == "LaunchBackfillSuccess", launched
-    return str(launched["backfillId"])
+    follow(page, BACKFILL)
+    page.get_by_placeholder("ex: 2015-01").fill(f"[{MONTH}...{MONTH}]")
+    page.get_by_text("1 partition", exact=True).wait_for()
+    page.get_by_role("button", name="Launch backfill").click()
+    backfills = lambda: ui.query(BACKFILLS)["partitionBackfillsOrError"]["results"]  # noqa: E731
+    wait(backfills, "the backfill to be launched")
+    return str(backfills()[0]["id"])
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +240,8 @@ def test_a_run_of_the_terminal_is_shown_with_metadata_and_in_sync(ui: Ui, versio
     assert len(everything) == 18
     for node in everything:
         labels = {entry["label"] for entry in node["assetMaterializations"][0]["metadataEntries"]}
-        assert {"dagster/column_schema", "config", "path", "stars from"} <= labels, node["assetKey"]
+        assert {"config", "path", "stars from"} <= labels, node["assetKey"]
+        assert labels & {"dagster/column_schema", "columns"}
         assert labels & {"dagster/row_count", "dagster/partition_row_count"}
         assert node["staleStatus"] == "FRESH", (node["assetKey"], node["staleCauses"])
 
@@ -220,15 +261,59 @@ def test_the_lineage_goes_from_the_archive_to_the_export(ui: Ui):
     assert parents["raw_stars"] == set()
 
 
-def test_every_epoch_is_an_observation_that_plots(ui: Ui):
-    observations = ui.node("trained_embeddings")["assetObservations"]
-    values = [
-        {entry["label"]: entry.get("floatValue") or entry.get("intValue") for entry in observation["metadataEntries"]}
-        for observation in observations
-    ]
-    assert sorted(v["epoch"] or 0 for v in values) == list(range(len(values)))
-    assert all("heldout_mrr_100" in v and "heldout_recall_50" in v for v in values)
-    assert sum("loss" in v for v in values) == len(values) - 1 >= 1
+def test_every_path_of_the_documents_is_walked_here():
+    assert documented_paths() == {RUNS_OF_A_TERMINAL, BACKFILL, LAUNCHPAD, UNSYNCED, REBUILD}
+
+
+def test_the_editor_takes_the_yaml_of_the_documents(ui: Ui):
+    selector = {"repositoryLocationName": "starvec", "repositoryName": "__repository__", "pipelineName": "rebuild"}
+    for text in documented_yaml():
+        valid = ui.query(VALID, selector=selector, config=text)["isPipelineConfigValid"]
+        assert valid["__typename"] == "PipelineConfigValidationValid", valid
+
+
+def test_a_run_of_the_terminal_is_among_the_runs_of_its_job(page: Any):
+    follow(page, RUNS_OF_A_TERMINAL)
+    page.get_by_text(f"partition: {MONTH}").first.wait_for()
+    assert page.get_by_text("Latest run:").is_visible()
+
+
+def test_every_epoch_is_an_observation_with_the_scores_so_far(ui: Ui):
+    observations = reversed(ui.node("trained_embeddings")["assetObservations"])
+    values = [{entry["label"]: entry for entry in observation["metadataEntries"]} for observation in observations]
+    assert len(values) > 1
+    for epoch, value in enumerate(values):
+        assert value["epoch"]["text"].startswith(f"epoch {epoch}: {'loss' if epoch else 'initial vectors'}")
+        assert len(value["scores by epoch"]["mdStr"]) < 1000, "the UI shows as much without a click"
+
+
+def test_the_evaluation_opens_with_gate_scores_and_charts(page: Any):
+    page.goto("/assets/evaluation?view=overview")
+    table = page.locator("xpath=//table[.//td[normalize-space()='Key']]/tbody/tr")
+    table.first.wait_for()
+    keys = [text.strip() for text in table.locator("xpath=td[1]").all_inner_texts()]
+    assert keys[:5] == [
+        "unlike the defaults",
+        "export gate",
+        "warnings",
+        "scores",
+        "awesome NDCG@10 by system",
+    ] or keys[:3] == ["export gate", "scores", "awesome NDCG@10 by system"], keys
+    pictures = table.locator("img")
+    assert pictures.count() >= 3, "charts without a click"
+    wait(lambda: pictures.evaluate_all("all => all.every(one => one.complete && one.naturalWidth > 0)"), "the charts")
+
+
+def test_the_schedule_is_switched_on_and_off_by_a_click(ui: Ui, page: Any):
+    def status() -> str:
+        return str(ui.query(SCHEDULE)["scheduleOrError"]["scheduleState"]["status"])
+
+    follow(page, "Automation")
+    switch = page.locator("xpath=//*[text()='monthly_refresh_schedule']/following::*[contains(@class, 'witch')][1]")
+    for expected in ("RUNNING", "STOPPED"):
+        assert status() != expected
+        switch.click()
+        wait(lambda expected=expected: status() == expected, expected)  # type: ignore[misc]
 
 
 def test_a_job_for_a_month_without_hour_files_fails_with_the_way_out(ui: Ui):
@@ -255,6 +340,31 @@ def test_other_vectors_make_their_readers_stale_and_close_the_export_until_the_o
     assert set(ui.status(*READERS_OF_VECTORS).values()) == {"FRESH"}
 
 
+def test_one_hyperparameter_is_changed_in_the_launchpad_and_the_rest_follows(ui: Ui, page: Any):
+    follow(page, LAUNCHPAD)
+    edit(page, documented_yaml()[0])
+    run = ui.launched(page.get_by_role("button", name="Materialize").last.click)
+    assert run["runConfigYaml"] == documented_yaml()[0], "nothing else is pinned"
+    assert ui.finish(run["runId"])["status"] == "SUCCESS"
+    entries = ui.node("trained_embeddings")["assetMaterializations"][0]["metadataEntries"]
+    first = next(entry for entry in entries if not entry["label"].startswith("dagster/"))
+    assert first["label"] == "unlike the defaults"
+    assert first["text"].startswith("epochs 5 (default ")
+
+    follow(page, UNSYNCED)
+    button = page.get_by_role("button", name=f"Materialize {len(READERS_OF_VECTORS)} assets")
+    run = ui.launched(button.click)
+    assert sorted(key["path"][0] for key in run["assetSelection"]) == sorted(READERS_OF_VECTORS)
+    assert run["runConfigYaml"].strip() == "{}"
+    ui.cancel(run["runId"])
+
+
+def test_everything_below_the_months_is_made_by_a_click_that_pins_nothing(ui: Ui, page: Any):
+    run = ui.launched(lambda: follow(page, REBUILD))
+    assert (run["pipelineName"], run["runConfigYaml"].strip()) == ("rebuild", "{}")
+    ui.cancel(run["runId"])
+
+
 def rank_processes(home: Path) -> list[int]:
     """Return the process ids of a distributed training in this home: torchrun and its ranks."""
     return processes_with(f"{EXIT_WITH_STDIN}=1", f"STARVEC_HOME={home}")
@@ -263,13 +373,12 @@ def rank_processes(home: Path) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the ranks in /proc, which only Linux has")
 def test_cancelling_a_distributed_training_ends_its_ranks(ui: Ui):
     home = ui.project.parent / "home"
-    config = {"processes_per_node": 2, "epochs": 1000, "patience": 1000, "seed": 9}
+    config = {"processes_per_node": 2, "epochs": 1000, "seed": 9}
     run_id = ui.launch("trained_embeddings", ops={"trained_embeddings": {"config": config}})
     live = home / "checkpoints/ranks/live.jsonl"
     wait(lambda: live.exists() and live.stat().st_size, "the first epoch on ranks")
     assert len(rank_processes(home)) >= 3
-    assert ui.query(TERMINATE, id=run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
-    wait(lambda: ui.run(run_id)["status"] == "CANCELED", "the run to be cancelled")
+    ui.cancel(run_id)
     wait(lambda: not rank_processes(home), "the ranks to end")
 
 
