@@ -191,7 +191,8 @@ def training_leaderboard(
             context.log.warning(f"{result.trial.name}: {result.error}")
             return
         scores = {name: value for name, value in asdict(result.score).items() if value is not None}
-        context.log_event(dg.AssetObservation(context.asset_key, metadata={"row": result.trial.name, **scores}))
+        shown = {"row": result.trial.name, "scores": dg.MetadataValue.json(scores)}
+        context.log_event(dg.AssetObservation(context.asset_key, metadata=shown))
         context.log.info(f"{result.trial.name}{'' if result.trained else ' (trained before)'}: {scores}")
 
     trials = parse_trials(config.rows, config.common)
