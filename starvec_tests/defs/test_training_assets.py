@@ -15,6 +15,7 @@ from starvec_assets.defs import training
 from starvec_assets.defs.resources import GpuResource, StoreResource
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.store import ArtifactStore
+from starvec_assets.text.vectors import TextVectors
 
 N, USERS, D = 100, 240, 16
 SMALL = {"dim": D, "batch": 64, "epochs": 2, "init": "random", "lr": 0.1, "neighbours": 0}
@@ -37,7 +38,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
         draft.rows = {"repositories": N, "users": USERS - 40}
     corpus = draft.done()
     with store.write("readme_init_vectors", code_version="1", inputs=[corpus]) as draft:
-        np.save(draft.path / "vectors.npy", rng.standard_normal((N, D), dtype=np.float32))
+        rows = rng.standard_normal((N, D), dtype=np.float32)
+        TextVectors(rows, rows.astype(np.float16), np.ones(N, bool)).save(draft.path)
     groups = pa.table({"group": np.arange(N) // 10, "list": ["o/awesome"] * N, "repo_id": range(N)})
     with store.write("awesome_lists", code_version="1") as draft:
         pq.write_table(groups, draft.path / "groups.parquet")
