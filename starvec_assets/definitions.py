@@ -45,7 +45,8 @@ def _executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition | None:
 def defs() -> dg.Definitions:
     """Assemble the project; a deployment's settings come from environment variables (docs/operation.md)."""
     modules = [ingest, star_history, starred_lists, corpus, text, training, evaluation, profiles, export]
-    assets = code_versions.with_resources(dg.load_assets_from_modules(modules), resources.from_environment(os.environ))
+    loaded = [asset for asset in dg.load_assets_from_modules(modules) if isinstance(asset, dg.AssetsDefinition)]
+    assets = code_versions.with_resources(loaded, resources.from_environment(os.environ))
     return dg.Definitions(
         executor=_executor(os.environ),
         assets=addresses.with_addresses(assets, os.environ.get("STARVEC_BUCKET", "")),

@@ -80,7 +80,7 @@ def artifact_asset(
     op_tags: Mapping[str, Any] | None = None,
     checks: Sequence[dg.AssetCheckSpec] = (),
     scores_first: bool = False,
-    automation: dg.AutomationCondition[dg.AssetKey] | None = None,
+    automation: dg.AutomationCondition[Any] | None = None,
     disk_bytes: Callable[[Any, Mapping[str, Artifact]], int] = lambda config, inputs: 0,
 ) -> Callable[[Callable[..., Output]], dg.AssetsDefinition]:
     """Make an asset of a function `(context, config, draft, inputs…, resources…) -> Output`.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -10,9 +11,8 @@ from starvec_assets.defs.ingest import StarLogConfig
 from starvec_assets.ingest.log_checks import CHECKS, check_log
 from starvec_assets.sample import SIMULATED
 
-DAILY = (
-    dg.AutomationCondition.cron_tick_passed("0 7 * * *").since_last_handled() & ~dg.AutomationCondition.in_progress()
-)
+_MORNING: dg.AutomationCondition[Any] = dg.AutomationCondition.cron_tick_passed("0 7 * * *")
+DAILY = _MORNING.since_last_handled() & ~dg.AutomationCondition.in_progress()
 """Every day at 07:00 UTC, whether or not anything was made: a refresh that failed makes nothing."""
 
 
