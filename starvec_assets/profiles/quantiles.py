@@ -99,10 +99,8 @@ def quantile_metadata(folder: Path, summary: QuantilesSummary) -> Metadata:
     rows = {f"{labels[i]} and {labels[j]}": heldout for (i, j), heldout in summary.heldout.items()}
     return {
         "bins of stars": summary.bins.table(),
-        **{
-            f"cosine of a 95 % match of two people with {label} stars": float(np.interp(95, LEVELS, people[i, i]))
-            for i, label in enumerate(labels)
-        },
+        "cosine of a 95 % match of two people with the fewest stars": float(np.interp(95, LEVELS, people[0, 0])),
+        "cosine of a 95 % match of two people with the most stars": float(np.interp(95, LEVELS, people[-1, -1])),
         "cosine of a 95 % match of two repositories": float(np.interp(95, LEVELS, repositories)),
         **uniformity_metadata(rows, "pairs of held-out people"),
         "curves": embed_png(line_chart(curves, "Random pairs", "cosine", "% of pairs below"), "quantiles"),
@@ -146,7 +144,7 @@ def random_cosines(first: Matrix, second: Matrix, pairs: int, rng: np.random.Gen
     return cosines
 
 
-def quantile_table(cosines: Floats, name: str = "vectors") -> Table:
+def quantile_table(cosines: npt.NDArray[np.floating], name: str = "vectors") -> Table:
     """Return the table of cosines [m, ...] over their first axis: int16 [..., 33].
 
     Equal quantiles are raised by the least step. Raises StarvecError, which `name`s them, when all cosines are equal.

@@ -42,7 +42,7 @@ class StarBins:
             people = np.bincount(_bin_of(lowest, stars), minlength=len(lowest))
             if len(lowest) == 1 or people.min() >= MIN_PEOPLE:
                 return cls(tuple(lowest.tolist()), tuple(people.tolist()))
-            lowest = np.delete(lowest, max(1, people.argmin()))
+            lowest = np.delete(lowest, max(1, int(people.argmin())))
 
     def __len__(self) -> int:
         return len(self.lowest)
