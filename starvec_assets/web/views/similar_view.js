@@ -293,9 +293,13 @@ function purposeDial({ engine, model }, signal, purpose, onMove) {
     "div",
     { class: "dial" },
     h("label", { for: slider.id }, "Alike by"),
-    h("span", { "aria-hidden": "true" }, "same people"),
-    slider,
-    h("span", { "aria-hidden": "true" }, "same purpose"),
+    h(
+      "div",
+      { class: "dial-ends" },
+      h("span", { "aria-hidden": "true" }, "same people"),
+      slider,
+      h("span", { "aria-hidden": "true" }, "same purpose"),
+    ),
     note,
   );
 }
