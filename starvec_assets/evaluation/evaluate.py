@@ -86,8 +86,15 @@ class Evaluation:
 
     @staticmethod
     def load(folder: Path) -> "Evaluation":
-        """Read metrics.json, intervals.json, differences.json and data.json, as `evaluate` writes them."""
-        content = {field.name: json.loads((folder / f"{field.name}.json").read_bytes()) for field in fields(Evaluation)}
+        """Read metrics.json, intervals.json, differences.json and data.json, as `evaluate` writes them.
+
+        Raises StarvecError when one is missing.
+        """
+        paths = {field.name: folder / f"{field.name}.json" for field in fields(Evaluation)}
+        try:
+            content = {name: json.loads(path.read_bytes()) for name, path in paths.items()}
+        except FileNotFoundError as error:
+            raise StarvecError(f"{error.filename} is missing: materialize evaluation again") from error
         for name in ("intervals", "differences"):
             content[name] = {
                 system: {m: tuple(pair) for m, pair in own.items()} for system, own in content[name].items()

@@ -151,6 +151,13 @@ def test_evaluation_is_loaded_as_written_and_its_bytes_are_deterministic(world, 
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
 
 
+def test_an_evaluation_without_differences_is_refused(evaluated, tmp_path):
+    for name in ("metrics", "intervals", "data"):
+        (tmp_path / f"{name}.json").write_bytes((evaluated.folder / f"{name}.json").read_bytes())
+    with pytest.raises(StarvecError, match=r"differences\.json is missing: materialize evaluation again"):
+        Evaluation.load(tmp_path)
+
+
 def test_metrics_are_valid_json_for_any_vectors(evaluated):
     text = (evaluated[0] / "metrics.json").read_text()
     assert json.loads(text, parse_constant=lambda name: pytest.fail(name))
