@@ -32,8 +32,10 @@ from starvec_assets.bigquery import BigQuery, BigQuerySettings, CapExceeded
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import sha256
 from starvec_assets.ingest import bigquery_months
-from starvec_assets.ingest.bigquery_months import read_months
+from starvec_assets.ingest.bigquery_months import events_query, read_months
 from starvec_assets.ingest.build_month import MonthSummary, merge_month
+from starvec_assets.ingest.calendar import PUBLISHED_AFTER, month_end
+from starvec_assets.ingest.publication import NotYetPublished
 
 
 @pytest.fixture
@@ -226,6 +228,19 @@ def test_a_month_without_a_table_is_read_from_its_days(fake_bigquery: FakeBigQue
     assert (summary.stars, summary.statuses) == (2, {"missing": 31 * 24 - 2, "ok": 2})
     with pytest.raises(StarvecError, match=r"no table githubarchive\.month\.202312, .* month there is 202402"):
         from_tables(tmp_path / "none", months=("2023-12", "2024-01"))
+
+
+def test_a_month_that_just_ended_without_its_last_day_costs_nothing(
+    fake_bigquery: FakeBigQuery,
+) -> None:
+    for day in range(1, 31):
+        fake_bigquery.load(f"day.202401{day:02}", [star(at=START + timedelta(days=day - 1))])
+    client = BigQuery(bigquery.Client(), BigQuerySettings())
+    end = month_end(MONTH)
+    with pytest.raises(NotYetPublished, match=r"its last 24 hours, from 31 00h on, are not in githubarchive\.day"):
+        events_query(client, [MONTH], facts=False, now=end + timedelta(days=1))
+    assert not fake_bigquery.job_requests
+    assert "'240130'" in events_query(client, [MONTH], facts=False, now=end + PUBLISHED_AFTER)
 
 
 def test_a_month_without_stars_is_an_error(fake_bigquery: FakeBigQuery, tmp_path: Path) -> None:
