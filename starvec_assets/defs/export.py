@@ -64,7 +64,7 @@ class WebBundleConfig(AssetConfig):
     """No settings."""
 
 
-@artifact_asset(group="export", kinds={"javascript", "wasm"}, rules=USER_VECTOR_RULE)
+@artifact_asset(group="export", kinds={"javascript", "wasm"}, algorithm="2", rules=USER_VECTOR_RULE)
 def web_bundle(
     context: dg.AssetExecutionContext,
     config: WebBundleConfig,

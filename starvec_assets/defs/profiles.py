@@ -29,11 +29,13 @@ from starvec_assets.profiles.probes import (
     probe_faults,
 )
 from starvec_assets.profiles.quantiles import fit_quantiles, quantile_metadata
+from starvec_assets.profiles.star_bins import STAR_BINS_RULE
 from starvec_assets.sample import SIMULATED
 from starvec_assets.store import Artifact, Draft, MonthlyArtifacts
 from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
 
 PROBES_SEPARABLE = "categories_are_separable"
+PEOPLE_RULE = USER_VECTOR_RULE | STAR_BINS_RULE
 
 
 class LinearProbesConfig(ProbeSettings, AssetConfig):
@@ -43,7 +45,8 @@ class LinearProbesConfig(ProbeSettings, AssetConfig):
 @artifact_asset(
     group="profiles",
     kinds={"scikitlearn"},
-    rules=USER_VECTOR_RULE,
+    algorithm="2",
+    rules=PEOPLE_RULE,
     checks=[
         dg.AssetCheckSpec(
             PROBES_SEPARABLE,
@@ -92,7 +95,7 @@ class QuantileTablesConfig(AssetConfig):
     seed: int = Field(0, ge=0, description="seed of the pairs")
 
 
-@artifact_asset(group="profiles", kinds={"numpy"}, rules=USER_VECTOR_RULE)
+@artifact_asset(group="profiles", kinds={"numpy"}, algorithm="2", rules=PEOPLE_RULE)
 def quantile_tables(
     context: dg.AssetExecutionContext,
     config: QuantileTablesConfig,
@@ -123,7 +126,7 @@ class DeveloperVectorsConfig(AssetConfig):
     )
 
 
-@artifact_asset(group="profiles", kinds={"duckdb", "numpy"}, rules=USER_VECTOR_RULE)
+@artifact_asset(group="profiles", kinds={"duckdb", "numpy"}, algorithm="2", rules=PEOPLE_RULE)
 def developer_vectors(
     context: dg.AssetExecutionContext,
     config: DeveloperVectorsConfig,

@@ -21,6 +21,7 @@ SHARES_BELOW = (0.0, 0.3, 0.6, 0.85, 0.97)
 """Share of people below each bin: stars are skewed, so that with equal shares 60 and 600 stars would share a bin."""
 MIN_PEOPLE = 500
 """People that a bin needs: the standard error of the share below a 95th percentile is then 1 %."""
+STAR_BINS_RULE: dict[str, Any] = {"shares_below": SHARES_BELOW, "min_people": MIN_PEOPLE}
 FILE = "star_bins.json"
 
 
