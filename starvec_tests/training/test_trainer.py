@@ -142,6 +142,8 @@ def test_an_interrupted_run_ends_with_the_same_bits(
             run(settings)
     resumed = run(settings)
     assert np.array_equal(resumed.vectors, whole.vectors)
+    assert np.array_equal(resumed.start, whole.start)
+    assert not np.allclose(whole.start, whole.vectors, atol=0.01), "the start is not what was trained"
     assert [epoch.loss for epoch in resumed.epochs] == [epoch.loss for epoch in whole.epochs]
     assert np.array_equal(resumed.losses, whole.losses)
 
