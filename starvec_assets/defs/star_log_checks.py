@@ -12,14 +12,16 @@ from starvec_assets.ingest.log_checks import CHECKS, check_log
 from starvec_assets.sample import SIMULATED
 
 _MORNING: dg.AutomationCondition[Any] = dg.AutomationCondition.cron_tick_passed("0 7 * * *")
-DAILY = _MORNING.since_last_handled() & ~dg.AutomationCondition.in_progress()
-"""Every day at 07:00 UTC, whether or not anything was made: a refresh that failed makes nothing."""
+WITH_THE_LOG_AND_DAILY = (
+    _MORNING | dg.AutomationCondition.any_deps_updated()
+).since_last_handled() & ~dg.AutomationCondition.in_progress()
+"""With star_log, and every day at 07:00 UTC though nothing was made: a refresh that failed makes nothing."""
 
 
 @dg.multi_asset_check(
     name="star_log_checks",
     specs=[
-        dg.AssetCheckSpec(name, asset="star_log", description=description, automation_condition=DAILY)
+        dg.AssetCheckSpec(name, asset="star_log", description=description, automation_condition=WITH_THE_LOG_AND_DAILY)
         for name, description in CHECKS.items()
     ],
 )
