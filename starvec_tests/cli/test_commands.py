@@ -66,6 +66,17 @@ def test_a_misspelt_repository_is_answered_with_its_name(completed_run: Complete
         ExportIndex(completed_run.store.latest("fp16_export").path).find("Pandas-Dev/pandsa")
 
 
+def test_similar_turns_to_the_same_purpose(completed_run: CompletedRun, invoke: Invoke):
+    middle, purpose, people = (
+        invoke(completed_run.home, "similar", "neovim/neovim", "--purpose", dial).stdout for dial in ("0", "1", "-1")
+    )
+    assert middle == invoke(completed_run.home, "similar", "neovim/neovim").stdout
+    assert len({middle, purpose, people}) == 3
+    refused = invoke(completed_run.home, "similar", "neovim/neovim", "--purpose", "1.1")
+    assert refused.exit_code == 2
+    assert "not in the range -1<=x<=1" in refused.stderr
+
+
 def test_user_recommends_ten_repositories(completed_run: CompletedRun, invoke: Invoke):
     result = invoke(completed_run.home, "user", "SIM-000003")
     assert re.search(r"SIM-000003: \d+ of \d+ starred repositories are in the vocabulary", result.stdout)
