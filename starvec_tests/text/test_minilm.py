@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sentence_models import TEXTS, save_sentence_model
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.text.minilm import MODEL_FOLDER, minilm
 from starvec_assets.text.sentence_transformer import folder_digest
 from starvec_assets.vectors import unit_rows
-from starvec_tests.text.sentence_models import TEXTS, save_sentence_model
 
 IMPORT_NAME = MODEL_FOLDER.partition("/")[0]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sentence_models import TEXTS, save_sentence_model
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.text.sentence_transformer import MODEL, EmbeddingCache, SentenceTransformerEncoder, qwen3
 from starvec_assets.vectors import unit_rows
-from starvec_tests.text.sentence_models import TEXTS, save_sentence_model
 
 
 @pytest.fixture(scope="module")
