@@ -118,7 +118,9 @@ class Ui:
         return started
 
     def cancel(self, run_id: str) -> None:
-        assert self.query(TERMINATE, id=run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
+        """Terminate a run, which is refused while its process starts, and wait for its end."""
+        done = "TerminateRunSuccess"
+        wait(lambda: self.query(TERMINATE, id=run_id)["terminateRun"]["__typename"] == done, "the run to be terminable")
         wait(lambda: self.run(run_id)["status"] == "CANCELED", "the run to be cancelled")
 
     def finish(self, run_id: str) -> dict[str, Any]:
@@ -221,6 +223,7 @@ def backfill(ui: Ui, page: Any) -> str:
     """The id of a backfill of the month: the daemon looks at it every 30 s, while the tests go on."""
     follow(page, BACKFILL)
     page.get_by_placeholder("ex: 2015-01").fill(f"[{MONTH}...{MONTH}]")
+    page.keyboard.press("Enter")
     page.get_by_text("1 partition", exact=True).wait_for()
     page.get_by_role("button", name="Launch backfill").click()
     backfills = lambda: ui.query(BACKFILLS)["partitionBackfillsOrError"]["results"]  # noqa: E731
@@ -292,13 +295,7 @@ def test_the_evaluation_opens_with_gate_scores_and_charts(page: Any):
     table = page.locator("xpath=//table[.//td[normalize-space()='Key']]/tbody/tr")
     table.first.wait_for()
     keys = [text.strip() for text in table.locator("xpath=td[1]").all_inner_texts()]
-    assert keys[:5] == [
-        "unlike the defaults",
-        "export gate",
-        "warnings",
-        "scores",
-        "awesome NDCG@10 by system",
-    ] or keys[:3] == ["export gate", "scores", "awesome NDCG@10 by system"], keys
+    assert [key for key in keys if key != "warnings"][:3] == ["export gate", "scores", "awesome NDCG@10 by system"]
     pictures = table.locator("img")
     assert pictures.count() >= 3, "charts without a click"
     wait(lambda: pictures.evaluate_all("all => all.every(one => one.complete && one.naturalWidth > 0)"), "the charts")
