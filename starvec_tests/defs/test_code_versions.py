@@ -34,10 +34,14 @@ CONFIGS = {config.__name__: config for config in CONFIG_CLASSES.values()}
 
 def test_every_setting_of_an_asset_is_classified():
     """A new one belongs into settings_in_outcome.json, or into NOT_IN_OUTCOME if the bytes never depend on it."""
-    found = {name: sorted(config.model_fields) for name, config in CONFIGS.items()}
-    classified = {name: sorted([*IN_OUTCOME.get(name, ()), *NOT_IN_OUTCOME.get(name, ())]) for name in CONFIGS}
-    assert found == classified
-    assert set(IN_OUTCOME) | set(NOT_IN_OUTCOME) <= set(CONFIGS)
+    found = {f"{name}.{field}" for name, config in CONFIGS.items() for field in config.model_fields}
+    inside, outside = (
+        {f"{name}.{field}" for name, fields in of_class.items() for field in fields}
+        for of_class in (IN_OUTCOME, NOT_IN_OUTCOME)
+    )
+    assert found - inside - outside == set(), "classify these"
+    assert (inside | outside) - found == set(), "these are no settings any more"
+    assert inside & outside == set()
 
 
 def test_every_setting_of_a_resource_is_classified():
