@@ -31,7 +31,8 @@ CHART = yaml.safe_load("""
 global: {postgresqlSecretName: , dagsterHome: , serviceAccountName: }
 serviceAccount: {create: , name: , annotations: }
 generatePostgresqlPasswordSecret:
-postgresql: {enabled: , postgresqlHost: , postgresqlUsername: , postgresqlDatabase: , service: {port: }}
+postgresql:
+  {enabled: , postgresqlScheme: , postgresqlHost: , postgresqlUsername: , postgresqlDatabase: , service: {port: }}
 dagsterWebserver: &pod
   image: {repository: , tag: , pullPolicy: }
   service: {type: , port: , annotations: }
@@ -107,6 +108,7 @@ def instance(values: dict[str, Any]) -> dict[str, Any]:
     daemon, retention, logs = values["dagsterDaemon"], values["retention"], values["computeLogManager"]["config"]
     postgres = values["postgresql"]
     database = {
+        "scheme": postgres["postgresqlScheme"],
         "username": postgres["postgresqlUsername"],
         "password": {"env": "DAGSTER_PG_PASSWORD"},
         "hostname": postgres["postgresqlHost"],
