@@ -277,6 +277,7 @@ class IngestProgress:
 IN_STEP = (
     dg.AutomationCondition.any_deps_updated().since_last_handled()
     & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.any_deps_match(dg.AutomationCondition.backfill_in_progress())
     & ~dg.AutomationCondition.in_progress()
 )
 """Once after months were ingested, when none is being ingested any more; the sensor is in automation.py."""

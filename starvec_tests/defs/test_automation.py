@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill  # there is no public way
 
 from starvec_assets.definitions import defs
 from starvec_assets.defs.automation import star_log_sensor
@@ -73,6 +74,28 @@ def test_the_log_waits_for_months_that_are_being_ingested(daemon: Daemon):
         daemon.make(asset, "2024-01")
     assert daemon.tick() == set()
     daemon.instance.report_run_failed(run)
+    assert daemon.tick() == {"star_log", *CHECKS}
+
+
+def test_the_log_waits_for_the_other_months_of_a_backfill(daemon: Daemon):
+    backfill = PartitionBackfill.from_asset_partitions(
+        backfill_id="months",
+        asset_graph=LOADED.resolve_asset_graph(),
+        partition_names=["2024-01", "2024-02"],
+        asset_selection=[dg.AssetKey(asset) for asset in RAW_ASSETS],
+        backfill_timestamp=daemon.now.timestamp(),
+        tags={},
+        dynamic_partitions_store=daemon.instance,
+        all_partitions=False,
+        title=None,
+        description=None,
+        run_config=None,
+    )
+    daemon.instance.add_backfill(backfill)
+    for asset in RAW_ASSETS:
+        daemon.make(asset, "2024-01")
+    assert daemon.tick() == set()
+    daemon.instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_SUCCESS))
     assert daemon.tick() == {"star_log", *CHECKS}
 
 
