@@ -31,10 +31,8 @@ def test_every_theme_has_a_list_most_of_which_fits_it(lists: list[CuratedList]) 
 def test_sections_are_neither_topics_nor_random_and_share_words_within_a_topic(lists: list[CuratedList]) -> None:
     shared = shared_attributes(load_catalogue())
     sections = [section for curated in lists for section in curated.sections]
-    first, second = (
-        np.concatenate([np.repeat(s, len(s)) for s in sections]),
-        np.concatenate([np.tile(s, len(s)) for s in sections]),
-    )
+    first = np.concatenate([np.repeat(section, len(section)) for section in sections])
+    second = np.concatenate([np.tile(section, len(section)) for section in sections])
     first, second = first[first != second], second[first != second]
     means = {name: pairs[first, second].mean() for name, pairs in shared.items()}
     assert 0.3 < means["topic"] < 0.6
