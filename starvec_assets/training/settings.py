@@ -15,13 +15,13 @@ class TrainSettings(Settings):
     init: Literal["spectral", "ppmi", "text", "random", "text+spectral"] = Field(
         "text+spectral", description="initial vectors; text and text+spectral need readme_init_vectors"
     )
-    text_weight: float = Field(0.5, gt=0, lt=1, description="share of the text in the init text+spectral")
+    text_weight: float = Field(0.6, gt=0, lt=1, description="share of the text in the init text+spectral")
     loss: Literal["item_softmax", "ntxent", "multi_similarity"] = Field(
         "item_softmax", description="item_softmax: bucket A against each star of B; the others: bucket A against B"
     )
     bucket_weight: float = Field(0.3, ge=0, le=100, description="weight of ntxent between buckets beside item_softmax")
     neighbours: int = Field(
-        64,
+        128,
         ge=0,
         le=1024,
         description="co-occurrence neighbours of each repository in the neighbour loss; 0 turns it off",
@@ -32,12 +32,12 @@ class TrainSettings(Settings):
     neighbour_power: float = Field(3.0, ge=0.1, le=10, description="exponent on neighbour weights when sampling")
     neighbour_weight: float = Field(1.5, gt=0, le=100, description="weight of the neighbour loss")
     neighbour_passes: float = Field(
-        2.7, gt=0, le=100, description="how often an epoch takes each repository as an anchor of the neighbour loss"
+        5.0, gt=0, le=100, description="how often an epoch takes each repository as an anchor of the neighbour loss"
     )
     neighbour_batch: int = Field(
-        2048, ge=2, le=1 << 17, description="anchors per step in the neighbour loss at least, however many the steps"
+        4096, ge=2, le=1 << 17, description="anchors per step in the neighbour loss at least, however many the steps"
     )
-    neighbour_draws: int = Field(8, ge=1, le=64, description="neighbours sampled for each anchor")
+    neighbour_draws: int = Field(4, ge=1, le=64, description="neighbours sampled for each anchor")
     temperature: float = Field(0.1, ge=0.03, le=2, description="softmax temperature; lower weighs hard negatives more")
     popularity_exponent: float = Field(
         1.0, ge=0, le=2, description="logQ correction of item_softmax: negatives weigh popularity^-this; 0 turns it off"
@@ -67,7 +67,7 @@ class TrainSettings(Settings):
         0.0, ge=0, lt=1, description="share of the text in vectors after training; it needs readme_init_vectors"
     )
     whitening: float = Field(
-        0.4, ge=0, le=1, description="how evenly people differ along all axes after training: 0 as trained, 1 equally"
+        0.5, ge=0, le=1, description="how evenly people differ along all axes after training: 0 as trained, 1 equally"
     )
     seed: int = Field(1, ge=0, lt=1 << 32, description="seed of the init, the order of users and the buckets")
     checkpoint_minutes: float = Field(

@@ -33,12 +33,13 @@ def uneven_lists() -> RaggedArray:
 
 
 @pytest.fixture
-def make_trainer(uneven_lists: RaggedArray, validation: Halves, tmp_path: Path) -> Any:
-    """A trainer at the beginning of epoch 1."""
+def make_trainer(uneven_lists: RaggedArray, validation: Halves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A trainer at the beginning of epoch 1, whose steps have two blocks of anchors."""
+    monkeypatch.setattr(sampler, "ANCHORS", 16)
 
     def make(change: dict[str, Any], device: Device = CPU) -> Trainer:
         settings = TrainSettings.model_validate(
-            {"dim": 16, "batch": 64, "init": "random", "neighbour_batch": 32} | change
+            {"dim": 16, "batch": 64, "init": "random", "neighbour_passes": 0.1, "neighbour_batch": 31} | change
         )
         trainer = Trainer(
             uneven_lists, N, settings, None, validation, device, lambda epoch: None, SINGLE_PROCESS, SERIAL
