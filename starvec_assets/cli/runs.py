@@ -36,6 +36,9 @@ REMEDY = "wait for it, which --wait does, or end it"
 WAIT_S = 0.5
 """Pause between two looks at what a run waits for."""
 
+DAEMON_IS_ALIVE_S = 120.0
+"""Age of the last heartbeat of a daemon that runs; it sends one every 30 s."""
+
 NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 """Setting of dagster.yaml: what steps print is not stored."""
 
@@ -178,12 +181,17 @@ def pass_or_wait(in_the_way: Callable[[], str], wait: bool) -> None:
 
 
 def exclusive_run(instance: dg.DagsterInstance) -> str:
-    """Return which run of the UI or the daemon writes below the months; "" for none.
+    """Return which run of the UI or the daemon writes below the months, or is to; "" for none.
 
-    The daemon's queue does the same for its own runs (dagster.yaml) and counts those of terminals.
+    The daemon's queue does the same for its own runs (dagster.yaml) and counts those of terminals. A queued run goes
+    first, or both would begin when the one before them ends; without a daemon it waits for nothing.
     """
-    for record in instance.get_run_records(dg.RunsFilter(tags=EXCLUSIVE, statuses=UNFINISHED), limit=1):
-        return _run_of_the_ui(record, "writes assets below the months")
+    heartbeat = instance.get_daemon_heartbeats().get("QUEUED_RUN_COORDINATOR")
+    queue_moves = heartbeat is not None and time.time() - heartbeat.timestamp < DAEMON_IS_ALIVE_S
+    for status in [*UNFINISHED, *([dg.DagsterRunStatus.QUEUED] if queue_moves else [])]:
+        for record in instance.get_run_records(dg.RunsFilter(tags=EXCLUSIVE, statuses=[status]), limit=1):
+            is_queued = status == dg.DagsterRunStatus.QUEUED
+            return _run_of_the_ui(record, f"{'is to write' if is_queued else 'writes'} assets below the months")
     return ""
 
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -241,6 +241,29 @@ def test_a_run_of_the_ui_that_writes_the_same_assets_is_named_or_awaited(
         monkeypatch.setattr(time, "sleep", lambda _: instance.report_run_failed(other))
         run(work, tags=EXCLUSIVE, wait=True)
         assert re.search(f"waiting: {named}\n  work\n", terminal.getvalue())
+
+
+@pytest.mark.parametrize(("age", "waits"), [(1, True), (1_000, False)], ids=["daemon", "no-daemon"])
+def test_a_queued_run_of_the_ui_goes_first_where_a_daemon_starts_it(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch, age: float, waits: bool
+) -> None:
+    @dg.asset
+    def work() -> None: ...
+
+    queued = SimpleNamespace(start_time=None, create_timestamp=datetime(2026, 1, 2, tzinfo=UTC))
+    queued.dagster_run = SimpleNamespace(run_id="0123456789", job_name="rebuild")
+    heartbeat = {"QUEUED_RUN_COORDINATOR": SimpleNamespace(timestamp=time.time() - age)}
+    monkeypatch.setattr(dg.DagsterInstance, "get_daemon_heartbeats", lambda _: heartbeat)
+
+    def records(_: dg.DagsterInstance, filters: dg.RunsFilter, limit: int) -> list[SimpleNamespace]:
+        return [queued] if filters.statuses == [dg.DagsterRunStatus.QUEUED] else []
+
+    monkeypatch.setattr(dg.DagsterInstance, "get_run_records", records)
+    if not waits:
+        run(work, tags=EXCLUSIVE)
+        return
+    with pytest.raises(StarvecError, match=r"^run 01234567 of the UI \(rebuild\) is to write .* since 2026-01-02"):
+        run(work, tags=EXCLUSIVE)
 
 
 def test_rebuilds_and_refreshes_write_the_same_and_one_of_them_runs_at_a_time() -> None:
