@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import time
@@ -197,6 +198,18 @@ def test_runs_of_a_ui_that_was_killed_are_ended_unless_another_one_runs(tmp_path
             assert storage.claim_concurrency_slot("gpu", "next", "step").is_claimed
         unfinished = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
         assert {run.run_id for run in unfinished} == {served.run_id, of_kubernetes.run_id}
+
+
+def test_free_space_is_said_before_a_run_and_a_full_disk_refused(
+    home: Path, terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(home)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=2_100_000_000))
+    with only_run(wait=False):
+        assert terminal.getvalue() == f"2.1 GB are free in {home}\n"
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=9_000_000))
+    with pytest.raises(StarvecError, match=r"^a run needs about 17 MB in .*, where 9 MB are free: free space there"):
+        only_run(wait=False).__enter__()
 
 
 def test_a_run_of_the_ui_is_named_or_awaited(
