@@ -269,7 +269,7 @@ def test_every_path_of_the_documents_is_walked_here():
 
 
 def test_the_editor_takes_the_yaml_of_the_documents(ui: Ui):
-    selector = {"repositoryLocationName": "starvec", "repositoryName": "__repository__", "pipelineName": "rebuild"}
+    selector = {"repositoryLocationName": "starvec", "repositoryName": "__repository__", "pipelineName": "__ASSET_JOB"}
     for text in documented_yaml():
         valid = ui.query(VALID, selector=selector, config=text)["isPipelineConfigValid"]
         assert valid["__typename"] == "PipelineConfigValidationValid", valid

@@ -5,7 +5,7 @@ from typing import Any
 
 from starvec_assets.paths import PACKAGE
 
-DOCUMENTS = [PACKAGE.parent / name for name in ("README.md", "docs/operation.md")]
+DOCUMENTS = [PACKAGE.parent / "README.md", *sorted((PACKAGE.parent / "docs").glob("*.md"))]
 SECTIONS = ("Catalog", "Jobs", "Automation")  # of the navigation: where a path begins
 MENU = "▾"
 """The button beside Materialize."""
