@@ -136,7 +136,7 @@ def test_after_a_full_disk_the_ui_ends_on_sigint_and_its_next_start_brings_every
     time.sleep(3)  # the run and the daemon meet the full disk
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(60) == 0
-    assert not server.processes()
+    wait(lambda: not server.processes(), "all processes to end")
     filler.unlink()
     for hour in kept:  # what was read is not read again: it would be damaged, and size and time are those of before
         spoil(next(server.archive.glob(f"{hour_name(hour)}.json.gz")))
@@ -195,5 +195,5 @@ def test_the_ui_ends_with_all_its_processes_when_its_daemon_is_killed(server: Se
     [daemon] = [pid for pid in server.processes() if b"dagster._daemon" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(daemon, signal.SIGKILL)
     server.process.wait(60)
-    assert not server.processes()
+    wait(lambda: not server.processes(), "all processes to end")
     assert "dagster-daemon process shut down unexpectedly" in server.log.read_text()
