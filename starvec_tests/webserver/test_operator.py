@@ -222,9 +222,14 @@ def page(ui: Ui, browser: Any) -> Iterator[Any]:
 def backfill(ui: Ui, page: Any) -> str:
     """The id of a backfill of the month: the daemon looks at it every 30 s, while the tests go on."""
     follow(page, BACKFILL)
-    page.get_by_placeholder("ex: 2015-01").fill(f"[{MONTH}...{MONTH}]")
-    page.keyboard.press("Enter")
-    page.get_by_text("1 partition", exact=True).wait_for()
+    months = page.get_by_placeholder("ex: 2015-01")
+
+    def chosen() -> bool:
+        months.fill(f"[{MONTH}...{MONTH}]")
+        months.press("Enter")
+        return bool(page.get_by_text("1 partition", exact=True).count())
+
+    wait(chosen, "the dialog to know the months")  # until it does, it takes nothing
     page.get_by_role("button", name="Launch backfill").click()
     backfills = lambda: ui.query(BACKFILLS)["partitionBackfillsOrError"]["results"]  # noqa: E731
     wait(backfills, "the backfill to be launched")
