@@ -336,10 +336,8 @@ class ArtifactStore:
         names_one = _VERSION.fullmatch(version) is not None
         is_there = names_one and (self._folder(asset) / version).is_dir()
         if not is_there and not (names_one and self._bucket and self._bucket.names(f"{asset}/{version}")):
-            raise StarvecError(
-                f"{asset} has no version {version[:80]!r}; there are: {', '.join(self.versions(asset)) or 'none'} (the "
-                f"last {self.keep} are kept)"
-            )
+            there = ", ".join(self.versions(asset)) or "none"
+            raise StarvecError(f"{asset} has no version {version[:80]!r}; there are: {there} ({self.keep} are kept)")
         return self.open(asset, version)
 
     def _settle(self, assets: Sequence[str]) -> None:
@@ -445,10 +443,14 @@ class ArtifactStore:
                     raise
 
     def _prune(self, asset: str, newest: str, before: str | None) -> None:
-        """Remove the oldest versions, at last the one that was the newest `before`, which may be rolled back to."""
+        """Remove all but `keep` versions: first those whose content a later one has, then the oldest.
+
+        The one that was the newest `before` goes last: it may have been rolled back to.
+        """
         # The newest is not the last by name when a clock went back or another machine's clock is ahead.
-        older = [version for version in self.versions(asset) if version != newest]
-        older.sort(key=lambda version: (version == before, version))
+        older = sorted(version for version in self.versions(asset) if version != newest)
+        last_of_content = {version[-12:]: version for version in [*older, newest]}
+        older.sort(key=lambda version: (version == before, last_of_content[version[-12:]] == version, version))
         for version in older[: max(0, len(older) + 1 - self.keep)]:
             self._remove(asset, version)
 

@@ -189,6 +189,14 @@ def test_old_versions_are_pruned_to_the_setting(tmp_path: Path):
     assert store.versions("star_log") == kept
 
 
+def test_a_version_of_other_content_outlives_equal_ones(tmp_path: Path):
+    """Else three runs with one result would leave nothing to go back to."""
+    store = ArtifactStore(tmp_path, keep=3)
+    other = put(store, "star_log", "other")
+    equal = [put(store, "star_log", "equal") for _ in range(4)]
+    assert store.versions("star_log") == [artifact.manifest.version for artifact in (other, *equal[-2:])]
+
+
 def test_the_newest_version_stays_where_the_clock_went_back(tmp_path: Path):
     store = ArtifactStore(tmp_path, keep=1)
     ahead = put(store, "star_log", "from the future")

@@ -12,7 +12,7 @@ from starvec_assets.defs.ingest import RAW_ASSETS
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.metric_titles import TITLES
-from starvec_assets.evaluation.scoreboard import HEADLINES, text_table
+from starvec_assets.evaluation.scoreboard import HEADLINES
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
 
 DATA_VERSION, CODE_VERSION = "dagster/data_version", "dagster/code_version"
@@ -44,7 +44,9 @@ def version_lines(store: ArtifactStore, asset: str) -> list[str]:
     if not rows:
         raise StarvecError(f"{asset} has no version in {store.root}: materialize it first")
     rows[-1][-1] = f"{rows[-1][-1]}  <- newest".strip()
-    return text_table(["version", "written", "rows", "scores"], rows)
+    rows.insert(0, ["version", "written", "rows", "scores"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _version_row(store: ArtifactStore, asset: str, version: str) -> list[str]:

@@ -179,7 +179,7 @@ def test_a_month_takes_all_that_was_read_with_it(
         (["star_log/2024-01"], "star_log is not by month: leave out /2024-01"),
         (["raw_stars/2024-1"], "'raw_stars/2024-1' is not an asset name"),
         (["star_log"], "star_log has no version in .*: materialize it first"),
-        ([VECTORS, "yesterday"], f"{VECTORS} has no version 'yesterday'; there are: 20.*, 20.* .the last 3 are kept"),
+        ([VECTORS, "yesterday"], f"{VECTORS} has no version 'yesterday'; there are: 20.*, 20.* .3 are kept"),
         ([VECTORS, "20200101T000000000000Z-0123456789ab"], f"{VECTORS} has no version '20200101T.*; there are: 20"),
     ],
 )
