@@ -51,7 +51,7 @@ class CuratedList:
 def simulate_lists(repos: Sequence[SampleRepo], rng: np.random.Generator) -> Iterator[CuratedList]:
     """Yield a list for every theme of the catalogue."""
     shared = shared_attributes(repos)
-    affinity = sum(weight * shared[name] for name, weight in SHARED_WEIGHTS.items())
+    affinity = sum((weight * shared[name] for name, weight in SHARED_WEIGHTS.items()), start=np.zeros(()))
     fame = FAME_WEIGHT * log_stars(repos)
     for theme in themes(repos):
         utility = np.where(theme.fits, THEME_WEIGHT, 0) + fame
