@@ -10,9 +10,10 @@ from starvec_assets.vectors import Counts, Matrix, unit_rows, user_vectors
 
 PEOPLE = 10_000
 """The variances among them are within 4 % of those among 20,000."""
-SHRINKAGE = 0.1
-"""Share of the mean variance that is added to that of every axis. In small corpora the axes along which people hardly
-differ are noise, which whitening would stretch: with 3,000 repositories MRR is .776 without it and .784 with it."""
+SHRINKAGE = 50
+"""This many times d / n of the mean variance is added to that of every axis: the fewer repositories there are for each
+axis, the more of the small axes are noise, which whitening would stretch. It is 0.2 for 30,000 repositories in 128
+dimensions, and 3.2 for 2,000, where 0.1 costs .05 of NDCG and recall."""
 
 
 def postprocess(
@@ -39,21 +40,22 @@ def postprocess(
     if settings.whitening or settings.text_share:
         vectors = user_vectors(rows, people.first(PEOPLE), stars)
         covariance = np.cov(vectors.T, bias=True, dtype=np.float64)
-        rows = unit_rows(rows @ whitening_matrix(covariance, d, settings.whitening))
+        rows = unit_rows(rows @ whitening_matrix(covariance, d, settings.whitening, SHRINKAGE * d / len(rows)))
     return rows
 
 
-def whitening_matrix(covariance: npt.NDArray[np.float64], d: int, power: float) -> Matrix:
+def whitening_matrix(covariance: npt.NDArray[np.float64], d: int, power: float, shrinkage: float) -> Matrix:
     """Return the projection on the d axes of largest variance, each divided by its deviation ** `power`: [width, d].
 
+    `shrinkage` of the mean variance is added to that of every axis.
     Of all its rotations it is the one that changes the first d columns of what is projected least (orthogonal
     Procrustes, Schönemann 1966), so the sign and order of axes do not matter. For d = width and power 1 that is ZCA
-    whitening (Kessy, Lewin, Strimmer 2018).
+    whitening (Kessy, Lewin, Strimmer 2018) of the shrunk covariance.
     """
     variances, axes = np.linalg.eigh(covariance)
     variances, axes = np.maximum(variances[-d:], 0), axes[:, -d:]
     if not variances.any():  # nobody differs
         return np.eye(len(covariance), d, dtype=np.float32)
-    scale = (variances / variances.mean() + SHRINKAGE) ** (-power / 2)
+    scale = (variances / variances.mean() + shrinkage) ** (-power / 2)
     left, _, right = np.linalg.svd(axes[:d].T)
     return np.asarray(axes * scale @ left @ right, np.float32)

@@ -24,7 +24,7 @@ class TrainSettings(Settings):
         128,
         ge=0,
         le=1024,
-        description="co-occurrence neighbours of each repository in the neighbour loss; 0 turns it off",
+        description="neighbours of each repository in the neighbour loss, fewer in small vocabularies; 0 turns it off",
     )
     text_neighbour_weight: float = Field(
         1.0, ge=0, le=100, description="weight of text similarity beside co-occurrence when neighbours are chosen"

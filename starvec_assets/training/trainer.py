@@ -38,6 +38,8 @@ from starvec_assets.vectors import Matrix, unit_rows
 
 MAX_MEAN_COSINE = 0.99  # of all pairs of rows; above, the vectors have collapsed
 WARM_UP = 0.02  # share of the steps over which the learning rate rises
+FEW_NEIGHBOURS, REPOSITORIES_PER_NEIGHBOUR = 32, 64
+"""A small vocabulary has fewer repositories that are alike: of 2,014, 32 neighbours are better than 64 or 128."""
 SINGLE_PROCESS = ProcessGroup()
 log = logging.getLogger("starvec.train")
 
@@ -262,7 +264,7 @@ class Trainer:
     def _neighbour_sampler(self) -> NeighbourSampler | None:
         """Find neighbours on the main rank and return their sampler; None if no repository has any."""
         settings, n, device = self.settings, len(self.popularity), self.device.torch
-        k = min(settings.neighbours, n - 1)
+        k = min(settings.neighbours, max(FEW_NEIGHBOURS, n // REPOSITORIES_PER_NEIGHBOUR), n - 1)
         if self.group.is_main:
             neighbours = cooccurrence_neighbours(self.corpus, n, k, seed=settings.seed, device=self.device.for_start)
             if self.text is not None and "text" in settings.init and settings.text_neighbour_weight > 0:
