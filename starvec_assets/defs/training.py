@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -76,7 +77,7 @@ def trained_embeddings(
     def on_epoch(epoch: EpochMetrics) -> None:
         epochs.append(epoch)
         # No numbers: the UI would plot them against the time of day, each training as a vertical line.
-        shown = {"epoch": epoch_line(epoch), "scores by epoch": dg.MetadataValue.md(epoch_curves(epochs))}
+        shown: dict[str, Any] = {"epoch": epoch_line(epoch), "scores by epoch": dg.MetadataValue.md(epoch_curves(epochs))}
         context.log_event(dg.AssetObservation(context.asset_key, metadata=shown))
         context.log.info(epoch_line(epoch))
 
@@ -191,7 +192,7 @@ def training_leaderboard(
             context.log.warning(f"{result.trial.name}: {result.error}")
             return
         scores = {name: value for name, value in asdict(result.score).items() if value is not None}
-        shown = {"row": result.trial.name, "scores": dg.MetadataValue.json(scores)}
+        shown: dict[str, Any] = {"row": result.trial.name, "scores": dg.MetadataValue.json(scores)}
         context.log_event(dg.AssetObservation(context.asset_key, metadata=shown))
         context.log.info(f"{result.trial.name}{'' if result.trained else ' (trained before)'}: {scores}")
 
