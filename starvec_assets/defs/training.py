@@ -77,7 +77,10 @@ def trained_embeddings(
     def on_epoch(epoch: EpochMetrics) -> None:
         epochs.append(epoch)
         # No numbers: the UI would plot them against the time of day, each training as a vertical line.
-        shown: dict[str, Any] = {"epoch": epoch_line(epoch), "scores by epoch": dg.MetadataValue.md(epoch_curves(epochs))}
+        shown: dict[str, Any] = {
+            "epoch": epoch_line(epoch),
+            "scores by epoch": dg.MetadataValue.md(epoch_curves(epochs)),
+        }
         context.log_event(dg.AssetObservation(context.asset_key, metadata=shown))
         context.log.info(epoch_line(epoch))
 
