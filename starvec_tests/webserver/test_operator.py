@@ -57,7 +57,8 @@ MATERIALIZATIONS = """query($key: AssetKeyInput!) { assetOrError(assetKey: $key)
   ... on Asset { assetMaterializations { runId } } } }"""
 RUNS = """query { runsOrError(limit: 20) { ... on Runs { results {
   runId status pipelineName runConfigYaml assetSelection { path } } } } }"""
-BACKFILLS = """query { partitionBackfillsOrError(limit: 5) { ... on PartitionBackfills { results { id } } } }"""
+LAUNCH_BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
 VALID = """query($selector: PipelineSelector!, $config: RunConfigData!) {
   isPipelineConfigValid(pipeline: $selector, runConfigData: $config, mode: "default") { __typename
     ... on RunConfigValidationInvalid { errors { message } } } }"""
@@ -219,21 +220,13 @@ def page(ui: Ui, browser: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def backfill(ui: Ui, page: Any) -> str:
+def backfill(ui: Ui) -> str:
     """The id of a backfill of the month: the daemon looks at it every 30 s, while the tests go on."""
-    follow(page, BACKFILL)
-    months = page.get_by_placeholder("ex: 2015-01")
-
-    def chosen() -> bool:
-        months.fill(f"[{MONTH}...{MONTH}]")
-        months.press("Enter")
-        return bool(page.get_by_text("1 partition", exact=True).count())
-
-    wait(chosen, "the dialog to know the months")  # until it does, it takes nothing
-    page.get_by_role("button", name="Launch backfill").click()
-    backfills = lambda: ui.query(BACKFILLS)["partitionBackfillsOrError"]["results"]  # noqa: E731
-    wait(backfills, "the backfill to be launched")
-    return str(backfills()[0]["id"])
+    assets = [{"path": [asset]} for asset in RAW_ASSETS]
+    params = {"assetSelection": assets, "partitionNames": [MONTH], "title": "again"}
+    launched = ui.query(LAUNCH_BACKFILL, params=params)["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+    return str(launched["backfillId"])
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +297,22 @@ def test_the_evaluation_opens_with_gate_scores_and_charts(page: Any):
     pictures = table.locator("img")
     assert pictures.count() >= 3, "charts without a click"
     wait(lambda: pictures.evaluate_all("all => all.every(one => one.complete && one.naturalWidth > 0)"), "the charts")
+
+
+def test_the_dialog_takes_the_months_as_the_documents_write_them(ui: Ui, page: Any):
+    follow(page, BACKFILL)
+    months = page.get_by_placeholder("ex: 2015-01")
+
+    def chosen() -> bool:
+        months.fill(f"[{MONTH}...{MONTH}]")
+        months.press("Enter")
+        return bool(page.get_by_text("1 partition", exact=True).count())
+
+    wait(chosen, "the dialog to know the months")  # until it does, it takes nothing
+    # Of several months the button reads Launch backfill, and the daemon launches the runs.
+    run = ui.launched(page.get_by_role("button", name="Launch 1 run").click)
+    assert {key["path"][0] for key in run["assetSelection"]} == set(RAW_ASSETS)
+    assert ui.finish(run["runId"])["status"] == "SUCCESS"
 
 
 def test_the_schedule_is_switched_on_and_off_by_a_click(ui: Ui, page: Any):
@@ -406,7 +415,7 @@ def test_a_backfilled_month_with_the_same_content_moves_nothing(ui: Ui, backfill
 
     wait(lambda: status().startswith(("COMPLETED", "FAILED", "CANCELED")), "the backfill to end")
     assert status() == "COMPLETED_SUCCESS"
-    assert len(ui.query(MATERIALIZATIONS, key={"path": ["raw_stars"]})["assetOrError"]["assetMaterializations"]) == 3
+    assert len(ui.query(MATERIALIZATIONS, key={"path": ["raw_stars"]})["assetOrError"]["assetMaterializations"]) == 4
     ui.materialize("star_log")
     assert {asset: ui.data_version(asset) for asset in versions} == versions
     assert set(ui.status("star_log", "repo_catalog", "user_buckets").values()) == {"FRESH"}
