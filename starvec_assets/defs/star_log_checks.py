@@ -11,10 +11,10 @@ from starvec_assets.defs.ingest import StarLogConfig
 from starvec_assets.ingest.log_checks import CHECKS, check_log
 from starvec_assets.sample import SIMULATED
 
-_MORNING: dg.AutomationCondition[Any] = dg.AutomationCondition.cron_tick_passed("0 7 * * *")
-WITH_THE_LOG_AND_DAILY = (
-    _MORNING | dg.AutomationCondition.any_deps_updated()
-).since_last_handled() & ~dg.AutomationCondition.in_progress()
+_TRIGGER: dg.AutomationCondition[Any] = (
+    dg.AutomationCondition.cron_tick_passed("0 7 * * *") | dg.AutomationCondition.any_deps_updated()
+)
+WITH_THE_LOG_AND_DAILY = _TRIGGER.since_last_handled() & ~dg.AutomationCondition.in_progress()
 """With star_log, and every day at 07:00 UTC though nothing was made: a refresh that failed makes nothing."""
 
 
