@@ -4,10 +4,8 @@ One `dagster dev` over a copy of the package, on a home with a finished run, ser
 Every path that the documents name is clicked in a browser; where a click adds nothing, GraphQL is asked.
 """
 
-import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -184,7 +182,6 @@ def ui(tmp_path_factory: pytest.TempPathFactory, completed_run: CompletedRun) ->
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
     try:
         ui = Ui(f"http://127.0.0.1:{port}", project)
@@ -200,13 +197,12 @@ def ui(tmp_path_factory: pytest.TempPathFactory, completed_run: CompletedRun) ->
         wait(loaded, "the UI to load the project")
         yield ui
         assert server.poll() is None, (folder / "log").read_text()[-3000:]
+        server.terminate()
+        assert server.wait(60) == 0
+        wait(lambda: not processes_with(f"STARVEC_HOME={folder / 'home'}"), "all its processes to end")
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+        server.kill()  # its processes end with it
+        server.wait()
 
 
 @pytest.fixture(scope="module")
