@@ -54,7 +54,7 @@ NODES = """query($keys: [AssetKeyInput!]) { assetNodes(assetKeys: $keys) { asset
 MATERIALIZATIONS = """query($key: AssetKeyInput!) { assetOrError(assetKey: $key) {
   ... on Asset { assetMaterializations { runId } } } }"""
 RUNS = """query { runsOrError(limit: 20) { ... on Runs { results {
-  runId status pipelineName runConfigYaml assetSelection { path } } } } }"""
+  runId status pipelineName runConfigYaml assetSelection { path } tags { key } } } } }"""
 LAUNCH_BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
 VALID = """query($selector: PipelineSelector!, $config: RunConfigData!) {
@@ -108,13 +108,16 @@ class Ui:
         return run
 
     def launched(self, launch: Callable[[], None]) -> dict[str, Any]:
-        """Return the run that `launch` starts."""
-        runs = lambda: {run["runId"]: run for run in self.query(RUNS)["runsOrError"]["results"]}  # noqa: E731
-        before = runs()
+        """Return the run that clicks start; sensors start others meanwhile."""
+        before = set(self._clicked_runs())
         launch()
-        wait(lambda: runs().keys() - before.keys(), "a run to be launched")
-        started: dict[str, Any] = next(run for run_id, run in runs().items() if run_id not in before)
+        wait(lambda: self._clicked_runs().keys() - before, "a run to be launched")
+        started: dict[str, Any] = next(run for run_id, run in self._clicked_runs().items() if run_id not in before)
         return started
+
+    def _clicked_runs(self) -> dict[str, dict[str, Any]]:
+        runs = self.query(RUNS)["runsOrError"]["results"]
+        return {run["runId"]: run for run in runs if "dagster/from_ui" in {tag["key"] for tag in run["tags"]}}
 
     def cancel(self, run_id: str) -> None:
         """Terminate a run, which is refused while its process starts, and wait for its end."""
