@@ -97,11 +97,13 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def server(disk: Path, completed_run: CompletedRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("faults"), completed_run, disk)
-    server.start()
-    yield server
-    server.process.kill()
-    server.process.wait()
-    wait(lambda: not server.processes(), "all processes to end")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.process.kill()
+        server.process.wait()
+        wait(lambda: not server.processes(), "all processes to end")
 
 
 def test_a_second_ui_of_the_same_home_is_refused(server: Server):
