@@ -83,7 +83,7 @@ def make_people(users: int, repos: int, stars: int, device: torch.device, seed: 
 
 def text_vectors(rows: Matrix) -> TextVectors:
     """Return the rows as an encoder of their width gives them."""
-    return TextVectors(rows, rows.astype(np.float16), rows.any(axis=1))
+    return TextVectors(rows, rows.astype(np.float16))
 
 
 class Corpus:

@@ -27,7 +27,7 @@ def load_vectors(folder: Path) -> Matrix:
 
     Raises StarvecError when the file is missing or holds anything else.
     """
-    return _load(folder / "vectors.npy", np.float32)
+    return load_matrix(folder / "vectors.npy", np.float32)
 
 
 def load_start_vectors(folder: Path) -> Matrix:
@@ -35,17 +35,18 @@ def load_start_vectors(folder: Path) -> Matrix:
 
     Raises StarvecError when the file is missing or holds anything else.
     """
-    return _load(folder / "start.npy", np.float16).astype(np.float32)
+    return load_matrix(folder / "start.npy", np.float16).astype(np.float32)
 
 
-def _load(path: Path, dtype: type[np.floating]) -> npt.NDArray[Any]:
+def load_matrix(path: Path, dtype: type[np.floating]) -> npt.NDArray[Any]:
+    """Read a matrix [n, d] of a given dtype; raises StarvecError when the file is missing or holds anything else."""
     try:
         vectors: npt.NDArray[Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise StarvecError(f"cannot read {path} ({error}): materialize its asset again") from error
     if vectors.ndim != 2 or vectors.dtype != dtype:
         raise StarvecError(
-            f"{path} is {vectors.dtype}{list(vectors.shape)}, not {np.dtype(dtype)} [n, d]: materialize it again"
+            f"{path} is {vectors.dtype}{list(vectors.shape)}, not {np.dtype(dtype)} [n, d]: materialize its asset again"
         )
     return vectors
 

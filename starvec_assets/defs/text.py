@@ -44,8 +44,8 @@ def readme_init_vectors(
     """Name, description, topics and README of every repository of the vocabulary, as unit vectors.
 
     Training can start from them, and the evaluation has them as a baseline: text alone. A repository without text has a
-    zero row and is flagged. A run that ingests a month keeps the vectors that are there while the stars that count are
-    the same, so that a month without stars does not train anew; every other run reads the texts again.
+    zero row. A run that ingests a month keeps the vectors that are there while the stars that count are the same, so
+    that a month without stars does not train anew; every other run reads the texts again.
     """
     encoder = text_encoder.open(gpu.pick(context.log).type if text_encoder.runs_a_model else "cpu")
     code = context.assets_def.code_versions_by_key[context.asset_key]

@@ -46,7 +46,7 @@ def build_text_vectors(
     vectors = make_text_vectors(texts, encoder, dim)
     vectors.save(out)
     with_description = len(repos) - repos["description"].null_count
-    return TextSummary(encoder.name, len(texts), with_description, with_readme, int(vectors.has_text.sum()))
+    return TextSummary(encoder.name, len(texts), with_description, with_readme, int(vectors.wide.any(axis=1).sum()))
 
 
 def text_metadata(summary: TextSummary, readmes: Readmes) -> Metadata:

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.text.encoders import TextEncoder
-from starvec_assets.vectors import Matrix, load_vectors, unit_rows
+from starvec_assets.vectors import Matrix, load_matrix, load_vectors, unit_rows
 
 PCA_ROWS = 1 << 14
 
@@ -21,13 +20,11 @@ class TextVectors:
 
     start: Matrix  # float32 [n, dim], unit rows
     wide: npt.NDArray[np.float16]  # [n, width], unit rows of the encoder's own width
-    has_text: npt.NDArray[np.bool_]  # [n]
 
     def save(self, folder: Path) -> None:
-        """Write vectors.npy, wide.npy and has_text.npy into `folder`."""
+        """Write vectors.npy and wide.npy into `folder`."""
         np.save(folder / "vectors.npy", self.start)
         np.save(folder / "wide.npy", self.wide)
-        np.save(folder / "has_text.npy", self.has_text)
 
     @classmethod
     def load(cls, folder: Path) -> "TextVectors":
@@ -35,26 +32,29 @@ class TextVectors:
 
         Raises StarvecError when a file is missing or holds anything else.
         """
-        start = load_vectors(folder)
-        n = len(start)
-        return cls(start, _load(folder / "wide.npy", n, 2, np.float16), _load(folder / "has_text.npy", n, 1, np.bool_))
+        start, wide = load_vectors(folder), load_matrix(folder / "wide.npy", np.float16)
+        if len(start) != len(wide):
+            raise StarvecError(
+                f"{folder} has {len(start):,} rows in vectors.npy and {len(wide):,} in wide.npy: materialize its asset "
+                "again"
+            )
+        return cls(start, wide)
 
 
 def make_text_vectors(texts: Sequence[str], encoder: TextEncoder, dim: int) -> TextVectors:
     """Encode texts; the start has `dim` dimensions.
 
-    A text that the encoder knows no word of has zero rows and has_text false. Raises StarvecError when all have, and
-    what the encoder raises.
+    A text that the encoder knows no word of has zero rows. Raises StarvecError when all have, and what the encoder
+    raises.
     """
     wide = encoder.encode(texts)
     if wide.ndim != 2 or len(wide) != len(texts) or not np.isfinite(wide).all():
         raise StarvecError(f"{encoder.name} returned {wide.dtype}{list(wide.shape)} for {len(texts):,} texts")
-    has_text = wide.any(axis=1)
-    if not has_text.any():
+    if not wide.any():
         raise StarvecError(
             f"{encoder.name} found nothing in any of {len(texts):,} texts: start training from stars alone"
         )
-    return TextVectors(reduce(wide, dim, encoder.matryoshka), wide.astype(np.float16), has_text)
+    return TextVectors(reduce(wide, dim, encoder.matryoshka), wide.astype(np.float16))
 
 
 def disk_bytes(rows: int, dim: int) -> int:
@@ -94,17 +94,3 @@ def principal_components(rows: Matrix, dim: int) -> Matrix:
         axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
         projected = rows @ axes.astype(np.float32)
     return np.pad(projected, ((0, 0), (0, dim - projected.shape[1])))
-
-
-def _load(path: Path, n: int, dimensions: int, dtype: type[np.generic]) -> Any:
-    """Read an array of `n` rows; raises StarvecError for anything else."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise StarvecError(f"cannot read {path} ({error}): materialize its asset again") from error
-    if array.dtype != dtype or array.ndim != dimensions or len(array) != n:
-        raise StarvecError(
-            f"{path} is {array.dtype}{list(array.shape)}, not {np.dtype(dtype)} in {dimensions} dimensions for the {n} "
-            "rows of vectors.npy: materialize its asset again"
-        )
-    return array

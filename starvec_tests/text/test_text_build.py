@@ -52,14 +52,14 @@ def inputs(tmp_path: Path) -> tuple[RepoCatalog, Corpus]:
     return RepoCatalog(catalogue), Corpus.load(tmp_path)
 
 
-def test_rows_are_in_vocabulary_order_and_texts_without_a_vector_are_flagged(
+def test_rows_are_in_vocabulary_order_and_texts_without_a_word_have_zero_rows(
     inputs: tuple[RepoCatalog, Corpus], tmp_path: Path
 ) -> None:
     encoder, readmes = Recorder(), Readmes({"a/one": "Hello"}.get)
     summary = build_text_vectors(*inputs, encoder, 4, tmp_path, readmes)
     assert encoder.texts == ["c three\nThird thing", "a one\nGo\nx y\nHello", "b nothing"]
     vectors = TextVectors.load(tmp_path)
-    assert vectors.has_text.tolist() == vectors.start.any(axis=1).tolist() == [True, True, False]
+    assert vectors.wide.any(axis=1).tolist() == vectors.start.any(axis=1).tolist() == [True, True, False]
     assert (vectors.start.shape, vectors.wide.shape) == ((3, 4), (3, 6))
     assert (summary.n, summary.with_description, summary.with_readme, summary.with_vector) == (3, 1, 1, 2)
     metadata = text_metadata(summary, readmes)

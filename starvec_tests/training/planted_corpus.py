@@ -18,7 +18,7 @@ Runner = Callable[..., TrainResult]
 
 def text_vectors(rows: Matrix) -> TextVectors:
     """The rows as an encoder of their width gives them."""
-    return TextVectors(rows, rows.astype(np.float16), rows.any(axis=1))
+    return TextVectors(rows, rows.astype(np.float16))
 
 
 def planted_lists(users: int, seed: int) -> RaggedArray:

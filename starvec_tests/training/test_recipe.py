@@ -149,7 +149,7 @@ def test_vectors_are_whitened_and_mixed_with_the_wide_text(
 ) -> None:
     rng = np.random.default_rng(0)
     start, wide = (unit_rows(rng.standard_normal((N, width)) + 0.5) for width in (16, 40))
-    text = TextVectors(start, wide.astype(np.float16), np.ones(N, bool))
+    text = TextVectors(start, wide.astype(np.float16))
     settings = with_changes(small, init="text", text_share=0.2, epochs=epochs)
     result = run(settings, text=text)
     assert result.best == epochs
@@ -197,7 +197,7 @@ def test_neighbours_by_the_wide_text_have_the_weight_set(
 ) -> None:
     rng = np.random.default_rng(0)
     start, wide = (unit_rows(rng.standard_normal((N, width))) for width in (16, 40))
-    text = TextVectors(start, wide.astype(np.float16), np.ones(N, bool))
+    text = TextVectors(start, wide.astype(np.float16))
     run(with_changes(small, init="text", text_neighbour_weight=share, neighbours=20, epochs=0), text=text)
     near = cooccurrence_neighbours(corpus, N, 20, seed=small.seed)
     items, weights = add_text_neighbours(near, text.wide.astype(np.float32), share)
