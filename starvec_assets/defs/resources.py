@@ -228,7 +228,7 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
     @property
     def runs_a_model(self) -> bool:
         """Whether encoding is work for the torch device."""
-        return self.encoder != "tfidf"
+        return _is_model(self.encoder)
 
     @set_by("STARVEC_ENCODER")
     def open(self, device: str) -> TextEncoder:
@@ -261,7 +261,11 @@ class TextEncoderResource(dg.ConfigurableResource[None]):
 
 def encodes_with_model(environ: Mapping[str, str]) -> bool:
     """Return whether the deployment's text encoder runs on the torch device, which may be the GPU."""
-    return (environ.get("STARVEC_ENCODER") or TextEncoderResource().encoder) != "tfidf"
+    return _is_model(environ.get("STARVEC_ENCODER") or TextEncoderResource().encoder)
+
+
+def _is_model(encoder: str) -> bool:
+    return encoder != "tfidf"
 
 
 def from_bigquery(environ: Mapping[str, str]) -> bool:
