@@ -25,10 +25,11 @@ class InvalidCheckpoint(StarvecError):
 def disk_bytes(rows: int, dim: int) -> int:
     """Estimate the bytes that training `rows` vectors of `dim` numbers writes.
 
-    Two checkpoints beside each other (vectors, the best ones, the mean of the gradients, and two numbers a row), and
-    the result (vectors and their start), on ranks twice.
+    Two checkpoints beside each other (vectors, the best ones, the mean of the gradients and two numbers a row in
+    float32, the start in float16), and the result (vectors and start), on ranks twice.
     """
-    return 4 * rows * (2 * (3 * dim + 2) + 4 * dim)
+    checkpoint, result = 4 * (3 * dim + 2) + 2 * dim, 4 * dim + 2 * dim
+    return rows * 2 * (checkpoint + result)
 
 
 @dataclass(frozen=True)

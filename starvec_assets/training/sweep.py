@@ -38,6 +38,7 @@ GRID = [
     "small buckets: bucket_a=8 bucket_b=8",
     "ordered window: bucket_sampling=window bucket_a=8 bucket_b=8",
     "users_per_bag=1",
+    "whitening=0",
 ]
 
 

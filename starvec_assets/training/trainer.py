@@ -215,7 +215,8 @@ class Trainer:
     def vectors(self) -> Matrix:
         """Return the rows as they are evaluated and returned, float32 [n, dim], see `postprocess`."""
         rows, stars = self.model.weight[: self.model.n].cpu().numpy(), self.popularity.cpu().numpy()
-        return postprocess(rows, self.text and self.text.wide, self.corpus, stars, self.settings)
+        wide = None if self.text is None else self.text.wide
+        return postprocess(rows, wide, self.corpus, stars, self.settings)
 
     def mean_loss(self, epoch: int) -> float:
         """Return the mean of an epoch's losses, 0 for steps to come; raises StarvecError if it is not finite."""
@@ -264,7 +265,7 @@ class Trainer:
     def _neighbour_sampler(self) -> NeighbourSampler | None:
         """Find neighbours on the main rank and return their sampler; None if no repository has any."""
         settings, n, device = self.settings, len(self.popularity), self.device.torch
-        k = min(settings.neighbours, max(FEW_NEIGHBOURS, n // REPOSITORIES_PER_NEIGHBOUR), n - 1)
+        k = neighbour_count(settings, n)
         if self.group.is_main:
             neighbours = cooccurrence_neighbours(self.corpus, n, k, seed=settings.seed, device=self.device.for_start)
             if self.text is not None and "text" in settings.init and settings.text_neighbour_weight > 0:
@@ -278,6 +279,11 @@ class Trainer:
         if not weights.any():
             return None
         return NeighbourSampler(items, weights**settings.neighbour_power, settings, self.sampler.steps)
+
+
+def neighbour_count(settings: TrainSettings, n: int) -> int:
+    """Return how many neighbours each of `n` repositories has at most."""
+    return min(settings.neighbours, max(FEW_NEIGHBOURS, n // REPOSITORIES_PER_NEIGHBOUR), n - 1)
 
 
 def learning_rate(settings: TrainSettings, epochs_done: float) -> float:

@@ -24,6 +24,7 @@ from starvec_assets.training.optimizer import RowOptimizer
 from starvec_assets.training.postprocess import postprocess
 from starvec_assets.training.sampler import NeighbourSampler, Sampler
 from starvec_assets.training.settings import TrainSettings
+from starvec_assets.training.trainer import neighbour_count
 from starvec_assets.training.worker import train_job
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
@@ -202,6 +203,12 @@ def test_neighbours_by_the_wide_text_have_the_weight_set(
     near = cooccurrence_neighbours(corpus, N, 20, seed=small.seed)
     items, weights = add_text_neighbours(near, text.wide.astype(np.float32), share)
     assert_samples(samplers[0], items.numpy(), weights.numpy() ** small.neighbour_power)
+
+
+@pytest.mark.parametrize(("n", "count"), [(20, 19), (2_014, 32), (6_400, 100), (30_000, 128)])
+def test_small_vocabularies_have_fewer_neighbours(n: int, count: int) -> None:
+    assert neighbour_count(TrainSettings(neighbours=128), n) == count
+    assert neighbour_count(TrainSettings(neighbours=8), n) == 8
 
 
 def couples() -> RaggedArray:
