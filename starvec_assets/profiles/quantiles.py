@@ -24,7 +24,7 @@ COSINE_SCALE = 32_767
 LEVELS: Floats = np.round(100 * ndtr(np.linspace(-3.2, 3.2, 33)), 4)
 """Percentages at which tables hold the cosine: 33 at equal steps of a normal distribution, from 0.07 to 99.93.
 
-Cosines of people are close to normal, so linear interpolation between these levels is exact to 0.1 %. No percentile is
+Cosines of people are close to normal, so linear interpolation between these levels is exact to 0.15 %. No percentile is
 0 or 100, which a sample cannot promise."""
 
 MIN_HELDOUT = 20

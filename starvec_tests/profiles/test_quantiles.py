@@ -112,7 +112,7 @@ def test_levels_are_symmetric_and_never_promise_everybody():
     assert (np.diff(LEVELS) > 0).all()
 
 
-def test_thirty_three_levels_are_exact_to_a_tenth_of_a_percent_of_normal_cosines():
+def test_percentiles_of_normal_cosines_are_exact_to_the_documented_share():
     cosines = 0.3 + 0.1 * stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000)
     error = percentile(quantile_table(cosines), cosines) - 100 * stats.norm.cdf((cosines - 0.3) / 0.1)
     assert np.abs(error).max() < 0.15
