@@ -32,9 +32,7 @@ STAR_LOG = pa.schema(
         column("hours_ok", pa.int64(), "hours read to their end, of usual size"),
         column("hours_faulty", pa.int64(), "hours missing, empty, truncated, damaged, thin or not fetched"),
         column("hours_missing", pa.int64(), "of these, hours without any event: missing, empty or not fetched"),
-        column(
-            "hours_unpublished", pa.int64(), "missing hours at the month's end: not published when it was read"
-        ),
+        column("hours_unpublished", pa.int64(), "missing hours at the month's end: not published when it was read"),
         column("rejected", pa.int64(), "lines rejected, duplicates excluded"),
         column("unseen_share", pa.float64(), "share of the month's event ids that no hour file has", nullable=True),
         column("unseen_reason", pa.string(), "why there is no such share", nullable=True),

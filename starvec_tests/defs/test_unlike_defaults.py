@@ -1,4 +1,5 @@
 import dagster as dg
+from pydantic import Field
 
 from starvec_assets.defs.resources import AwesomeSource, GpuResource
 from starvec_assets.defs.unlike_defaults import unlike_defaults
@@ -6,7 +7,7 @@ from starvec_assets.defs.unlike_defaults import unlike_defaults
 
 class Config(dg.Config):
     epochs: int = 8
-    rows: list[str] = []
+    rows: list[str] = Field(default_factory=list)
     label: str = "x"
 
 
