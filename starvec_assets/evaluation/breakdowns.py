@@ -15,8 +15,8 @@ from starvec_assets.ranking.search import Floats, Indices
 from starvec_assets.vectors import Counts
 
 DECILES = 10
-STAR_BINS = (10, 20, 50, 100, 200)
-"""Fewest stars of the people in each bin but the first, who have fewer."""
+FEWEST_STARS = (10, 20, 50, 100, 200)
+"""Of the people in each bin but the first, who have fewer; fixed, so that bins are the same from month to month."""
 
 _SYSTEM = column("system", pa.string(), "whose vectors")
 _QUERIES = column("queries", pa.int32(), "repositories that were queries")
@@ -88,9 +88,9 @@ def scores_by_decile(
 
 def scores_by_stars(system: str, stars: Counts, scores: Mapping[str, Floats]) -> pa.Table:
     """Return mean `scores` [people], by column of BY_STARS, for each bin of the `stars` that people have, few first."""
-    names = [f"below {STAR_BINS[0]}", *(f"{low} to {high - 1}" for low, high in pairwise(STAR_BINS))]
-    names.append(f"{STAR_BINS[-1]} and more")
-    numbers = np.searchsorted(STAR_BINS, stars, side="right")
+    names = [f"below {FEWEST_STARS[0]}", *(f"{low} to {high - 1}" for low, high in pairwise(FEWEST_STARS))]
+    names.append(f"{FEWEST_STARS[-1]} and more")
+    numbers = np.searchsorted(FEWEST_STARS, stars, side="right")
     people = np.bincount(numbers, minlength=len(names))
     present = np.flatnonzero(people)
     columns = {
