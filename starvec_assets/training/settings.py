@@ -32,7 +32,10 @@ class TrainSettings(Settings):
     neighbour_power: float = Field(3.0, ge=0.1, le=10, description="exponent on neighbour weights when sampling")
     neighbour_weight: float = Field(1.5, gt=0, le=100, description="weight of the neighbour loss")
     neighbour_passes: float = Field(
-        5.0, gt=0, le=100, description="how often, at least, an epoch takes a repository as an anchor of the neighbour loss"
+        5.0,
+        gt=0,
+        le=100,
+        description="how often, at least, an epoch takes a repository as an anchor of the neighbour loss",
     )
     neighbour_batch: int = Field(
         4096, ge=2, le=1 << 17, description="least number of anchors in a step of the neighbour loss"

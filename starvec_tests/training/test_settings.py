@@ -1,7 +1,9 @@
 """Hyperparameters out of bounds are refused, without importing torch."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +45,12 @@ def test_a_batch_of_one_bag_is_refused() -> None:
 def test_item_softmax_takes_no_miner() -> None:
     with pytest.raises(StarvecError, match="choose the loss ntxent or multi_similarity"):
         TrainSettings(miner="hard")
+
+
+@pytest.mark.parametrize("field", list(TrainSettings.model_fields))
+def test_docs_explain_every_field(field: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    assert re.search(rf"`{field}`|\b{field}=", text)
 
 
 def test_definitions_can_import_what_they_need_without_torch() -> None:
