@@ -11,8 +11,8 @@ from starvec_assets.definitions import defs
 from starvec_assets.defs.ingest import RAW_ASSETS
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.evaluate import Evaluation
-from starvec_assets.evaluation.metric_titles import TITLES
 from starvec_assets.evaluation.scoreboard import HEADLINES
+from starvec_assets.ranking.metric_titles import TITLES
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact
 
 DATA_VERSION, CODE_VERSION = "dagster/data_version", "dagster/code_version"

@@ -11,7 +11,7 @@ from pydantic import Field
 from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.evaluate import Evaluation
-from starvec_assets.evaluation.metric_titles import TITLES
+from starvec_assets.ranking.metric_titles import TITLES
 from starvec_assets.store import Artifact
 
 Kind = Literal["validity", "baseline", "regression", "advisory"]

@@ -10,8 +10,31 @@ import pyarrow.parquet as pq
 
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GateResult
-from starvec_assets.evaluation.metric_titles import CHARTED, SYSTEMS, TITLES
 from starvec_assets.evaluation.scoreboard import difference_table
+from starvec_assets.ranking.metric_titles import TITLES
+
+CHARTED = {
+    "awesome_ndcg_10": "Are repositories of one awesome-list section each other's nearest?",
+    "awesome_ndcg_100": "The same, over the 100 nearest.",
+    "heldout_recall_50": "Share of a held-out user's hidden stars among 50 recommendations.",
+    "heldout_ndcg_50": "The same, hits near the top counting more.",
+    "heldout_mrr_100": "Does one half of a user's stars find the other half among those of 100 held-out users?",
+    "later_recall_50": "Share of a held-out user's last fifth of stars among 50 recommendations from those before.",
+    "popularity_bias": "Share of recommendations that go to the most starred.",
+    "coverage": "Share of the vocabulary recommended to at least one held-out user.",
+}
+"""Metrics that the report draws where they were measured, in order, and what each chart answers."""
+
+SYSTEMS = {
+    "trained": "The vectors that are judged.",
+    "random": "Vectors without meaning.",
+    "popularity": "The most starred for everybody.",
+    "text": "Names, descriptions and READMEs alone.",
+    "spectral": "Truncated SVD of the stars alone.",
+    "start": "What training started from, its epoch 0.",
+    "previous": "The version exported before, on today's queries and users.",
+}
+"""What every system of the evaluation is."""
 
 DECILE_CHARTS = {
     "ndcg_10": (TITLES["awesome_ndcg_10"], "Mean of the queries in a tenth."),

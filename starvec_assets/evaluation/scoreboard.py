@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 from starvec_assets.evaluation.breakdowns import BY_STARS
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GateResult
-from starvec_assets.evaluation.metric_titles import TITLES
 from starvec_assets.markdown import Markdown, Metadata, markdown_table, parquet_preview
 from starvec_assets.plots import inline_bars
+from starvec_assets.ranking.metric_titles import TITLES
 
 HEADLINES = (
     *("awesome_ndcg_10", "awesome_ndcg_100", "heldout_recall_50", "heldout_ndcg_50", "heldout_mrr_100"),

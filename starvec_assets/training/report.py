@@ -9,6 +9,7 @@ import pyarrow as pa
 from starvec_assets.markdown import Markdown, Metadata
 from starvec_assets.parquet import column, write_table
 from starvec_assets.plots import sparkline
+from starvec_assets.ranking.metric_titles import TITLES
 from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
 from starvec_assets.vectors import Matrix
 
@@ -70,8 +71,8 @@ def training_metadata(result: TrainResult) -> Metadata:
     """Return the scores of the best epoch, learning curves, speed and memory."""
     epochs, best = result.epochs, result.epochs[result.best]
     return {
-        "held-out MRR among 100": best.heldout_mrr_100,
-        "held-out recall@50": best.heldout_recall_50,
+        TITLES["heldout_mrr_100"]: best.heldout_mrr_100,
+        TITLES["heldout_recall_50"]: best.heldout_recall_50,
         "best epoch": best.epoch,
         "scores by epoch": epoch_curves(epochs),
         "loss, step by step": Markdown(sparkline(result.losses.ravel().tolist())),

@@ -19,6 +19,7 @@ from starvec_assets.files import write_atomically
 from starvec_assets.markdown import Metadata, embed_png, markdown_table
 from starvec_assets.parquet import column, write_table
 from starvec_assets.plots import labelled_scatter
+from starvec_assets.ranking.metric_titles import TITLES
 from starvec_assets.training.settings import TrainSettings
 from starvec_assets.training.trial import SweepContext, TrialScore, train_in_subprocess, trial_fingerprint
 
@@ -161,12 +162,12 @@ def leaderboard_metadata(results: Sequence[TrialResult], users: int) -> Metadata
     scored = [(result.trial.name, result.score) for result in results if result.score is not None]
     failed = [[result.trial.name, result.error] for result in results if result.score is None]
     listed = {name: (s.seconds, s.awesome_ndcg_10) for name, s in scored if s.awesome_ndcg_10 is not None}
-    charts = {"awesome NDCG@10": listed} if listed else {}
-    charts["held-out recall@50"] = {name: (s.seconds, s.heldout_recall_50) for name, s in scored}
-    scores = ("awesome NDCG@10", "held-out recall@50", "held-out NDCG@50", "held-out MRR among 100")
+    charts = {TITLES["awesome_ndcg_10"]: listed} if listed else {}
+    charts[TITLES["heldout_recall_50"]] = {name: (s.seconds, s.heldout_recall_50) for name, s in scored}
+    titles = [TITLES[name] for name in TrialScore.__annotations__ if name in TITLES]
     return {
         "rows": markdown_table(
-            ["row", *scores, "best epoch", "epochs", "seconds", "users/s", "peak MB"],
+            ["row", *titles, "best epoch", "epochs", "seconds", "users/s", "peak MB"],
             [[name, *asdict(score).values()] for name, score in scored],
         ),
         "failed": markdown_table(["row", "reason"], failed, max_characters=400),

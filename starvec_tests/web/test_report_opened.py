@@ -8,8 +8,7 @@ from page_helpers import wait_until
 
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GateResult
-from starvec_assets.evaluation.metric_titles import CHARTED
-from starvec_assets.evaluation.report import render_report
+from starvec_assets.evaluation.report import CHARTED, render_report
 from starvec_assets.export.bundle import BundleInputs
 
 CUT = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {

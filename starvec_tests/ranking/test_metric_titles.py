@@ -4,9 +4,10 @@ import re
 
 import numpy as np
 
-from starvec_assets.evaluation.metric_titles import CHARTED, TITLES
+from starvec_assets.evaluation.report import CHARTED
 from starvec_assets.evaluation.scoreboard import HEADLINES
 from starvec_assets.paths import PACKAGE
+from starvec_assets.ranking.metric_titles import TITLES
 from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
 from starvec_assets.training.report import training_metadata
 from starvec_assets.training.sweep import Trial, TrialResult, leaderboard_metadata
