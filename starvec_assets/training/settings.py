@@ -32,15 +32,15 @@ class TrainSettings(Settings):
     neighbour_power: float = Field(3.0, ge=0.1, le=10, description="exponent on neighbour weights when sampling")
     neighbour_weight: float = Field(1.5, gt=0, le=100, description="weight of the neighbour loss")
     neighbour_passes: float = Field(
-        5.0,
+        2.7,
         gt=0,
         le=100,
         description="how often, at least, an epoch takes a repository as an anchor of the neighbour loss",
     )
     neighbour_batch: int = Field(
-        4096, ge=2, le=1 << 17, description="least number of anchors in a step of the neighbour loss"
+        2048, ge=2, le=1 << 17, description="least number of anchors in a step of the neighbour loss"
     )
-    neighbour_draws: int = Field(4, ge=1, le=64, description="neighbours sampled for each anchor")
+    neighbour_draws: int = Field(8, ge=1, le=64, description="neighbours sampled for each anchor")
     temperature: float = Field(0.1, ge=0.03, le=2, description="softmax temperature; lower weighs hard negatives more")
     popularity_exponent: float = Field(
         1.0, ge=0, le=2, description="logQ correction of item_softmax: negatives weigh popularity^-this; 0 turns it off"

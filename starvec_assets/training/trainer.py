@@ -38,8 +38,8 @@ from starvec_assets.vectors import Matrix, unit_rows
 
 MAX_MEAN_COSINE = 0.99  # of all pairs of rows; above, the vectors have collapsed
 WARM_UP = 0.02  # share of the steps over which the learning rate rises
-FEW_NEIGHBOURS, REPOSITORIES_PER_NEIGHBOUR = 32, 64
-"""A small vocabulary has fewer repositories that are alike: of 2,014, 32 neighbours are better than 64 or 128."""
+FEW_NEIGHBOURS, REPOSITORIES_PER_NEIGHBOUR = 16, 128
+"""A small vocabulary has fewer repositories that are alike: of 2,014, 16 neighbours are better than 32, 64 or 128."""
 SINGLE_PROCESS = ProcessGroup()
 log = logging.getLogger("starvec.train")
 

@@ -47,7 +47,7 @@ def after_edit(package: Path, path: str, old: str, new: str) -> Digests:
     ("path", "old", "new"),
     [
         ("training/losses.py", "LOG2_E = 1 / math.log(2)", "LOG2_E = 1 / math.log(3)"),
-        ("training/postprocess.py", "SHRINKAGE = 50", "SHRINKAGE = 60"),
+        ("training/postprocess.py", "SHRINKAGE = 60", "SHRINKAGE = 70"),
         ("training/row_softmax.py", "mat.float() / self.temperature", "mat.float()"),
         ("training/sampler.py", "lengths // 2", "lengths // 3"),
         ("training/optimizer.py", "0.9, 0.99", "0.9, 0.999"),

@@ -40,7 +40,7 @@ def test_centring_and_whitening_equal_their_formula(
     users = user_vectors(centred, people, STARS).astype(np.float64)
     users -= users.mean(axis=0)
     covariance = users.T @ users / len(users)
-    shrunk = covariance / np.trace(covariance) * D + 50 * D / N * np.eye(D)
+    shrunk = covariance / np.trace(covariance) * D + (60 * D / N) ** 2 * np.eye(D)
     expected = unit_rows(centred @ fractional_matrix_power(shrunk, -power / 2).real)
     changed = settings(center_fraction=fraction, whitening=power)
     assert np.allclose(postprocess(rows, None, people, STARS, changed), expected, atol=1e-5)

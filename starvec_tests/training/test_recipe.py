@@ -187,8 +187,8 @@ def assert_samples(sampler: NeighbourSampler, items: np.ndarray, weights: Matrix
 def test_neighbours_are_sampled_by_a_power_of_their_weight(
     run: Runner, small: TrainSettings, corpus: RaggedArray, samplers: list[NeighbourSampler], power: float
 ) -> None:
-    run(with_changes(small, neighbour_power=power, neighbours=20, epochs=0))
-    items, weights = cooccurrence_neighbours(corpus, N, 20, seed=small.seed)
+    run(with_changes(small, neighbour_power=power, neighbours=16, epochs=0))
+    items, weights = cooccurrence_neighbours(corpus, N, 16, seed=small.seed)
     assert_samples(samplers[0], items.numpy(), weights.numpy() ** power)
 
 
@@ -199,8 +199,8 @@ def test_neighbours_by_the_wide_text_have_the_weight_set(
     rng = np.random.default_rng(0)
     start, wide = (unit_rows(rng.standard_normal((N, width))) for width in (16, 40))
     text = TextVectors(start, wide.astype(np.float16))
-    run(with_changes(small, init="text", text_neighbour_weight=share, neighbours=20, epochs=0), text=text)
-    near = cooccurrence_neighbours(corpus, N, 20, seed=small.seed)
+    run(with_changes(small, init="text", text_neighbour_weight=share, neighbours=16, epochs=0), text=text)
+    near = cooccurrence_neighbours(corpus, N, 16, seed=small.seed)
     items, weights = add_text_neighbours(near, text.wide.astype(np.float32), share)
     assert_samples(samplers[0], items.numpy(), weights.numpy() ** small.neighbour_power)
 
