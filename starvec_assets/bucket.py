@@ -32,7 +32,9 @@ class Bucket:
             # A cached listing would hide what other machines wrote meanwhile.
             self.fs, self.base = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
-            raise StarvecError(f"artifact store {url}: {error}. For gs:// run: pip install 'starvec[gcs]'") from error
+            raise StarvecError(
+                f"artifact store {url}, set by STARVEC_BUCKET: {error}. For gs:// run: pip install 'starvec[gcs]'"
+            ) from error
         self._is_local = isinstance(self.fs, LocalFileSystem)
 
     def read_text(self, name: str) -> str | None:

@@ -492,7 +492,7 @@ def test_a_reader_sees_whole_pairs_while_they_are_replaced(where: str, tmp_path:
 def test_a_bucket_that_does_not_answer_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_pauses: list[float]
 ):
-    with pytest.raises(StarvecError, match="artifact store nope://there: Protocol not known"):
+    with pytest.raises(StarvecError, match="artifact store nope://there, set by STARVEC_BUCKET: Protocol not known"):
         ArtifactStore(tmp_path, bucket="nope://there")
     store = ArtifactStore(tmp_path, bucket=f"memory://{tmp_path.name}-away")
 
