@@ -1,4 +1,4 @@
-"""Small charts for the UI: sparklines and bars as inline SVG, line, point, bar and histogram charts as PNG bytes.
+"""Small charts for the UI: sparklines and bars as inline SVG, line, point and histogram charts as PNG bytes.
 
 The UI shows Markdown of less than 1,000 characters at once, and more behind a click.
 """
@@ -145,20 +145,6 @@ def month_chart(
     axes[0].set_title(title, fontsize=10, color=INK, loc="left")
     axes[-1].xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{int(x) // 12}-{int(x) % 12 + 1:02}"))
-    return _png(figure)
-
-
-def bar_chart(
-    values: Mapping[str, float], title: str, x: str, errors: Mapping[str, tuple[float, float]] | None = None
-) -> bytes:
-    """Draw horizontal bars, the first on top; `errors` gives the interval (low, high) of a bar."""
-    figure, axes = _axes(title, x, "", height=0.9 + 0.3 * len(values))
-    names = list(values)
-    axes.barh(names, [values[n] for n in names], color=SERIES[0], height=0.65)
-    for name, (low, high) in (errors or {}).items():
-        axes.plot([low, high], [name, name], color=INK, linewidth=1.2)
-    axes.invert_yaxis()
-    axes.grid(axis="y", visible=False)
     return _png(figure)
 
 

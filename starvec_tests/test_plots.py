@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from starvec_assets.plots import (
-    bar_chart,
     histogram,
     inline_bars,
     labelled_scatter,
@@ -55,7 +54,6 @@ def test_bars_without_values_or_intervals_are_drawn():
 def test_charts_are_png_and_small():
     charts = [
         line_chart({"a": ([0, 1], [1, 2]), "b": ([0, 1], [2, 1])}, "t", "x", "y"),
-        bar_chart({"a": 1.0, "b": 2.0}, "t", "x", {"a": (0.5, 1.5)}),
         histogram(np.arange(1, 1000), "t", "x"),
         histogram([], "t", "x"),
         labelled_scatter({f"row {i} at $5": (1.0 + i, 0.1) for i in range(25)}, "t", "x", "y"),
@@ -79,7 +77,6 @@ def test_dollar_signs_in_names_are_not_parsed_as_formulas():
     name = r"$\frac{$"
     points = np.random.default_rng(0).random((60, 2))
     for png in (
-        bar_chart({name: 1.0}, name, name),
         line_chart({name: ([0, 1], [1, 2]), "b": ([0, 1], [2, 1])}, name, name, name),
         month_chart(["2024-01"], {name: {name: [1], "b": [2]}}, name),
         scatter_map(points, [name] * 60, [name] * 60, name),

@@ -23,9 +23,8 @@ from starvec_assets.config_base import Settings
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.repo_catalog import RepoCatalog
-from starvec_assets.markdown import Metadata, embed_png, markdown_table, parquet_preview
+from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.parquet import column, table_of, write_table
-from starvec_assets.plots import bar_chart
 from starvec_assets.profiles.people_sample import PeopleSample
 from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ranking.search import Floats
@@ -228,8 +227,7 @@ def linear_probes_metadata(folder: Path, summary: ProbesSummary) -> Metadata:
         "strongest category of the median person": summary.highest,
         "weakest category of the median person": summary.lowest,
         "bins of stars": StarBins.load(folder).table(),
-        "AUC": embed_png(bar_chart(summary.auc, "Cross-validated AUC", "AUC"), "AUC"),
-        "references": markdown_table(
+        "AUC by category": markdown_table(
             ["category", "AUC", "references in the vocabulary", "missing"],
             [[c, summary.auc.get(c), n, len(summary.missing.get(c, []))] for c, n in summary.references.items()],
         ),

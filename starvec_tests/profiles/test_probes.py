@@ -216,6 +216,7 @@ def test_faults_name_inseparable_and_omitted_categories(world, tmp_path):
     metadata = linear_probes_metadata(tmp_path, summary)
     assert metadata["lowest AUC"] == 0.95
     assert "30 or more" in metadata["bins of stars"]
+    assert "| genai | 0.95 |" in str(metadata["AUC by category"])
     assert str(metadata["nearest and confused"]).count("| confused |") == 9 * settings.examples
 
 
