@@ -18,7 +18,7 @@ def free_space(folder: Path) -> int:
 
 
 def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Log what `purpose` needs and what is free on the disk of `folder`; nothing for 0 bytes.
+    """Log what `purpose` needs and what is free on the disk of `folder`, if it is more than a hundredth of it.
 
     Raises StarvecError when less than `needed` bytes and RESERVE are free.
     """
@@ -29,7 +29,7 @@ def require_space(folder: Path, needed: int, purpose: str) -> None:
             f"{sentence}: free space there, or set STARVEC_HOME to a folder on a larger disk, and run again; nothing "
             "was written"
         )
-    if needed:
+    if needed and total > free // 100:
         log.info(sentence)
 
 
