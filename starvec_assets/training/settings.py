@@ -38,7 +38,7 @@ class TrainSettings(Settings):
         description="how often, at least, an epoch takes a repository as an anchor of the neighbour loss",
     )
     neighbour_batch: int = Field(
-        2048, ge=2, le=1 << 17, description="least number of anchors in a step of the neighbour loss"
+        512, ge=2, le=1 << 17, description="least number of anchors in a step of the neighbour loss"
     )
     neighbour_draws: int = Field(8, ge=1, le=64, description="neighbours sampled for each anchor")
     temperature: float = Field(0.1, ge=0.03, le=2, description="softmax temperature; lower weighs hard negatives more")
