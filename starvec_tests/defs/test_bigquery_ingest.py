@@ -121,7 +121,7 @@ def test_the_corpus_can_be_built_in_bigquery(fake_bigquery: FakeBigQuery, home: 
         "heldout_min_vocabulary_stars": 2,
         "min_users": 1,
     }
-    pushed = least | {"heldout_share": 0.3, "engine": "bigquery", "months": "2024-01..2024-02"}
+    pushed = least | {"heldout_share": 0.6, "engine": "bigquery", "months": "2024-01..2024-02"}
     result = materialize(
         raw_months,
         star_log,
