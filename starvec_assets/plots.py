@@ -32,19 +32,24 @@ CATEGORY_COLOURS = (
 
 
 def sparkline(values: Numbers, points: int = 40) -> Markdown:
-    """Return an inline SVG of at most `points` points, short enough to be shown at once."""
+    """Return the lowest and the highest value and an inline SVG of at most `points` points, short enough for the UI."""
     data = np.asarray(values, float)
     data = data[np.isfinite(data)]
+    if len(data) < 2:
+        return Markdown(_short(data[0]) if len(data) else "no values")
+    low, high = data.min(), data.max()
     if len(data) > points:
         data = np.array([chunk.mean() for chunk in np.array_split(data, points)])
-    if len(data) < 2:
-        return Markdown(f"{data[0]:g}" if len(data) else "no values")
-    low, high = data.min(), data.max()
     x = np.linspace(2, 158, len(data))
     y = 28 - 26 * (data - low) / (high - low or 1)
     line = " ".join(f"{a:.0f},{b:.0f}" for a, b in zip(x, y, strict=True))
     line = f"<polyline points='{line}' fill='none' stroke='{SERIES[0]}'/>"
-    return _inline_svg(line, 160, 30, f"{low:.4g} to {high:.4g}")
+    bounds = f"{_short(low)} to {_short(high)}"
+    return Markdown(f"{bounds} {_inline_svg(line, 160, 30, bounds)}")
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def inline_bars(values: Mapping[str, float], intervals: Mapping[str, tuple[float, float]], title: str) -> Markdown:

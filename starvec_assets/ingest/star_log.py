@@ -109,7 +109,7 @@ def star_log_metadata(folder: Path, left_out: Sequence[str] = ()) -> Metadata:
     months = log["month"].to_pylist()
     return {
         "months": markdown_table(["from", "to", "months"], [[months[0], months[-1], len(months)]]),
-        "months left out": ", ".join(left_out) or "none",
+        "months left out": ", ".join(left_out) or None,
         "stars": pc.sum(log["stars"]).as_py(),
         "stars by month": sparkline(log["stars"].to_pylist()),
         "coverage over the months": embed_png(_coverage_chart(log), "stars, faulty hours, ids unseen"),

@@ -57,14 +57,13 @@ def epoch_line(epoch: EpochMetrics) -> str:
 
 
 def epoch_curves(epochs: Sequence[EpochMetrics]) -> Markdown:
-    """Return the held-out scores of all epochs so far, a line of text and a sparkline each."""
+    """Return the held-out scores of all epochs so far, a sparkline each."""
     scores = {
         "MRR among 100": [epoch.heldout_mrr_100 for epoch in epochs],
         "recall@50": [epoch.heldout_recall_50 for epoch in epochs],
     }
     # Two pictures of 20 points: the UI shows less than 1,000 characters without a click.
-    lines = [f"{name} {values[0]:.4f} to {values[-1]:.4f} {sparkline(values, 20)}" for name, values in scores.items()]
-    return Markdown("  \n".join(lines))
+    return Markdown("  \n".join(f"{name}: {sparkline(values, 20)}" for name, values in scores.items()))
 
 
 def training_metadata(result: TrainResult) -> Metadata:
@@ -75,7 +74,7 @@ def training_metadata(result: TrainResult) -> Metadata:
         TITLES["heldout_recall_50"]: best.heldout_recall_50,
         "best epoch": best.epoch,
         "scores by epoch": epoch_curves(epochs),
-        "loss, step by step": Markdown(sparkline(result.losses.ravel().tolist())),
+        "loss, step by step": sparkline(result.losses.ravel()),
         "peak memory (MB)": max(epoch.peak_memory_mb for epoch in epochs),
         "users/s": best.users_per_second,
     }

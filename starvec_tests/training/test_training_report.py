@@ -37,10 +37,10 @@ def test_training_metadata_is_of_the_best_epoch() -> None:
 
 def test_the_scores_by_epoch_are_shown_without_a_click_however_many_epochs_there_are() -> None:
     shown = epoch_curves(EPOCHS * 100)
-    assert shown.startswith("MRR among 100 0.2500 to 0.4000 ![0.")
+    assert shown.startswith("MRR among 100: 0.25 to 0.5 ![0.25 to 0.5]")
     assert shown.count("data:image/svg+xml;base64,") == 2
     assert len(shown) < 1000, "the UI shows as much inline"
-    assert epoch_curves(EPOCHS[:1]).startswith("MRR among 100 0.2500 to 0.2500 0.25")
+    assert epoch_curves(EPOCHS[:1]).startswith("MRR among 100: 0.25  \n")
 
 
 def test_epochs_are_written_without_speed_and_memory(tmp_path: Path) -> None:
