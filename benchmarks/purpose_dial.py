@@ -23,7 +23,7 @@ from starvec_assets.ranking.purpose import text_weight
 from starvec_assets.ranking.search import Floats, Indices
 from starvec_assets.vectors import Matrix, unit_rows
 
-BEYOND = (-0.4, -0.3, 1.5, 3.0)
+BEYOND = (-0.4, -0.2, 1.0, 3.0)
 MIN_STARS, STARS_EACH, K = 20, 10, 10
 _BLOCK = 512
 

@@ -7,11 +7,10 @@ w > 0 asks for the same purpose; w < 0 discounts what is alike by its text, whic
 
 from starvec_assets.errors import StarvecError
 
-TEXT_WEIGHTS: dict[str, float] = {"same_people": -0.2, "same_purpose": 1.0}
+TEXT_WEIGHTS: dict[str, float] = {"same_people": -0.1, "same_purpose": 0.4}
 """Weights w at the ends of the dial, as the page reads them.
 
-Measured by benchmarks/purpose_dial.py: beyond 1 awesome lists score lower again; beyond -0.2 what people star together
-does, which up to there scores as in the middle."""
+Measured by benchmarks/purpose_dial.py: at one end awesome lists score highest, at the other what people star together."""
 
 
 def text_weight(purpose: float) -> float:

@@ -73,7 +73,7 @@ def test_neighbours_match_brute_force(vectors, tables, tmp_path):
         np.testing.assert_allclose([n.cosine for n in found], np.sort(cosines)[::-1][:5], atol=2e-3)
 
 
-@pytest.mark.parametrize(("purpose", "weight"), [(-1, -0.2), (-0.5, -0.1), (0.3, 0.3), (1, 1)])
+@pytest.mark.parametrize(("purpose", "weight"), [(-1, -0.1), (-0.5, -0.05), (0.5, 0.2), (1, 0.4)])
 def test_the_dial_weighs_the_text_beside_the_vectors(vectors, text, tables, tmp_path, purpose, weight):
     index = export(vectors, tables, tmp_path / "out", text)
     unit, unit_text = unit_rows(vectors), unit_rows(text)
