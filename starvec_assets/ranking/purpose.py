@@ -10,7 +10,8 @@ from starvec_assets.errors import StarvecError
 TEXT_WEIGHTS: dict[str, float] = {"same_people": -0.1, "same_purpose": 0.4}
 """Weights w at the ends of the dial, as the page reads them.
 
-Measured by benchmarks/purpose_dial.py: at one end awesome lists score highest, at the other what people star together."""
+Measured by benchmarks/purpose_dial.py: at one end awesome lists score highest, at the other what people star
+together."""
 
 
 def text_weight(purpose: float) -> float:
