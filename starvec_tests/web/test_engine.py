@@ -397,7 +397,7 @@ def test_failed_download_gives_one_message_and_can_be_retried(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, r"model\.json has format 2, this page reads 1\."),
+        ({"format": 1}, r"model\.json has format 1, this page reads 2\."),
         ({"n": "many"}, r"model\.json: n is not a number\."),
         ({"n": 1e12}, r"model\.json: n is not from 1 to 5000000\."),
         ({"d": 120}, r"model\.json: d is no multiple of 16\."),
@@ -424,7 +424,9 @@ def test_other_dimensions_than_128_are_searched(visitor: Visitor, bundle_copy: P
     rows.astype("<f2").tofile(bundle_copy / "matrix")
     paths = [bundle_copy / "data/vectors.hi", bundle_copy / "data/vectors.lo"]
     write_planes(bundle_copy / "matrix", 700, *paths)
-    files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in paths}
+    text = bundle_copy / "data/vectors.text"
+    text.write_bytes(bytes(700 * 16))
+    files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in (*paths, text)}
     model = json.loads((bundle_copy / "data/model.json").read_text())
     change_model(bundle_copy, n=700, d=48, files=model["files"] | files)
     expected = decode(*read_planes(*paths, 700))

@@ -244,7 +244,7 @@ def test_no_source_parses_text_as_markup():
     ("name", "content", "words"),
     [
         ("model.json", b"{", "model.json is no JSON"),
-        ("model.json", b'{"format": 9}', "has format 9, this page reads 1"),
+        ("model.json", b'{"format": 9}', "has format 9, this page reads 2"),
         ("people.json", b"[]", "is not an object"),
     ],
 )
