@@ -47,6 +47,7 @@ class LinearProbesConfig(ProbeSettings, AssetConfig):
     kinds={"scikitlearn"},
     algorithm="2",
     rules=PEOPLE_RULE,
+    scores_first=True,
     checks=[
         dg.AssetCheckSpec(
             PROBES_SEPARABLE,
@@ -95,7 +96,7 @@ class QuantileTablesConfig(AssetConfig):
     seed: int = Field(0, ge=0, description="seed of the pairs")
 
 
-@artifact_asset(group="profiles", kinds={"numpy"}, algorithm="2", rules=PEOPLE_RULE)
+@artifact_asset(group="profiles", kinds={"numpy"}, algorithm="2", rules=PEOPLE_RULE, scores_first=True)
 def quantile_tables(
     context: dg.AssetExecutionContext,
     config: QuantileTablesConfig,

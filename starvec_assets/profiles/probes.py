@@ -224,13 +224,13 @@ def linear_probes_metadata(folder: Path, summary: ProbesSummary) -> Metadata:
     missing = [[c, name] for c, names in summary.missing.items() for name in names]
     return {
         "lowest AUC": min(summary.auc.values()),
-        "strongest category of the median person": summary.highest,
-        "weakest category of the median person": summary.lowest,
-        "bins of stars": StarBins.load(folder).table(),
         "AUC by category": markdown_table(
             ["category", "AUC", "references in the vocabulary", "missing"],
             [[c, summary.auc.get(c), n, len(summary.missing.get(c, []))] for c, n in summary.references.items()],
         ),
+        "strongest category of the median person": summary.highest,
+        "weakest category of the median person": summary.lowest,
+        "bins of stars": StarBins.load(folder).table(),
         "references not in the vocabulary": markdown_table(["category", "reference"], missing),
         "nearest and confused": parquet_preview(
             table, ["category", "kind", "repo_name", "probability", "reference_of"], rows=10_000
