@@ -1,6 +1,7 @@
 """Compare vectors of this project, the literal recipe and other libraries in one table.
 
     python benchmarks/training.py --stars stars.parquet [--shared ../shared/data] [--only svd --only als]
+    python benchmarks/training.py ... --only text --set encoder=tfidf+minilm --set neighbours=64
     python benchmarks/training.py --scale 1
 
 `stars.parquet` has the columns user, repo_id and repo, one row per star, in the order starred. Every method is a
@@ -38,6 +39,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this on
 from acceptance import METRICS, SHARED, score_vectors
 from corpus import cumulative_popularity
 
+from starvec_assets.config_base import parse_value
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.heldout import split_lists
@@ -86,10 +88,10 @@ def describe(names: list[str], shared: Path) -> pa.Table:
     return pa.table(columns)
 
 
-def ours(corpus: Corpus, **change: Any) -> Trained:
+def ours(corpus: Corpus, encoder: str = "tfidf", **change: Any) -> Trained:
     """This project with its defaults and `change`."""
+    from starvec_assets.defs.resources import TextEncoderResource
     from starvec_assets.text.documents import document
-    from starvec_assets.text.encoders import TfidfSvdEncoder
     from starvec_assets.text.vectors import make_text_vectors
     from starvec_assets.training.device import pick_device
     from starvec_assets.training.trainer import train
@@ -98,7 +100,9 @@ def ours(corpus: Corpus, **change: Any) -> Trained:
     if "text" in settings.init:
         repos = pq.read_table(corpus.folder / "repos.parquet").to_pylist()
         texts = [document(repo["name"], repo["description"], repo["language"]) for repo in repos]
-        text = make_text_vectors(texts, TfidfSvdEncoder(), settings.dim)
+        text = make_text_vectors(
+            texts, TextEncoderResource.model_validate({"encoder": encoder}).open("cpu"), settings.dim
+        )
     result = train(
         corpus.lists,
         corpus.n,
@@ -218,7 +222,7 @@ class Method:
 
 METHODS = {
     "text": Method("**starvec, defaults (stars and text)**", ours),
-    "stars": Method("**starvec, stars only**", lambda corpus: ours(corpus, init="spectral")),
+    "stars": Method("**starvec, stars only**", lambda corpus, **change: ours(corpus, **change | {"init": "spectral"})),
     "same_loss": Method(
         "the literal recipe in starvec's step",
         lambda corpus: ours(
@@ -308,8 +312,8 @@ def peak_gb() -> float:
     return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2**20
 
 
-def measure(name: str, folder: Path, starspace_binary: str) -> dict[str, float | None]:
-    """Train a method in this process and return its cost."""
+def measure(name: str, folder: Path, starspace_binary: str, changes: list[str]) -> dict[str, float | None]:
+    """Train a method in this process and return its cost; `changes` are settings of the rows "text" and "stars"."""
     corpus = Corpus.load(folder)
     len(corpus.lists)  # reads the lists, which are not part of the measurement
     more = [starspace_binary] if name == "starspace" else []
@@ -317,8 +321,10 @@ def measure(name: str, folder: Path, starspace_binary: str) -> dict[str, float |
         importlib.import_module(METHODS[name].package)
     elif name in ("text", "stars", "same_loss", "literal"):
         importlib.import_module("torch")
+        importlib.import_module("starvec_assets.defs.resources")
     began = time.perf_counter()
-    vectors, speed = METHODS[name].make(corpus, *more)
+    settings = {field: parse_value(value) for field, _, value in (change.partition("=") for change in changes)}
+    vectors, speed = METHODS[name].make(corpus, *more, **(settings if name in ("text", "stars") else {}))
     seconds = time.perf_counter() - began
     np.save(folder / "vectors.npy", vectors)
     return {"seconds": seconds, "peak GB": peak_gb(), "users/s": speed}
@@ -340,6 +346,10 @@ def run_subprocess(*arguments: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def set_arguments(changes: list[str]) -> list[str]:
+    return [argument for change in changes for argument in ("--set", change)]
+
+
 def row(cells: list[Any]) -> str:
     def shown(cell: Any) -> str:
         if cell is None:
@@ -351,7 +361,9 @@ def row(cells: list[Any]) -> str:
     return "| " + " | ".join(map(shown, cells)) + " |"
 
 
-def compare(stars: Path, shared: Path, names: list[str], starspace_binary: str, splits: int) -> None:
+def compare(
+    stars: Path, shared: Path, names: list[str], starspace_binary: str, splits: int, changes: list[str]
+) -> None:
     """Print each row as soon as it is measured."""
     skipped, speeds = [], {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -369,7 +381,9 @@ def compare(stars: Path, shared: Path, names: list[str], starspace_binary: str, 
             elif name == "starspace" and not starspace_binary:
                 skipped.append(f"{method.label}: name its binary with --starspace")
             else:
-                cost = run_subprocess("--measure", name, "--folder", scratch, "--starspace", starspace_binary)
+                cost = run_subprocess(
+                    "--measure", name, "--folder", scratch, "--starspace", starspace_binary, *set_arguments(changes)
+                )
                 scores = score_vectors(np.load(folder / "vectors.npy"), repos, shared, splits)
                 speeds[name] = cost["users/s"]
                 figures = [f"{scores[column]:.4f}" for column in METRICS]
@@ -389,6 +403,14 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=METHODS, help="only this row; may be repeated")
     parser.add_argument("--starspace", default="", help="StarSpace's binary")
     parser.add_argument("--splits", type=int, default=20, help="shuffles averaged in the figures of real users")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="FIELD=VALUE",
+        help="setting of starvec's rows, or encoder=tfidf+minilm; may be repeated",
+    )
     parser.add_argument("--scale", type=float, help="one epoch at this share of 4 million users instead")
     parser.add_argument("--start", default="spectral", choices=["spectral", "random"], help="with --scale")
     parser.add_argument("--measure", choices=[*METHODS, "scale"], help=argparse.SUPPRESS)
@@ -397,7 +419,7 @@ def main() -> None:
     if arguments.measure == "scale":
         print(json.dumps(scale(arguments.scale, arguments.start)))
     elif arguments.measure:
-        print(json.dumps(measure(arguments.measure, arguments.folder, arguments.starspace)))
+        print(json.dumps(measure(arguments.measure, arguments.folder, arguments.starspace, arguments.changes)))
     elif arguments.scale is not None:
         if not 0.001 <= arguments.scale <= 10:
             parser.error(f"--scale is {arguments.scale}: choose 0.001 to 10")
@@ -406,9 +428,8 @@ def main() -> None:
     elif arguments.stars is None:
         parser.error("--stars is needed: a Parquet file of user, repo_id, repo; or --scale")
     else:
-        compare(
-            arguments.stars, arguments.shared, arguments.only or list(METHODS), arguments.starspace, arguments.splits
-        )
+        names = arguments.only or list(METHODS)
+        compare(arguments.stars, arguments.shared, names, arguments.starspace, arguments.splits, arguments.changes)
 
 
 if __name__ == "__main__":
