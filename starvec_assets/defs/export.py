@@ -7,7 +7,7 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset
 from starvec_assets.evaluation.gates import enforce_gate
 from starvec_assets.export.bundle import BundleInputs, build_bundle, web_bundle_metadata
-from starvec_assets.export.fp16 import ExportSettings, build_export, fp16_export_metadata
+from starvec_assets.export.fp16 import ExportSettings, build_export, disk_bytes, fp16_export_metadata
 from starvec_assets.export.wasm import build_search_core, compiler_version
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.paths import home
@@ -27,7 +27,7 @@ class Fp16ExportConfig(ExportSettings, AssetConfig):
     group="export",
     kinds={"numpy", "parquet"},
     may_differ=["evaluation"],
-    disk_bytes=lambda config, inputs: inputs["trained_embeddings"].size,
+    disk_bytes=lambda config, inputs: disk_bytes(inputs["trained_embeddings"].size),
 )
 def fp16_export(
     context: dg.AssetExecutionContext,
@@ -64,7 +64,14 @@ class WebBundleConfig(AssetConfig):
     """No settings."""
 
 
-@artifact_asset(group="export", kinds={"javascript", "wasm"}, algorithm="2", rules=USER_VECTOR_RULE)
+# The page has fewer bits a value than the export that it shows, and names, which compress well.
+@artifact_asset(
+    group="export",
+    kinds={"javascript", "wasm"},
+    algorithm="2",
+    rules=USER_VECTOR_RULE,
+    disk_bytes=lambda config, inputs: inputs["fp16_export"].size,
+)
 def web_bundle(
     context: dg.AssetExecutionContext,
     config: WebBundleConfig,

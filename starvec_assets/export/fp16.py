@@ -54,6 +54,14 @@ class ExportSummary:
     min_cosine: float
 
 
+def disk_bytes(trained_bytes: int) -> int:
+    """Estimate the bytes of an export from those of the trained vectors, float32 with a float16 start.
+
+    They become float16 rows and the text's beside them, an index of as many bytes and its graph, and names.
+    """
+    return trained_bytes * 3 // 2
+
+
 def build_export(
     vectors: Matrix, text: Matrix, corpus: Corpus, catalogue: RepoCatalog, out: Path, settings: ExportSettings
 ) -> ExportSummary:
