@@ -72,7 +72,7 @@ def test_a_second_visit_needs_no_network(visitor: Any, bundle: Path, reference: 
     visitor.handlers.clear()
     page = open_page(visitor, site, link)
     assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
-        reference.person(range(40, 90))
+        reference.person(range(40, 90)), 50
     )
     page.goto(site + "#/similar")
     page.wait_for_selector("text=nothing to download")

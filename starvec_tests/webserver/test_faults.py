@@ -183,8 +183,10 @@ def test_a_killed_training_is_started_again_resumes_and_can_be_cancelled(server:
     killed = server.ui.launch("trained_embeddings", ops=ENDLESS)
     checkpoints = server.home / "checkpoints/trained_embeddings"
     wait(lambda: list(checkpoints.glob("0000002?")), "twenty checkpoints")
-    [process] = [pid for pid in server.processes() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    os.kill(process, signal.SIGKILL)
+    steps = [pid for pid in server.processes() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert steps
+    for process in steps:  # of the training, and of what a sensor may have started beside it
+        os.kill(process, signal.SIGKILL)
     wait(lambda: server.retry_of(killed), "the run to be started again")
     wait(lambda: "resuming at epoch" in server.log.read_text(), "the training to resume")
     run = server.retry_of(killed)
