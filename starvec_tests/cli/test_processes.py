@@ -112,15 +112,17 @@ def test_a_killed_run_resumes_and_ends_with_the_same_hashes(completed_run: Compl
     checkpoints = home_copy / "checkpoints/trained_embeddings"
     shutil.rmtree(checkpoints)
     options = ["--awesome", completed_run.awesome, *QUICK]
-    victim = subprocess.Popen(
-        starvec_command("rebuild", *options),
-        env=starvec_environment(home_copy),
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    log = home_copy.parent / "killed.log"
+    with log.open("w") as output:
+        victim = subprocess.Popen(
+            starvec_command("rebuild", *options),
+            env=starvec_environment(home_copy),
+            stderr=output,
+            stdout=output,
+            start_new_session=True,
+        )
     while not list(checkpoints.glob("????????/checkpoint.json")):
-        assert victim.poll() is None, "the run ended before it could be killed"
+        assert victim.poll() is None, f"the run ended before it could be killed: {log.read_text()}"
         time.sleep(0.01)
     os.killpg(victim.pid, signal.SIGKILL)
     victim.wait()
