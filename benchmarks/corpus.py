@@ -22,12 +22,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from starvec_assets.corpus.build import build_corpus
+from starvec_assets.corpus.build import CorpusSummary, build_corpus
 from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 
 MONTH_ROWS = 4_000_000
 BLOCK_USERS = 100_000
+MONTH = pa.schema(
+    [
+        ("user_id", pa.int64()),
+        ("user_login", pa.string()),
+        ("repo_id", pa.int64()),
+        ("repo_name", pa.string()),
+        ("starred_at", pa.timestamp("s", "UTC")),
+    ]
+)
+"""Columns of a month of raw_stars."""
 
 
 def cumulative_popularity(repos: int) -> npt.NDArray[np.float64]:
@@ -46,16 +56,7 @@ def make_months(folder: Path, users: int, repos: int, stars: int, seed: int = 0)
     spread = 1.1
     lengths = np.exp(rng.normal(np.log(stars / users) - spread**2 / 2, spread, users))
     lengths = np.clip(lengths * stars / lengths.sum(), 1, 5_000).astype(np.int64)
-    schema = pa.schema(
-        [
-            ("user_id", pa.int64()),
-            ("user_login", pa.string()),
-            ("repo_id", pa.int64()),
-            ("repo_name", pa.string()),
-            ("starred_at", pa.timestamp("s", "UTC")),
-        ]
-    )
-    writers = [pq.ParquetWriter(folder / f"month-{m:03}.parquet", schema, compression="zstd") for m in range(months)]
+    writers = [pq.ParquetWriter(folder / f"month-{m:03}.parquet", MONTH, compression="zstd") for m in range(months)]
     for start in range(0, users, BLOCK_USERS):
         block = slice(start, start + BLOCK_USERS)
         owner = np.repeat(np.arange(start, start + len(lengths[block])), lengths[block])
@@ -71,24 +72,30 @@ def make_months(folder: Path, users: int, repos: int, stars: int, seed: int = 0)
             rows = slice(cuts[m], cuts[m + 1])
             names = pa.array(repo[rows]).cast(pa.string())
             columns = [user_ids[owner[rows]], logins[rows], repo[rows], names, at[rows]]
-            arrays = [pa.array(c).cast(t) for c, t in zip(columns, schema.types, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            arrays = [pa.array(c).cast(t) for c, t in zip(columns, MONTH.types, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=MONTH))
     for writer in writers:
         writer.close()
     names = pa.array([f"owner{i}/repository" for i in range(repos)])
     pq.write_table(pa.table({"repo_id": ids, "name": names}).sort_by("repo_id"), folder / "repos.parquet")
 
 
-def measure(folder: Path, memory_gb: float, threads: int) -> dict[str, float]:
-    """Build the corpus in this process; return counts, seconds and peak memory."""
-    with tempfile.TemporaryDirectory(dir=folder) as out, duckdb.connect() as connection:
+def build(folder: Path, out: Path, memory_gb: float, threads: int) -> CorpusSummary:
+    """Build the corpus of the months and the catalogue in `folder` into `out`."""
+    with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{memory_gb}GB'")
         connection.execute(f"SET threads = {threads}")
         connection.execute("SET temp_directory = ?", [f"{out}/spill"])
         connection.execute("SET preserve_insertion_order = false")
-        start = time.perf_counter()
         months = sorted(folder.glob("month-*.parquet"))
-        summary = build_corpus(connection, months, RepoCatalog(folder / "repos.parquet"), Path(out), CorpusSettings())
+        return build_corpus(connection, months, RepoCatalog(folder / "repos.parquet"), out, CorpusSettings())
+
+
+def measure(folder: Path, memory_gb: float, threads: int) -> dict[str, float]:
+    """Build the corpus in this process; return counts, seconds and peak memory."""
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        start = time.perf_counter()
+        summary = build(folder, Path(out), memory_gb, threads)
         seconds = time.perf_counter() - start
     return {
         "stars": summary.rows,

@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,11 +34,10 @@ import scipy.sparse as sp
 sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this one
 
 from acceptance import LISTS, METRICS, SHARED, Truth
+from corpus import MONTH, build
 from training import describe, peak_gb
 
-from starvec_assets.corpus.build import build_corpus
 from starvec_assets.corpus.corpus import Corpus
-from starvec_assets.corpus.selection import CorpusSettings
 from starvec_assets.ingest.repo_catalog import CATALOG, RepoCatalog
 from starvec_assets.ranking import metrics
 from starvec_assets.ranking.groups import Groups
@@ -50,15 +48,6 @@ from starvec_assets.vectors import load_vectors
 BLOCK_ROWS = 4_000_000
 MEMORY_GB = 6  # DuckDB's share
 TIED = 10.0  # above any similarity
-MONTH = pa.schema(
-    [
-        ("user_id", pa.int64()),
-        ("user_login", pa.string()),
-        ("repo_id", pa.int64()),
-        ("repo_name", pa.string()),
-        ("starred_at", pa.timestamp("s", "UTC")),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -95,13 +84,7 @@ def write_months(files: list[Path], shared: Path, out: Path) -> None:
 
 def make_corpus(folder: Path, out: Path, limits: Limits) -> str:
     """Build user_buckets."""
-    with duckdb.connect() as connection:
-        connection.execute(f"SET memory_limit = '{MEMORY_GB}GB'")
-        connection.execute(f"SET threads = {limits.threads}")
-        connection.execute("SET temp_directory = ?", [f"{folder}/spill"])
-        connection.execute("SET preserve_insertion_order = false")
-        months = sorted((folder / "months").glob("month-*.parquet"))
-        summary = build_corpus(connection, months, RepoCatalog(folder / "months/repos.parquet"), out, CorpusSettings())
+    summary = build(folder / "months", out, MEMORY_GB, limits.threads)
     return f"{summary.rows:,} stars of {sum(summary.users.values()):,} people, {summary.n:,} repositories"
 
 
