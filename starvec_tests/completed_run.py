@@ -54,8 +54,11 @@ class CompletedRun:
         return ArtifactStore(self.home / "artifacts")
 
     def copy_home(self, folder: Path) -> Path:
-        """Return a copy of the home with its Dagster instance, in `folder`."""
-        return shutil.copytree(self.home, folder / "home")
+        """Return a copy of the home in `folder`, with an instance of its own: `dagster.yaml` has absolute paths."""
+        copy = shutil.copytree(self.home, folder / "home")
+        instance = copy / "dagster.yaml"
+        instance.write_text(instance.read_text().replace(str(self.home), str(copy)))
+        return copy
 
 
 def starvec_command(*arguments: str) -> list[str]:

@@ -120,10 +120,16 @@ class Ui:
         return {run["runId"]: run for run in runs if "dagster/from_ui" in {tag["key"] for tag in run["tags"]}}
 
     def cancel(self, run_id: str) -> None:
-        """Terminate a run, which is refused while its process starts, and wait for its end."""
-        done = "TerminateRunSuccess"
-        wait(lambda: self.query(TERMINATE, id=run_id)["terminateRun"]["__typename"] == done, "the run to be terminable")
-        wait(lambda: self.run(run_id)["status"] == "CANCELED", "the run to be cancelled")
+        """Terminate a run and wait for its end; what is refused, or lost while its process starts, is asked again."""
+
+        def canceled() -> bool:
+            status = self.run(run_id)["status"]
+            assert status not in ("SUCCESS", "FAILURE"), "the run ended before it was cancelled"
+            if status not in ("CANCELING", "CANCELED"):
+                self.query(TERMINATE, id=run_id)
+            return bool(status == "CANCELED")
+
+        wait(canceled, "the run to be cancelled")
 
     def finish(self, run_id: str) -> dict[str, Any]:
         """Wait for the end of a run and return it."""
