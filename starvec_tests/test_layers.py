@@ -11,7 +11,8 @@ import pytest
 from starvec_assets.paths import PACKAGE
 
 LAYERS = [
-    *("ground floor", "ranking", "ingest", "sample", "corpus", "text", "training", "evaluation", "profiles", "export"),
+    *("ground floor", "ranking", "ingest", "sample", "corpus", "text", "training", "text_search", "repository_map"),
+    *("evaluation", "profiles", "trends", "export"),
     *("defs", "definitions", "cli"),
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,1 @@
+"""A map of the vocabulary in two dimensions: layout, clusters on three levels, and their labels."""
