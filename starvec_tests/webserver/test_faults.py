@@ -17,7 +17,7 @@ import httpx
 import pytest
 from completed_run import MONTH, CompletedRun, starvec_command, starvec_environment
 from process_helpers import processes_with
-from test_operator import LOADED, TERMINATE, Ui, failures, wait
+from test_operator import LOADED, Ui, failures, wait
 
 from starvec_assets.defs.ingest import RAW_ASSETS
 from starvec_assets.store import ArtifactStore
@@ -117,8 +117,7 @@ def test_a_second_ui_of_the_same_home_is_refused(server: Server):
 def test_hours_read_before_an_ingest_was_terminated_are_kept(server: Server):
     run = server.ingest()
     wait(lambda: len(server.cached()) > 50, "fifty hours to be read")
-    assert server.ui.query(TERMINATE, id=run)["terminateRun"]["__typename"] == "TerminateRunSuccess"
-    wait(lambda: server.ui.run(run)["status"] == "CANCELED", "the run to be cancelled")
+    server.ui.cancel(run)
     assert len(server.cached()) > 50
     wait(lambda: not server.pools_in_use(), "the pools to be free")
 
@@ -190,8 +189,7 @@ def test_a_killed_training_is_started_again_resumes_and_can_be_cancelled(server:
     wait(lambda: server.retry_of(killed), "the run to be started again")
     wait(lambda: "resuming at epoch" in server.log.read_text(), "the training to resume")
     run = server.retry_of(killed)
-    assert server.ui.query(TERMINATE, id=run)["terminateRun"]["__typename"] == "TerminateRunSuccess"
-    wait(lambda: server.ui.run(run)["status"] == "CANCELED", "the run to be cancelled")
+    server.ui.cancel(run)
     wait(lambda: not server.pools_in_use(), "the pools to be free")
 
 
