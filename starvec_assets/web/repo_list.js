@@ -21,12 +21,16 @@ const INITIAL_RESULTS = 15;
  * @param {Promise<void>} options.exact settles when the vectors and the query are exact
  * @param {ArrayLike<number>} [options.exclude] rows never shown
  * @param {boolean} [options.fame] whether to show the fame slider
- * @param {string} [options.scoreLabel] name of the number before each repository
+ * @param {string} [options.scoreLabel] name of the number before each repository, "" for none
+ * @param {string} [options.label] name of the list
  * @param {(rows: Uint32Array) => Promise<number[][]>} [options.explain] for each row, the rows it is recommended for
  * @param {(row: number) => Node[]} [options.actions] buttons beside each repository
  * @param {(name: string) => string} [options.href] address that a repository's name leads to
  * @param {(onChange: () => void) => Node} [options.control] makes a further filter, which calls `onChange` when it was
  *   changed
+ * @param {boolean} [options.needsVectors] whether `search` needs the vectors, which are downloaded then
+ * @param {string} [options.emptyNote] shown when nothing is found
+ * @param {(refresh: () => void) => void} [options.onCreate] given a function that searches again, unannounced
  */
 export function repoList(
   app,
@@ -37,14 +41,18 @@ export function repoList(
     exclude = [],
     fame = false,
     scoreLabel = "similarity",
+    label = `Repositories by ${scoreLabel}`,
     explain,
     actions,
     href = (name) => similarHref([name]),
     control,
+    needsVectors = true,
+    emptyNote = "No repository passes these filters: allow more languages or fewer stars.",
+    onCreate,
     exact,
   },
 ) {
-  const list = h("ol", { class: "results", "aria-label": `Repositories by ${scoreLabel}` });
+  const list = h("ol", { class: "results", "aria-label": label });
   const note = h("p", { class: "hint", role: "status" });
   const showAll = h("button", { type: "button", hidden: true, class: "quiet" });
   const downloadPrompt = h("div", { class: "download-prompt" });
@@ -69,7 +77,7 @@ export function repoList(
     );
     showAll.hidden = indices.length <= visible;
     showAll.textContent = `Show all ${indices.length}`;
-    note.textContent = indices.length ? "" : "No repository passes these filters: allow more languages or fewer stars.";
+    note.textContent = indices.length ? "" : emptyNote;
   };
   // Visitors who came by a link have not seen the size of the download yet.
   const promptDownload = () => {
@@ -88,11 +96,11 @@ export function repoList(
     const searchNumber = ++latestSearch;
     list.setAttribute("aria-busy", "true");
     try {
-      if (!app.downloadConsented && !(await app.engine.cached))
+      if (needsVectors && !app.downloadConsented && !(await app.engine.cached))
         return searchNumber === latestSearch ? promptDownload() : undefined;
       replace(downloadPrompt); // consent may also have been given elsewhere on the page
-      app.engine.download();
-      await Promise.all([app.engine.ready, app.catalogue.namesReady, app.catalogue.columnsReady]);
+      if (needsVectors) app.engine.download();
+      await Promise.all([needsVectors && app.engine.ready, app.catalogue.namesReady, app.catalogue.columnsReady]);
       const { language, minStars } = app.filters;
       const bias = scoreBias(app, { exclude, language, minStars, fame: fame ? app.filters.fame : 0 });
       const newResult = await search(bias, MAX_RESULTS);
@@ -137,7 +145,8 @@ export function repoList(
     );
   const filters = filterControls(app, id, fame, onFilterChange);
   if (control) filters.prepend(control(onFilterChange));
-  return h("div", {}, filters, downloadPrompt, downloadProgress(app, signal), note, list, showAll);
+  onCreate?.(refresh);
+  return h("div", {}, filters, downloadPrompt, needsVectors && downloadProgress(app, signal), note, list, showAll);
 }
 
 /**
@@ -227,12 +236,13 @@ function repoItem({ catalogue }, row, cosine, scoreLabel, contributors, actions,
   return h(
     "li",
     { class: "result" },
-    h(
-      "span",
-      { class: "cosine", title: scoreLabel },
-      h("span", { class: "visually-hidden" }, `${scoreLabel} `),
-      cosine.toFixed(3),
-    ),
+    scoreLabel !== "" &&
+      h(
+        "span",
+        { class: "cosine", title: scoreLabel },
+        h("span", { class: "visually-hidden" }, `${scoreLabel} `),
+        cosine.toFixed(3),
+      ),
     h(
       "div",
       {},

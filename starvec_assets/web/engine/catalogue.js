@@ -126,11 +126,13 @@ async function fetchLines(base, name, model) {
 }
 
 /**
- * @param {URL | string} base
+ * Fetch a gzipped file of data/ and inflate it.
+ * @param {URL | string} base address of data/
  * @param {string} name
  * @param {Model} model
+ * @throws {BundleError}
  */
-async function fetchInflated(base, name, model) {
+export async function fetchInflated(base, name, model) {
   try {
     const packed = await (await fetchFile(dataUrl(base, name, model))).blob();
     // Some hosts send .gz files with Content-Encoding: gzip, so that the browser has inflated them already.
