@@ -70,6 +70,11 @@ def simulated_facts(repo_id: int) -> dict[str, Any]:
     }
 
 
+def simulated_readme(repo_id: int) -> bytes:
+    """Return the README of a repository."""
+    return f"# Repository {repo_id}\n\nReadme of repository {repo_id}.\n".encode()
+
+
 def simulated_history(repo_id: int, weeks: int = 70) -> list[tuple[date, list[int]]]:
     """Return the Sunday of each of the last weeks, newest first, and the stars of its seven days."""
     rng = random.Random(-repo_id)
@@ -113,7 +118,7 @@ class FakeGitHub:
     """The stand-in, a context manager; every attribute may be changed at any time.
 
     `people`: their number (logins user1, user2, …), or logins by number. `repositories`: owner/name by number; None has
-    any number n as owner/repo<n>. `stars`, `facts`, `history`: functions of a number like the three above. `clock`:
+    any number n as owner/repo<n>. `stars`, `facts`, `readme`, `history`: functions of a number like those above. `clock`:
     Unix seconds; None is the fake's own, which only `sleep` moves on. For a client in another process pass time.time:
     it cannot see the fake's own clock.
     """
@@ -124,10 +129,11 @@ class FakeGitHub:
         stars: Callable[[int], Stars] = simulated_stars,
         repositories: Mapping[int, str] | None = None,
         facts: Callable[[int], dict[str, Any]] = simulated_facts,
+        readme: Callable[[int], bytes] = simulated_readme,
         history: Callable[[int], list[tuple[date, list[int]]]] = simulated_history,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self._stars, self._facts, self._history = stars, facts, history
+        self._stars, self._facts, self._readme, self._history = stars, facts, readme, history
         self._clock, self._offset, self._lock = clock, 0.0, threading.Lock()
         self._people = _Names(people, "user")
         self._repositories = _Names(10**9 if repositories is None else repositories, "owner/repo")
@@ -352,23 +358,25 @@ class FakeGitHub:
                 return kind, _json({"id": user_id, "login": self.login(user_id), "type": "User"})
             case ["repositories", number] if self._repositories.has(int(number)):
                 return "repository", self._repository_fault(int(number)) or _json(self.facts(int(number)))
-            case ["repos", owner, name, *rest] if rest in (["readme"], ["stargazers", "history"]):
-                return rest[-1], self._of_repository(f"{owner}/{name}", rest, query)
+            case ["repos", owner, name, *rest] if rest in ([], ["readme"], ["stargazers", "history"]):
+                return ["repository", *rest][-1], self._of_repository(f"{owner}/{name}", rest, query)
             case _:
                 return path, _message(404, "Not Found")
 
     def _of_repository(self, name: str, rest: list[str], query: dict[str, int]) -> Answer:
-        """Return the README or the star totals of a repository, or the redirect to its present name."""
+        """Return the facts, the README or the star totals of a repository, or the redirect to its present name."""
         repo_id = self._repositories.last(name)
         if repo_id is None:
             return _message(404, "Not Found")
         if self._repositories.number(name) is None:
-            to = f"/repos/{self._repositories.name(repo_id)}/{'/'.join(rest)}?"
-            return 301, {"location": to + "&".join(f"{key}={value}" for key, value in query.items())}, b""
+            to = "/".join(["/repos", self._repositories.name(repo_id), *rest])
+            return 301, {"location": to + "?" + "&".join(f"{key}={value}" for key, value in query.items())}, b""
         if fault := self._repository_fault(repo_id):
             return fault
+        if not rest:
+            return _json(self.facts(repo_id))
         if rest == ["readme"]:
-            return 200, {}, f"# {name}\n\nReadme of repository {repo_id}.\n".encode()
+            return 200, {}, self._readme(repo_id)
         n, page = query.get("per_page", 30), query.get("page", 1)
         weeks = self._history(repo_id)[(page - 1) * n : page * n]
         return _json([{"week": week.isoformat(), "total": sum(days), "days": days} for week, days in weeks])

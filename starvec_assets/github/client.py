@@ -141,15 +141,15 @@ class GitHub:
         except NotFound:
             return None
 
-    def repository(self, repo_id: int) -> Repository | None:
-        """Return the repository with that number, renamed or not, None if it is gone or not public."""
-        url = f"{self.base_url}/repositories/{repo_id}"
+    def repository(self, repo: int | str) -> Repository | None:
+        """Return the repository with that number or `owner/name`, renamed or not, None if it is gone or not public."""
+        url = self._repository_url(repo) if isinstance(repo, str) else f"{self.base_url}/repositories/{repo}"
         try:
             body = self._get(url).body
         except NotFound:
             return None
         repository = parse(Repository, body, f"{_path(url)}: not the repository")
-        if repository.repo_id != repo_id:
+        if isinstance(repo, int) and repository.repo_id != repo:
             raise Contradictory(f"{_path(url)}: GitHub answers with repository {repository.repo_id}")
         return repository
 

@@ -186,9 +186,10 @@ def test_renamed_repository_is_followed() -> None:
         fake.rename_repository(5, "new/home")
         assert len(list(client.star_history("owner/repo5"))) == 70
         assert client.readme("owner/repo5") == client.readme("new/home")
-        repository = client.repository(5)
-        assert repository is not None
-        assert repository.name == "new/home"
+        for repo in (5, "owner/repo5", "new/home"):
+            repository = client.repository(repo)
+            assert repository is not None
+            assert (repository.repo_id, repository.name) == (5, "new/home")
 
 
 @pytest.mark.parametrize(

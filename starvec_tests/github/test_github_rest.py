@@ -150,6 +150,18 @@ def test_repository_is_found_by_its_number(server: Server, client: Callable[...,
             one.repository(repo_id)
 
 
+def test_repository_is_found_by_its_name(server: Server, client: Callable[..., GitHub]) -> None:
+    server.on("/repos/o/old", (301, {"location": "/repositories/5"}, b""))
+    server.on("/repositories/5", (200, {}, json.dumps(star(5, "o/new")["repo"]).encode()))
+    one = client()
+    found = one.repository("o/old")
+    assert found is not None
+    assert (found.repo_id, found.name) == (5, "o/new")
+    assert one.repository("o/unknown") is None
+    with pytest.raises(ItemRefused, match="owner/name is needed"):
+        one.repository("../user")
+
+
 def test_pages_that_link_in_a_circle_end(server: Server, client: Callable[..., GitHub]) -> None:
     server.on(STARRED, (200, {"link": f'<{server.url}{STARRED}>; rel="next"'}, page(star(1))))
     assert len(list(client().starred("ada"))) == 1
@@ -297,11 +309,14 @@ REFUSALS: dict[str, tuple[Reply, type[ItemRefused]]] = {
 def test_one_refused_repository_leaves_the_others(
     server: Server, client: Callable[..., GitHub], refusal: Reply, kind: type[ItemRefused]
 ) -> None:
-    for path in (README, "/repositories/5", "/repos/o/r/stargazers/history?per_page=30&page=1"):
+    for path in (README, "/repositories/5", "/repos/o/r", "/repos/o/r/stargazers/history?per_page=30&page=1"):
         server.on(path, refusal)
     server.on("/repos/o/fine/readme", (200, {}, b"hello"))
     one = client()
-    for request in (lambda: one.readme("o/r"), lambda: one.repository(5), lambda: list(one.star_history("o/r"))):
+    for request in (
+        *(lambda: one.readme("o/r"), lambda: one.repository(5), lambda: one.repository("o/r")),
+        lambda: list(one.star_history("o/r")),
+    ):
         with pytest.raises(ItemRefused) as refused:
             request()
         assert type(refused.value) is kind
