@@ -118,9 +118,9 @@ class FakeGitHub:
     """The stand-in, a context manager; every attribute may be changed at any time.
 
     `people`: their number (logins user1, user2, …), or logins by number. `repositories`: owner/name by number; None has
-    any number n as owner/repo<n>. `stars`, `facts`, `readme`, `history`: functions of a number like those above. `clock`:
-    Unix seconds; None is the fake's own, which only `sleep` moves on. For a client in another process pass time.time:
-    it cannot see the fake's own clock.
+    any number n as owner/repo<n>. `stars`, `facts`, `readme`, `history`: functions of a number like those above.
+    `clock`: Unix seconds; None is the fake's own, which only `sleep` moves on. For a client in another process pass
+    time.time: it cannot see the fake's own clock.
     """
 
     def __init__(
