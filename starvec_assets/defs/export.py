@@ -68,7 +68,7 @@ class WebBundleConfig(AssetConfig):
 @artifact_asset(
     group="export",
     kinds={"javascript", "wasm"},
-    algorithm="2",
+    algorithm="3",
     rules=USER_VECTOR_RULE,
     disk_bytes=lambda config, inputs: inputs["fp16_export"].size,
 )

@@ -127,7 +127,7 @@ class DeveloperVectorsConfig(AssetConfig):
     )
 
 
-@artifact_asset(group="profiles", kinds={"duckdb", "numpy"}, algorithm="2", rules=PEOPLE_RULE)
+@artifact_asset(group="profiles", kinds={"duckdb", "numpy"}, algorithm="3", rules=PEOPLE_RULE)
 def developer_vectors(
     context: dg.AssetExecutionContext,
     config: DeveloperVectorsConfig,
@@ -145,7 +145,8 @@ def developer_vectors(
 ) -> Output:
     """Well-known developers to compare oneself with: vectors of what they starred in public.
 
-    Quantile tables beside the vectors say how close people with about as many stars as oneself are to each developer.
+    Quantile tables beside the vectors say how close people with about as many stars as oneself are to each developer;
+    prototypes stand for the stars where a text asks for people.
     Nobody else's vector is stored. The list is profiles/developers.tsv: delete a line to remove someone. Their stars
     come from the star log, or all of them from the GitHub API; simulated people have theirs in the log alone.
     """

@@ -35,6 +35,7 @@ from starvec_assets.paths import PACKAGE
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.profiles.quantiles import LEVELS, Table
 from starvec_assets.profiles.star_bins import StarBins
+from starvec_assets.prototypes import Prototypes
 from starvec_assets.ranking.purpose import TEXT_WEIGHTS
 from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
 
@@ -148,12 +149,16 @@ def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) ->
 
 
 def _people(inputs: BundleInputs, bins: StarBins, d: int) -> dict[str, Any]:
-    """Return the content of people.json: vectors as Base64 of little-endian float32, tables as that of int16."""
+    """Return the content of people.json: vectors as Base64 of little-endian float32, tables as that of int16.
+
+    Prototypes of a developer are int8 [8, d], their weights float32 [8].
+    """
     content, weights, calibration = load_probes(inputs.linear_probes)
     developers = pq.read_table(inputs.developer_vectors / "developers.parquet").to_pylist()
     vectors = load_vectors(inputs.developer_vectors)
     pairs = np.load(inputs.quantile_tables / "people.npy", allow_pickle=False)
     tables = np.load(inputs.developer_vectors / "quantiles.npy", allow_pickle=False)
+    prototypes = Prototypes.load(inputs.developer_vectors)
     if weights.shape[1] != d or len(vectors) != len(developers) or (len(vectors) and vectors.shape[1] != d):
         raise StarvecError(
             f"linear_probes {weights.shape} or developer_vectors {vectors.shape} are not of the {d} dimensions "
@@ -181,8 +186,10 @@ def _people(inputs: BundleInputs, bins: StarBins, d: int) -> dict[str, Any]:
                 "stars_used": developer["stars_used"],
                 "vector": _base64(vector),
                 "quantiles": _base64(table),
+                "prototypes": _base64(prototypes.vectors[i]),
+                "prototype_weights": _base64(prototypes.weights[i]),
             }
-            for developer, vector, table in zip(developers, vectors, tables, strict=True)
+            for i, (developer, vector, table) in enumerate(zip(developers, vectors, tables, strict=True))
         ],
     }
 
@@ -247,7 +254,7 @@ def _fill_shell_files(out: Path) -> None:
     worker.write_text(script.replace(SHELL_FILES, f"{SHELL_FILES[:-3]}{json.dumps(files)};"), encoding="utf-8")
 
 
-def _base64(array: npt.NDArray[np.float32] | Table) -> str:
+def _base64(array: npt.NDArray[np.float32] | npt.NDArray[np.int8] | Table) -> str:
     return base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
 
 

@@ -20,6 +20,7 @@ from starvec_assets.parquet import column, write_table
 from starvec_assets.profiles.people_sample import PeopleSample
 from starvec_assets.profiles.quantiles import LEVELS, Table, Uniformity, percentile, quantile_table, uniformity_metadata
 from starvec_assets.progress import bar
+from starvec_assets.prototypes import Prototypes
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import Counts, Matrix, user_vectors
 
@@ -180,7 +181,7 @@ def build_developers(
     out: Path,
     min_stars: int = 10,
 ) -> DevelopersSummary:
-    """Write vectors.npy, float32 [m, d], developers.parquet, quantiles.npy and star_bins.json into `out`.
+    """Write vectors.npy, float32 [m, d], developers.parquet, quantiles.npy, star_bins.json and `Prototypes` into `out`.
 
     quantiles.npy is `developer_tables` of `people`. `rows`: vocabulary rows starred, by lower-case login; developers
     with fewer than `min_stars` are excluded. `stars` [n]: stargazers of each row of `vectors`. `heldout`: other people
@@ -189,10 +190,12 @@ def build_developers(
     unique = {d.login: np.unique(np.asarray(rows.get(d.login.lower(), ()), np.int32)) for d in developers}
     counts = {login: len(rows) for login, rows in unique.items()}
     included = [d for d in developers if counts[d.login] >= min_stars]
-    known = user_vectors(vectors, RaggedArray.of([unique[d.login] for d in included]), stars)
+    starred = RaggedArray.of([unique[d.login] for d in included])
+    known = user_vectors(vectors, starred, stars)
     tables = developer_tables(known, people)
     np.save(out / "vectors.npy", known)
     np.save(out / "quantiles.npy", tables)
+    Prototypes.of(vectors, starred).save(out)
     people.bins.save(out)
     table = [vars(d) | {"stars_used": counts[d.login]} for d in included]
     write_table(pa.Table.from_pylist(table, SCHEMA), SCHEMA, out / "developers.parquet")

@@ -22,6 +22,7 @@ from starvec_assets.profiles.developers import (
 from starvec_assets.profiles.people_sample import PeopleSample
 from starvec_assets.profiles.quantiles import percentile
 from starvec_assets.profiles.star_bins import StarBins
+from starvec_assets.prototypes import Prototypes
 from starvec_assets.vectors import unit_rows
 
 PEOPLE = [
@@ -48,6 +49,8 @@ def test_vectors_follow_the_user_rule_and_developers_with_few_stars_are_excluded
     assert pq.read_table(tmp_path / "developers.parquet").to_pylist() == [
         {"login": "Ada", "name": "Ada L.", "field": "engines", "stars_used": 2}
     ]
+    nearness = Prototypes.load(tmp_path).closeness(vectors)
+    assert nearness == pytest.approx(np.array([[0.5, 0.5, 0, 0, 0, 0]])), "a star repeated counts once"
 
 
 def test_no_included_developer_gives_an_empty_table(tmp_path):

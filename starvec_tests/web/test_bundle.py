@@ -21,6 +21,7 @@ from starvec_assets.export.bundle import WEB, BundleInputs, build_bundle, web_bu
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.profiles.quantiles import LEVELS
 from starvec_assets.profiles.star_bins import StarBins
+from starvec_assets.prototypes import Prototypes
 from starvec_assets.vectors import USER_VECTOR_RULE
 
 BUILD_INFO = {"code_version": "test", "sources": ["simulated people"]}
@@ -84,6 +85,10 @@ def test_people_json_matches_the_artifacts(inputs: BundleInputs, bundle: Path):
     for person, table in zip(people["developers"], tables, strict=True):
         np.testing.assert_array_equal(int16s(person["quantiles"]), table.ravel())
         assert len(person["quantiles"]) == -(-2 * len(bins) * 33 // 3) * 4, "bytes of a developer's tables in Base64"
+    prototypes = Prototypes.load(inputs.developer_vectors)
+    for person, vectors, weights in zip(people["developers"], prototypes.vectors, prototypes.weights, strict=True):
+        np.testing.assert_array_equal(np.frombuffer(base64.b64decode(person["prototypes"]), "i1"), vectors.ravel())
+        np.testing.assert_array_equal(np.frombuffer(base64.b64decode(person["prototype_weights"]), "<f4"), weights)
 
 
 def test_artifacts_of_other_bins_are_rejected(inputs: BundleInputs, tmp_path: Path):
