@@ -96,7 +96,7 @@ class QuantileTablesConfig(AssetConfig):
     seed: int = Field(0, ge=0, description="seed of the pairs")
 
 
-@artifact_asset(group="profiles", kinds={"numpy"}, algorithm="2", rules=PEOPLE_RULE, scores_first=True)
+@artifact_asset(group="profiles", kinds={"numpy"}, algorithm="3", rules=PEOPLE_RULE, scores_first=True)
 def quantile_tables(
     context: dg.AssetExecutionContext,
     config: QuantileTablesConfig,

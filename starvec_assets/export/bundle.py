@@ -32,6 +32,7 @@ from starvec_assets.files import sha256
 from starvec_assets.ingest.capture import counted_months
 from starvec_assets.markdown import Metadata, markdown_table
 from starvec_assets.paths import PACKAGE
+from starvec_assets.profiles.people_mixture import GROUPS, PeopleMixture
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.profiles.quantiles import LEVELS, Table
 from starvec_assets.profiles.star_bins import StarBins
@@ -157,6 +158,7 @@ def _people(inputs: BundleInputs, bins: StarBins, d: int) -> dict[str, Any]:
     developers = pq.read_table(inputs.developer_vectors / "developers.parquet").to_pylist()
     vectors = load_vectors(inputs.developer_vectors)
     pairs = np.load(inputs.quantile_tables / "people.npy", allow_pickle=False)
+    mixture = PeopleMixture.load(inputs.quantile_tables)
     tables = np.load(inputs.developer_vectors / "quantiles.npy", allow_pickle=False)
     prototypes = Prototypes.load(inputs.developer_vectors)
     if weights.shape[1] != d or len(vectors) != len(developers) or (len(vectors) and vectors.shape[1] != d):
@@ -179,6 +181,12 @@ def _people(inputs: BundleInputs, bins: StarBins, d: int) -> dict[str, Any]:
         "calibration": content["calibration"],
         "levels": LEVELS.tolist(),
         "quantiles": _base64(pairs),
+        "mixture": {
+            "groups": GROUPS,
+            "centres": _base64(mixture.centres),
+            "shares": _base64(mixture.shares),
+            "spreads": _base64(mixture.spreads),
+        },
         "developers": [
             {
                 "login": developer["login"],

@@ -12,6 +12,7 @@ from scipy.special import ndtr
 from starvec_assets.errors import StarvecError
 from starvec_assets.markdown import Metadata, embed_png, markdown_table
 from starvec_assets.plots import line_chart
+from starvec_assets.profiles.people_mixture import PeopleMixture
 from starvec_assets.profiles.people_sample import PeopleSample
 from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ranking.search import Floats
@@ -56,16 +57,21 @@ class Uniformity:
 
 @dataclass(frozen=True)
 class QuantilesSummary:
-    """`heldout`: by pair of bins, how uniform pairs of held-out people are, each of whom is in one pair."""
+    """`heldout`: by pair of bins, how uniform pairs of held-out people are, each of whom is in one pair.
+
+    `near_repositories`: by stars in words, how uniform the mixture's percentiles of held-out people are, each for one
+    random repository as the direction.
+    """
 
     bins: StarBins
     heldout: Mapping[tuple[int, int], Uniformity | None]
+    near_repositories: Mapping[str, Uniformity | None]
 
 
 def fit_quantiles(
     repositories: Matrix, people: PeopleSample, heldout: PeopleSample, out: Path, pairs: int = 200_000, seed: int = 0
 ) -> QuantilesSummary:
-    """Write people.npy, int16 [bins, bins, 33], repositories.npy, int16 [33], and star_bins.json.
+    """Write people.npy, int16 [bins, bins, 33], repositories.npy, int16 [33], star_bins.json and a PeopleMixture.
 
     people[i, j] is the table of `pairs` random pairs of distinct people, one of bin i and one of bin j;
     repositories.npy that of random pairs of the rows of `repositories` [n, d]. Zero rows are ignored. `heldout`: other
@@ -85,7 +91,9 @@ def fit_quantiles(
     unit = _usable(repositories, "repositories")
     np.save(out / "repositories.npy", quantile_table(random_cosines(unit, unit, pairs, rng), "repositories"))
     people.bins.save(out)
-    return QuantilesSummary(people.bins, uniformity)
+    mixture = PeopleMixture.of(people, seed)
+    mixture.save(out)
+    return QuantilesSummary(people.bins, uniformity, _near_repositories(mixture, unit, heldout, rng))
 
 
 def quantile_metadata(folder: Path, summary: QuantilesSummary) -> Metadata:
@@ -103,6 +111,7 @@ def quantile_metadata(folder: Path, summary: QuantilesSummary) -> Metadata:
         "cosine of a 95 % match of two people with the most stars": float(np.interp(95, LEVELS, people[-1, -1])),
         "cosine of a 95 % match of two repositories": float(np.interp(95, LEVELS, repositories)),
         **uniformity_metadata(rows, "pairs of held-out people"),
+        **uniformity_metadata(summary.near_repositories, "held-out people near a repository"),
         "curves": embed_png(line_chart(curves, "Random pairs", "cosine", "% of pairs below"), "quantiles"),
     }
 
@@ -125,6 +134,17 @@ def uniformity_metadata(tests: Mapping[str, Uniformity | None], what: str) -> Me
             ],
         ),
     }
+
+
+def _near_repositories(
+    mixture: PeopleMixture, unit: Matrix, people: PeopleSample, rng: np.random.Generator
+) -> dict[str, Uniformity | None]:
+    chosen = unit[rng.integers(0, len(unit), len(people.vectors))]
+    cosines = np.einsum("pd,pd->p", people.vectors, chosen, dtype=np.float64)
+    percentiles = np.array(
+        [mixture.percentile(row, b, c) for row, b, c in zip(chosen, people.bin_of, cosines, strict=True)]
+    )
+    return {label: Uniformity.of(percentiles[people.bin_of == i]) for i, label in enumerate(people.bins.labels)}
 
 
 def random_cosines(first: Matrix, second: Matrix, pairs: int, rng: np.random.Generator) -> Floats:
