@@ -1,9 +1,10 @@
 """Prototypes of a person: at most eight directions that stand for the vectors of everything the person starred.
 
 The mean of a person's stars hides several interests. How near a person is to a text, or to anything else with a vector
-q, is therefore the mean over the stars of max(0, cos(star, q))². Prototypes give nearly the same without the stars,
-which are not published: the stars are divided into clusters by spherical k-means (Dhillon, Modha 2001), and each
-cluster's mean direction counts with the cluster's share of the stars.
+q, is therefore the mean over the stars of max(0, cos(star, q))². Prototypes rank people about as well without their
+stars, which are not published: the stars are divided into clusters by spherical k-means (Dhillon, Modha 2001), and the
+mean m of a cluster's unit vectors stands for all of them, with (m · q)² = |m|² cos(m, q)² times the cluster's share of
+the stars. A cluster of stars that differ has a short mean, and counts less than its share.
 """
 
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ _ITERATIONS = 20  # k-means of a person settles within these, or nearly so
 class Prototypes:
     """Of m people: `vectors` int8 [m, 8, d], only whose directions matter, and `weights` float32 [m, 8].
 
-    Weights of a person are shares of the stars; unused prototypes are zero and have none. Stars whose vector is zero
-    count among the stars, and for no prototype.
+    A weight is a cluster's share of the person's stars times |m|²; unused prototypes are zero and have none. Stars
+    whose vector is zero count among the stars, and for no prototype.
     """
 
     vectors: npt.NDArray[np.int8]
@@ -42,8 +43,10 @@ class Prototypes:
             stars = unit[lists[i]]
             stars = stars[stars.any(axis=1)]
             if len(stars):
-                found[i], sizes = _cluster(stars)
-                weights[i] = sizes / len(lists[i])
+                means, sizes = _clusters(stars)
+                lengths = np.linalg.norm(means, axis=1)
+                weights[i] = sizes / len(lists[i]) * lengths**2
+                found[i] = _int8(means)
         return Prototypes(found, weights)
 
     def closeness(self, queries: Matrix) -> Matrix:
@@ -87,8 +90,8 @@ def closeness_of_stars(vectors: Matrix, lists: RaggedArray, queries: Matrix) -> 
     return np.asarray(sums / np.maximum(lists.lengths, 1)[:, None], np.float32)
 
 
-def _cluster(stars: Matrix) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int64]]:
-    """Return the mean directions of clusters of unit rows, int8 [8, d], and the sizes of the clusters.
+def _clusters(stars: Matrix) -> tuple[Matrix, npt.NDArray[np.int64]]:
+    """Return the means of clusters of unit rows, float32 [8, d], and their sizes, int64 [8]; zero where there is none.
 
     Begins with the row nearest to the mean and then, seven times, the row that is farthest from those chosen.
     """
@@ -97,15 +100,21 @@ def _cluster(stars: Matrix) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int64]
     for _ in range(min(PROTOTYPES, len(stars)) - 1):
         chosen.append(int(np.argmin(nearest)))
         nearest = np.maximum(nearest, stars @ stars[chosen[-1]])
-    centres = np.zeros((PROTOTYPES, stars.shape[1]), np.float32)
-    centres[: len(chosen)] = stars[chosen]
+    means = np.zeros((PROTOTYPES, stars.shape[1]), np.float32)
+    means[: len(chosen)] = stars[chosen]
     labels = np.full(len(stars), -1)
+    sizes = np.zeros(PROTOTYPES, np.int64)
     for _ in range(_ITERATIONS):
-        before, labels = labels, (stars @ centres[: len(chosen)].T).argmax(axis=1)
+        before, labels = labels, (stars @ unit_rows(means[: len(chosen)]).T).argmax(axis=1)
         if np.array_equal(before, labels):
             break
+        sizes = np.bincount(labels, minlength=PROTOTYPES)
         members = np.equal.outer(np.arange(PROTOTYPES), labels).astype(np.float32)
-        centres = unit_rows(members @ stars)
-    sizes = np.bincount(labels, minlength=PROTOTYPES)
-    largest = np.abs(centres).max(axis=1, keepdims=True)
-    return np.rint(centres * (127 / np.where(largest > 0, largest, 1))).astype(np.int8), sizes
+        means = (members @ stars) / np.maximum(sizes, 1)[:, None].astype(np.float32)
+    return means, sizes
+
+
+def _int8(rows: Matrix) -> npt.NDArray[np.int8]:
+    """Scale each row such that its largest component is 127; zero rows stay zero."""
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    return np.rint(rows * (127 / np.where(largest > 0, largest, 1))).astype(np.int8)
