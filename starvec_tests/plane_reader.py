@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from starvec_assets.export.quantization import Int8, Residual4
+from starvec_assets.quantization import Int8, Residual4
 from starvec_assets.vectors import Matrix, unit_rows
 
 

@@ -25,8 +25,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GATES
 from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
-from starvec_assets.export.fp16 import TEXT, VECTORS, rows_by_name
-from starvec_assets.export.quantization import write_planes
+from starvec_assets.export.fp16 import TEXT, VECTORS, count_placed, read_repositories, rows_by_name
 from starvec_assets.export.wasm import usearch_licence
 from starvec_assets.files import sha256
 from starvec_assets.ingest.capture import counted_months
@@ -37,6 +36,7 @@ from starvec_assets.profiles.probes import load_probes
 from starvec_assets.profiles.quantiles import LEVELS, Table
 from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.prototypes import Prototypes
+from starvec_assets.quantization import write_planes
 from starvec_assets.ranking.purpose import TEXT_WEIGHTS
 from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
 
@@ -90,7 +90,7 @@ def build_bundle(
     """
     data = out / "data"
     data.mkdir()
-    repos = pq.read_table(inputs.fp16_export / "repos.parquet")
+    repos = read_repositories(inputs.fp16_export)
     n = len(repos)
     d = write_planes(inputs.fp16_export / VECTORS, n, data / "vectors.hi", data / "vectors.lo")
     write_planes(inputs.fp16_export / TEXT, n, data / "vectors.text")
@@ -106,6 +106,7 @@ def build_bundle(
             "format": FORMAT,
             "model": model,
             "n": n,
+            "placed": count_placed(repos),
             "d": d,
             "files": {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in sorted(data.iterdir())},
             "languages": languages,

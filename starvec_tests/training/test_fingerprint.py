@@ -86,7 +86,7 @@ def test_code_that_scores_trials_only_leaves_checkpoints_valid(package: Path, be
         ("progress.py", "leave=False", "leave=True"),
         ("plots.py", "import numpy", "import math\nimport numpy"),
         ("evaluation/evaluate.py", "import", "import math\nimport"),
-        ("export/quantization.py", "import", "import math\nimport"),
+        ("quantization.py", "import", "import math\nimport"),
     ],
 )
 def test_comments_docstrings_formatting_and_unrelated_modules_do_not(

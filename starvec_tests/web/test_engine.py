@@ -13,9 +13,9 @@ from page_helpers import Reference, wait_for_requests
 from plane_reader import decode, read_planes
 
 from starvec_assets.export.bundle import BundleInputs
-from starvec_assets.export.quantization import write_planes
 from starvec_assets.files import sha256
 from starvec_assets.profiles.probes import load_probes
+from starvec_assets.quantization import write_planes
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 

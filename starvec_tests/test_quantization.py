@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from plane_reader import decode, read_planes
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.quantization import encode, write_planes
+from starvec_assets.quantization import encode, write_planes
 from starvec_assets.vectors import Matrix, unit_rows
 
 
@@ -67,7 +67,7 @@ def test_the_nearest_fifty_are_among_two_hundred_candidates_of_eight_bits(vector
 
 
 def test_files_hold_the_planes_of_all_blocks(vectors: Matrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("starvec_assets.export.quantization._BLOCK_ROWS", 999)
+    monkeypatch.setattr("starvec_assets.quantization._BLOCK_ROWS", 999)
     half = vectors.astype("<f2")
     half.tofile(tmp_path / "matrix")
     assert write_planes(tmp_path / "matrix", len(vectors), tmp_path / "hi", tmp_path / "lo") == 64
