@@ -1,6 +1,9 @@
-"""FP16 export for other programs: the matrix, its catalogue, a USearch index, and the vectors of the text alone."""
+"""FP16 export for other programs: the matrix, its catalogue, a USearch index, and the vectors of the text alone.
 
-from collections.abc import Iterable, Sequence
+Its rows are the vocabulary's, and after them repositories that are placed by their text (text_search/placed.py).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,9 +23,11 @@ from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.purpose import text_weight
+from starvec_assets.text_search.placed import Placed
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
 VECTORS, TEXT = "embeddings.f16", "text.f16"
+Vector = npt.NDArray[np.floating]
 _BLOCK_ROWS = 1 << 15
 
 SCHEMA = pa.schema(
@@ -34,6 +39,7 @@ SCHEMA = pa.schema(
         column("language", pa.string(), "main language as last seen in the archive", nullable=True),
         column("stars", pa.int64(), "people in the log who starred it"),
         column("last_seen", UTC_SECONDS, "last star or other event with this name", nullable=True),
+        column("placed_by_text", pa.bool_(), "whether its vectors are of its text's words: too few people starred it"),
     ]
 )
 
@@ -47,9 +53,13 @@ class ExportSettings(Settings):
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """`min_cosine`: the lowest cosine between a vector and its FP16 copy."""
+    """Rows, and how many of them, the last ones, are placed by their text; dimensions.
+
+    `min_cosine`: the lowest cosine between a vector and its FP16 copy.
+    """
 
     n: int
+    placed: int
     d: int
     min_cosine: float
 
@@ -63,13 +73,20 @@ def disk_bytes(trained_bytes: int) -> int:
 
 
 def build_export(
-    vectors: Matrix, text: Matrix, corpus: Corpus, catalogue: RepoCatalog, out: Path, settings: ExportSettings
+    vectors: Matrix,
+    text: Matrix,
+    corpus: Corpus,
+    catalogue: RepoCatalog,
+    out: Path,
+    settings: ExportSettings,
+    placed: Placed | None = None,
 ) -> ExportSummary:
     """Write embeddings.f16, text.f16, repos.parquet and index.usearch, which is of embeddings.f16, into `out`.
 
     The matrices are little-endian float16, [n, d] and [n, width of `text`], with unit rows; a repository without text
-    has a zero row in text.f16. The index is built by one thread, so that equal vectors give equal bytes. Raises
-    StarvecError when vectors and vocabulary differ in length or a vector is not finite.
+    has a zero row in text.f16. The rows are the vocabulary's, then those of `placed`. The index is built by one thread,
+    so that equal vectors give equal bytes. Raises StarvecError when vectors and vocabulary differ in length or a vector
+    is not finite.
     """
     for asset, matrix in {"trained_embeddings": vectors, "readme_init_vectors": text}.items():
         if corpus.n != len(matrix):
@@ -79,14 +96,13 @@ def build_export(
             )
         if not np.isfinite(matrix).all():
             raise StarvecError(f"{asset} holds numbers that are not finite: materialize it again")
-    exact = unit_rows(vectors)
+    exact, exact_text = unit_rows(vectors), unit_rows(text)
+    if placed is not None:
+        exact, exact_text = np.vstack([exact, placed.vectors]), np.vstack([exact_text, placed.text])
     half = exact.astype("<f2")
     half.tofile(out / VECTORS)
-    unit_rows(text).astype("<f2").tofile(out / TEXT)
-    ids = pa.array(corpus.repo_ids)
-    description, language, last_seen = (catalogue.column(c, ids) for c in ("description", "language", "last_seen"))
-    columns = [np.arange(corpus.n), ids, corpus.names, description, language, corpus.stars, last_seen]
-    write_table(pa.table(columns, names=SCHEMA.names), SCHEMA, out / "repos.parquet")
+    exact_text.astype("<f2").tofile(out / TEXT)
+    write_table(_repositories(corpus, catalogue, placed), SCHEMA, out / "repos.parquet")
 
     from usearch.index import Index
 
@@ -100,25 +116,55 @@ def build_export(
     index.add(np.arange(len(half), dtype=np.uint64), half, threads=1)
     index.save(str(out / "index.usearch"))
     cosines = np.einsum("ij,ij->i", exact, unit_rows(half.astype(np.float32)))
-    return ExportSummary(len(half), half.shape[1], float(cosines.min()))
+    return ExportSummary(len(half), len(half) - corpus.n, half.shape[1], float(cosines.min()))
+
+
+def _repositories(corpus: Corpus, catalogue: RepoCatalog, placed: Placed | None) -> pa.Table:
+    """Return the rows of repos.parquet, of schema SCHEMA; what the catalogue lacks of the vocabulary is null."""
+    ids = pa.array(corpus.repo_ids)
+    facts = {name: catalogue.column(name, ids) for name in ("description", "language", "last_seen")}
+    repos = pa.table({"repo_id": ids, "name": corpus.names, "stars": corpus.stars, **facts})
+    if placed is not None:
+        others = placed.repos.select(repos.column_names)
+        repos = pa.concat_tables([repos, others], promote_options="permissive")  # units of time differ
+    index = np.arange(len(repos))
+    marks = index >= corpus.n
+    repos = repos.append_column("index", pa.array(index)).append_column("placed_by_text", pa.array(marks))
+    return repos.select(SCHEMA.names)
 
 
 def read_export(folder: Path) -> tuple[Matrix, npt.NDArray[np.int64]]:
-    """Return the vectors of an export, float32 [n, d], and their repo_ids, int64 [n]."""
-    repo_ids = pq.read_table(folder / "repos.parquet", columns=["repo_id"])["repo_id"].to_numpy()
-    half = np.fromfile(folder / VECTORS, "<f2")
-    return half.reshape(len(repo_ids), -1).astype(np.float32), repo_ids
+    """Return the vocabulary of an export: its vectors, float32 [n, d], and their repo_ids, int64 [n].
+
+    Exports of an older starvec, without placed_by_text, have no other rows.
+    """
+    repos = pq.read_table(folder / "repos.parquet")
+    half = np.fromfile(folder / VECTORS, "<f2").reshape(len(repos), -1)
+    n = len(repos) - count_placed(repos) if "placed_by_text" in repos.column_names else len(repos)
+    return half[:n].astype(np.float32), repos["repo_id"].to_numpy()[:n]
+
+
+def count_placed(repos: pa.Table) -> int:
+    """Return how many rows of an export's repos.parquet, its last ones, are placed by their text."""
+    return int(np.count_nonzero(repos["placed_by_text"].to_numpy()))
+
+
+def read_repositories(folder: Path) -> pa.Table:
+    """Read the repos.parquet of an export; raises StarvecError for one of an older starvec."""
+    repos = pq.read_table(folder / "repos.parquet")
+    if lacking := [name for name in SCHEMA.names if name not in repos.column_names]:
+        raise StarvecError(
+            f"this export is of an older starvec, without {', '.join(lacking)}: materialize fp16_export again"
+        )
+    return repos
 
 
 def rows_by_name(repos: pa.Table) -> dict[str, int]:
     """Return the row of each lower-case name of an export's repos.parquet.
 
     A repository that was deleted, or renamed unseen, keeps its name there though another one may have it since: of
-    several rows the one that was seen last has the name, then the most starred. Raises StarvecError for a table of an
-    older starvec.
+    several rows the one that was seen last has the name, then the first.
     """
-    if "last_seen" not in repos.column_names:
-        raise StarvecError("this export is of an older starvec, without last_seen: materialize fp16_export again")
     seen = repos["last_seen"].cast(pa.int64()).fill_null(0).to_numpy()
     names = repos["name"].to_pylist()
     return {names[row].lower(): row for row in np.lexsort((-np.arange(len(names)), seen)).tolist()}
@@ -131,6 +177,8 @@ def fp16_export_metadata(folder: Path, summary: ExportSummary, gate_failures: Se
     neighbours = [[name, ", ".join(neighbour.name for neighbour in index.similar(name, 3))] for name in most_starred]
     return {
         "dimensions": summary.d,
+        "repositories of the vocabulary": summary.n - summary.placed,
+        "repositories placed by their text": summary.placed,
         "lowest cosine to the FP32 vectors": summary.min_cosine,
         "gate": "failed, overridden" if gate_failures else "passed",
         "most starred": parquet_preview(folder / "repos.parquet", ["index", "name", "stars", "language"]),
@@ -148,6 +196,7 @@ class Neighbour:
     stars: int
     language: str
     description: str
+    placed_by_text: bool = False
 
 
 class ExportIndex:
@@ -156,7 +205,7 @@ class ExportIndex:
     def __init__(self, folder: Path) -> None:
         """Memory-map the index and read the names.
 
-        Raises StarvecError when the folder does not contain an export.
+        Raises StarvecError when the folder does not contain an export, or one of an older starvec.
         """
         from usearch.index import Index
 
@@ -166,11 +215,11 @@ class ExportIndex:
         if index is None:
             raise StarvecError(f"{folder}/index.usearch is not a USearch index: materialize fp16_export again")
         self.index, self.d = index, int(index.ndim)
-        self.repos: pa.Table = pq.read_table(folder / "repos.parquet")
-        self._half: npt.NDArray[np.float16] = np.memmap(folder / VECTORS, "<f2", "r", shape=(len(self), self.d))
-        self._text_path = folder / TEXT
+        self.repos = read_repositories(folder)
+        self._half, self._text = (np.memmap(folder / p, "<f2", "r").reshape(len(self), -1) for p in (VECTORS, TEXT))
         self._stars = self.repos["stars"].to_numpy()
         self._by_name = rows_by_name(self.repos)
+        self._n_vocabulary = len(self) - count_placed(self.repos)
         self._by_id = {repo_id: i for i, repo_id in enumerate(self.repos["repo_id"].to_pylist())}
 
     def __len__(self) -> int:
@@ -198,18 +247,32 @@ class ExportIndex:
         rows = (self._by_id.get(repo_id, self._by_name.get(name.lower())) for repo_id, name in stars)
         return list(dict.fromkeys(row for row in rows if row is not None))
 
+    def in_vocabulary(self, rows: Iterable[int]) -> list[int]:
+        """Return those of `rows` that are not placed by their text."""
+        return [row for row in rows if row < self._n_vocabulary]
+
     def similar(self, name: str, k: int = 10, purpose: float = 0) -> list[Neighbour]:
         """Return the `k` nearest neighbours of a repository by exact search, itself excluded.
 
         `purpose` goes from -1, starred by the same people, to 1, of the same purpose: see ranking/purpose.py. Raises
         StarvecError when `name` is not in the vocabulary, and for another `purpose`.
         """
-        row, weight = self.find(name), text_weight(purpose)
+        row = self.find(name)
+        return self.similar_to(self._half[row], self._text[row], k, purpose, exclude={row})
+
+    def similar_to(
+        self, vector: Vector, text: Vector, k: int = 10, purpose: float = 0, exclude: Collection[int] = ()
+    ) -> list[Neighbour]:
+        """Return the `k` nearest neighbours of a place in both planes, [d] and [width of the text], by exact search.
+
+        `purpose` as in `similar`.
+        """
+        weight = text_weight(purpose)
         if weight == 0:
-            return self.nearest(self.vectors([row])[0], k, exclude={row})
-        scores = (_cosines(self._half, row) + weight * _cosines(self._text(), row)) / (1 + weight)
-        scores[row] = -np.inf
-        rows = np.argsort(-scores, kind="stable")[: min(k, len(self) - 1)]
+            return self.nearest(vector, k, exclude)
+        scores = (_cosines(self._half, vector) + weight * _cosines(self._text, text)) / (1 + weight)
+        scores[list(exclude)] = -np.inf
+        rows = np.argsort(-scores, kind="stable")[: min(k, len(self) - len(exclude))]
         return self._neighbours(rows.tolist(), scores[rows].tolist())
 
     def vectors(self, rows: list[int]) -> Matrix:
@@ -217,34 +280,39 @@ class ExportIndex:
         return unit_rows(self._half[rows].astype(np.float32))
 
     def user_vector(self, rows: list[int]) -> npt.NDArray[np.float32]:
-        """Return the vector of a user who starred `rows`, float32 [d]: see `vectors.user_vectors`."""
+        """Return the vector of a user who starred `rows`, float32 [d]: see `vectors.user_vectors`.
+
+        Those placed by text do not count: the weight of a star was measured on vectors that stars gave.
+        """
+        rows = self.in_vocabulary(rows)
         all_rows = RaggedArray.of([list(range(len(rows)))])
         return np.asarray(user_vectors(self.vectors(rows), all_rows, self._stars[rows])[0])
 
-    def nearest(self, query: npt.NDArray[np.float32], k: int, exclude: Iterable[int] = ()) -> list[Neighbour]:
-        """Return the `k` rows with the highest cosine to `query`, float32 [d], by exact search."""
-        excluded = set(exclude)
-        matches = self.index.search(query.astype(np.float16), min(k + len(excluded), len(self)), exact=True)
+    def nearest(self, query: Vector, k: int, exclude: Collection[int] = ()) -> list[Neighbour]:
+        """Return the `k` rows with the highest cosine to `query` [d], by exact search."""
+        matches = self.index.search(query.astype(np.float16), min(k + len(exclude), len(self)), exact=True)
         distances = dict(zip(matches.keys.tolist(), matches.distances.tolist(), strict=True))
-        rows = [row for row in distances if row not in excluded][:k]
+        rows = [row for row in distances if row not in exclude][:k]
         return self._neighbours(rows, [1 - distances[row] for row in rows])
 
     def _neighbours(self, rows: list[int], cosines: list[float]) -> list[Neighbour]:
         repos = self.repos.take(rows).to_pylist()
         return [
-            Neighbour(row, repo["name"], cosine, repo["stars"], repo["language"] or "", repo["description"] or "")
+            Neighbour(
+                row,
+                repo["name"],
+                cosine,
+                repo["stars"],
+                repo["language"] or "",
+                repo["description"] or "",
+                repo["placed_by_text"],
+            )
             for row, cosine, repo in zip(rows, cosines, repos, strict=True)
         ]
 
-    def _text(self) -> npt.NDArray[np.float16]:
-        """Memory-map text.f16; raises StarvecError for an export of an older starvec, which lacks it."""
-        if not self._text_path.exists():
-            raise StarvecError(f"this export is of an older starvec, without {TEXT}: materialize fp16_export again")
-        return np.memmap(self._text_path, "<f2", "r").reshape(len(self), -1)
 
-
-def _cosines(matrix: npt.NDArray[np.float16], row: int) -> npt.NDArray[np.float32]:
-    """Return the cosine of every row of `matrix` to one of them, float32 [n]; 0 to and from a zero row."""
-    query = unit_rows(matrix[[row]].astype(np.float32))[0]
+def _cosines(matrix: npt.NDArray[np.float16], query: Vector) -> npt.NDArray[np.float32]:
+    """Return the cosine of every row of `matrix` to `query`, float32 [n]; 0 to and from a zero row."""
+    unit = unit_rows(query[None].astype(np.float32))[0]
     blocks = (matrix[start : start + _BLOCK_ROWS] for start in range(0, len(matrix), _BLOCK_ROWS))
-    return np.concatenate([unit_rows(block.astype(np.float32)) @ query for block in blocks])
+    return np.concatenate([unit_rows(block.astype(np.float32)) @ unit for block in blocks])

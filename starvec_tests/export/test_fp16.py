@@ -1,5 +1,6 @@
 """FP16 export: content, exact search, rejected inputs."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,18 @@ import pytest
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.fp16 import SCHEMA, ExportIndex, ExportSettings, build_export, fp16_export_metadata
+from starvec_assets.export.fp16 import (
+    SCHEMA,
+    ExportIndex,
+    ExportSettings,
+    build_export,
+    fp16_export_metadata,
+    read_export,
+)
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ingest.watch_events import UTC_SECONDS
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.text_search.placed import REPOS, Placed
 from starvec_assets.vectors import unit_rows, user_vectors
 
 N, D = 300, 16
@@ -100,14 +109,6 @@ def test_a_dial_beyond_its_ends_is_refused(vectors, tables, tmp_path, purpose):
         export(vectors, tables, tmp_path / "out").similar("owner7/repo-7", 5, purpose)
 
 
-def test_an_export_without_text_says_so_only_when_it_is_asked_for(vectors, tables, tmp_path):
-    index = export(vectors, tables, tmp_path / "out")
-    (tmp_path / "out/text.f16").unlink()
-    assert len(index.similar("owner7/repo-7", 5)) == 5
-    with pytest.raises(StarvecError, match=r"without text\.f16: materialize fp16_export again"):
-        index.similar("owner7/repo-7", 5, 0.5)
-
-
 def test_user_vector_follows_the_rule_and_own_stars_are_excluded(vectors, tables, tmp_path):
     index = export(vectors, tables, tmp_path / "out")
     rows = index.rows_of([(1003, ""), (5, "no/where"), (7, "OWNER10/repo-10"), (1003, "owner10/Repo-10")])
@@ -130,11 +131,72 @@ def test_of_repositories_of_one_name_the_one_seen_last_is_found(vectors, tables,
     assert index.rows_of([(0, "gone/again"), (1200, "gone/again"), (1000, "gone/again")]) == [8, 200, 0]
 
 
-def test_an_export_of_an_older_version_is_an_error_with_the_way_out(vectors, tables, tmp_path):
-    file = export(vectors, tables, tmp_path / "out").repos.drop_columns("last_seen")
+@pytest.mark.parametrize("column", ["last_seen", "placed_by_text"])
+def test_an_export_of_an_older_version_is_an_error_with_the_way_out(vectors, tables, tmp_path, column):
+    file = export(vectors, tables, tmp_path / "out").repos.drop_columns(column)
     pq.write_table(file, tmp_path / "out/repos.parquet")
-    with pytest.raises(StarvecError, match="materialize fp16_export again"):
+    with pytest.raises(StarvecError, match=f"older starvec, without {column}: materialize fp16_export again"):
         ExportIndex(tmp_path / "out")
+
+
+def placed_repositories(width: int) -> Placed:
+    """Two repositories near rows 7 and 8 of `vectors`; nothing is known of the second's text."""
+    repos = {
+        "repo_id": [5001, 5000],
+        "name": ["new/one", "new/two"],
+        "description": ["fresh", None],
+        "language": [None, "Rust"],
+        "topics": [None, ["cli"]],
+        "stars": [2, 3],
+        "last_seen": [datetime(2026, 1, 2, tzinfo=UTC)] * 2,
+    }
+    near = unit_rows(np.random.default_rng(0).standard_normal((N, D), dtype=np.float32)[7:9] * 3)
+    text = np.zeros((2, width), np.float16)
+    text[0, 0] = 1
+    return Placed(pa.table(repos, REPOS), near.astype(np.float16), text)
+
+
+def test_placed_repositories_follow_the_vocabulary_and_are_marked(vectors, text, tables, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    placed = placed_repositories(D // 2)
+    summary = build_export(vectors, text, *tables, out, ExportSettings(), placed)
+    assert (summary.n, summary.placed) == (N + 2, 2)
+    repos = pq.read_table(out / "repos.parquet")
+    assert repos["placed_by_text"].to_pylist() == [False] * N + [True] * 2
+    assert repos["index"].to_pylist() == list(range(N + 2))
+    assert repos.slice(N).select(["repo_id", "name", "language", "stars"]).to_pylist() == [
+        {"repo_id": 5001, "name": "new/one", "language": None, "stars": 2},
+        {"repo_id": 5000, "name": "new/two", "language": "Rust", "stars": 3},
+    ]
+    np.testing.assert_array_equal(np.fromfile(out / "text.f16", "<f2").reshape(N + 2, -1)[N:], placed.text)
+    index = ExportIndex(out)
+    found = index.similar("owner7/repo-7", 3)
+    assert (found[0].name, found[0].placed_by_text) == ("new/one", True)
+    assert not any(neighbour.placed_by_text for neighbour in found[1:])
+    assert [n.name for n in index.similar("new/TWO", 1)] == ["owner8/Repo-8"]
+    assert index.find("new/one") == N
+    assert "repositories placed by their text" in fp16_export_metadata(out, summary, [])
+
+
+def test_the_vocabulary_alone_is_compared_with_the_next_vectors_and_makes_a_persons_vector(vectors, tables, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    build_export(vectors, vectors, *tables, out, ExportSettings(), placed_repositories(D))
+    known, repo_ids = read_export(out)
+    assert known.shape == (N, D)
+    assert repo_ids.tolist() == list(range(1000, 1000 + N))
+    index = ExportIndex(out)
+    rows = index.rows_of([(5001, ""), (1003, ""), (0, "new/two")])
+    assert rows == [N, 3, N + 1]
+    assert index.in_vocabulary(rows) == [3]
+    np.testing.assert_array_equal(index.user_vector(rows), index.user_vector([3]))
+
+
+def test_an_older_export_is_read_as_a_vocabulary(vectors, tables, tmp_path):
+    repos = export(vectors, tables, tmp_path / "out").repos.drop_columns("placed_by_text")
+    pq.write_table(repos, tmp_path / "out/repos.parquet")
+    assert read_export(tmp_path / "out")[0].shape == (N, D)
 
 
 def test_equal_vectors_give_equal_bytes(vectors, tables, tmp_path):

@@ -127,6 +127,18 @@ def test_rows_whose_name_went_to_another_repository_are_listed(
     assert json.loads((out / "data/model.json").read_text())["superseded"] == [5]
 
 
+def test_rows_placed_by_text_are_counted(inputs: BundleInputs, model: dict[str, Any], tmp_path: Path):
+    assert model["placed"] == 0
+    export, out = shutil.copytree(inputs.fp16_export, tmp_path / "export"), tmp_path / "out"
+    repos = pq.read_table(export / "repos.parquet")
+    marks = pa.array(np.arange(len(repos)) >= len(repos) - 3)
+    column = repos.column_names.index("placed_by_text")
+    pq.write_table(repos.set_column(column, "placed_by_text", marks), export / "repos.parquet")
+    out.mkdir()
+    build_bundle(replace(inputs, fp16_export=export), None, BUILD_INFO, out)
+    assert json.loads((out / "data/model.json").read_text())["placed"] == 3
+
+
 def test_build_sources_are_not_served(bundle: Path):
     files = {p for p in bundle.rglob("*") if p.is_file() and p.parent.name != "data"}
     licence = bundle / "engine/search.wasm.LICENSE.txt"

@@ -1,0 +1,81 @@
+"""Repositories that too few people have starred for a trained vector, placed by their text.
+
+A text has its place by the word vectors of a TextIndex: the sum of those of its distinct words, as a unit vector.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from starvec_assets.config_base import Settings
+from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.ingest.watch_events import UTC_SECONDS
+from starvec_assets.parquet import column, write_table
+from starvec_assets.sql import load_queries
+from starvec_assets.vectors import load_matrix
+
+Half = npt.NDArray[np.float16]
+
+REPOS = pa.schema(
+    [
+        column("repo_id", pa.int64(), "GitHub's number of the repository: stays when it is renamed"),
+        column("name", pa.string(), "newest owner/name"),
+        column("description", pa.string(), "newest description", nullable=True),
+        column("language", pa.string(), "newest main language", nullable=True),
+        column("topics", pa.list_(pa.string()), "newest topics", nullable=True),
+        column("stars", pa.int64(), "people in the log who starred it"),
+        column("last_seen", UTC_SECONDS, "last star or other event with this name", nullable=True),
+    ]
+)
+_QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+class PlacedSettings(Settings):
+    """Which repositories outside the vocabulary are placed."""
+
+    placed: int = Field(
+        20_000, ge=0, le=1_000_000, description="repositories outside the vocabulary placed by their text, newest first"
+    )
+    placed_min_stars: int = Field(2, ge=1, description="people in the log who must have starred one of them")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Placed repositories, newest first; their rows in an export follow the vocabulary's, in this order."""
+
+    repos: pa.Table  # of schema REPOS
+    vectors: Half  # [rows, d], unit rows in the plane of the trained vectors
+    text: Half  # [rows, text_d], unit rows in the plane of the text vectors; zero where no word has a place there
+
+    def __len__(self) -> int:
+        return len(self.repos)
+
+    def save(self, folder: Path) -> None:
+        """Write placed.parquet, placed_vectors.npy and placed_text.npy into `folder`."""
+        write_table(self.repos, REPOS, folder / "placed.parquet")
+        np.save(folder / "placed_vectors.npy", self.vectors)
+        np.save(folder / "placed_text.npy", self.text)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Placed":
+        """Read what `save` wrote; raises StarvecError when a matrix is missing or holds anything else."""
+        matrices = (load_matrix(folder / f"placed_{plane}.npy", np.float16) for plane in ("vectors", "text"))
+        return cls(pq.read_table(folder / "placed.parquet"), *matrices)
+
+
+def choose_candidates(catalogue: RepoCatalog, vocabulary: npt.NDArray[np.int64], settings: PlacedSettings) -> pa.Table:
+    """Return the newest repositories with a description or topics and enough stars outside `vocabulary`, repo_ids [n].
+
+    The table is of schema REPOS.
+    """
+    values = {"path": str(catalogue.path), "min_stars": settings.placed_min_stars, "count": settings.placed}
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("vocabulary", pa.table({"repo_id": vocabulary}))
+        return connection.execute(_QUERIES["candidates"], values).to_arrow_table().cast(REPOS)

@@ -1,0 +1,9 @@
+-- name: candidates
+-- GitHub numbers repositories in the order of their creation. The date itself is known of a few only, so the number
+-- orders all of them alike.
+SELECT repo_id, name, description, language, topics, stars, last_seen
+FROM read_parquet($path)
+WHERE stars >= $min_stars
+AND (trim(coalesce(description, '')) <> '' OR len(topics) > 0)
+AND repo_id NOT IN (SELECT repo_id FROM vocabulary)
+ORDER BY repo_id DESC LIMIT $count
