@@ -15,10 +15,10 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation import breakdowns
 from starvec_assets.evaluation.baselines import Popularity, System
+from starvec_assets.evaluation.samples import Intervals, Sample, paired_intervals
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.parquet import write_table
 from starvec_assets.ranking import search
-from starvec_assets.ranking.bootstrap import percentile_interval, resampled_means
 from starvec_assets.ranking.groups import Groups, load_groups, self_exclusion
 from starvec_assets.ranking.heldout import CANDIDATES, Halves, recommendation_scores, retrieval_scores
 from starvec_assets.ranking.metrics import ndcg
@@ -30,7 +30,6 @@ K = 50  # recommendations to a held-out user
 NEIGHBOURS = 100  # ranked for a repository of an awesome list
 
 Metrics = dict[str, dict[str, float]]
-Intervals = dict[str, dict[str, tuple[float, float]]]
 
 
 class EvaluationSettings(Settings):
@@ -112,7 +111,13 @@ class _Scores:
     recommended: Indices
 
 
-def evaluate(systems: Mapping[str, System], truth: GroundTruth, out: Path, settings: EvaluationSettings) -> Evaluation:
+def evaluate(
+    systems: Mapping[str, System],
+    truth: GroundTruth,
+    out: Path,
+    settings: EvaluationSettings,
+    others: Sequence[Sample] = (),
+) -> Evaluation:
     """Write metrics, intervals, differences and data.json, by_{list,decile,language,stars}.parquet into `out`.
 
     Every matrix of `systems` is [n, d] in vocabulary order; the first system is the one that the others are compared
@@ -121,7 +126,7 @@ def evaluate(systems: Mapping[str, System], truth: GroundTruth, out: Path, setti
     earlier row, are not zero (rows that are not finite are ranked as zero rows); and mean_cosine of two random rows.
 
     Intervals of list metrics are drawn by list, as queries of one list are not independent; those of people by person.
-    List metrics have none if there is only one list.
+    List metrics have none if there is only one list. `others` are scores of other questions, by these systems or more.
 
     Raises StarvecError when nobody is held out or a matrix has another number of rows.
     """
@@ -131,12 +136,18 @@ def evaluate(systems: Mapping[str, System], truth: GroundTruth, out: Path, setti
     lists, members = truth.groups.by_list(queries)
     gains = truth.groups.gains(queries)
     scores = {name: _score(system, truth, queries, gains) for name, system in systems.items()}
-    intervals, differences = _intervals(scores, members, settings)
+    samples = [
+        Sample({name: own.queries for name, own in scores.items()}, members),
+        Sample({name: own.users for name, own in scores.items()}),
+        *others,
+    ]
+    metrics: Metrics = {}
+    for found in [*(sample.means() for sample in samples), {name: own.totals for name, own in scores.items()}]:
+        for name, means in found.items():
+            metrics.setdefault(name, {}).update(means)
+    intervals, differences = paired_intervals(samples, next(iter(systems)), settings.resamples, settings.seed)
     evaluation = Evaluation(
-        metrics={
-            name: {key: float(v.mean()) for key, v in (own.queries | own.users).items()} | own.totals
-            for name, own in scores.items()
-        },
+        metrics=metrics,
         intervals=intervals,
         differences=differences,
         data={
@@ -234,28 +245,6 @@ def _normalize(vectors: Matrix) -> tuple[Matrix, dict[str, float]]:
         "with_vector": float(unit.any(axis=1).mean()),
         "mean_cosine": float(mean @ mean),
     }
-
-
-def _intervals(
-    scores: Mapping[str, _Scores], members: sp.csr_array, settings: EvaluationSettings
-) -> tuple[Intervals, Intervals]:
-    """Return `Evaluation.intervals` and `Evaluation.differences`; `members`: see `Groups.by_list`."""
-    first = next(iter(scores))
-    intervals: Intervals = {name: {} for name in scores}
-    differences: Intervals = {name: {} for name in scores if name != first}
-
-    def draw(values: Mapping[tuple[str, str], Floats], clusters: sp.csr_array | None) -> None:
-        means = resampled_means(np.stack(list(values.values()), axis=1), settings.resamples, settings.seed, clusters)
-        column = {key: number for number, key in enumerate(values)}
-        for (name, metric), number in column.items():
-            intervals[name][metric] = percentile_interval(means[:, number])
-            if name != first and (first, metric) in column:
-                differences[name][metric] = percentile_interval(means[:, column[first, metric]] - means[:, number])
-
-    if members.shape[0] > 1:
-        draw({(name, key): v for name, own in scores.items() for key, v in own.queries.items()}, members)
-    draw({(name, key): v for name, own in scores.items() for key, v in own.users.items()}, None)
-    return intervals, differences
 
 
 def _write_breakdowns(scores: Mapping[str, _Scores], truth: GroundTruth, queries: Indices, out: Path) -> None:
