@@ -1,0 +1,134 @@
+"""Builds the index of text search from the words of repositories and the vectors of those that were trained."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from pydantic import Field
+
+from starvec_assets.config_base import Settings
+from starvec_assets.errors import StarvecError
+from starvec_assets.text_search.bm25 import inverse_document_frequency
+from starvec_assets.text_search.index import SearchWeights, TextIndex
+from starvec_assets.text_search.word_vectors import ridge
+from starvec_assets.vectors import Counts, Matrix, unit_rows
+
+_MAX_COUNT, _MAX_LENGTH = 255, 65_535  # of uint8 and uint16
+
+
+class IndexSettings(Settings):
+    """Which words the index has, and how their vectors are fitted."""
+
+    min_texts: int = Field(2, ge=1, le=1_000, description="texts that must have a word for it to be searched")
+    min_texts_of_vectors: int = Field(5, ge=1, le=1_000, description="texts that must have a word for it to be placed")
+    max_words: int = Field(50_000, ge=1_000, le=1_000_000, description="words at most, those of most texts")
+    penalty: float = Field(5.0, gt=0, description="ridge: on the squared length of word vectors of trained vectors")
+    text_penalty: float = Field(1.0, gt=0, description="ridge: the same for those of text vectors")
+
+
+@dataclass(frozen=True)
+class WordCounts:
+    """How often each text has each word: `counts` uint8 [texts, words], at most 255; `lengths` are of whole texts."""
+
+    words: list[str]  # ascending by code point
+    counts: sp.csr_array
+    lengths: npt.NDArray[np.uint16]  # [texts]
+
+    @property
+    def texts(self) -> Counts:
+        """Number of texts that have each word, int64 [words]."""
+        return np.bincount(self.counts.indices, minlength=len(self.words))
+
+
+def count_words(texts: Iterable[list[str]], min_texts: int, max_words: int) -> WordCounts:
+    """Count the words that are in `min_texts` texts or more, the `max_words` of most texts if there are more."""
+    numbers: dict[str, int] = {}
+    items, counts, sizes, lengths = array("i"), array("B"), array("q", [0]), array("H")
+    for text in texts:
+        counted = Counter(text)
+        items.extend(numbers.setdefault(word, len(numbers)) for word in counted)
+        counts.extend(min(count, _MAX_COUNT) for count in counted.values())
+        sizes.append(len(counted))
+        lengths.append(min(len(text), _MAX_LENGTH))
+    columns = np.frombuffer(items, np.int32) if items else np.empty(0, np.int32)
+    frequency = np.bincount(columns, minlength=len(numbers))
+    by_number = list(numbers)
+    chosen = np.flatnonzero(frequency >= min_texts).tolist()
+    chosen = sorted(chosen, key=lambda number: (-frequency[number], by_number[number]))[:max_words]
+    chosen.sort(key=by_number.__getitem__)
+    everything = sp.csr_array(
+        (np.frombuffer(counts, np.uint8) if counts else np.empty(0, np.uint8), columns, np.cumsum(sizes)),
+        shape=(len(lengths), len(numbers)),
+    )
+    known = sp.csr_array(everything[:, chosen])
+    known.sort_indices()
+    return WordCounts([by_number[number] for number in chosen], known, np.array(lengths, np.uint16))
+
+
+def build_text_index(
+    texts: Iterable[list[str]],
+    vectors: Matrix,
+    text_vectors: Matrix,
+    settings: IndexSettings,
+    weights: SearchWeights | None = None,
+) -> TextIndex:
+    """Return the index of `texts`, the words of repositories; the first are those of `vectors` and `text_vectors`.
+
+    Words get vectors by the texts that have them, `vectors` [n, d] and `text_vectors` [n, text_d]; texts beyond n are
+    found by words alone. Raises StarvecError when there are fewer texts than vectors, or no two of them share a word.
+    """
+    counted = count_words(texts, settings.min_texts, settings.max_words)
+    rows, n = counted.counts.shape[0], len(vectors)
+    if rows < n or len(text_vectors) != n:
+        raise StarvecError(
+            f"{rows:,} texts, {n:,} trained and {len(text_vectors):,} text vectors do not fit: materialize "
+            "readme_init_vectors and trained_embeddings again"
+        )
+    if not counted.words:
+        raise StarvecError(
+            f"no word is in {settings.min_texts} of the {rows:,} texts: nothing to search by; lower min_texts of "
+            "text_index, or add descriptions"
+        )
+    frequencies = inverse_document_frequency(rows, counted.texts)
+    placed = np.flatnonzero(counted.texts >= settings.min_texts_of_vectors)
+    features = weighted_words(counted.counts[:n][:, placed], frequencies[placed])
+    planes = []
+    for targets, penalty in ((vectors, settings.penalty), (text_vectors, settings.text_penalty)):
+        words = np.zeros((len(counted.words), targets.shape[1]), np.float32)
+        words[placed] = ridge(features, unit_rows(targets), penalty) * frequencies[placed, None]
+        planes.append(quantize(words))
+    by_word = sp.csc_array(counted.counts)
+    by_word.sort_indices()
+    (int8, scales), (text_int8, text_scales) = planes
+    return TextIndex(
+        words=counted.words,
+        vectors=int8,
+        scales=scales,
+        text_vectors=text_int8,
+        text_scales=text_scales,
+        offsets=by_word.indptr.astype(np.int64),
+        documents=by_word.indices.astype(np.int32),
+        counts=by_word.data.astype(np.uint8),
+        lengths=counted.lengths,
+        weights=weights or SearchWeights(),
+    )
+
+
+def weighted_words(counts: sp.csr_array, frequencies: Matrix) -> sp.csr_array:
+    """Return unit rows, float32 [texts, words], in proportion to the frequencies of the words that a text has."""
+    lengths = np.diff(counts.indptr)
+    present = frequencies[counts.indices]
+    squares = np.add.reduceat(np.append(present**2, 0), counts.indptr[:-1]) * (lengths > 0)
+    norms = np.sqrt(np.where(squares > 0, squares, 1)).astype(np.float32)
+    return sp.csr_array((present / np.repeat(norms, lengths), counts.indices, counts.indptr), shape=counts.shape)
+
+
+def quantize(rows: Matrix) -> tuple[npt.NDArray[np.int8], Matrix]:
+    """Return int8 [n, d] and float32 scales [n], whose products are `rows` to half a step of the largest / 127."""
+    scales = (np.abs(rows).max(axis=1, initial=0) / 127).astype(np.float32)
+    int8 = np.rint(rows / np.where(scales > 0, scales, 1)[:, None]).astype(np.int8)
+    return int8, scales

@@ -1,0 +1,157 @@
+"""Search by words: the repositories whose vectors are near to the place of a query and whose texts have its words.
+
+score of a row = cosine of its trained vector to the query's + bias, where bias =
+
+    weights.words * BM25 / the highest BM25 of any row - weights.fame * sqrt(row / rows) + weights.text * cosine of texts
+
+A bias of every row is what the page's search takes beside a query, so that a search by words is one pass over the
+vectors there, as any other. The cosine of texts is left out where their vectors are not at hand, with other weights.
+
+The page computes the same numbers and gives the same rows in the same order. What is not an integer is in double
+precision in the order written here, and rounded to float32 at the same steps: the place of a query, the bias, the
+scores of the int8 plane. The latter propose candidates, and both planes give the cosines of these (web/engine/search.js).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import punctuation
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from starvec_assets.quantization import Int8, Residual4, encode
+from starvec_assets.ranking.search import Floats
+from starvec_assets.text_search.bm25 import bm25_scores
+from starvec_assets.text_search.index import TextIndex
+from starvec_assets.text_search.tokenizer import MAX_CHARS, tokenize
+from starvec_assets.vectors import Matrix
+
+QUERY_SCALE = 32_000
+"""Length of an int16 query; its products with int8 rows stay within int32 (web/engine/kernels.js)."""
+
+MIN_CANDIDATES = 200
+_BLOCK_ROWS = 1 << 14
+
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TextMatch:
+    """A row that was found; `words`: those of the query, as typed, that its text has."""
+
+    row: int
+    score: float
+    words: list[str]
+
+
+class TextSearch:
+    """A text index with the vectors that it searches."""
+
+    def __init__(self, index: TextIndex, vectors: npt.NDArray[Any], text: npt.NDArray[Any] | None = None) -> None:
+        """Quantise `vectors` [rows, d] and, where they are at hand, the vectors of the texts [rows, text_d]."""
+        self.index = index
+        self.fusion = index.weights.without_text if text is None else index.weights.with_text
+        self._numbers = {word: number for number, word in enumerate(index.words)}
+        self._int8, self._residual4 = encode(vectors)
+        self._multipliers = _multipliers(self._int8)
+        self._text = None if text is None else encode(text)[0]
+        self._text_multipliers = None if self._text is None else _multipliers(self._text)
+
+    def known_words(self, text: str) -> list[int]:
+        """Return the numbers of the distinct words of a text that are in the index, ascending."""
+        return sorted({self._numbers[word] for word in tokenize(text) if word in self._numbers})
+
+    def query_vector(self, text: str) -> Vector:
+        """Return the place of a text, a unit vector [d]; zeros when no word of it has one."""
+        return place(self.index.vectors, self.index.scales, self.known_words(text))
+
+    def search(self, query: str, k: int = 10, rows: npt.NDArray[np.integer] | None = None) -> list[TextMatch]:
+        """Return the `k` best of `rows`, of all without it, best first; equal scores are in the order of rows.
+
+        None when no word of the query is known.
+        """
+        words = self.known_words(query)
+        if not words:
+            return []
+        bias = self._bias(words)
+        if rows is not None:
+            allowed = np.zeros(len(bias), bool)
+            allowed[rows] = True
+            bias[~allowed] = -np.inf
+        unit = place(self.index.vectors, self.index.scales, words)
+        proposed = int8_cosines(self._int8, self._multipliers, unit) + bias
+        candidates = np.argsort(-proposed, kind="stable")[: max(MIN_CANDIDATES, 2 * k)]
+        candidates = candidates[np.isfinite(proposed[candidates])]
+        scores = self._cosines(candidates, unit) + bias[candidates].astype(np.float64)
+        best = np.lexsort((candidates, -scores))[:k]
+        typed = self._typed_words(query)
+        return [TextMatch(int(candidates[i]), float(scores[i]), self._matched(int(candidates[i]), typed)) for i in best]
+
+    def _bias(self, words: Sequence[int]) -> Vector:
+        """Return what is added to the cosines, float32 [rows]."""
+        index, fusion = self.index, self.fusion
+        matched = bm25_scores(index, words)
+        bias = fusion.words * (matched / (matched.max() or 1)) - fusion.fame * np.sqrt(
+            np.arange(index.rows) / index.rows
+        )
+        if self._text is not None and self._text_multipliers is not None:
+            unit = place(index.text_vectors, index.text_scales, words)
+            bias = bias + fusion.text * int8_cosines(self._text, self._text_multipliers, unit).astype(np.float64)
+        return np.asarray(bias, np.float32)
+
+    def _cosines(self, rows: npt.NDArray[np.integer], unit: Vector) -> Floats:
+        """Return the cosines of both planes to a unit vector, float64 [rows]."""
+        integers = decode(self._int8[rows], self._residual4[rows]).astype(np.float64)
+        lengths = np.sqrt((integers**2).sum(axis=1))
+        dots = np.cumsum(integers * unit.astype(np.float64), axis=1)[:, -1]  # in order: sum() adds in pairs
+        return dots / np.where(lengths > 0, lengths, 1)
+
+    def _typed_words(self, query: str) -> list[tuple[str, list[int]]]:
+        """Return the words of a query as they were typed, in lower case, with the numbers of those that are known."""
+        typed = dict.fromkeys(word.strip(punctuation).lower() or word for word in query[:MAX_CHARS].split())
+        known = ((word, self.known_words(word)) for word in typed)
+        return [(word, numbers) for word, numbers in known if numbers]
+
+    def _matched(self, row: int, typed: list[tuple[str, list[int]]]) -> list[str]:
+        return [word for word, numbers in typed if any(self._has(row, number) for number in numbers)]
+
+    def _has(self, row: int, word: int) -> bool:
+        postings = self.index.documents[self.index.offsets[word] : self.index.offsets[word + 1]]
+        at = int(np.searchsorted(postings, row))
+        return at < len(postings) and int(postings[at]) == row
+
+
+def place(vectors: npt.NDArray[np.int8], scales: Matrix, words: Sequence[int]) -> Vector:
+    """Return the sum of word vectors, words in the order given, as a unit vector float32 [d]; zeros without any."""
+    total = np.zeros(vectors.shape[1])
+    for word in words:
+        total += vectors[word].astype(np.float64) * float(scales[word])
+    query = total.astype(np.float32).astype(np.float64)  # as the page hands a query to its search
+    return np.asarray(query / (np.sqrt(np.cumsum(query * query)[-1]) or 1), np.float32)
+
+
+def int8_cosines(plane: Int8, multipliers: Vector, unit: Vector) -> Vector:
+    """Return the cosine of each row of an int8 plane [n, d] to a unit vector, float32 [n], to about four digits.
+
+    Dot products are of integers, which float64 adds without rounding in any order.
+    """
+    query = np.floor(unit.astype(np.float64) * QUERY_SCALE + 0.5)
+    dots = [plane[i : i + _BLOCK_ROWS].astype(np.float64) @ query for i in range(0, len(plane), _BLOCK_ROWS)]
+    return np.concatenate(dots).astype(np.float32) * multipliers
+
+
+def decode(int8: Int8, residual4: Residual4) -> npt.NDArray[np.int16]:
+    """Return the integers that two planes stand for, int16 [n, d]."""
+    integers = int8.astype(np.int16) * 16 - 8
+    integers[:, ::2] += residual4 & 15
+    integers[:, 1::2] += residual4 >> 4
+    return integers
+
+
+def _multipliers(plane: Int8) -> Vector:
+    """Return what turns a dot product of each row with an int16 query into a cosine, float32 [n]; 0 for a zero row."""
+    squares = np.concatenate(
+        [np.square(plane[i : i + _BLOCK_ROWS], dtype=np.int32).sum(axis=1) for i in range(0, len(plane), _BLOCK_ROWS)]
+    ).astype(np.float64)
+    return np.where(squares > 0, 1 / np.sqrt(np.where(squares > 0, squares, 1)) / QUERY_SCALE, 0).astype(np.float32)
