@@ -38,9 +38,7 @@ class FusionWeights(Settings):
     """What is added to the cosine of a repository's trained vector to that of the query."""
 
     words: float = Field(ge=0, le=10, description="the best match of words; others in proportion to their BM25")
-    fame: float = Field(
-        ge=0, le=10, description="subtracted times the root of row / rows: the most starred lose nothing"
-    )
+    fame: float = Field(ge=0, le=10, description="subtracted times the root of row / rows, 0 for the most starred")
     text: float = Field(ge=0, le=10, description="times the cosine of the text's vector to that of the query")
 
 

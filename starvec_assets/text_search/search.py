@@ -2,19 +2,20 @@
 
 score of a row = cosine of its trained vector to the query's + bias, where bias =
 
-    weights.words * BM25 / the highest BM25 of any row - weights.fame * sqrt(row / rows) + weights.text * cosine of texts
+    weights.words * BM25 / the highest BM25 of any row
+    - weights.fame * sqrt(row / rows)
+    + weights.text * cosine of its text's vector to the query's
 
 A bias of every row is what the page's search takes beside a query, so that a search by words is one pass over the
 vectors there, as any other. The cosine of texts is left out where their vectors are not at hand, with other weights.
 
 The page computes the same numbers and gives the same rows in the same order. What is not an integer is in double
 precision in the order written here, and rounded to float32 at the same steps: the place of a query, the bias, the
-scores of the int8 plane. The latter propose candidates, and both planes give the cosines of these (web/engine/search.js).
+scores of the int8 plane. The latter propose candidates, of which both planes give the cosines (web/engine/search.js).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from string import punctuation
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from starvec_assets.quantization import Int8, Residual4, encode
 from starvec_assets.ranking.search import Floats
 from starvec_assets.text_search.bm25 import bm25_scores
 from starvec_assets.text_search.index import TextIndex
-from starvec_assets.text_search.tokenizer import MAX_CHARS, tokenize
+from starvec_assets.text_search.tokenizer import tokenize, tokenize_query
 from starvec_assets.vectors import Matrix
 
 QUERY_SCALE = 32_000
@@ -60,7 +61,7 @@ class TextSearch:
 
     def known_words(self, text: str) -> list[int]:
         """Return the numbers of the distinct words of a text that are in the index, ascending."""
-        return sorted({self._numbers[word] for word in tokenize(text) if word in self._numbers})
+        return self._numbers_of(tokenize(text))
 
     def query_vector(self, text: str) -> Vector:
         """Return the place of a text, a unit vector [d]; zeros when no word of it has one."""
@@ -85,16 +86,15 @@ class TextSearch:
         candidates = candidates[np.isfinite(proposed[candidates])]
         scores = self._cosines(candidates, unit) + bias[candidates].astype(np.float64)
         best = np.lexsort((candidates, -scores))[:k]
-        typed = self._typed_words(query)
+        typed = {part.lower(): self._numbers_of(words) for part, words in tokenize_query(query)}
         return [TextMatch(int(candidates[i]), float(scores[i]), self._matched(int(candidates[i]), typed)) for i in best]
 
     def _bias(self, words: Sequence[int]) -> Vector:
         """Return what is added to the cosines, float32 [rows]."""
         index, fusion = self.index, self.fusion
         matched = bm25_scores(index, words)
-        bias = fusion.words * (matched / (matched.max() or 1)) - fusion.fame * np.sqrt(
-            np.arange(index.rows) / index.rows
-        )
+        fame = np.sqrt(np.arange(index.rows) / index.rows)
+        bias = fusion.words * (matched / (matched.max() or 1)) - fusion.fame * fame
         if self._text is not None and self._text_multipliers is not None:
             unit = place(index.text_vectors, index.text_scales, words)
             bias = bias + fusion.text * int8_cosines(self._text, self._text_multipliers, unit).astype(np.float64)
@@ -107,14 +107,12 @@ class TextSearch:
         dots = np.cumsum(integers * unit.astype(np.float64), axis=1)[:, -1]  # in order: sum() adds in pairs
         return dots / np.where(lengths > 0, lengths, 1)
 
-    def _typed_words(self, query: str) -> list[tuple[str, list[int]]]:
-        """Return the words of a query as they were typed, in lower case, with the numbers of those that are known."""
-        typed = dict.fromkeys(word.strip(punctuation).lower() or word for word in query[:MAX_CHARS].split())
-        known = ((word, self.known_words(word)) for word in typed)
-        return [(word, numbers) for word, numbers in known if numbers]
+    def _numbers_of(self, words: list[str]) -> list[int]:
+        """Return the numbers of the distinct words that are in the index, ascending."""
+        return sorted({self._numbers[word] for word in words if word in self._numbers})
 
-    def _matched(self, row: int, typed: list[tuple[str, list[int]]]) -> list[str]:
-        return [word for word, numbers in typed if any(self._has(row, number) for number in numbers)]
+    def _matched(self, row: int, typed: dict[str, list[int]]) -> list[str]:
+        return [word for word, numbers in typed.items() if any(self._has(row, number) for number in numbers)]
 
     def _has(self, row: int, word: int) -> bool:
         postings = self.index.documents[self.index.offsets[word] : self.index.offsets[word + 1]]

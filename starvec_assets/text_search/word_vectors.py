@@ -1,8 +1,8 @@
-"""Vectors of words: what each adds to the place of a text, by ridge regression from texts to vectors (Hoerl, Kennard 1970).
+"""Vectors of words: what each adds to the place of a text, by ridge regression (Hoerl, Kennard 1970).
 
 The rows of a matrix X are texts as weighted words, those of Y the trained vectors of the same repositories; the word
 vectors W minimise |X W - Y|² + penalty |W|². X is sparse and only multiplied, never squared: the equations
-(Xᵀ X + penalty) W = Xᵀ Y are solved by conjugate gradients with the diagonal as preconditioner (Hestenes, Stiefel 1952).
+(Xᵀ X + penalty) W = Xᵀ Y are solved by conjugate gradients (Hestenes, Stiefel 1952), preconditioned by the diagonal.
 """
 
 import numpy as np
