@@ -1,9 +1,10 @@
 """Repositories that too few people have starred for a trained vector, placed by their text.
 
-A text has its place by the word vectors of a TextIndex: the sum of those of its distinct words, as a unit vector.
+A text's place is the sum of the vectors that a TextIndex has for its distinct words, as a unit vector.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+import scipy.sparse as sp
 from pydantic import Field
 
 from starvec_assets.config_base import Settings
@@ -18,7 +20,10 @@ from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ingest.watch_events import UTC_SECONDS
 from starvec_assets.parquet import column, write_table
 from starvec_assets.sql import load_queries
-from starvec_assets.vectors import load_matrix
+from starvec_assets.text_search.documents import document_words
+from starvec_assets.text_search.index import TextIndex
+from starvec_assets.text_search.search import Vector, place
+from starvec_assets.vectors import load_matrix, unit_rows
 
 Half = npt.NDArray[np.float16]
 
@@ -79,3 +84,46 @@ def choose_candidates(catalogue: RepoCatalog, vocabulary: npt.NDArray[np.int64],
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("vocabulary", pa.table({"repo_id": vocabulary}))
         return connection.execute(_QUERIES["candidates"], values).to_arrow_table().cast(REPOS)
+
+
+def texts_of(repos: pa.Table) -> list[list[str]]:
+    """Return the words of the name, description, language and topics of each repository."""
+    fields = repos.select(["name", "description", "language", "topics"])
+    return [document_words(**row) for batch in fields.to_batches(10_000) for row in batch.to_pylist()]
+
+
+def place_repositories(candidates: pa.Table, index: TextIndex) -> tuple[TextIndex, Placed]:
+    """Place the repositories, of schema REPOS, whose texts are the last of `index`.
+
+    One of which no word has a vector is not placed; the index that is returned is without its text.
+    """
+    n = index.rows - len(candidates)
+    postings = np.ones(len(index.documents), np.float32), index.documents, index.offsets
+    words = sp.csr_array(sp.csc_array(postings, shape=(index.rows, len(index.words))))[n:]
+    vectors = unit_rows(words @ (index.vectors * index.scales[:, None]))
+    text = unit_rows(words @ (index.text_vectors * index.text_scales[:, None]))
+    known = vectors.any(axis=1)
+    placed = Placed(candidates.filter(pa.array(known)), *(m[known].astype(np.float16) for m in (vectors, text)))
+    return _take_texts(index, np.concatenate([np.ones(n, bool), known])), placed
+
+
+def place_text(words: Iterable[str], index: TextIndex) -> tuple[Vector, Vector]:
+    """Return the places of a text, given as words, among the trained vectors [d] and among those of texts [text_d].
+
+    Both are unit vectors: the sum of the vectors of its distinct words; zeros where no word has a vector.
+    """
+    number = {word: i for i, word in enumerate(index.words)}
+    known = sorted({number[word] for word in words if word in number})
+    return place(index.vectors, index.scales, known), place(index.text_vectors, index.text_scales, known)
+
+
+def _take_texts(index: TextIndex, kept: npt.NDArray[np.bool_]) -> TextIndex:
+    """Return the index without the texts of the rows that are not `kept` [rows]."""
+    postings = kept[index.documents]
+    return replace(
+        index,
+        offsets=np.concatenate([[0], np.cumsum(postings)])[index.offsets],
+        documents=(np.cumsum(kept, dtype=np.int32) - 1)[index.documents[postings]].astype(np.int32),
+        counts=index.counts[postings],
+        lengths=index.lengths[kept],
+    )

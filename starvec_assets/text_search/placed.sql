@@ -4,6 +4,6 @@
 SELECT repo_id, name, description, language, topics, stars, last_seen
 FROM read_parquet($path)
 WHERE stars >= $min_stars
-AND (trim(coalesce(description, '')) <> '' OR len(topics) > 0)
+AND (regexp_matches(description, '\S') OR len(topics) > 0)
 AND repo_id NOT IN (SELECT repo_id FROM vocabulary)
 ORDER BY repo_id DESC LIMIT $count
