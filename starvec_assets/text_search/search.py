@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from starvec_assets.quantization import Int8, Residual4, encode
-from starvec_assets.ranking.search import Floats
+from starvec_assets.ranking.search import Floats, Indices
 from starvec_assets.text_search.bm25 import bm25_scores
 from starvec_assets.text_search.index import TextIndex
 from starvec_assets.text_search.tokenizer import tokenize, tokenize_query
@@ -33,6 +33,7 @@ QUERY_SCALE = 32_000
 
 MIN_CANDIDATES = 200
 _BLOCK_ROWS = 1 << 14
+_QUERIES_AT_A_TIME = 32
 
 Vector = npt.NDArray[np.float32]
 
@@ -57,7 +58,7 @@ class TextSearch:
         self._int8, self._residual4 = encode(vectors)
         self._multipliers = _multipliers(self._int8)
         self._text = None if text is None else encode(text)[0]
-        self._text_multipliers = None if self._text is None else _multipliers(self._text)
+        self._text_multipliers = _multipliers(self._text if self._text is not None else self._int8[:0])
 
     def known_words(self, text: str) -> list[int]:
         """Return the numbers of the distinct words of a text that are in the index, ascending."""
@@ -70,34 +71,52 @@ class TextSearch:
     def search(self, query: str, k: int = 10, rows: npt.NDArray[np.integer] | None = None) -> list[TextMatch]:
         """Return the `k` best of `rows`, of all without it, best first; equal scores are in the order of rows.
 
-        None when no word of the query is known.
+        Nothing is found when no word of the query is known.
         """
-        words = self.known_words(query)
-        if not words:
-            return []
-        bias = self._bias(words)
-        if rows is not None:
-            allowed = np.zeros(len(bias), bool)
-            allowed[rows] = True
-            bias[~allowed] = -np.inf
-        unit = place(self.index.vectors, self.index.scales, words)
-        proposed = int8_cosines(self._int8, self._multipliers, unit) + bias
-        candidates = np.argsort(-proposed, kind="stable")[: max(MIN_CANDIDATES, 2 * k)]
-        candidates = candidates[np.isfinite(proposed[candidates])]
-        scores = self._cosines(candidates, unit) + bias[candidates].astype(np.float64)
-        best = np.lexsort((candidates, -scores))[:k]
         typed = {part.lower(): self._numbers_of(words) for part, words in tokenize_query(query)}
-        return [TextMatch(int(candidates[i]), float(scores[i]), self._matched(int(candidates[i]), typed)) for i in best]
+        [(found, scores)] = self._best([query], k, rows)
+        matches = zip(found.tolist(), scores.tolist(), strict=True)
+        return [TextMatch(row, score, self._matched(row, typed)) for row, score in matches]
 
-    def _bias(self, words: Sequence[int]) -> Vector:
-        """Return what is added to the cosines, float32 [rows]."""
+    def rank(self, queries: Sequence[str], k: int, rows: npt.NDArray[np.integer] | None = None) -> Indices:
+        """Return the rows that `search` finds for each query, int32 [queries, k]; -1 where there are fewer."""
+        ranked = np.full((len(queries), k), -1, np.int32)
+        for start in range(0, len(queries), _QUERIES_AT_A_TIME):
+            for i, (found, _) in enumerate(self._best(queries[start : start + _QUERIES_AT_A_TIME], k, rows), start):
+                ranked[i, : len(found)] = found
+        return ranked
+
+    def _best(
+        self, queries: Sequence[str], k: int, rows: npt.NDArray[np.integer] | None
+    ) -> list[tuple[npt.NDArray[np.intp], Floats]]:
+        """Return the `k` best rows of each query and their scores, best first."""
+        index = self.index
+        words = [self.known_words(query) for query in queries]
+        units = np.stack([place(index.vectors, index.scales, known) for known in words])
+        proposed = int8_cosines(self._int8, self._multipliers, units)
+        texts: Sequence[Vector | None] = [None] * len(words)
+        if self._text is not None:
+            places = np.stack([place(index.text_vectors, index.text_scales, known) for known in words])
+            texts = list(int8_cosines(self._text, self._text_multipliers, places))
+        allowed = np.ones(index.rows, bool) if rows is None else np.isin(np.arange(index.rows), rows)
+        best = []
+        for known, unit, cosines, text in zip(words, units, proposed, texts, strict=True):
+            bias = np.where(allowed & bool(known), self._bias(known, text), np.float32(-np.inf))
+            candidates = _highest(cosines + bias, max(MIN_CANDIDATES, 2 * k))
+            candidates = candidates[np.isfinite(bias[candidates])]
+            scores = self._cosines(candidates, unit) + bias[candidates].astype(np.float64)
+            order = np.lexsort((candidates, -scores))[:k]
+            best.append((candidates[order], scores[order]))
+        return best
+
+    def _bias(self, words: Sequence[int], text: Vector | None) -> Vector:
+        """Return what is added to the cosines, float32 [rows], given the cosines of the texts."""
         index, fusion = self.index, self.fusion
         matched = bm25_scores(index, words)
         fame = np.sqrt(np.arange(index.rows) / index.rows)
         bias = fusion.words * (matched / (matched.max() or 1)) - fusion.fame * fame
-        if self._text is not None and self._text_multipliers is not None:
-            unit = place(index.text_vectors, index.text_scales, words)
-            bias = bias + fusion.text * int8_cosines(self._text, self._text_multipliers, unit).astype(np.float64)
+        if text is not None:
+            bias = bias + fusion.text * text.astype(np.float64)
         return np.asarray(bias, np.float32)
 
     def _cosines(self, rows: npt.NDArray[np.integer], unit: Vector) -> Floats:
@@ -129,14 +148,17 @@ def place(vectors: npt.NDArray[np.int8], scales: Matrix, words: Sequence[int]) -
     return np.asarray(query / (np.sqrt(np.cumsum(query * query)[-1]) or 1), np.float32)
 
 
-def int8_cosines(plane: Int8, multipliers: Vector, unit: Vector) -> Vector:
-    """Return the cosine of each row of an int8 plane [n, d] to a unit vector, float32 [n], to about four digits.
+def int8_cosines(plane: Int8, multipliers: Vector, units: Matrix) -> Matrix:
+    """Return the cosine of each row of an int8 plane [n, d] to unit vectors [q, d]: float32 [q, n], about four digits.
 
     Dot products are of integers, which float64 adds without rounding in any order.
     """
-    query = np.floor(unit.astype(np.float64) * QUERY_SCALE + 0.5)
-    dots = [plane[i : i + _BLOCK_ROWS].astype(np.float64) @ query for i in range(0, len(plane), _BLOCK_ROWS)]
-    return np.concatenate(dots).astype(np.float32) * multipliers
+    queries = np.floor(units.astype(np.float64) * QUERY_SCALE + 0.5)
+    cosines = np.empty((len(units), len(plane)), np.float32)
+    for start in range(0, len(plane), _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        cosines[:, rows] = (queries @ plane[rows].astype(np.float64).T).astype(np.float32) * multipliers[rows]
+    return cosines
 
 
 def decode(int8: Int8, residual4: Residual4) -> npt.NDArray[np.int16]:
@@ -147,9 +169,15 @@ def decode(int8: Int8, residual4: Residual4) -> npt.NDArray[np.int16]:
     return integers
 
 
+def _highest(scores: Vector, count: int) -> npt.NDArray[np.intp]:
+    """Return the rows of the `count` highest scores, unordered."""
+    return np.arange(len(scores)) if count >= len(scores) else np.argpartition(-scores, count)[:count]
+
+
 def _multipliers(plane: Int8) -> Vector:
     """Return what turns a dot product of each row with an int16 query into a cosine, float32 [n]; 0 for a zero row."""
-    squares = np.concatenate(
-        [np.square(plane[i : i + _BLOCK_ROWS], dtype=np.int32).sum(axis=1) for i in range(0, len(plane), _BLOCK_ROWS)]
-    ).astype(np.float64)
+    squares = np.zeros(len(plane))
+    for start in range(0, len(plane), _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        squares[rows] = np.square(plane[rows], dtype=np.int32).sum(axis=1)
     return np.where(squares > 0, 1 / np.sqrt(np.where(squares > 0, squares, 1)) / QUERY_SCALE, 0).astype(np.float32)
