@@ -1,14 +1,21 @@
 // Size of the download before it starts, and its progress while it runs.
 
 import { announce, formatMegabytes, h, replace } from "./dom.js";
-import { loadModel } from "./engine/model.js";
+import { dataUrl, loadModel } from "./engine/model.js";
 import { downloadSize } from "./state.js";
 
+/** @import { Progress } from "./engine/engine.js" */
 /** @import { App } from "./state.js" */
 
-/** What the first search will download, or that nothing is left to download. @param {App} app */
-export function downloadSizeNote(app) {
-  const first = downloadSize(app, ["vectors.hi", "descriptions.gz"]);
+const WORDS = "text_index.gz";
+
+/**
+ * What the first search will download, or that nothing is left to download.
+ * @param {App} app
+ * @param {boolean} [withWords] whether it is a search by words
+ */
+export function downloadSizeNote(app, withWords = false) {
+  const first = downloadSize(app, ["vectors.hi", "descriptions.gz", ...(withWords ? [WORDS] : [])]);
   const all = first + downloadSize(app, ["vectors.lo"]);
   const note = h(
     "p",
@@ -18,9 +25,47 @@ export function downloadSizeNote(app) {
   const showNothingLeft = () => {
     note.textContent = "Everything is on this device already: nothing to download.";
   };
-  app.engine.cached.then((cached) => cached && showNothingLeft());
-  app.engine.exact.then(showNothingLeft);
+  const update = async () => (!withWords || (await hasWords(app))) && showNothingLeft();
+  app.engine.cached.then((cached) => cached && update());
+  app.engine.exact.then(update);
   return note;
+}
+
+/**
+ * Whether everything that a search needs is loaded or stored on this device.
+ * @param {App} app
+ * @param {boolean} withWords whether it is a search by words
+ */
+export const isOnDevice = async (app, withWords) => (await app.engine.cached) && (!withWords || (await hasWords(app)));
+
+/** Whether the index of words is loaded or stored on this device. @param {App} app */
+async function hasWords({ engine, model }) {
+  if (engine.wordsLoaded) return true;
+  const stored = await globalThis.caches?.match(dataUrl(new URL("data/", document.baseURI), WORDS, model));
+  return stored !== undefined;
+}
+
+/**
+ * A progress bar while the index of words is downloaded.
+ * @param {App} app
+ * @param {AbortSignal} signal
+ */
+export function wordsProgress({ engine }, signal) {
+  const bar = h("progress", { max: 1, value: 0, "aria-label": "Index of words loaded" });
+  const text = h("span", {});
+  const box = h("div", { class: "download", hidden: true }, bar, text);
+  engine.addEventListener(
+    "progress",
+    (event) => {
+      const { plane, source, loaded, total } = /** @type {CustomEvent<Progress>} */ (event).detail;
+      if (plane !== "words" || source !== "network") return;
+      [bar.max, bar.value] = [total, loaded];
+      text.textContent = `Downloading the index of words: ${formatMegabytes(loaded)} of ${formatMegabytes(total)}`;
+      box.hidden = loaded === total;
+    },
+    { signal },
+  );
+  return box;
 }
 
 /**

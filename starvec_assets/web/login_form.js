@@ -4,7 +4,7 @@ import { announce, errorMessage, formatCount, h, pluralize, replace } from "./do
 import { downloadSizeNote } from "./download_progress.js";
 import { fetchStars, GitHubError } from "./github.js";
 import { LOGIN_PATTERN } from "./github_names.js";
-import { profileVector, vocabularyRows } from "./scoring.js";
+import { knownRows, profileVector, vocabularyOf } from "./scoring.js";
 
 /** @import { StarList } from "./github.js" */
 /** @import { Person } from "./scoring.js" */
@@ -108,8 +108,9 @@ export function loginForm(app, { id, label, button, signal, login: initial = "",
     showStatus(h("div", { class: "download" }, h("progress", { "aria-label": "Working" }), text));
     await Promise.all([app.catalogue.namesReady, app.catalogue.columnsReady]);
     if (abort.aborted) return null;
-    const starred = vocabularyRows(app.catalogue, list.stars);
-    if (!starred.length) {
+    const starred = knownRows(app.catalogue, list.stars);
+    const used = vocabularyOf(app, starred);
+    if (!used.length) {
       showError(
         `${login} has starred ${pluralize(list.stars.length, "repository", "repositories")}, but none of the ${formatCount(app.model.n)} known here, so there is nothing to make a profile of.`,
       );
@@ -120,12 +121,12 @@ export function loginForm(app, { id, label, button, signal, login: initial = "",
       kind: "self",
       login,
       name: login,
-      vector: await profileVector(app, starred),
+      vector: await profileVector(app, used),
       exact: app.engine.exact.then(async () => {
-        person.vector = await profileVector(app, starred);
+        person.vector = await profileVector(app, used);
       }),
       starred,
-      starsUsed: starred.length,
+      starsUsed: used.length,
       stars: list,
     };
     person.exact.catch(() => {}); // the download progress shows the failure
@@ -143,7 +144,11 @@ export function loginForm(app, { id, label, button, signal, login: initial = "",
         `Go on with the newest ${formatCount(partial.stars.length)}`,
       );
     if (error.kind === "rate limit")
-      showError(rateLimitMessage(error.resets, Boolean(app.token)), usePartial, tokenForm());
+      showError(
+        `${limitSpent(error.resets, Boolean(app.token))} Come back then${app.token ? "" : ", or paste a token"}.`,
+        usePartial,
+        tokenForm(),
+      );
     else if (error.kind === "bad token") {
       app.token = ""; // or GitHub would refuse every later look-up
       showError(error.message, tokenForm());
@@ -204,12 +209,13 @@ export function parseLogin(text) {
 }
 
 /**
- * @param {Date | null} resets when GitHub allows requests again, if it said so
+ * That GitHub allows no more requests, and until when.
+ * @param {Date | null} resets when it allows them again, if it said so
  * @param {boolean} hasToken
  */
-function rateLimitMessage(resets, hasToken) {
+export function limitSpent(resets, hasToken) {
   const when = resets ? `until ${resets.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}` : "for now";
   return hasToken
-    ? `The requests that GitHub allows with this token are spent ${when}. Come back then.`
-    : `GitHub allows 60 requests an hour without a token, and yours are spent ${when}. Come back then, or paste a token.`;
+    ? `The requests that GitHub allows with this token are spent ${when}.`
+    : `GitHub allows 60 requests an hour without a token, and yours are spent ${when}.`;
 }

@@ -1,11 +1,12 @@
 // List of repositories with its filters: language, stars and, where it applies, fame.
 
 import { announce, errorMessage, formatCount, h, pluralize, replace } from "./dom.js";
-import { downloadProgress, downloadSizeNote } from "./download_progress.js";
+import { downloadProgress, downloadSizeNote, isOnDevice, wordsProgress } from "./download_progress.js";
 import { REPOSITORY_PATTERN } from "./github_names.js";
 import { scoreBias } from "./scoring.js";
-import { similarHref } from "./state.js";
+import { isPlacedByText, similarHref } from "./state.js";
 
+/** @import { Child } from "./dom.js" */
 /** @import { App } from "./state.js" */
 /** @typedef {{indices: ArrayLike<number>, cosines: ArrayLike<number>, exact: boolean}} SearchResult */
 
@@ -13,23 +14,26 @@ const MAX_RESULTS = 50;
 const INITIAL_RESULTS = 15;
 
 /**
+ * @template {SearchResult} R
  * @param {App} app
  * @param {object} options
  * @param {string} options.id
  * @param {AbortSignal} options.signal aborted when the view is left
- * @param {(bias: Float32Array | null, k: number) => Promise<SearchResult>} options.search
+ * @param {(bias: Float32Array | null, k: number) => Promise<R>} options.search
  * @param {Promise<void>} options.exact settles when the vectors and the query are exact
  * @param {ArrayLike<number>} [options.exclude] rows never shown
+ * @param {() => Uint32Array | null} [options.only] rows beside which none is shown, null for all
  * @param {boolean} [options.fame] whether to show the fame slider
  * @param {string} [options.scoreLabel] name of the number before each repository, "" for none
  * @param {string} [options.label] name of the list
- * @param {(rows: Uint32Array) => Promise<number[][]>} [options.explain] for each row, the rows it is recommended for
+ * @param {(found: R) => Promise<Child[]> | Child[]} [options.explain] for each repository found, why it was
  * @param {(row: number) => Node[]} [options.actions] buttons beside each repository
  * @param {(name: string) => string} [options.href] address that a repository's name leads to
  * @param {(onChange: () => void) => Node} [options.control] makes a further filter, which calls `onChange` when it was
  *   changed
  * @param {boolean} [options.needsVectors] whether `search` needs the vectors, which are downloaded then
- * @param {string} [options.emptyNote] shown when nothing is found
+ * @param {boolean} [options.needsWords] whether `search` needs the index of words as well
+ * @param {string | ((found: R) => string)} [options.emptyNote] shown when nothing is found
  * @param {(refresh: () => void) => void} [options.onCreate] given a function that searches again, unannounced
  */
 export function repoList(
@@ -39,6 +43,7 @@ export function repoList(
     signal,
     search,
     exclude = [],
+    only = () => null,
     fame = false,
     scoreLabel = "similarity",
     label = `Repositories by ${scoreLabel}`,
@@ -47,6 +52,7 @@ export function repoList(
     href = (name) => similarHref([name]),
     control,
     needsVectors = true,
+    needsWords = false,
     emptyNote = "No repository passes these filters: allow more languages or fewer stars.",
     onCreate,
     exact,
@@ -60,9 +66,9 @@ export function repoList(
   let latestSearch = 0;
   let vectorsExact = false;
   let announceNext = false; // the visitor changed a filter, so the next result is announced, whichever search it is of
-  /** @type {SearchResult | null} */
+  /** @type {R | null} */
   let result = null;
-  /** @type {number[][]} */
+  /** @type {Child[]} */
   let explanations = [];
 
   const render = () => {
@@ -71,13 +77,11 @@ export function repoList(
     const rows = Array.from(indices).slice(0, visible);
     replace(
       list,
-      ...rows.map((row, i) =>
-        repoItem(app, row, cosines[i], scoreLabel, explanations[i] ?? [], actions?.(row) ?? [], href),
-      ),
+      ...rows.map((row, i) => repoItem(app, row, cosines[i], scoreLabel, explanations[i], actions?.(row) ?? [], href)),
     );
     showAll.hidden = indices.length <= visible;
     showAll.textContent = `Show all ${indices.length}`;
-    note.textContent = indices.length ? "" : emptyNote;
+    note.textContent = indices.length ? "" : typeof emptyNote === "string" ? emptyNote : emptyNote(result);
   };
   // Visitors who came by a link have not seen the size of the download yet.
   const promptDownload = () => {
@@ -88,7 +92,7 @@ export function repoList(
     list.removeAttribute("aria-busy");
     replace(
       downloadPrompt,
-      downloadSizeNote(app),
+      downloadSizeNote(app, needsWords),
       h("button", { type: "button", onclick: consent }, "Show the repositories"),
     );
   };
@@ -96,15 +100,15 @@ export function repoList(
     const searchNumber = ++latestSearch;
     list.setAttribute("aria-busy", "true");
     try {
-      if (needsVectors && !app.downloadConsented && !(await app.engine.cached))
+      if (needsVectors && !app.downloadConsented && !(await isOnDevice(app, needsWords)))
         return searchNumber === latestSearch ? promptDownload() : undefined;
       replace(downloadPrompt); // consent may also have been given elsewhere on the page
       if (needsVectors) app.engine.download();
       await Promise.all([needsVectors && app.engine.ready, app.catalogue.namesReady, app.catalogue.columnsReady]);
       const { language, minStars } = app.filters;
-      const bias = scoreBias(app, { exclude, language, minStars, fame: fame ? app.filters.fame : 0 });
+      const bias = scoreBias(app, { exclude, only: only(), language, minStars, fame: fame ? app.filters.fame : 0 });
       const newResult = await search(bias, MAX_RESULTS);
-      const newExplanations = explain ? await explain(Uint32Array.from(newResult.indices)) : [];
+      const newExplanations = explain ? await explain(newResult) : [];
       if (searchNumber !== latestSearch || signal.aborted) return;
       [result, explanations] = [newResult, newExplanations];
       list.toggleAttribute("data-exact", vectorsExact && newResult.exact);
@@ -113,7 +117,12 @@ export function repoList(
       announceNext = false;
     } catch (error) {
       if (searchNumber !== latestSearch || signal.aborted) return;
-      note.textContent = errorMessage(error);
+      replace(
+        note,
+        errorMessage(error),
+        " ",
+        h("button", { type: "button", class: "quiet", onclick: refresh }, "Try again"),
+      );
     }
     list.removeAttribute("aria-busy");
   };
@@ -146,7 +155,17 @@ export function repoList(
   const filters = filterControls(app, id, fame, onFilterChange);
   if (control) filters.prepend(control(onFilterChange));
   onCreate?.(refresh);
-  return h("div", {}, filters, downloadPrompt, needsVectors && downloadProgress(app, signal), note, list, showAll);
+  return h(
+    "div",
+    {},
+    filters,
+    downloadPrompt,
+    needsVectors && downloadProgress(app, signal),
+    needsWords && wordsProgress(app, signal),
+    note,
+    list,
+    showAll,
+  );
 }
 
 /**
@@ -225,11 +244,12 @@ const fameLabel = (fame) =>
  * @param {number} row
  * @param {number} cosine
  * @param {string} scoreLabel
- * @param {number[]} contributors rows that this one is recommended for
+ * @param {Child} explanation why it was found
  * @param {Node[]} actions
  * @param {(name: string) => string} href
  */
-function repoItem({ catalogue }, row, cosine, scoreLabel, contributors, actions, href) {
+function repoItem(app, row, cosine, scoreLabel, explanation, actions, href) {
+  const { catalogue } = app;
   const name = catalogue.names[row];
   const description = catalogue.description(row);
   const slash = name.indexOf("/") + 1;
@@ -250,17 +270,7 @@ function repoItem({ catalogue }, row, cosine, scoreLabel, contributors, actions,
       description
         ? h("p", { class: "description" }, description)
         : !catalogue.descriptionsLoaded && h("p", { class: "description-placeholder" }),
-      contributors.length > 0 &&
-        h(
-          "p",
-          { class: "why" },
-          "because of ",
-          ...joinWithCommas(
-            contributors.map((other) =>
-              h("a", { href: similarHref([catalogue.names[other]]) }, catalogue.names[other]),
-            ),
-          ),
-        ),
+      explanation,
     ),
     h(
       "div",
@@ -270,6 +280,7 @@ function repoItem({ catalogue }, row, cosine, scoreLabel, contributors, actions,
         {},
         h("span", {}, `${formatCount(catalogue.stars[row])} ★`),
         catalogue.language(row) && h("span", {}, catalogue.language(row)),
+        isPlacedByText(app, row) && placedMark(),
       ),
       h(
         "p",
@@ -284,6 +295,24 @@ function repoItem({ catalogue }, row, cosine, scoreLabel, contributors, actions,
       ),
     ),
   );
+}
+
+/** Mark of a repository that too few people starred. */
+export const placedMark = () =>
+  h(
+    "span",
+    { class: "placed", title: "Too few people starred it, so its place is by its description." },
+    "placed by its description",
+  );
+
+/**
+ * The stars that pull a recommended repository in.
+ * @param {App} app
+ * @param {number[]} contributors rows
+ */
+export function becauseOf({ catalogue }, contributors) {
+  const links = contributors.map((row) => h("a", { href: similarHref([catalogue.names[row]]) }, catalogue.names[row]));
+  return links.length > 0 && h("p", { class: "why" }, "because of ", ...joinWithCommas(links));
 }
 
 /**

@@ -4,9 +4,10 @@ import { errorMessage, h, replace } from "./dom.js";
 import { dataUrl } from "./engine/model.js";
 import { parseLogin } from "./login_form.js";
 import { decodeProfile, LinkError } from "./share_link.js";
-import { openApp } from "./state.js";
+import { MAX_QUERY_LENGTH, openApp } from "./state.js";
 import { aboutView } from "./views/about_view.js";
 import { otherProfileView, ownProfileView } from "./views/profile_view.js";
+import { searchView } from "./views/search_view.js";
 import { similarView } from "./views/similar_view.js";
 import { startView } from "./views/start_view.js";
 
@@ -20,7 +21,7 @@ import { startView } from "./views/start_view.js";
  * @property {(Node | false | null)[]} nodes
  */
 
-const MAX_FRAGMENT_LENGTH = 10_000; // characters that are parsed
+const MAX_FRAGMENT_LENGTH = 9 * MAX_QUERY_LENGTH + 1000; // characters that are parsed: a query of any script, encoded
 const SCROLL_TIMEOUT_MS = 2000; // how long a view may take to grow to the length it had
 /** Routes of links made before the routes were renamed. @type {Record<string, string>} */
 const OLD_ROUTES = { you: "user", near: "similar", made: "about", with: "compare" };
@@ -49,7 +50,12 @@ function resolveRoute(app, signal) {
     case "similar": {
       const parameters = new URLSearchParams(query);
       const title = parameters.getAll("plus").join(", ").slice(0, 100) || "Repositories";
-      return { title, section: "similar", nodes: similarView(app, signal, parameters) };
+      return { title, section: "search", nodes: similarView(app, signal, parameters) };
+    }
+    case "search": {
+      const parameters = new URLSearchParams(query);
+      const title = (parameters.get("q") ?? "").trim().slice(0, 100) || "Find by words";
+      return { title, section: "search", nodes: searchView(app, signal, parameters) };
     }
     case "about":
       return { title: "How it was made", section: "about", nodes: aboutView(app) };

@@ -1,12 +1,12 @@
-// Scores of a person: skills, matches and what is recommended. The Python counterparts are StarBins in
-// profiles/star_bins.py, skill_scores in profiles/probes.py, percentile in profiles/quantiles.py and user_vectors in
-// vectors.py.
+// Scores of a person: skills, matches, nearness to a text and what is recommended. The Python counterparts are StarBins in
+// profiles/star_bins.py, skill_scores in profiles/probes.py, percentile in profiles/quantiles.py, PeopleMixture in
+// profiles/people_mixture.py, Prototypes in prototypes.py and user_vectors in vectors.py.
 
 import { dot, fameWeights, userVector } from "./engine/vectors.js";
 
 /** @import { Catalogue } from "./engine/catalogue.js" */
 /** @import { Engine } from "./engine/engine.js" */
-/** @import { Model, People } from "./engine/model.js" */
+/** @import { Developer, Model, People } from "./engine/model.js" */
 /** @import { SearchResult } from "./engine/search.js" */
 /** @import { Star, StarList } from "./github.js" */
 
@@ -17,7 +17,7 @@ import { dot, fameWeights, userVector } from "./engine/vectors.js";
  * @property {string} name to show
  * @property {Float32Array} vector unit vector
  * @property {Promise<void>} exact settles when `vector` is computed from both planes
- * @property {Uint32Array} starred rows of the vocabulary; empty unless kind is "self"
+ * @property {Uint32Array} starred rows of all starred repositories that are known; empty unless kind is "self"
  * @property {number} starsUsed how many stars `vector` is the mean of
  * @property {StarList | null} stars as GitHub returned them
  */
@@ -110,12 +110,72 @@ export function pairPercentile(people, a, b) {
 }
 
 /**
- * Distinct rows of the vocabulary that were starred, looked up by id, or by name where the id is unknown: a repository
+ * How near a developer's stars are to a direction: the mean over their prototypes of max(0, cosine)².
+ * @param {Pick<Developer, "prototypes" | "prototypeWeights">} developer
+ * @param {Float32Array} direction unit vector
+ */
+export function closeness({ prototypes, prototypeWeights }, direction) {
+  const d = direction.length;
+  return prototypeWeights.reduce((sum, weight, i) => {
+    if (!weight) return sum;
+    const prototype = prototypes.subarray(i * d, (i + 1) * d);
+    const cosine = dot(prototype, direction) / Math.sqrt(dot(prototype, prototype));
+    return sum + weight * Math.max(0, cosine) ** 2;
+  }, 0);
+}
+
+/**
+ * The developers with `nearnessPercentile` of each, closest by their stars first.
+ * @param {People} people
+ * @param {Float32Array} direction unit vector, such as a text's
+ */
+export function rankDevelopersByText(people, direction) {
+  return people.developers
+    .map((developer) => ({
+      developer,
+      closeness: closeness(developer, direction),
+      match: nearnessPercentile(people, developer, direction),
+    }))
+    .sort((a, b) => b.closeness - a.closeness);
+}
+
+/**
+ * Share in per cent of the people with about as many stars whose vectors are less near to a direction, by the mixture of
+ * people; null where too few people were known for one.
+ * @param {People} people
+ * @param {Pick<Person, "vector" | "starsUsed">} person
+ * @param {Float32Array} direction unit vector
+ */
+export function nearnessPercentile(people, { vector, starsUsed }, direction) {
+  const { groups, centres, shares, spreads } = people.mixture;
+  const { levels } = people;
+  const d = direction.length;
+  const bin = starBin(people, starsUsed);
+  const cosine = dot(vector, direction);
+  let [percent, whole] = [0, 0];
+  for (let group = bin * groups; group < (bin + 1) * groups; group++) {
+    const centre = dot(centres.subarray(group * d, (group + 1) * d), direction) / COSINE_SCALE;
+    percent += 100 * shares[group] * normalShareBelow((cosine - centre) / spreads[bin]);
+    whole += shares[group];
+  }
+  return whole ? Math.max(levels[0], Math.min(percent, levels[levels.length - 1])) : null;
+}
+
+/** Share of a standard normal distribution below `x`, to 1e-7 (Abramowitz and Stegun 26.2.17). @param {number} x */
+function normalShareBelow(x) {
+  const t = 1 / (1 + 0.2316419 * Math.abs(x));
+  const polynomial = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+  const above = (Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI)) * polynomial;
+  return x < 0 ? above : 1 - above;
+}
+
+/**
+ * Distinct rows of repositories that were starred, looked up by id, or by name where the id is unknown: a repository
  * may have been made anew, and the ids of the sample are not GitHub's. A name alone may have gone to another repository.
  * @param {Catalogue} catalogue
  * @param {Star[]} stars
  */
-export function vocabularyRows(catalogue, stars) {
+export function knownRows(catalogue, stars) {
   const rows = stars.map(({ id, name }) => {
     const row = catalogue.indexOfId(id);
     return row >= 0 ? row : catalogue.indexOfName(name);
@@ -135,7 +195,14 @@ const starWeights = ({ model, catalogue }, rows) =>
   );
 
 /**
- * Vector of a person who starred `rows`.
+ * Those of `rows` whose place is by their stars: only these say where a person is.
+ * @param {{model: Model}} app
+ * @param {Uint32Array} rows
+ */
+export const vocabularyOf = ({ model }, rows) => rows.filter((row) => row < model.n - model.placed);
+
+/**
+ * Vector of a person who starred `rows` of the vocabulary.
  * @param {{model: Model, catalogue: Catalogue, engine: Engine}} app
  * @param {Uint32Array} rows
  */
@@ -153,11 +220,12 @@ export async function profileVector(app, rows) {
  */
 export async function topContributors(app, starred, recommended, k = 3) {
   const d = app.model.d;
-  const [sources, targets] = await Promise.all([app.engine.vectors(starred), app.engine.vectors(recommended)]);
-  const weights = starWeights(app, starred);
+  const known = vocabularyOf(app, starred);
+  const [sources, targets] = await Promise.all([app.engine.vectors(known), app.engine.vectors(recommended)]);
+  const weights = starWeights(app, known);
   return Array.from(recommended, (_, i) => {
     const target = targets.subarray(i * d, (i + 1) * d);
-    const contributions = Array.from(starred, (row, j) => ({
+    const contributions = Array.from(known, (row, j) => ({
       row,
       contribution: weights[j] * dot(sources.subarray(j * d, (j + 1) * d), target),
     }));
@@ -195,11 +263,11 @@ export async function searchBasket({ model, engine }, { plus, minus, purpose }, 
 /**
  * What the filters add to each row's cosine [n]: -Infinity excludes it, fame raises or lowers it. Null without filters.
  * @param {{model: Model, catalogue: Catalogue}} app
- * @param {{exclude?: ArrayLike<number>, language?: string, minStars?: number, fame?: number}} filter
- *   exclude: rows; fame: -4 prefers little starred repositories, 0 neither, 4 most starred ones
+ * @param {{exclude?: ArrayLike<number>, only?: Uint32Array | null, language?: string, minStars?: number, fame?: number}}
+ *   filter exclude: rows; only: rows beside which all others are excluded; fame: -4 prefers little starred repositories, 0 neither, 4 most starred ones
  */
-export function scoreBias({ model, catalogue }, { exclude = [], language = "", minStars = 0, fame = 0 }) {
-  if (!exclude.length && !language && !minStars && !fame) return null;
+export function scoreBias({ model, catalogue }, { exclude = [], only = null, language = "", minStars = 0, fame = 0 }) {
+  if (!exclude.length && !only && !language && !minStars && !fame) return null;
   const bias = new Float32Array(model.n);
   if (fame) {
     const logs = Float64Array.from(catalogue.stars, (stars) => Math.log(Math.max(1, stars)));
@@ -210,5 +278,9 @@ export function scoreBias({ model, catalogue }, { exclude = [], language = "", m
   for (let i = 0; i < bias.length; i++)
     if ((language && catalogue.language(i) !== language) || catalogue.stars[i] < minStars) bias[i] = -Infinity;
   for (let i = 0; i < exclude.length; i++) bias[exclude[i]] = -Infinity;
+  if (only) {
+    const kept = new Set(only);
+    for (let i = 0; i < bias.length; i++) if (!kept.has(i)) bias[i] = -Infinity;
+  }
   return bias;
 }

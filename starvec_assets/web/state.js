@@ -6,6 +6,7 @@ import { loadModel, loadPeople } from "./engine/model.js";
 import { NameIndex } from "./name_search.js";
 
 /** @import { Model, People } from "./engine/model.js" */
+/** @import { RepositoryFacts } from "./github.js" */
 /** @import { Person } from "./scoring.js" */
 
 /**
@@ -19,6 +20,7 @@ import { NameIndex } from "./name_search.js";
  * @property {Person | null} currentUser person who was looked up last
  * @property {string} pendingLogin login that was just entered and that the profile view looks up at once
  * @property {boolean} downloadConsented whether the visitor started something beside which the download's size is shown
+ * @property {Map<string, RepositoryFacts>} askedRepositories repositories that GitHub was asked about, by lower-case name
  * @property {string} token GitHub token that the visitor pasted, "" without one
  * @property {{language: string, minStars: number, fame: number}} filters of the lists of repositories
  */
@@ -45,6 +47,7 @@ export async function openApp(base) {
     currentUser: null,
     pendingLogin: "",
     downloadConsented: false,
+    askedRepositories: new Map(),
     token: "",
     filters: { language: "", minStars: 0, fame: 0 },
   };
@@ -65,6 +68,20 @@ export function similarHref(plus, minus = [], purpose = 0) {
   return `#/similar?${[...parameters("plus", plus), ...parameters("minus", minus), ...dial].join("&")}`;
 }
 
+/** Characters of a query or pasted text that are searched for. */
+export const MAX_QUERY_LENGTH = 10_000;
+
+/**
+ * Address of the repositories and people that a text describes.
+ * @param {string} query
+ * @param {boolean} [inStars] only among the stars of the current user
+ */
+export const searchHref = (query, inStars = false) =>
+  `#/search?q=${encodeURIComponent(wellFormed(query.trim().slice(0, MAX_QUERY_LENGTH)))}${inStars ? "&in=stars" : ""}`;
+
+/** `text` without halves of surrogate pairs, which no address can hold. @param {string} text */
+const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "");
+
 /** Address of a developer's profile. @param {string} login */
 export const developerHref = (login) => `#/dev/${encodeURIComponent(login)}`;
 
@@ -80,6 +97,13 @@ export const downloadSize = (app, files) => files.reduce((sum, name) => sum + (a
 
 /** Name to show for a developer or the owner of a shared link. @param {Person} person */
 export const displayName = (person) => person.name || person.login || "Somebody";
+
+/**
+ * Whether too few people starred a repository, so that its place is by its text.
+ * @param {App} app
+ * @param {number} row
+ */
+export const isPlacedByText = ({ model }, row) => row >= model.n - model.placed;
 
 /** Where the stars came from, in words. @param {App} app */
 export const dataSources = ({ model }) =>

@@ -208,7 +208,7 @@ def test_download_is_shown_before_its_first_byte_and_in_every_view(visitor: Any,
     held[0].continue_()
     assert read_results(page)
     assert not page.is_visible(".download")
-    page.click("nav >> text=Repositories")
+    page.evaluate("() => { location.hash = '#/similar' }")
     page.wait_for_selector(".size-note:has-text('nothing to download')")
     assert len(held) == 1
 

@@ -4,6 +4,7 @@ import {
   asArray,
   asFiniteNumber,
   asFloats,
+  asInt8s,
   asInt16s,
   asInteger,
   asObject,
@@ -24,10 +25,13 @@ import {
  * @property {number} starsUsed how many stars `vector` is the mean of
  * @property {Float32Array} vector
  * @property {Int16Array} quantiles [bins * levels]: cosines of people of each bin of stars to the developer, times 32767
+ * @property {Int8Array} prototypes [PROTOTYPES * d]: directions that stand for the stars
+ * @property {Float32Array} prototypeWeights share of the stars that each of them stands for
  *
  * @typedef {object} Model
  * @property {string} id of the vectors: 16 hexadecimal digits
  * @property {number} n repositories
+ * @property {number} placed how many of them, the last rows, too few people starred: their place is by their text
  * @property {number} d dimensions
  * @property {number} textD dimensions of the vectors of the text alone
  * @property {{samePeople: number, samePurpose: number}} textWeights weight of the text's cosine beside the vectors' at
@@ -58,10 +62,19 @@ import {
  * @property {number[]} lowestStars of the people of each bin of stars, ascending
  * @property {number[]} levels percentages at which the tables of quantiles hold the cosine, ascending
  * @property {Int16Array} quantiles [bins * bins * levels]: cosines of pairs of people of two bins, times 32767
+ * @property {Mixture} mixture
  * @property {Developer[]} developers
+ *
+ * @typedef {object} Mixture of normal distributions: how near the people of each bin of stars are to any direction
+ * @property {number} groups of people in a bin
+ * @property {Int16Array} centres [bins * groups * d], times 32767
+ * @property {Float32Array} shares [bins * groups] of the people of the bin; 0 for a group that is not used
+ * @property {Float32Array} spreads [bins]: standard deviation about a centre
  */
 
 const FORMAT = 2;
+/** Prototypes of a developer: PROTOTYPES in starvec_assets/prototypes.py. */
+const PROTOTYPES = 8;
 const PLANES = ["vectors.hi", "vectors.lo", "vectors.text"];
 const REQUIRED_FILES = [...PLANES, "names.gz", "columns.gz", "descriptions.gz", "people.json"];
 
@@ -99,6 +112,7 @@ export async function loadModel(base) {
   return {
     id,
     n,
+    placed: asInteger(content.placed ?? 0, 0, n - 1, "model.json: placed"),
     d,
     textD,
     textWeights: {
@@ -161,6 +175,7 @@ export async function loadPeople(base, model) {
     lowestStars,
     levels,
     quantiles: asInt16s(content.quantiles, lowestStars.length ** 2 * levels.length, "people.json: quantiles"),
+    mixture: asMixture(asObject(content.mixture, "people.json: mixture"), lowestStars.length, model.d),
     developers: asArray(content.developers, 10_000, "people.json: developers").map((value) => {
       const developer = asObject(value, "a developer");
       const login = asString(developer.login, 60, "a developer's login");
@@ -170,6 +185,8 @@ export async function loadPeople(base, model) {
         starsUsed: asInteger(developer.stars_used, 0, 1e9, `stars of ${login}`),
         vector: asFloats(developer.vector, model.d, `vector of ${login}`),
         quantiles: asInt16s(developer.quantiles, lowestStars.length * levels.length, `quantiles of ${login}`),
+        prototypes: asInt8s(developer.prototypes, PROTOTYPES * model.d, `prototypes of ${login}`),
+        prototypeWeights: asFloats(developer.prototype_weights, PROTOTYPES, `weights of ${login}`),
       };
     }),
   };
@@ -224,6 +241,22 @@ function asScores(metrics) {
       return [metric, { value: asFiniteNumber(score.value, metric), low: bound(score.low), high: bound(score.high) }];
     }),
   );
+}
+
+/**
+ * @param {Record<string, unknown>} value
+ * @param {number} bins
+ * @param {number} d
+ * @returns {Mixture}
+ */
+function asMixture(value, bins, d) {
+  const groups = asInteger(value.groups, 1, 1000, "people.json: groups of people");
+  return {
+    groups,
+    centres: asInt16s(value.centres, bins * groups * d, "people.json: centres of groups"),
+    shares: asFloats(value.shares, bins * groups, "people.json: shares of groups"),
+    spreads: asFloats(value.spreads, bins, "people.json: spreads of groups"),
+  };
 }
 
 /**

@@ -85,6 +85,17 @@ export function asFloats(value, length, what) {
 }
 
 /**
+ * Decode Base64 of int8.
+ * @param {unknown} value
+ * @param {number} length how many numbers it must hold
+ * @param {string} what
+ */
+export function asInt8s(value, length, what) {
+  const bytes = decodeNumbers(value, length, 1, what);
+  return new Int8Array(bytes.buffer);
+}
+
+/**
  * Decode Base64 of little-endian int16.
  * @param {unknown} value
  * @param {number} length how many numbers it must hold

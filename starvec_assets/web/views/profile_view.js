@@ -1,21 +1,21 @@
 // Profile of a person: radar, recommended repositories and similar developers; another person is compared with the
 // current user, once there is one.
 
+import { developerList } from "../developer_list.js";
 import { announce, chips, formatCount, formatOrdinal, h, pluralize, replace } from "../dom.js";
 import { downloadProgress } from "../download_progress.js";
 import { dot, unitVector } from "../engine/vectors.js";
 import { loginForm } from "../login_form.js";
 import { formatScore, radar, radarTable } from "../radar.js";
-import { repoList } from "../repo_list.js";
+import { becauseOf, repoList } from "../repo_list.js";
 import { formatPercent, pairPercentile, rankDevelopers, skillScores, starRange, topContributors } from "../scoring.js";
 import { encodeProfile } from "../share_link.js";
-import { developerHref, displayName, userHref } from "../state.js";
+import { developerHref, displayName, MAX_QUERY_LENGTH, searchHref, userHref } from "../state.js";
 
 /** @import { Series } from "../radar.js" */
 /** @import { Person } from "../scoring.js" */
 /** @import { App } from "../state.js" */
 
-const INITIAL_DEVELOPERS = 8;
 const COMPARE_CANDIDATES = 4; // for each shown repository, the candidates that are ranked by their lower match
 const MIN_SKILL_GAP = 0.05; // smaller differences are not mentioned
 
@@ -134,7 +134,7 @@ function profile(app, signal, person, compareForm) {
       ),
       chart,
     ),
-    compareForm ?? false,
+    compareForm ?? (isSelf && starsSearch()),
     h(
       "section",
       {},
@@ -154,7 +154,10 @@ function profile(app, signal, person, compareForm) {
         exclude: person.starred,
         exact: person.exact,
         search: (bias, k) => app.engine.search(person.vector, { k, bias }),
-        explain: isSelf ? (rows) => topContributors(app, person.starred, rows) : undefined,
+        explain: isSelf
+          ? async ({ indices }) =>
+              (await topContributors(app, person.starred, indices)).map((rows) => becauseOf(app, rows))
+          : undefined,
       }),
     ),
     h(
@@ -311,50 +314,15 @@ function describeDifference(app, [own, others]) {
  * @param {Person} person
  */
 function similarDevelopers(app, signal, person) {
-  const ranked = () => rankDevelopers(app.people, person);
-  const total = ranked().length;
+  const total = rankDevelopers(app.people, person).length;
   if (!total)
     return h(
       "p",
       { class: "hint" },
       "No developers came with this model: too few of those listed gave stars in its data.",
     );
-  const list = h("ol", { class: "people" });
-  const showAll = h(
-    "button",
-    { type: "button", class: "quiet", hidden: total <= INITIAL_DEVELOPERS },
-    `Show all ${total}`,
-  );
-  const render = () =>
-    replace(
-      list,
-      ...ranked()
-        .slice(0, showAll.hidden ? total : INITIAL_DEVELOPERS)
-        .map(({ developer, match }, i) =>
-          h(
-            "li",
-            {},
-            h("span", { class: "match" }, formatPercent(match)),
-            h(
-              "span",
-              { class: "who" },
-              h("a", { href: developerHref(developer.login) }, developer.name),
-              h(
-                "span",
-                { class: "aside" },
-                `${formatOrdinal(i + 1)} of ${formatCount(total)}; ${pluralize(developer.starsUsed, "star")}`,
-              ),
-            ),
-          ),
-        ),
-    );
-  render();
+  const { element, render } = developerList(() => rankDevelopers(app.people, person));
   onceExact(person, signal, render);
-  showAll.addEventListener("click", () => {
-    showAll.hidden = true;
-    render();
-    /** @type {HTMLElement | null} */ (list.children[INITIAL_DEVELOPERS].querySelector("a"))?.focus();
-  });
   return h(
     "div",
     {},
@@ -363,8 +331,23 @@ function similarDevelopers(app, signal, person) {
       { class: "hint" },
       `The share of people with about as many stars (${starRange(app.people, person.starsUsed)}) who are less close to the developer than ${person.kind === "self" ? "you are" : `${displayName(person)} is`}. The best of ${formatCount(total)} is high for almost everybody, so each has its rank. Choose one to see how you differ.`,
     ),
-    list,
-    showAll,
+    element,
+  );
+}
+
+/** Field that searches by words in the stars of the current user. */
+function starsSearch() {
+  const input = h("input", { id: "stars-query", type: "search", maxlength: MAX_QUERY_LENGTH, autocomplete: "off" });
+  const onsubmit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (input.value.trim()) location.hash = searchHref(input.value, true);
+    else input.focus();
+  };
+  return h(
+    "form",
+    { class: "field-form", role: "search", onsubmit },
+    h("label", { for: "stars-query" }, "Search in your stars"),
+    h("div", { class: "field" }, input, h("button", { type: "submit" }, "Search")),
   );
 }
 

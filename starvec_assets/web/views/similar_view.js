@@ -5,9 +5,10 @@ import { combobox } from "../combobox.js";
 import { chips, errorMessage, formatCount, formatMegabytes, h, replace } from "../dom.js";
 import { downloadSizeNote } from "../download_progress.js";
 import { normalizeQuery } from "../name_search.js";
-import { repoList } from "../repo_list.js";
+import { githubQuestion } from "../placed_repository.js";
+import { placedMark, repoList } from "../repo_list.js";
 import { searchBasket } from "../scoring.js";
-import { similarHref } from "../state.js";
+import { isPlacedByText, searchHref, similarHref } from "../state.js";
 
 /** @import { Progress } from "../engine/engine.js" */
 /** @import { App } from "../state.js" */
@@ -42,14 +43,14 @@ export function similarView(app, signal, parameters) {
   const search = combobox(app, {
     id: "repository",
     label: plus.length ? "Add another repository" : "A repository you know",
-    hint: "Typos are forgiven. Arrow keys choose, Enter takes.",
+    hint: "By name or by what it should do. Typos are forgiven. Arrow keys choose, Enter takes.",
     button: plus.length ? "Add" : "Find",
     onChoose: (row) =>
       openBasket({
         ...address,
         plus: [...plus.filter((name) => rowOf(app, name) >= 0), app.catalogue.names[row]],
       }),
-    onMissing: (text) => openBasket({ ...address, plus: [...plus, text.trim()] }),
+    onMissing: (name) => openBasket({ ...address, plus: [...plus, name] }),
   });
   Promise.all([app.nameIndexReady, app.catalogue.columnsReady]).then(
     () => !signal.aborted && renderBasket(app, signal, body, address),
@@ -95,7 +96,7 @@ function renderBasket(app, signal, body, address) {
   const renderLinks = (/** @type {Basket} */ basket) =>
     replace(
       links,
-      ...missing.map((name) => unknownName(app, name, basket)),
+      ...missing.map((name) => unknownName(app, signal, name, basket)),
       (added.length > 1 || subtracted.length > 0) && basketItems(basket),
     );
   const basket = { plus: added, minus: subtracted, purpose: address.purpose };
@@ -132,14 +133,15 @@ function introduction(app) {
 }
 
 /**
- * Notice that a name is not in the vocabulary, with the nearest ones that are.
+ * Notice that a name is not known, with the nearest ones that are and a button that asks GitHub about it.
  * @param {App} app
+ * @param {AbortSignal} signal
  * @param {string} name
  * @param {Basket} basket
  */
-function unknownName(app, name, { plus, minus, purpose }) {
+function unknownName(app, signal, name, { plus, minus, purpose }) {
   const suggestions = app.nameIndex?.nearest(name) ?? [];
-  return h(
+  const notice = h(
     "div",
     { class: "unknown-name", role: "status" },
     h("p", {}, h("strong", {}, name), ` is not among the ${formatCount(app.model.n)} repositories known here.`),
@@ -155,7 +157,9 @@ function unknownName(app, name, { plus, minus, purpose }) {
           ),
         )
       : h("p", { class: "hint" }, "No name comes near it."),
+    h("p", { class: "hint" }, h("a", { href: searchHref(name) }, "Search for its words")),
   );
+  return h("div", {}, notice, githubQuestion(app, signal, name));
 }
 
 /** @param {Basket} basket */
@@ -192,7 +196,8 @@ function basketItems({ plus, minus, purpose }) {
  * @param {App} app
  * @param {number} row
  */
-function repoSummary({ catalogue, engine }, row) {
+function repoSummary(app, row) {
+  const { catalogue, engine } = app;
   const description = h("p", { class: "lead" }, catalogue.description(row));
   engine.ready
     .then(() => catalogue.loadDescriptions())
@@ -211,6 +216,7 @@ function repoSummary({ catalogue, engine }, row) {
       { class: "facts" },
       catalogue.language(row) && h("span", {}, catalogue.language(row)),
       h("span", {}, `${formatCount(catalogue.stars[row])} ★`),
+      isPlacedByText(app, row) && placedMark(),
     ),
   );
 }

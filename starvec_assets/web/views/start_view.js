@@ -71,17 +71,17 @@ export function startView(app, signal) {
     h(
       "section",
       { class: "repository-search" },
-      h("h2", {}, "Or start from a repository"),
+      h("h2", {}, "Or find a repository"),
       combobox(app, {
         id: "repository",
-        label: "Find what is like it",
-        hint: `Names are searched on this device: ${formatMegabytes(downloadSize(app, ["names.gz", "columns.gz"]))}, loaded with the page.`,
-        button: "Find",
+        label: "Its name, or what it should do",
+        hint: `Searched on this device: names are loaded with the page (${formatMegabytes(downloadSize(app, ["names.gz", "columns.gz"]))}), the words of descriptions with the first search (${formatMegabytes(downloadSize(app, ["text_index.gz"]))}).`,
+        button: "Search",
         onChoose: (row) => {
           location.hash = similarHref([app.catalogue.names[row]]);
         },
-        onMissing: (text) => {
-          location.hash = similarHref([text.trim()]);
+        onMissing: (name) => {
+          location.hash = similarHref([name]);
         },
       }),
       examples,
