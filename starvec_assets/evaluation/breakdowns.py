@@ -18,14 +18,14 @@ DECILES = 10
 FEWEST_STARS = (10, 20, 50, 100, 200)
 """Of the people in each bin but the first, who have fewer; fixed, so that bins are the same from month to month."""
 
-_SYSTEM = column("system", pa.string(), "whose vectors")
+SYSTEM = column("system", pa.string(), "whose vectors")
 _QUERIES = column("queries", pa.int32(), "repositories that were queries")
 _NDCG = column("ndcg_10", pa.float64(), "mean awesome NDCG@10 of these queries")
-BY_LIST = pa.schema([_SYSTEM, column("list", pa.string(), "awesome list"), _QUERIES, _NDCG])
-BY_LANGUAGE = pa.schema([_SYSTEM, column("language", pa.string(), "main language, '' = unknown"), _QUERIES, _NDCG])
+BY_LIST = pa.schema([SYSTEM, column("list", pa.string(), "awesome list"), _QUERIES, _NDCG])
+BY_LANGUAGE = pa.schema([SYSTEM, column("language", pa.string(), "main language, '' = unknown"), _QUERIES, _NDCG])
 BY_DECILE = pa.schema(
     [
-        _SYSTEM,
+        SYSTEM,
         column("decile", pa.int32(), "of the vocabulary by stars, 1 = most starred"),
         _QUERIES,
         _NDCG,
@@ -36,7 +36,7 @@ BY_DECILE = pa.schema(
 )
 BY_STARS = pa.schema(
     [
-        _SYSTEM,
+        SYSTEM,
         column("stars", pa.string(), "of the vocabulary that a person has, both buckets together"),
         column("people", pa.int32(), "held-out users with so many"),
         column("recall_50", pa.float64(), "mean held-out recall@50 of these people"),
@@ -53,13 +53,13 @@ def scores_by_list(system: str, groups: Groups, queries: Indices, ndcg: Floats) 
     """
     names, members = groups.by_list(queries)
     lists, positions = members.nonzero()
-    return _means(system, BY_LIST, names, lists, ndcg[positions])
+    return mean_scores(system, BY_LIST, names, lists, ndcg[positions])
 
 
 def scores_by_language(system: str, languages: Sequence[str], ndcg: Floats) -> pa.Table:
     """Return mean `ndcg` by the language of each query, schema BY_LANGUAGE."""
     names, numbers = np.unique(np.array(languages, dtype=object).astype(str), return_inverse=True)
-    return _means(system, BY_LANGUAGE, names.tolist(), numbers, ndcg)
+    return mean_scores(system, BY_LANGUAGE, names.tolist(), numbers, ndcg)
 
 
 def scores_by_decile(
@@ -102,12 +102,15 @@ def scores_by_stars(system: str, stars: Counts, scores: Mapping[str, Floats]) ->
     return pa.table([columns.get(name, pa.nulls(len(present))) for name in BY_STARS.names], schema=BY_STARS)
 
 
-def _means(
-    system: str, schema: pa.Schema, names: list[str], numbers: npt.NDArray[np.integer], values: Floats
+def mean_scores(
+    system: str, schema: pa.Schema, names: list[str], numbers: npt.NDArray[np.integer], *scores: Floats
 ) -> pa.Table:
-    """Return the mean of `values` for every name that has any; `numbers` indexes `names`."""
+    """Return the number of scores and the mean of each of `scores` for every name that has any.
+
+    `numbers` indexes `names`; columns of `schema` are system, name, number and the means.
+    """
     counts = np.bincount(numbers, minlength=len(names))
-    means = np.bincount(numbers, values, minlength=len(names)) / np.maximum(counts, 1)
     present = np.flatnonzero(counts)
-    columns = [[system] * len(present), [names[i] for i in present], counts[present].astype(np.int32), means[present]]
+    means = [np.bincount(numbers, values, minlength=len(names))[present] / counts[present] for values in scores]
+    columns = [[system] * len(present), [names[i] for i in present], counts[present].astype(np.int32), *means]
     return pa.table(columns, schema=schema)
