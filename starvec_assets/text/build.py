@@ -9,9 +9,9 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.markdown import Metadata, markdown_table
 from starvec_assets.progress import bar
-from starvec_assets.text.documents import document
+from starvec_assets.text.documents import BEGINNING_CHARS, document, plain_readme
 from starvec_assets.text.encoders import TextEncoder
-from starvec_assets.text.readmes import Readmes
+from starvec_assets.text.readmes import Readmes, save_beginnings
 from starvec_assets.text.vectors import make_text_vectors
 
 
@@ -29,24 +29,27 @@ class TextSummary:
 def build_text_vectors(
     catalogue: RepoCatalog, corpus: Corpus, encoder: TextEncoder, dim: int, out: Path, readmes: Readmes
 ) -> TextSummary:
-    """Write the TextVectors of the vocabulary into `out`.
+    """Write the TextVectors of the vocabulary into `out`, and the beginnings of the READMEs that they were made of.
 
     Raises StarvecError when the corpus has repositories that the catalogue lacks, and what `make_text_vectors` and
     `Readmes.get` raise.
     """
     repos = catalogue.rows(pa.array(corpus.repo_ids), ["name", "description", "language", "topics"])
-    texts, with_readme = [], 0
+    texts: list[str] = []
+    beginnings: dict[int, str] = {}
     with bar(len(repos), "texts", "repo") as progress:
         for batch in repos.to_batches(max_chunksize=10_000):
             for row in batch.to_pylist():
                 readme = readmes.get(row["name"])
-                with_readme += readme is not None
+                if readme is not None:
+                    beginnings[len(texts)] = plain_readme(readme)[:BEGINNING_CHARS]
                 texts.append(document(**row, readme=readme))
                 progress.update()
     vectors = make_text_vectors(texts, encoder, dim)
     vectors.save(out)
+    save_beginnings(beginnings, out)
     with_description = len(repos) - repos["description"].null_count
-    return TextSummary(encoder.name, len(texts), with_description, with_readme, int(vectors.wide.any(axis=1).sum()))
+    return TextSummary(encoder.name, len(texts), with_description, len(beginnings), int(vectors.wide.any(axis=1).sum()))
 
 
 def text_metadata(summary: TextSummary, readmes: Readmes) -> Metadata:

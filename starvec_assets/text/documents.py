@@ -5,6 +5,9 @@ import re
 from collections.abc import Sequence
 
 README_CHARS = 4_000
+BEGINNING_CHARS = 600
+"""Characters of a README that are kept for search by words: it begins with what the project is."""
+
 _RAW_CHARS = 16 * README_CHARS  # characters parsed of a README: markup and badges may be most of it
 
 # Each repetition is bounded or excludes its opening character, so that hostile text takes linear time.

@@ -1,13 +1,23 @@
 """READMEs of repositories, from a folder or from GitHub."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.github import ItemRefused, RateLimited
 from starvec_assets.item_faults import ItemFaults
+from starvec_assets.parquet import column, write_table
 
 MAX_README_BYTES = 1 << 20
+BEGINNINGS = pa.schema(
+    [
+        column("index", pa.int32(), "row of the repository in the vocabulary"),
+        column("beginning", pa.string(), "first prose of its README, without markup"),
+    ]
+)
 ReadReadme = Callable[[str], str | None]
 """Returns the README of `owner/name`, None if it has none; `GitHub.readme` for example."""
 
@@ -72,3 +82,18 @@ def folder_readmes(folder: Path) -> Readmes:
             return file.read(MAX_README_BYTES).decode("utf-8", errors="replace")
 
     return Readmes(read)
+
+
+def save_beginnings(beginnings: Mapping[int, str], folder: Path) -> None:
+    """Write readmes.parquet: the beginnings of READMEs by row of the vocabulary."""
+    columns = pa.array(list(beginnings), pa.int32()), pa.array(list(beginnings.values()), pa.string())
+    write_table(pa.table(columns, schema=BEGINNINGS), BEGINNINGS, folder / "readmes.parquet")
+
+
+def load_beginnings(folder: Path) -> dict[int, str]:
+    """Return what `save_beginnings` wrote; raises StarvecError when it is missing or cannot be read."""
+    try:
+        table = pq.read_table(folder / "readmes.parquet").cast(BEGINNINGS)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise StarvecError(f"cannot read {folder}/readmes.parquet ({error}): materialize its asset again") from error
+    return dict(zip(table["index"].to_pylist(), table["beginning"].to_pylist(), strict=True))

@@ -2,11 +2,8 @@
 
 from collections.abc import Sequence
 
-from starvec_assets.text.documents import plain_readme
+from starvec_assets.text.documents import BEGINNING_CHARS, plain_readme
 from starvec_assets.text_search.tokenizer import tokenize
-
-README_CHARS = 600
-"""Characters of a README's prose that are read: it begins with what the project is, and the index stays small."""
 
 MAX_TOPICS = 50
 
@@ -23,5 +20,5 @@ def document_words(
     A word is as often there as it was written. Every field is bounded: by `tokenize`, a README by its beginning.
     """
     topics_text = " ".join((topics or ())[:MAX_TOPICS])
-    prose = plain_readme(readme)[:README_CHARS] if readme else ""
+    prose = plain_readme(readme)[:BEGINNING_CHARS] if readme else ""
     return [word for field in (name, description, language, topics_text, prose) if field for word in tokenize(field)]

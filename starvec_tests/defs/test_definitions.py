@@ -43,6 +43,8 @@ KEYS = {
     "readme_init_vectors",
     "trained_embeddings",
     "training_leaderboard",
+    "text_index",
+    "repository_map",
     "awesome_lists",
     "evaluation",
     "vector_structure",
@@ -69,7 +71,7 @@ def test_every_asset_has_description_group_kinds_and_owner(loaded: dg.Definition
     for spec in loaded.resolve_all_asset_specs():
         assert len(spec.description or "") > 60, spec.key
         assert spec.group_name in {
-            *("ingest", "corpus", "text", "training", "evaluation", "profiles", "export", "experiments"),
+            *("ingest", "corpus", "text", "training", "map", "evaluation", "profiles", "export", "experiments"),
         }
         assert spec.kinds, spec.key
         assert list(spec.owners) == ["team:starvec"]

@@ -10,7 +10,7 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.text.build import build_text_vectors, text_metadata
-from starvec_assets.text.readmes import Readmes, no_readmes
+from starvec_assets.text.readmes import Readmes, load_beginnings, no_readmes
 from starvec_assets.text.vectors import TextVectors
 from starvec_assets.vectors import Matrix
 
@@ -65,6 +65,21 @@ def test_rows_are_in_vocabulary_order_and_texts_without_a_word_have_zero_rows(
     metadata = text_metadata(summary, readmes)
     assert metadata["share with a vector"] == pytest.approx(2 / 3)
     assert "| with a README | 1 |" in str(metadata["repositories"])
+
+
+def test_the_beginning_of_each_readme_is_kept_by_row_without_markup(
+    inputs: tuple[RepoCatalog, Corpus], tmp_path: Path
+) -> None:
+    readmes = Readmes({"a/one": "# One\n[guide](https://x.org) " + "word " * 1_000, "b/nothing": ""}.get)
+    build_text_vectors(*inputs, Recorder(), 4, tmp_path, readmes)
+    beginnings = load_beginnings(tmp_path)
+    assert beginnings[1].startswith("One guide word word")
+    assert (len(beginnings[1]), beginnings[2], list(beginnings)) == (600, "", [1, 2])
+
+
+def test_beginnings_that_are_missing_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StarvecError, match=r"readmes\.parquet .*materialize its asset again"):
+        load_beginnings(tmp_path)
 
 
 def test_a_corpus_with_repositories_missing_from_the_catalogue_is_an_error(
