@@ -41,6 +41,7 @@ LEAST_BURST = 2.0
 """Lower bound from which a burst is listed: of 20,000 steady repositories about one has it by chance."""
 OUTDATED = timedelta(31)
 """How much older than GitHub's days the log's may be to be compared: it has more repositories."""
+RANKINGS = ("rising", "most_stars", "bursts")
 ABOUT = "trends.json"
 NO_MONTH = "nothing is compared: no month of the log counts, and star_history has no weeks"
 _SOURCES = {LOG: "the log", GITHUB: "GitHub's weekly totals, of the most starred repositories alone"}
@@ -98,18 +99,14 @@ def build_trends(
     """
     build = _Build(connection, inputs, members)
     build.write_months(out)
-    window = build.choose_window()
-    table, notes = build.compare(window, settings.least_stars) if window else (RANKING.empty_table(), [NO_MONTH])
-    counted = pc.sum(pc.is_null(build.months["gap"])).as_py() or 0
-    if window and window.source == LOG and counted < MIN_MONTHS:
-        notes.append(f"nothing is called rising: {counted} month counts, {MIN_MONTHS} are needed")
-    rankings = {
-        "rising": _rising(table)
-        if window and (window.source == GITHUB or counted >= MIN_MONTHS)
-        else table.slice(0, 0),
-        "most_stars": _best(table, table["per_day"]),
-        "bursts": _bursting(table, settings.least_stars),
-    }
+    window, counted = build.choose_window(), len(build.counted)
+    rankings, notes, compared = dict.fromkeys(RANKINGS, RANKING.empty_table()), [NO_MONTH], 0
+    if window:
+        table, notes = build.compare(window, settings.least_stars)
+        rankings, compared = _rank(table, settings.least_stars), len(table)
+        if window.source == LOG and counted < MIN_MONTHS:
+            rankings["rising"] = table.slice(0, 0)
+            notes.append(f"nothing is called rising: {counted} month counts, {MIN_MONTHS} are needed")
     for name, ranking in rankings.items():
         write_table(ranking.select(RANKING.names), RANKING, out / f"{name}.parquet")
     about = {
@@ -119,7 +116,7 @@ def build_trends(
         "least_stars": settings.least_stars,
     }
     (out / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return TrendSummary(window, counted, about["gaps"], len(table), {n: len(r) for n, r in rankings.items()}, notes)
+    return TrendSummary(window, counted, about["gaps"], compared, {n: len(r) for n, r in rankings.items()}, notes)
 
 
 class _Build:
@@ -128,15 +125,15 @@ class _Build:
     def __init__(self, connection: duckdb.DuckDBPyConnection, inputs: TrendInputs, members: pa.Table) -> None:
         self._connection = connection
         self.months = judge_months(inputs.star_history, inputs.months)
-        self._counted = self.months.filter(pc.is_null(self.months["gap"]))["month"].to_pylist()
+        self.counted = self.months.filter(pc.is_null(self.months["gap"]))["month"].to_pylist()
         asked, history = (str(inputs.star_history / f"{name}.parquet") for name in ("repos", "history"))
         self._asked, self._catalog = asked, str(inputs.repo_catalog / "repos.parquet")
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("judged", self.months)
         connection.register("members", members)
         self._run("create_gamma_quantile")
-        if self._counted and inputs.stars:
-            since = month_end(self._counted[-1]).date() - timedelta(DAYS + 31)
+        if self.counted and inputs.stars:
+            since = month_end(self.counted[-1]).date() - timedelta(DAYS + 31)
             self._run("create_counts", stars=[str(path) for path in inputs.stars], since=since)
         else:
             self._run("create_no_counts")
@@ -196,23 +193,26 @@ class _Build:
         write_query(self._connection.sql(QUERIES[name], params=values), schema, out / f"{name}.parquet")
 
 
-def _rising(table: pa.Table) -> pa.Table:
-    """Return the repositories that grow faster than usual beyond chance, by the growth that is expected of them."""
-    low = table["growth_low"]
-    usual = pc.quantile(table["growth"], 0.5)[0].as_py()
-    return table if usual is None else _best(table, table["growth"], pc.greater(low, ABOVE_MEDIAN * usual))
+def _rank(table: pa.Table, least_stars: int) -> dict[str, pa.Table]:
+    """Return RANKINGS of the repositories compared.
+
+    Rising is what grows faster than usual beyond chance, by the growth that is expected.
+    """
+    usual = pc.quantile(table["growth"], 0.5)[0].as_py() or 0.0
+    burst = pc.and_(
+        pc.greater_equal(table["burst_stars"], least_stars), pc.greater_equal(table["burst_low"], LEAST_BURST)
+    )
+    rising = pc.greater(table["growth_low"], ABOVE_MEDIAN * usual)
+    return {
+        "rising": _best(table.filter(rising), "growth"),
+        "most_stars": _best(table, "per_day"),
+        "bursts": _best(table.filter(burst), "burst_low"),
+    }
 
 
-def _bursting(table: pa.Table, least_stars: int) -> pa.Table:
-    enough = pc.greater_equal(table["burst_stars"], least_stars)
-    return _best(table, table["burst_low"], pc.and_(enough, pc.greater_equal(table["burst_low"], LEAST_BURST)))
-
-
-def _best(table: pa.Table, scores: pa.ChunkedArray, listed: pa.ChunkedArray | None = None) -> pa.Table:
-    """Return the rows that are `listed`, best first; equal scores by repo_id."""
-    chosen = table.append_column("score", scores)
-    chosen = chosen if listed is None else chosen.filter(listed)
-    return chosen.sort_by([("score", "descending"), ("repo_id", "ascending")])
+def _best(table: pa.Table, score: str) -> pa.Table:
+    """Return the rows in descending order of a column, equal ones by repo_id."""
+    return table.sort_by([(score, "descending"), ("repo_id", "ascending")])
 
 
 def _by_day(table: pa.Table, first: date) -> Floats:
