@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from starvec_assets.errors import StarvecError
 
@@ -23,8 +25,9 @@ _INVISIBLE = re.compile("[\\s\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\
 def write_columns(repos: pa.Table, out: Path, max_bytes: int = MAX_BYTES) -> tuple[list[str], int]:
     """Write names.gz, columns.gz and descriptions.gz into `out`, from the repos.parquet of fp16_export.
 
-    columns.gz is little-endian: repo_id u64[n] (below 2^53), stars u32[n], language u16[n]. The other two are lines of
-    UTF-8. Returns the languages by number, and the length that descriptions were cut to.
+    columns.gz is little-endian: repo_id u64[n] (below 2^53), stars u32[n], language u16[n], the month last seen u16[n],
+    counted from January of the year 0, or 0 where it is unknown. The other two are lines of UTF-8. Returns the
+    languages by number, and the length that descriptions were cut to.
     Raises StarvecError when names and the shortest descriptions exceed `max_bytes`.
     """
     names, language_of, descriptions = (
@@ -38,6 +41,7 @@ def write_columns(repos: pa.Table, out: Path, max_bytes: int = MAX_BYTES) -> tup
         repos["repo_id"].to_numpy().astype("<u8"),
         repos["stars"].to_numpy().astype("<u4"),
         np.array([number[language] for language in language_of], "<u2"),
+        _months(repos["last_seen"]),
     ]
     numbers = gzip.compress(b"".join(column.tobytes() for column in columns), mtime=0)
     files = {"names.gz": _gzip_lines(names), "columns.gz": numbers}
@@ -45,6 +49,11 @@ def write_columns(repos: pa.Table, out: Path, max_bytes: int = MAX_BYTES) -> tup
     for name, content in files.items():
         (out / name).write_bytes(content)
     return languages, max_chars
+
+
+def _months(times: pa.ChunkedArray) -> npt.NDArray[np.uint16]:
+    months = pc.add(pc.multiply(pc.year(times), 12), pc.subtract(pc.month(times), 1))
+    return np.asarray(pc.fill_null(months, 0).to_numpy().astype("<u2"))
 
 
 def sanitize_line(text: str, max_chars: int = _MAX_CHARS) -> str:

@@ -3,7 +3,7 @@
 import { announce, errorMessage, formatCount, h, pluralize, replace } from "./dom.js";
 import { downloadProgress, downloadSizeNote, isOnDevice, wordsProgress } from "./download_progress.js";
 import { REPOSITORY_PATTERN } from "./github_names.js";
-import { scoreBias } from "./scoring.js";
+import { activitySteps, scoreBias } from "./scoring.js";
 import { isPlacedByText, similarHref } from "./state.js";
 
 /** @import { Child } from "./dom.js" */
@@ -105,8 +105,7 @@ export function repoList(
       replace(downloadPrompt); // consent may also have been given elsewhere on the page
       if (needsVectors) app.engine.download();
       await Promise.all([needsVectors && app.engine.ready, app.catalogue.namesReady, app.catalogue.columnsReady]);
-      const { language, minStars } = app.filters;
-      const bias = scoreBias(app, { exclude, only: only(), language, minStars, fame: fame ? app.filters.fame : 0 });
+      const bias = scoreBias(app, { ...app.filters, exclude, only: only(), fame: fame ? app.filters.fame : 0 });
       const newResult = await search(bias, MAX_RESULTS);
       const newExplanations = explain ? await explain(newResult) : [];
       if (searchNumber !== latestSearch || signal.aborted) return;
@@ -190,6 +189,20 @@ function filterControls(app, id, fame, onFilterChange) {
       onFilterChange();
     },
   });
+  const activity = h("select", {
+    id: `${id}-activity`,
+    onchange: () => {
+      filters.months = Number(activity.value);
+      onFilterChange();
+    },
+  });
+  const activityFilter = h(
+    "div",
+    { hidden: true, title: "the last star or other event with its name in the data" },
+    h("label", { for: `${id}-activity` }, "Last active"),
+    activity,
+  );
+  activity.append(h("option", { value: "0" }, "at any time"));
   language.append(h("option", { value: "" }, "any language"));
   stars.append(h("option", { value: "0" }, "any number"));
   app.catalogue.columnsReady.then(
@@ -201,6 +214,10 @@ function filterControls(app, id, fame, onFilterChange) {
       const steps = [10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000].filter((step) => step <= highest);
       stars.append(...steps.map((step) => h("option", { value: step }, `${formatCount(step)} or more`)));
       stars.value = String(filters.minStars);
+      const months = activitySteps(app.catalogue, [1, 3, 12]);
+      activity.append(...months.map((step) => h("option", { value: step }, activityLabel(step))));
+      activity.value = String(filters.months);
+      activityFilter.hidden = !months.length;
     },
     () => {},
   );
@@ -232,8 +249,13 @@ function filterControls(app, id, fame, onFilterChange) {
       ),
     h("div", {}, h("label", { for: `${id}-language` }, "Language"), language),
     h("div", {}, h("label", { for: `${id}-stars` }, "Stars"), stars),
+    activityFilter,
   );
 }
+
+/** @param {number} months */
+const activityLabel = (months) =>
+  months === 1 ? "in the newest month" : months === 12 ? "in the newest year" : `in the newest ${months} months`;
 
 /** Value of the fame slider in words. @param {number} fame */
 const fameLabel = (fame) =>

@@ -260,14 +260,31 @@ export async function searchBasket({ model, engine }, { plus, minus, purpose }, 
   return { ...found, cosines: found.scores.map((score) => score / (1 + textWeight)) };
 }
 
+/** Newest month in which a repository was last seen. @param {Catalogue} catalogue */
+const newestMonth = ({ lastSeen }) => lastSeen.reduce((newest, month) => Math.max(newest, month), 0);
+
+/**
+ * Those of `steps` in which some repository, but not every one, was last seen: numbers of the newest months.
+ * @param {Catalogue} catalogue
+ * @param {number[]} steps
+ */
+export function activitySteps(catalogue, steps) {
+  const newest = newestMonth(catalogue);
+  return steps.filter((months) => catalogue.lastSeen.some((month) => month <= newest - months));
+}
+
 /**
  * What the filters add to each row's cosine [n]: -Infinity excludes it, fame raises or lowers it. Null without filters.
  * @param {{model: Model, catalogue: Catalogue}} app
- * @param {{exclude?: ArrayLike<number>, only?: Uint32Array | null, language?: string, minStars?: number, fame?: number}}
- *   filter exclude: rows; only: rows beside which all others are excluded; fame: -4 prefers little starred repositories, 0 neither, 4 most starred ones
+ * @param {{exclude?: ArrayLike<number>, only?: Uint32Array | null, language?: string, minStars?: number, months?: number,
+ *   fame?: number}} filter exclude: rows; only: rows beside which all others are excluded; months: last seen in so many of
+ *   the newest months, 0 for any; fame: -4 prefers little starred repositories, 0 neither, 4 most starred ones
  */
-export function scoreBias({ model, catalogue }, { exclude = [], only = null, language = "", minStars = 0, fame = 0 }) {
-  if (!exclude.length && !only && !language && !minStars && !fame) return null;
+export function scoreBias(
+  { model, catalogue },
+  { exclude = [], only = null, language = "", minStars = 0, months = 0, fame = 0 },
+) {
+  if (!exclude.length && !only && !language && !minStars && !months && !fame) return null;
   const bias = new Float32Array(model.n);
   if (fame) {
     const logs = Float64Array.from(catalogue.stars, (stars) => Math.log(Math.max(1, stars)));
@@ -275,8 +292,14 @@ export function scoreBias({ model, catalogue }, { exclude = [], only = null, lan
     const deviation = Math.sqrt(logs.reduce((sum, x) => sum + (x - mean) ** 2, 0) / logs.length) || 1;
     for (let i = 0; i < bias.length; i++) bias[i] = FAME_STEP * fame * ((logs[i] - mean) / deviation);
   }
+  const earliest = months ? newestMonth(catalogue) - months + 1 : 0;
   for (let i = 0; i < bias.length; i++)
-    if ((language && catalogue.language(i) !== language) || catalogue.stars[i] < minStars) bias[i] = -Infinity;
+    if (
+      (language && catalogue.language(i) !== language) ||
+      catalogue.stars[i] < minStars ||
+      catalogue.lastSeen[i] < earliest
+    )
+      bias[i] = -Infinity;
   for (let i = 0; i < exclude.length; i++) bias[exclude[i]] = -Infinity;
   if (only) {
     const kept = new Set(only);

@@ -22,7 +22,7 @@ import { NameIndex } from "./name_search.js";
  * @property {boolean} downloadConsented whether the visitor started something beside which the download's size is shown
  * @property {Map<string, RepositoryFacts>} askedRepositories repositories that GitHub was asked about, by lower-case name
  * @property {string} token GitHub token that the visitor pasted, "" without one
- * @property {{language: string, minStars: number, fame: number}} filters of the lists of repositories
+ * @property {{language: string, minStars: number, months: number, fame: number}} filters of the lists of repositories
  */
 
 /**
@@ -49,7 +49,7 @@ export async function openApp(base) {
     downloadConsented: false,
     askedRepositories: new Map(),
     token: "",
-    filters: { language: "", minStars: 0, fame: 0 },
+    filters: { language: "", minStars: 0, months: 0, fame: 0 },
   };
   app.nameIndexReady.catch(() => {}); // shown beside the field that searches names
   return app;

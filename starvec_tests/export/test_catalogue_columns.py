@@ -1,6 +1,7 @@
 """The page's catalogue: column contents, shortened descriptions, sanitized text."""
 
 import gzip
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
+from starvec_assets.ingest.watch_events import UTC_SECONDS
 
 N = 400
 
@@ -23,6 +25,9 @@ def repos() -> pa.Table:
             "repo_id": np.arange(N) + (1 << 40),
             "stars": np.arange(N)[::-1] * 1_000,
             "language": [None if i % 5 == 0 else ("Python" if i % 3 else "C") for i in range(N)],
+            "last_seen": pa.array(
+                [None if i % 4 == 0 else datetime(2024, 1 + i % 12, 1) for i in range(N)], UTC_SECONDS
+            ),
             "description": [None if i % 7 == 0 else " ".join(rng.choice(words, 40)) for i in range(N)],
         }
     )
@@ -40,7 +45,9 @@ def test_columns_hold_numbers_in_vocabulary_order(repos: pa.Table, tmp_path: Pat
     languages = [names[i] or None for i in np.frombuffer(content, "<u2", N, 12 * N)]
     assert languages == repos["language"].to_pylist()
     assert names == ["", "Python", "C"]
-    assert len(content) == 14 * N
+    months = [12 * time.year + time.month - 1 if time else 0 for time in repos["last_seen"].to_pylist()]
+    assert np.frombuffer(content, "<u2", N, 14 * N).tolist() == months
+    assert len(content) == 16 * N
     assert lines(tmp_path / "names.gz") == repos["name"].to_pylist()
 
 

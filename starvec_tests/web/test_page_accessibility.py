@@ -175,7 +175,7 @@ REPLACED_SEARCH = """async () => {
         filters: { language: "", minStars: 0, fame: 0 },
         model: { n: 0, languages: ["", "Rust"] },
         engine: Object.assign(new EventTarget(), { download() {}, ready, exact: exact.promise }),
-        catalogue: { stars: [], namesReady: ready, columnsReady: ready, loadDescriptions: () => ready },
+        catalogue: { stars: [], lastSeen: [], namesReady: ready, columnsReady: ready, loadDescriptions: () => ready },
     };
     const search = () => new Promise((resolve) => searches.push(resolve));
     const nextTask = () => new Promise((next) => setTimeout(next));

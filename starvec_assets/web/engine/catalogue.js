@@ -20,6 +20,8 @@ export class Catalogue {
   /** GitHub's ids of the repositories. */
   ids = new Float64Array(0);
   #languages = new Uint16Array(0);
+  /** Month in which each repository was last seen, counted from January of the year 0; 0 where it is unknown. */
+  lastSeen = new Uint16Array(0);
   /** @type {string[]} */
   #descriptions = [];
   descriptionsLoaded = false;
@@ -99,10 +101,13 @@ export class Catalogue {
     return this.#byId.get(id) ?? -1;
   }
 
-  /** Split columns.gz: ids as uint64, stars as uint32, languages as uint16. @param {ArrayBuffer} bytes */
+  /**
+   * Split columns.gz: ids as uint64, stars as uint32, languages and months last seen as uint16.
+   * @param {ArrayBuffer} bytes
+   */
   #setColumns(bytes) {
     const { n, languages } = this.model;
-    assert(bytes.byteLength === 14 * n, `columns.gz holds ${bytes.byteLength} bytes, not ${14 * n}: reload the page.`);
+    assert(bytes.byteLength === 16 * n, `columns.gz holds ${bytes.byteLength} bytes, not ${16 * n}: reload the page.`);
     const ids = Float64Array.from(new BigUint64Array(bytes, 0, n), Number);
     const [stars, languageCodes] = [new Uint32Array(bytes, 8 * n, n), new Uint16Array(bytes, 12 * n, n)];
     assert(
@@ -111,6 +116,7 @@ export class Catalogue {
     );
     this.#byId = new Map(Array.from(ids, (/** @type {number} */ id, /** @type {number} */ i) => [id, i]));
     [this.stars, this.ids, this.#languages] = [stars, ids, languageCodes];
+    this.lastSeen = new Uint16Array(bytes, 14 * n, n);
   }
 }
 
