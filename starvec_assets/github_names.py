@@ -40,3 +40,8 @@ def check_repository(text: str) -> str:
     if not is_repository(text):
         raise StarvecError(f"{text[:220]!r} is not a repository's name: owner/name is needed")
     return text
+
+
+def repository_of(address: str) -> str:
+    """Return `owner/name` of an address at GitHub, or of `owner/name` itself; any other text as it is."""
+    return address.strip().removeprefix("https://github.com/").strip("/")

@@ -26,13 +26,17 @@ from starvec_assets.cli.parameters import (
 )
 from starvec_assets.errors import StarvecError
 from starvec_assets.files import write_atomically
+from starvec_assets.github_names import repository_of
 from starvec_assets.ingest.calendar import last_whole_month
 from starvec_assets.paths import home
 from starvec_assets.sample import SIMULATED
-from starvec_assets.store import Artifact, ArtifactStore, MonthlyArtifacts
+from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact, MonthlyArtifacts
 
 if TYPE_CHECKING:
+    from starvec_assets.cli.unknown_repository import RepositoryText
     from starvec_assets.export.fp16 import ExportIndex
+    from starvec_assets.github import GitHub
+    from starvec_assets.text_search.index import TextIndex
 
 
 class StarvecGroup(click.Group):
@@ -78,7 +82,7 @@ def demo() -> None:
     """Run the whole graph on the embedded sample."""
     from starvec_assets.cli.output import print_neighbours, print_next_commands
 
-    _run_months(["2024-01", "2024-02"], source="sample")
+    _run_months(SampleSettings().months, source="sample")
     export = _open_export()
     for name in ("pandas-dev/pandas", "facebook/react", "rust-lang/rust", "kubernetes/kubernetes"):
         print_neighbours(export.similar(name, 5), f"nearest to {name}")
@@ -158,15 +162,56 @@ def _run_months(
     show_default=True,
     help="From -1, starred by the same people, to 1, of the same purpose.",
 )
+@click.option("--github", is_flag=True, help="Ask the GitHub API about a repository that the export does not have.")
 @count_option
-def similar(repository: str, purpose: float, count: int) -> None:
+def similar(repository: str, purpose: float, github: bool, count: int) -> None:
     """Print the nearest repositories.
 
-    REPOSITORY is an owner/name, for example pandas-dev/pandas.
+    REPOSITORY is an owner/name, for example pandas-dev/pandas. One that the export does not have is placed by its name,
+    description, language and topics in the catalogue, or with --github by those at GitHub and its README.
     """
     from starvec_assets.cli.output import print_neighbours
 
-    print_neighbours(_open_export().similar(repository, count, purpose), f"nearest to {repository}")
+    export = _open_export()
+    title = f"nearest to {repository}"
+    if (row := export.get(repository)) is not None:
+        return print_neighbours(export.neighbours(row, count, purpose), title)
+    text = _text_of_unknown(repository, export, github)
+    if text.note:
+        print(f"({text.note})", file=sys.stderr)
+    if rows := export.rows_of([(text.repo_id, text.name)]):
+        title = f"nearest to {text.name}, formerly {repository}"
+        return print_neighbours(export.neighbours(rows[0], count, purpose), title)
+    vector, text_vector = text.place(_text_index_of_export())
+    print(f"{text.name} is placed by {text.shown()}")
+    print_neighbours(export.nearest(vector, count, text=text_vector, purpose=purpose), title)
+
+
+def _text_of_unknown(repository: str, export: "ExportIndex", github: bool) -> "RepositoryText":
+    """Return what the catalogue or GitHub says of a repository that the export does not have under this name."""
+    from starvec_assets.cli.unknown_repository import LIMITS, text_at_github, text_in_catalogue
+    from starvec_assets.ingest.repo_catalog import RepoCatalog
+
+    name = repository_of(repository)
+    try:
+        if not github:
+            return text_in_catalogue(name, RepoCatalog.load(_store().latest("repo_catalog").path))
+        with _github(limits=LIMITS, patience=LIMITS.timeout) as client:
+            return text_at_github(name, client)
+    except StarvecError as error:
+        raise StarvecError(f"{export.unknown(repository)} {error}") from error
+
+
+def _text_index_of_export() -> "TextIndex":
+    """Open the text_index that the newest export was made with."""
+    from starvec_assets.text_search.index import TextIndex
+
+    store = _store()
+    version, _ = store.latest("fp16_export").manifest.inputs["text_index"]
+    try:
+        return TextIndex.load(store.open("text_index", version).path)
+    except CorruptArtifact as error:
+        raise StarvecError(f"{error}. This export was made with it: materialize fp16_export as well") from error
 
 
 @main.command()
@@ -183,21 +228,27 @@ def user(login: str, github: bool, count: int) -> None:
     export = _open_export()
     stars = _stars_from_github(login) if github else _stars_from_log(login)
     rows = export.rows_of(stars)
-    if not rows:
+    known = export.in_vocabulary(rows)
+    if not known:
         raise StarvecError(
-            f"{login} starred {len(stars):,} repositories, none of them among the {len(export):,} of this "
+            f"{login} starred {len(stars):,} repositories, none of them in the vocabulary of this "
             "export: materialize more months, or a larger vocabulary in user_buckets"
         )
-    print(f"{login}: {len(rows):,} of {len(stars):,} starred repositories are in the vocabulary")
-    print_neighbours(export.nearest(export.user_vector(rows), count, exclude=rows), "would like")
+    print(f"{login}: {len(known):,} of {len(stars):,} starred repositories are in the vocabulary")
+    print_neighbours(export.nearest(export.user_vector(known), count, exclude=rows), "would like")
 
 
 def _stars_from_github(login: str) -> list[tuple[int, str]]:
     """Return repo_id and name of every repository that `login` starred."""
+    with _github() as client:
+        return [(star.repo_id, star.name) for star in client.starred(login)]
+
+
+def _github(**bounds: Any) -> "GitHub":
+    """Return a client of the GitHub API, with the token of the environment if there is one."""
     from starvec_assets.github import GitHub, Token
 
-    with GitHub(Token.from_environment(), cache=home() / "cache" / "github") as client:
-        return [(star.repo_id, star.name) for star in client.starred(login)]
+    return GitHub(Token.from_environment(), cache=home() / "cache" / "github", **bounds)
 
 
 def _stars_from_log(login: str) -> list[tuple[int, str]]:

@@ -151,14 +151,14 @@ def ingests_months(context: dg.AssetExecutionContext) -> bool:
     return any(tag in context.run.tags for tag in ("dagster/partition", "dagster/asset_partition_range_start"))
 
 
-def require_same_rows(inputs: Sequence[Artifact]) -> None:
-    """Check that inputs whose rows or vectors belong to a common artifact were made from the same version of it.
+def require_same_rows(inputs: Sequence[Artifact], sources: Sequence[str] = ROW_ASSETS) -> None:
+    """Check that inputs whose rows or vectors belong to one of the assets `sources` were made from one version of it.
 
     Raises StarvecError for one that was made from another corpus or from other vectors: equal numbers of rows prove
     nothing.
     """
     newest_first = sorted(inputs, key=lambda artifact: artifact.manifest.created, reverse=True)
-    for source in ROW_ASSETS:
+    for source in sources:
         versions = [(a, a.manifest.version, a.content_hash) for a in inputs if a.asset == source]
         for artifact in newest_first:
             if source in artifact.manifest.inputs:

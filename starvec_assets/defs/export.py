@@ -4,7 +4,7 @@ import dagster as dg
 from pydantic import Field
 
 from starvec_assets.corpus.corpus import Corpus
-from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset
+from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset, require_same_rows
 from starvec_assets.evaluation.gates import enforce_gate
 from starvec_assets.export.bundle import BundleInputs, build_bundle, web_bundle_metadata
 from starvec_assets.export.fp16 import ExportSettings, build_export, disk_bytes, fp16_export_metadata
@@ -12,6 +12,7 @@ from starvec_assets.export.wasm import build_search_core, compiler_version
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.paths import home
 from starvec_assets.store import Artifact, Draft
+from starvec_assets.text_search.placed import Placed
 from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
 
 
@@ -27,7 +28,11 @@ class Fp16ExportConfig(ExportSettings, AssetConfig):
     group="export",
     kinds={"numpy", "parquet"},
     may_differ=["evaluation"],
-    disk_bytes=lambda config, inputs: disk_bytes(inputs["trained_embeddings"].size),
+    disk_bytes=lambda config, inputs: disk_bytes(
+        inputs["trained_embeddings"].size,
+        inputs["text_index"].manifest.rows["repositories"],
+        inputs["text_index"].manifest.rows["placed"],
+    ),
 )
 def fp16_export(
     context: dg.AssetExecutionContext,
@@ -37,13 +42,16 @@ def fp16_export(
     readme_init_vectors: Artifact,
     user_buckets: Artifact,
     repo_catalog: Artifact,
+    text_index: Artifact,
     evaluation: Artifact,
 ) -> Output:
     """The vectors as a little-endian FP16 matrix, with the catalogue, a USearch index, and the vectors of text alone.
 
+    After the vocabulary come repositories that too few people have starred, at the places of their words.
     `starvec similar owner/name` and `starvec user LOGIN` answer from it. The blocking checks of `evaluation` are read
     again here, so that a run of this asset alone cannot export vectors that failed them.
     """
+    require_same_rows([readme_init_vectors, text_index], ["readme_init_vectors"])
     overridden = enforce_gate(evaluation, trained_embeddings, config.export_despite_gate)
     for reason in overridden:
         context.log.warning(f"exported despite the gate: {reason}")
@@ -54,8 +62,9 @@ def fp16_export(
         RepoCatalog.load(repo_catalog.path),
         draft.path,
         config,
+        Placed.load(text_index.path),
     )
-    draft.rows = {"repositories": summary.n, "dimensions": summary.d}
+    draft.rows = {"repositories": summary.n, "placed": summary.placed, "dimensions": summary.d}
     draft.facts = {"passed_despite_gate": overridden}
     return Output(summary.n, fp16_export_metadata(draft.path, summary, overridden))
 

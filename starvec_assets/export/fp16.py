@@ -17,6 +17,7 @@ from pydantic import Field
 from starvec_assets.config_base import Settings
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
+from starvec_assets.github_names import repository_of
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ingest.watch_events import UTC_SECONDS
 from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
@@ -64,12 +65,13 @@ class ExportSummary:
     min_cosine: float
 
 
-def disk_bytes(trained_bytes: int) -> int:
-    """Estimate the bytes of an export from those of the trained vectors, float32 with a float16 start.
+def disk_bytes(trained_bytes: int, repositories: int, placed: int) -> int:
+    """Estimate the bytes of an export from those of the trained vectors of `repositories`, float32 with a float16 start.
 
-    They become float16 rows and the text's beside them, an index of as many bytes and its graph, and names.
+    They become float16 rows and the text's beside them, an index of as many bytes and its graph, and names; `placed` others take as much
+    each.
     """
-    return trained_bytes * 3 // 2
+    return trained_bytes * 3 * (repositories + placed) // (2 * repositories)
 
 
 def build_export(
@@ -139,9 +141,14 @@ def read_export(folder: Path) -> tuple[Matrix, npt.NDArray[np.int64]]:
     Exports of an older starvec, without placed_by_text, have no other rows.
     """
     repos = pq.read_table(folder / "repos.parquet")
-    half = np.fromfile(folder / VECTORS, "<f2").reshape(len(repos), -1)
+    half = read_matrix(folder / VECTORS, len(repos))
     n = len(repos) - count_placed(repos) if "placed_by_text" in repos.column_names else len(repos)
     return half[:n].astype(np.float32), repos["repo_id"].to_numpy()[:n]
+
+
+def read_matrix(path: Path, rows: int) -> npt.NDArray[np.float16]:
+    """Memory-map embeddings.f16 or text.f16 of an export with so many rows: [rows, width]."""
+    return np.memmap(path, "<f2", "r").reshape(rows, -1)
 
 
 def count_placed(repos: pa.Table) -> int:
@@ -216,7 +223,7 @@ class ExportIndex:
             raise StarvecError(f"{folder}/index.usearch is not a USearch index: materialize fp16_export again")
         self.index, self.d = index, int(index.ndim)
         self.repos = read_repositories(folder)
-        self._half, self._text = (np.memmap(folder / p, "<f2", "r").reshape(len(self), -1) for p in (VECTORS, TEXT))
+        self._half, self._text = (read_matrix(folder / name, len(self)) for name in (VECTORS, TEXT))
         self._stars = self.repos["stars"].to_numpy()
         self._by_name = rows_by_name(self.repos)
         self._n_vocabulary = len(self) - count_placed(self.repos)
@@ -225,22 +232,30 @@ class ExportIndex:
     def __len__(self) -> int:
         return len(self.repos)
 
-    def find(self, name: str) -> int:
-        """Return the row of `owner/name`; letter case is ignored.
+    def get(self, name: str) -> int | None:
+        """Return the row of `owner/name` or its address, None without one; letter case is ignored."""
+        return self._by_name.get(repository_of(name).lower())
 
-        Raises StarvecError, with similar names if there are any, when it is not in the vocabulary.
+    def find(self, name: str) -> int:
+        """Return the row of `owner/name` or its address; letter case is ignored.
+
+        Raises StarvecError, with similar names if there are any, when the export does not have it.
         """
-        wanted = name.lower().removeprefix("https://github.com/").strip("/ ")
-        if (row := self._by_name.get(wanted)) is not None:
-            return row
+        if (row := self.get(name)) is None:
+            raise StarvecError(self.unknown(name))
+        return row
+
+    def unknown(self, name: str) -> str:
+        """Return a sentence on a name that the export does not have, and one on similar names if there are any."""
+        wanted = repository_of(name).lower()
         short = wanted.rsplit("/", 1)[-1]
         close = [n for n in self._by_name if short and short in n.rsplit("/", 1)[-1]]
         close.sort(key=lambda n: (len(n.rsplit("/", 1)[-1]), self._by_name[n]))
         if not close:  # misspelt, but rarely in the first letter
             candidates = [n for n in self._by_name if n[:1] == wanted[:1] and abs(len(n) - len(wanted)) < 3]
             close = get_close_matches(wanted, candidates, n=5, cutoff=0.75)
-        hint = f" Similar names: {', '.join(close[:5])}" if close else ""
-        raise StarvecError(f"{name[:120]!r} is not among the {len(self):,} repositories of this export.{hint}")
+        hint = f" Similar names: {', '.join(close[:5])}." if close else ""
+        return f"{name[:120]!r} is not among the {len(self):,} repositories of this export.{hint}"
 
     def rows_of(self, stars: Iterable[tuple[int, str]]) -> list[int]:
         """Return the distinct rows of `stars`, pairs of repo_id and name, found by id, else by name."""
@@ -257,23 +272,11 @@ class ExportIndex:
         `purpose` goes from -1, starred by the same people, to 1, of the same purpose: see ranking/purpose.py. Raises
         StarvecError when `name` is not in the vocabulary, and for another `purpose`.
         """
-        row = self.find(name)
-        return self.similar_to(self._half[row], self._text[row], k, purpose, exclude={row})
+        return self.neighbours(self.find(name), k, purpose)
 
-    def similar_to(
-        self, vector: Vector, text: Vector, k: int = 10, purpose: float = 0, exclude: Collection[int] = ()
-    ) -> list[Neighbour]:
-        """Return the `k` nearest neighbours of a place in both planes, [d] and [width of the text], by exact search.
-
-        `purpose` as in `similar`.
-        """
-        weight = text_weight(purpose)
-        if weight == 0:
-            return self.nearest(vector, k, exclude)
-        scores = (_cosines(self._half, vector) + weight * _cosines(self._text, text)) / (1 + weight)
-        scores[list(exclude)] = -np.inf
-        rows = np.argsort(-scores, kind="stable")[: min(k, len(self) - len(exclude))]
-        return self._neighbours(rows.tolist(), scores[rows].tolist())
+    def neighbours(self, row: int, k: int, purpose: float = 0) -> list[Neighbour]:
+        """Return the `k` nearest neighbours of a row, itself excluded; `purpose` as in `similar`."""
+        return self.nearest(self._half[row], k, {row}, self._text[row], purpose)
 
     def vectors(self, rows: list[int]) -> Matrix:
         """Return the vectors of `rows` as unit rows, float32 [len(rows), d]."""
@@ -288,12 +291,23 @@ class ExportIndex:
         all_rows = RaggedArray.of([list(range(len(rows)))])
         return np.asarray(user_vectors(self.vectors(rows), all_rows, self._stars[rows])[0])
 
-    def nearest(self, query: Vector, k: int, exclude: Collection[int] = ()) -> list[Neighbour]:
-        """Return the `k` rows with the highest cosine to `query` [d], by exact search."""
-        matches = self.index.search(query.astype(np.float16), min(k + len(exclude), len(self)), exact=True)
-        distances = dict(zip(matches.keys.tolist(), matches.distances.tolist(), strict=True))
-        rows = [row for row in distances if row not in exclude][:k]
-        return self._neighbours(rows, [1 - distances[row] for row in rows])
+    def nearest(
+        self, vector: Vector, k: int, exclude: Collection[int] = (), text: Vector | None = None, purpose: float = 0
+    ) -> list[Neighbour]:
+        """Return the `k` rows nearest to a place, by exact search; `purpose` as in `similar`, 0 without `text`.
+
+        The place is `vector` [d] among the trained vectors, `text` [width] among those of text.f16.
+        """
+        weight = text_weight(purpose)
+        if text is None or weight == 0:
+            matches = self.index.search(vector.astype(np.float16), min(k + len(exclude), len(self)), exact=True)
+            distances = dict(zip(matches.keys.tolist(), matches.distances.tolist(), strict=True))
+            rows = [row for row in distances if row not in exclude][:k]
+            return self._neighbours(rows, [1 - distances[row] for row in rows])
+        scores = (_cosines(self._half, vector) + weight * _cosines(self._text, text)) / (1 + weight)
+        scores[list(exclude)] = -np.inf
+        best = np.argsort(-scores, kind="stable")[: min(k, len(self) - len(exclude))]
+        return self._neighbours(best.tolist(), scores[best].tolist())
 
     def _neighbours(self, rows: list[int], cosines: list[float]) -> list[Neighbour]:
         repos = self.repos.take(rows).to_pylist()

@@ -23,7 +23,7 @@ from starvec_assets.sql import load_queries
 from starvec_assets.text_search.documents import document_words
 from starvec_assets.text_search.index import TextIndex
 from starvec_assets.text_search.search import Vector, place
-from starvec_assets.vectors import load_matrix, unit_rows
+from starvec_assets.vectors import Matrix, load_matrix, unit_rows
 
 Half = npt.NDArray[np.float16]
 
@@ -97,14 +97,23 @@ def place_repositories(candidates: pa.Table, index: TextIndex) -> tuple[TextInde
 
     One of which no word has a vector is not placed; the index that is returned is without its text.
     """
-    n = index.rows - len(candidates)
-    postings = np.ones(len(index.documents), np.float32), index.documents, index.offsets
-    words = sp.csr_array(sp.csc_array(postings, shape=(index.rows, len(index.words))))[n:]
-    vectors = unit_rows(words @ (index.vectors * index.scales[:, None]))
-    text = unit_rows(words @ (index.text_vectors * index.text_scales[:, None]))
+    vectors, text = place_last_texts(index, len(candidates))
     known = vectors.any(axis=1)
-    placed = Placed(candidates.filter(pa.array(known)), *(m[known].astype(np.float16) for m in (vectors, text)))
-    return _take_texts(index, np.concatenate([np.ones(n, bool), known])), placed
+    placed = Placed(
+        candidates.filter(pa.array(known)), vectors[known].astype(np.float16), text[known].astype(np.float16)
+    )
+    return _take_texts(index, np.concatenate([np.ones(index.rows - len(known), bool), known])), placed
+
+
+def place_last_texts(index: TextIndex, count: int) -> tuple[Matrix, Matrix]:
+    """Return the places of the last `count` texts of an index, as `place_text` does, from its postings.
+
+    Both are float32: [count, d] and [count, text_d].
+    """
+    postings = np.ones(len(index.documents), np.float32), index.documents, index.offsets
+    words = sp.csr_array(sp.csc_array(postings, shape=(index.rows, len(index.words))))[index.rows - count :]
+    vectors = unit_rows(words @ (index.vectors * index.scales[:, None]))
+    return vectors, unit_rows(words @ (index.text_vectors * index.text_scales[:, None]))
 
 
 def place_text(words: Iterable[str], index: TextIndex) -> tuple[Vector, Vector]:

@@ -11,15 +11,29 @@ from starvec_assets.defs import (
     export,
     ingest,
     profiles,
+    repository_map,
     star_history,
     star_log_checks,
     starred_lists,
     text,
+    text_search,
     training,
 )
 from starvec_assets.defs.resources import from_environment
 
-MODULES = [ingest, star_history, starred_lists, corpus, text, training, evaluation, profiles, export]
+MODULES = [
+    ingest,
+    star_history,
+    starred_lists,
+    corpus,
+    text,
+    training,
+    text_search,
+    repository_map,
+    evaluation,
+    profiles,
+    export,
+]
 ASSETS = [*dg.load_assets_from_modules(MODULES), star_log_checks.star_log_checks]
 
 

@@ -81,12 +81,13 @@ def test_hours_that_are_cached_are_not_needed_again(tmp_path: Path) -> None:
 def test_estimates_cover_what_a_run_wrote_and_are_of_its_order(completed_run: CompletedRun) -> None:
     store = completed_run.store
     rows = store.latest("trained_embeddings").manifest.rows["repositories"]
+    placed = store.latest("text_index").manifest.rows["placed"]
     (checkpoint,) = (completed_run.home / "checkpoints/trained_embeddings").glob("????????")
     stars, hours = store.latest(f"raw_stars/{MONTH}").size, completed_run.archive.glob("*.json.gz")
     for estimate, written in (
         (training_bytes(rows, 128), store.latest("trained_embeddings").size + 2 * size(checkpoint)),
         (text_bytes(rows, 128), store.latest("readme_init_vectors").size),
-        (export_bytes(store.latest("trained_embeddings").size), store.latest("fp16_export").size),
+        (export_bytes(store.latest("trained_embeddings").size, rows, placed), store.latest("fp16_export").size),
         (month_bytes([path.stat().st_size for path in hours], Path("none")), stars),
     ):
         assert written < 1.1 * estimate
