@@ -172,19 +172,21 @@ def similar(repository: str, purpose: float, github: bool, count: int) -> None:
     """
     from starvec_assets.cli.output import print_neighbours
 
-    export = _open_export()
-    title = f"nearest to {repository}"
-    if (row := export.get(repository)) is not None:
-        return print_neighbours(export.neighbours(row, count, purpose), title)
-    text = _text_of_unknown(repository, export, github)
-    if text.note:
-        print(f"({text.note})", file=sys.stderr)
-    if rows := export.rows_of([(text.repo_id, text.name)]):
-        title = f"nearest to {text.name}, formerly {repository}"
-        return print_neighbours(export.neighbours(rows[0], count, purpose), title)
-    vector, text_vector = text.place(_text_index_of_export())
-    print(f"{text.name} is placed by {text.shown()}")
-    print_neighbours(export.nearest(vector, count, text=text_vector, purpose=purpose), title)
+    export, title = _open_export(), f"nearest to {repository}"
+    if export.get(repository) is not None:
+        neighbours = export.similar(repository, count, purpose)
+    else:
+        text = _text_of_unknown(repository, export, github)
+        if text.note:
+            print(f"({text.note})", file=sys.stderr)
+        if rows := export.rows_of([(text.repo_id, text.name)]):
+            title = f"nearest to {text.name}, formerly {repository}"
+            neighbours = export.neighbours(rows[0], count, purpose)
+        else:
+            vector, text_vector = text.place(_text_index_of_export())
+            print(f"{text.name} is placed by {text.shown()}")
+            neighbours = export.nearest(vector, count, text=text_vector, purpose=purpose)
+    print_neighbours(neighbours, title)
 
 
 def _text_of_unknown(repository: str, export: "ExportIndex", github: bool) -> "RepositoryText":

@@ -19,8 +19,9 @@ def print_neighbours(neighbours: Sequence[Neighbour], title: str) -> None:
     for neighbour in neighbours:
         # A description may contain control characters that a terminal acts on.
         about = sanitize_line(f"{neighbour.language} {neighbour.description}")
+        mark = "  (placed by its description)" if neighbour.placed_by_text else ""
         name = neighbour.name.ljust(width)
-        print(f"  {neighbour.cosine:.3f}  {name}  {neighbour.stars:>7,}  {about[:80]}".rstrip())
+        print(f"  {neighbour.cosine:.3f}  {name}  {neighbour.stars:>7,}  {about[:80]}{mark}".rstrip())
     print()
 
 

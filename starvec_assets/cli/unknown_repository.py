@@ -1,4 +1,4 @@
-"""Repositories that an export does not have: what the catalogue or GitHub says of them, and the place of their words."""
+"""Repositories that an export does not have: what the catalogue or GitHub says of them, and their place by it."""
 
 from dataclasses import dataclass, field
 

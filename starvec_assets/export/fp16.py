@@ -66,10 +66,10 @@ class ExportSummary:
 
 
 def disk_bytes(trained_bytes: int, repositories: int, placed: int) -> int:
-    """Estimate the bytes of an export from those of the trained vectors of `repositories`, float32 with a float16 start.
+    """Estimate the bytes of an export of `repositories` whose trained vectors, float32 with a float16 start, are given.
 
-    They become float16 rows and the text's beside them, an index of as many bytes and its graph, and names; `placed` others take as much
-    each.
+    They become float16 rows and the text's beside them, an index of as many bytes and its graph, and names. Each of
+    those that are `placed` by text takes as much.
     """
     return trained_bytes * 3 * (repositories + placed) // (2 * repositories)
 

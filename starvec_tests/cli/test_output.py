@@ -15,6 +15,13 @@ def test_control_characters_of_a_description_are_removed(capsys: pytest.CaptureF
     assert capsys.readouterr().out == "nearest\n  0.500  o/r        7  red [31m thing\n\nnobody\n\n"
 
 
+def test_a_repository_placed_by_its_text_is_marked(capsys: pytest.CaptureFixture[str]):
+    print_neighbours([Neighbour(9, "o/new", 0.5, 2, "C", "long " * 40, placed_by_text=True)], "nearest")
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.startswith("  0.500  o/new        2  C long")
+    assert line.endswith("  (placed by its description)")
+
+
 def test_the_next_command_is_the_path_of_the_program_unless_the_shell_finds_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
