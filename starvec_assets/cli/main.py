@@ -81,6 +81,7 @@ def main() -> None:
 def demo() -> None:
     """Run the whole graph on the embedded sample."""
     from starvec_assets.cli.output import print_neighbours, print_next_commands
+    from starvec_assets.sample.simulate import SampleSettings
 
     _run_months(SampleSettings().months, source="sample")
     export = _open_export()
