@@ -45,8 +45,11 @@ _UNSPACED = (
 )
 # What becomes a letter by composition or as the compatibility form: jamo, voicing marks of kana, half and full width.
 _COMPOSED = "\u1100-\u1112\u1161-\u1175\u11a8-\u11c2\u3099\u309a\uff01-\uff5e\uff66-\uff9f"
+# Marks that Unicode sorts behind a letter, which takes quadratic time. No word has more than two at a place.
+_MARKS = "\u093c\u094d\u0951-\u0954\u0e38-\u0e3a\u0e48-\u0e4b\u3099\u309a"
+_MANY_MARKS = re.compile(f"([{_MARKS}]{{3}})[{_MARKS}]+")
 _ACCENTS = re.compile("[\u0300-\u036f]")
-_BEYOND_UTF16 = re.compile("[\U00010000-\U0010ffff]")
+_TWO_UNITS = re.compile("[\U00010000-\U0010ffff]")
 _UNREAD = re.compile(f"[^\\x20-\\x7e\u2019{_LETTERS}{_UNSPACED}{_COMPOSED}]")
 _APOSTROPHE = re.compile(f"(?<=[{_LETTERS}])['\u2019](?=[{_LETTERS}])")
 _PIECE = f"(?:[A-Za-z]#|[{_LETTERS}]+(?:\\+\\+)?)"
@@ -95,9 +98,9 @@ def tokenize(text: str) -> list[str]:
 def tokenize_query(text: str) -> list[tuple[str, list[str]]]:
     """Return the parts of a query between white space as they were written, each with its words; none without words.
 
-    All words together are those of `tokenize(text)`.
+    The words together are those of `tokenize(text)`.
     """
-    parts = [(part, tokenize(part)) for part in _WHITE_SPACE.split(_first_units(text))]
+    parts = [(part, tokenize(part)) for part in _WHITE_SPACE.split(text[:MAX_CHARS])]
     return [(_SURROUNDING.sub("", part), words) for part, words in parts if words]
 
 
@@ -130,11 +133,7 @@ def _words_of(pieces: list[str]) -> list[str]:
 
 def _fold(text: str) -> str:
     """Return the part of `text` that is read, composed, without accents, apostrophes and characters of no rule."""
-    read = _UNREAD.sub(" ", _ACCENTS.sub("", _first_units(text)))
+    units = _TWO_UNITS.sub("  ", text[:MAX_CHARS])[:MAX_CHARS]
+    read = _MANY_MARKS.sub(r"\1", _UNREAD.sub(" ", _ACCENTS.sub("", units)))
     composed = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", read)))
     return _APOSTROPHE.sub("", composed)
-
-
-def _first_units(text: str) -> str:
-    """Return the first MAX_CHARS UTF-16 code units, with two spaces for each character that takes two units."""
-    return _BEYOND_UTF16.sub("  ", text[:MAX_CHARS])[:MAX_CHARS]
