@@ -16,13 +16,16 @@ from starvec_assets.defs import (
     ingest,
     jobs,
     profiles,
+    repository_map,
     resources,
     star_history,
     star_log_checks,
     starred_lists,
     terminal_logger,
     text,
+    text_search,
     training,
+    trends,
 )
 from starvec_assets.errors import StarvecError
 
@@ -44,7 +47,20 @@ def _executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition | None:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Assemble the project; a deployment's settings come from environment variables (docs/operation.md)."""
-    modules = [ingest, star_history, starred_lists, corpus, text, training, evaluation, profiles, export]
+    modules = [
+        ingest,
+        star_history,
+        starred_lists,
+        corpus,
+        text,
+        training,
+        text_search,
+        repository_map,
+        evaluation,
+        profiles,
+        trends,
+        export,
+    ]
     loaded = [asset for asset in dg.load_assets_from_modules(modules) if isinstance(asset, dg.AssetsDefinition)]
     assets = code_versions.with_resources(loaded, resources.from_environment(os.environ))
     return dg.Definitions(

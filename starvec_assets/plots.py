@@ -6,7 +6,6 @@ The UI shows Markdown of less than 1,000 characters at once, and more behind a c
 import base64
 import html
 import io
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -166,35 +165,24 @@ def histogram(values: Numbers, title: str, x: str, bins: int = 50) -> bytes:
 
 
 def scatter_map(
-    points: npt.NDArray[np.floating], groups: Sequence[str], names: Sequence[str], title: str, labels: int = 150
+    points: npt.NDArray[np.floating], groups: Sequence[int], labels: Sequence[tuple[str, float, float]], title: str
 ) -> bytes:
-    """Draw points [n, 2], the commonest groups in colours, and at most `labels` names that do not overlap.
+    """Draw points [n, 2], x to the right and y downwards from -1 to 1, coloured by group, and labels at (x, y).
 
-    `groups` and `names` have n entries; group "" is grey. Names are in order of importance.
+    Of labels that would overlap, the first is drawn; the first quarter of those drawn is larger. There are sixteen
+    colours: several groups share one.
     """
-    from matplotlib.lines import Line2D
-
     figure, axes = _axes(title, "", "", height=9.6, width=10.4)
     axes.axis("off")
-    axes.margins(0.01)
-    common = [group for group, _ in Counter(group for group in groups if group).most_common(len(CATEGORY_COLOURS))]
-    colour = dict(zip(common, CATEGORY_COLOURS, strict=False))
-    # grey below, the others in the given order, so that no group hides the rest
-    order = np.argsort([group in colour for group in groups], kind="stable")
-    shades = [colour.get(groups[i], GRID) for i in order]
-    axes.scatter(points[order, 0], points[order, 1], s=max(2, min(14, 50_000 / len(points))), c=shades, linewidths=0)
-    keys = [
-        Line2D([], [], marker="o", linestyle="", color=colour.get(key, GRID), label=key) for key in [*common, "other"]
-    ]
-    axes.legend(handles=keys, frameon=False, fontsize=8, ncols=9, loc="upper center", bbox_to_anchor=(0.5, 0.01))
-    _label_points(figure, axes, points, names, labels)
+    axes.set(xlim=(-1, 1), ylim=(1, -1))
+    shades = [CATEGORY_COLOURS[group % len(CATEGORY_COLOURS)] for group in groups]
+    axes.scatter(*points.T, s=max(0.5, min(14, 50_000 / len(points))), c=shades, linewidths=0, alpha=0.6)
+    _write_labels(figure, axes, labels)
     return _png(figure, dpi=100, palette=True)
 
 
-def _label_points(
-    figure: "Figure", axes: "Axes", points: npt.NDArray[np.floating], names: Sequence[str], labels: int
-) -> None:
-    """Write the first names that overlap no earlier one above their points, with a halo: at most `labels`."""
+def _write_labels(figure: "Figure", axes: "Axes", labels: Sequence[tuple[str, float, float]], most: int = 120) -> None:
+    """Write the first labels that overlap no earlier one, with a halo: at most `most`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.patheffects import withStroke
 
@@ -202,11 +190,11 @@ def _label_points(
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     halo = [withStroke(linewidth=2.2, foreground="white")]
     taken: list[Any] = []
-    for (x, y), name in zip(points[: 10 * labels], names, strict=False):
-        if len(taken) == labels:
+    for name, x, y in labels:
+        if len(taken) == most:
             break
-        size = 8.5 if len(taken) < labels / 4 else 7
-        text = axes.text(x, y, name, fontsize=size, color=INK, ha="center", va="bottom", path_effects=halo)
+        size = 8.5 if len(taken) < most / 4 else 6.5
+        text = axes.text(x, y, name, fontsize=size, color=INK, ha="center", va="center", path_effects=halo)
         box = text.get_window_extent(renderer).padded(2)
         if box.count_overlaps(taken):
             text.remove()

@@ -18,7 +18,6 @@ QUICK = [  # assets that take seconds by default
     *("--set", "quantile_tables.pairs=20000"),
     *("--set", "vector_structure.repositories=200"),
     *("--set", "vector_structure.clusters=[10]"),
-    *("--set", "vector_structure.iterations=250"),
 ]
 
 Invoke = Callable[..., Result]

@@ -81,6 +81,6 @@ def test_dollar_signs_in_names_are_not_parsed_as_formulas():
     for png in (
         line_chart({name: ([0, 1], [1, 2]), "b": ([0, 1], [2, 1])}, name, name, name),
         month_chart(["2024-01"], {name: {name: [1], "b": [2]}}, name),
-        scatter_map(points, [name] * 60, [name] * 60, name),
+        scatter_map(points, [0] * 60, [(name, 0.5, 0.5)], name),
     ):
         assert png.startswith(b"\x89PNG")

@@ -1,5 +1,6 @@
 """The artifact store as a Dagster resource, and the IO manager that opens an asset's inputs in it."""
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pydantic import Field
 from starvec_assets import progress
 from starvec_assets.errors import StarvecError, TransientError
 from starvec_assets.paths import home
-from starvec_assets.store import Artifact, ArtifactStore, MonthlyArtifacts
+from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact, MonthlyArtifacts
 
 RETRIES = dg.RetryPolicy(max_retries=3, delay=300, backoff=dg.Backoff.EXPONENTIAL)
 """Of a step that met a TransientError: again after 5, 15 and 35 minutes; the schedule tries again in hours."""
@@ -61,6 +62,26 @@ class StoreResource(dg.ConfigurableResource[None]):
     def open(self) -> ArtifactStore:
         """Return the store of this deployment."""
         return ArtifactStore(home() / "artifacts", bucket=self.bucket, keep=self.keep)
+
+
+def newest_of_other_vectors(
+    asset: str, store: ArtifactStore, trained: Artifact, warn: Callable[[str], None]
+) -> Artifact | None:
+    """Open the newest version of `asset` that was made from other vectors than `trained`: what to compare with.
+
+    So a step that is run again compares with the same version. A damaged one is passed over with a warning.
+    """
+    with contextlib.suppress(CorruptArtifact):
+        store.find(asset)  # downloads it where the store is a bucket
+    for version in reversed(store.versions(asset)):
+        try:
+            artifact = store.open(asset, version)
+        except CorruptArtifact as error:
+            warn(f"not compared with a damaged version: {error}")
+            continue
+        if artifact.manifest.inputs["trained_embeddings"][1] != trained.content_hash:
+            return artifact
+    return None
 
 
 class ArtifactIOManager(dg.ConfigurableIOManager):

@@ -1,26 +1,31 @@
 """awesome_lists, evaluation, vector_structure: ground truth, scores beside baselines with the export gate, analysis."""
 
-import contextlib
-
 import dagster as dg
+import numpy as np
 from pydantic import Field
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset
-from starvec_assets.defs.artifact_io import StoreResource
-from starvec_assets.defs.resources import AwesomeSource
+from starvec_assets.defs.artifact_io import StoreResource, newest_of_other_vectors
+from starvec_assets.defs.resources import AwesomeSource, DuckDBWithSpill
+from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.awesome.build import awesome_lists_metadata, build_awesome_lists
 from starvec_assets.evaluation.baselines import build_systems
+from starvec_assets.evaluation.by_words import SearchedCorpus, score_by_words
 from starvec_assets.evaluation.evaluate import EvaluationSettings, GroundTruth, evaluate
 from starvec_assets.evaluation.gates import CHECKS, GateResult, GateSettings, Kind, check_gates, write_gates
 from starvec_assets.evaluation.report import render_report
 from starvec_assets.evaluation.scoreboard import evaluation_metadata, scoreboard, text_table
+from starvec_assets.evaluation.search_by_words import Searched
 from starvec_assets.evaluation.vector_analysis import AnalysisSettings, analyze_vectors, vector_analysis_metadata
-from starvec_assets.export.fp16 import read_export
+from starvec_assets.export.fp16 import TEXT, VECTORS, read_export, read_matrix, read_repositories
 from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.ingest.star_log import star_files
 from starvec_assets.ranking.heldout import CANDIDATES
 from starvec_assets.sample import SIMULATED
-from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact, Draft
+from starvec_assets.store import Artifact, ArtifactStore, Draft, MonthlyArtifacts
+from starvec_assets.text_search.index import TextIndex
+from starvec_assets.text_search.placed import Placed
 from starvec_assets.vectors import USER_VECTOR_RULE, load_start_vectors, load_vectors
 
 
@@ -71,21 +76,29 @@ def evaluation(
     trained_embeddings: Artifact,
     readme_init_vectors: Artifact,
     user_buckets: Artifact,
+    text_index: Artifact,
     awesome_lists: Artifact,
     repo_catalog: Artifact,
+    star_log: Artifact,
+    star_history: Artifact,
+    raw_stars: MonthlyArtifacts,
+    starred_lists: Artifact | None,
     store: StoreResource,
+    duckdb: DuckDBWithSpill,
 ) -> Output:
     """Scores of the vectors on awesome lists and held-out people, beside random, popularity, text, spectral and start.
 
     Held-out people: recall@50 and NDCG@50 of bucket B from bucket A, MRR of finding one's own B among 100. Awesome
     lists: NDCG@10 and @100. 95 % bootstrap intervals by list and by person, of differences on the same resamples; by
-    list, popularity decile, language and a person's stars. Its blocking checks are the gate of the export: vectors that
-    fail one are not exported.
+    list, popularity decile, language and a person's stars. The same of what words find: repositories by headings of the
+    lists, places of repositories that training never saw, people by a description. Its blocking checks are the gate of
+    the export: vectors that fail one are not exported.
     """
     corpus = Corpus.load(user_buckets.path)
     trained, start = load_vectors(trained_embeddings.path), load_start_vectors(trained_embeddings.path)
     text = load_vectors(readme_init_vectors.path)
-    exported = _previous_export(context.log, store.open(), trained_embeddings)
+    # Vectors that were trained but never exported do not count, or bad ones would lower the bar for the next.
+    exported = newest_of_other_vectors("fp16_export", store.open(), trained_embeddings, context.log.warning)
     if exported:
         draft.facts["compared_with"] = [exported.manifest.version, exported.content_hash]
     previous = read_export(exported.path) if exported else None
@@ -93,7 +106,19 @@ def evaluation(
     catalog = RepoCatalog.load(repo_catalog.path)
     real_dates = SIMULATED not in user_buckets.manifest.provenance
     truth = GroundTruth.load(corpus, awesome_lists.path / "groups.parquet", catalog, real_dates)
-    scores = evaluate(systems, truth, draft.path, config)
+    searched = SearchedCorpus(
+        TextIndex.load(text_index.path),
+        Placed.load(text_index.path),
+        trained,
+        text,
+        corpus,
+        awesome_lists.path,
+        star_files(star_log, raw_stars, star_history, starred_lists),
+    )
+    previous_search = _previous_search(context.log, store.open(), exported, corpus) if exported else None
+    with duckdb.connect() as connection:
+        by_words = score_by_words(searched, config, connection, draft.path, previous_search)
+    scores = evaluate(systems, truth, draft.path, config, by_words)
     gates = check_gates(scores, config)
     write_gates(gates, draft.path)
     stars_from = ", ".join(trained_embeddings.manifest.provenance)
@@ -108,22 +133,23 @@ def evaluation(
     return Output(len(systems), evaluation_metadata(draft.path, gates), checks)
 
 
-def _previous_export(log: dg.DagsterLogManager, store: ArtifactStore, trained: Artifact) -> Artifact | None:
-    """Open the newest export of other vectors than `trained`; a damaged one is skipped with a warning.
-
-    Versions that were trained but never exported do not count, or a bad one would lower the bar for the next.
-    """
-    with contextlib.suppress(CorruptArtifact):
-        store.find("fp16_export")  # downloads it where the store is a bucket
-    for version in reversed(store.versions("fp16_export")):
-        try:
-            export = store.open("fp16_export", version)
-        except CorruptArtifact as error:
-            log.warning(f"not compared with a damaged export: {error}")
-            continue
-        if export.manifest.inputs["trained_embeddings"][1] != trained.content_hash:
-            return export
-    return None
+def _previous_search(
+    log: dg.DagsterLogManager, store: ArtifactStore, exported: Artifact, corpus: Corpus
+) -> Searched | None:
+    """Open the text search of an earlier export; None, and why in the log, where there is no index of it any more."""
+    version, _ = exported.manifest.inputs.get("text_index", ("", ""))
+    try:
+        index = TextIndex.load(store.open("text_index", version).path) if version else None
+    except StarvecError as error:
+        log.warning(f"text search is not compared with that of export {exported.manifest.version}: {error}")
+        return None
+    if index is None:
+        log.info(f"export {exported.manifest.version} has no text search to compare with")
+        return None
+    repos = read_repositories(exported.path)
+    vectors, text = (read_matrix(exported.path / name, len(repos)) for name in (VECTORS, TEXT))
+    rows = [corpus.row_of.get(repo_id, -1) for repo_id in repos["repo_id"].to_pylist()]
+    return Searched(index, vectors, text, np.array(rows, np.int32))
 
 
 def _check_result(kind: Kind, results: list[GateResult]) -> dg.AssetCheckResult:
@@ -150,11 +176,11 @@ def vector_structure(
     user_buckets: Artifact,
     repo_catalog: Artifact,
 ) -> Output:
-    """Diagnostics: analogies by vector arithmetic, clusters, and a map of the most starred repositories.
+    """Diagnostics: analogies by vector arithmetic, and how clustered the vectors are.
 
     Analogies from evaluation/analogies.toml ("pandas - python + typescript = danfo.js?") beside what nearness alone
-    answers; silhouette, Hopkins statistic and the language of neighbours beside a single Gaussian of the same shape. A
-    map of 20,000 takes about a minute of one core; `repositories` in the config sets how many. Not part of the gate.
+    answers; silhouette, Hopkins statistic and the language of neighbours beside a single Gaussian of the same shape,
+    for the most starred, of which `repositories` in the config sets how many. Not part of the gate.
     """
     analysis = analyze_vectors(
         load_vectors(trained_embeddings.path),
@@ -167,4 +193,4 @@ def vector_structure(
     draft.facts = {"missing": analysis.missing}
     for line in analysis.lines():
         context.log.info(line)
-    return Output(analysis.repositories, vector_analysis_metadata(analysis, draft.path))
+    return Output(analysis.repositories, vector_analysis_metadata(analysis))

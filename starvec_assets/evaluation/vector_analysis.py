@@ -1,4 +1,4 @@
-"""Diagnostics beyond ranking: analogies, cluster structure and a 2-D map of the most starred repositories."""
+"""Diagnostics beyond ranking: analogies, and the cluster structure of the most starred repositories."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,22 +17,14 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation import analogies, clusters
 from starvec_assets.evaluation.analogies import ALL, Questions
 from starvec_assets.ingest.repo_catalog import RepoCatalog
-from starvec_assets.markdown import Metadata, embed_png, markdown_table
-from starvec_assets.parquet import column, write_table
-from starvec_assets.plots import scatter_map
+from starvec_assets.markdown import Metadata, markdown_table
+from starvec_assets.parquet import write_table
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking import search
 from starvec_assets.ranking.search import Floats
 from starvec_assets.vectors import Matrix, unit_rows
 
 MIN_REPOSITORIES = 50
-MAP = pa.schema(
-    [
-        column("index", pa.int32(), "row of the vocabulary, most starred first"),
-        column("x", pa.float32(), "position on the map; only nearness has a meaning"),
-        column("y", pa.float32(), "position on the map"),
-    ]
-)
 METHOD_TITLES = {
     "3cosadd": "b - a + c (3CosAdd)",
     "3cosmul": "b * c / a (3CosMul)",
@@ -44,20 +36,18 @@ METHOD_TITLES = {
 
 
 class AnalysisSettings(Settings):
-    """Sizes of the samples and parameters of the map."""
+    """Sizes of the samples."""
 
     repositories: int = Field(
         20_000,
         ge=MIN_REPOSITORIES,
         le=200_000,
-        description="most starred ones on the map and in clusters; sets the time",
+        description="most starred ones that clusters are made of; sets the time",
     )
     clusters: list[Annotated[int, Field(ge=2)]] = Field(
         [10, 30, 100], description="numbers of k-means clusters; those above half the sample are left out"
     )
     sample: int = Field(5_000, ge=10, le=50_000, description="repositories sampled for silhouette, Hopkins and purity")
-    perplexity: float = Field(30.0, ge=2, le=200, description="t-SNE's effective number of neighbours")
-    iterations: int = Field(500, ge=250, le=5_000, description="t-SNE steps; the first 250 are early exaggeration")
     seed: int = Field(0, ge=0, lt=1 << 31, description="seed of samples, Gaussian reference and k-means initialization")
 
 
@@ -72,7 +62,7 @@ class VectorAnalysis:
     """Relation, question, names of the three repositories ranked first, rank of the expected answer."""
     analogies: pa.Table  # schema analogies.SCORES
     missing: dict[str, list[str]]  # repositories of the analogies that are not in the vocabulary, by relation
-    repositories: int  # on the map and in the clusters
+    repositories: int  # in the clusters
 
     @property
     def questions(self) -> int:
@@ -102,7 +92,7 @@ def analyze_vectors(
     settings: AnalysisSettings,
     relations: Path = analogies.RELATIONS,
 ) -> VectorAnalysis:
-    """Write analogies.parquet, map.parquet, map.png and structure.json into `out`.
+    """Write analogies.parquet and structure.json into `out`.
 
     `vectors` is [n, d] in the vocabulary order of `corpus`, most starred first; `relations`: see `read_relations`.
 
@@ -128,12 +118,8 @@ def analyze_vectors(
         "analogies_questions": len(questions.rows),
         **cluster_metrics,
     }
-    positions = project_2d(points, settings)
     short_names = [name.rpartition("/")[2] for name in corpus.names]
-    title = f"The {len(rows):,} most starred repositories: t-SNE by cosine, coloured by main language"
     write_table(table, analogies.SCORES, out / "analogies.parquet")
-    write_table(pa.table([rows.astype(np.int32), *positions.T], schema=MAP), MAP, out / "map.parquet")
-    (out / "map.png").write_bytes(scatter_map(positions, languages, [short_names[row] for row in rows], title))
     (out / "structure.json").write_text(
         json.dumps({"metrics": metrics, "missing": questions.missing}, indent=1) + "\n", encoding="utf-8"
     )
@@ -141,8 +127,8 @@ def analyze_vectors(
     return VectorAnalysis(metrics, silhouettes, examples, table, questions.missing, repositories=len(rows))
 
 
-def vector_analysis_metadata(analysis: VectorAnalysis, folder: Path) -> Metadata:
-    """Return what the UI shows of the analysis in `folder`: the map, metrics, tables of analogies and clusters."""
+def vector_analysis_metadata(analysis: VectorAnalysis) -> Metadata:
+    """Return what the UI shows of the analysis: metrics, tables of analogies and clusters."""
     scores, metrics = analysis.analogies.to_pylist(), analysis.metrics
     at_10 = {(row["relation"], row["method"]): row["at_10"] for row in scores}
     return {
@@ -152,7 +138,6 @@ def vector_analysis_metadata(analysis: VectorAnalysis, folder: Path) -> Metadata
         "Hopkins statistic": metrics["hopkins"],
         "neighbours in one language": metrics["language_purity"],
         "neighbours in one language by chance": metrics["language_purity_chance"],
-        "map": embed_png((folder / "map.png").read_bytes(), "map of repositories"),
         "analogies by method": markdown_table(
             ["ranked by", "first", "among ten", "MRR"],
             [[METHOD_TITLES[r["method"]], r["at_1"], r["at_10"], r["mrr"]] for r in scores if r["relation"] == ALL],
@@ -175,24 +160,6 @@ def vector_analysis_metadata(analysis: VectorAnalysis, folder: Path) -> Metadata
     }
 
 
-def project_2d(points: Matrix, settings: AnalysisSettings) -> npt.NDArray[np.float32]:
-    """Project unit rows [n, d] onto a plane by t-SNE (van der Maaten 2014, Barnes-Hut): float32 [n, 2]."""
-    from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
-
-    # Of unit rows the squared Euclidean distance is twice the cosine distance. One thread: several would sum in another
-    # order in every run, with other bits.
-    with threadpool_limits(1):
-        positions = TSNE(
-            perplexity=min(settings.perplexity, (len(points) - 1) / 3),
-            max_iter=settings.iterations,
-            angle=0.8,  # half the time of 0.5 without a visible difference
-            init="pca",
-            random_state=settings.seed,
-        ).fit_transform(points)
-    return np.asarray(positions, np.float32)
-
-
 def _points(finite: Matrix, rows: npt.NDArray[np.intp], settings: AnalysisSettings) -> Matrix:
     """Return the given rows as unit rows, float32 [rows, d]."""
     if len(rows) < MIN_REPOSITORIES:
@@ -201,7 +168,7 @@ def _points(finite: Matrix, rows: npt.NDArray[np.intp], settings: AnalysisSettin
             f"{MIN_REPOSITORIES} are needed: materialize more months, or trained_embeddings again"
         )
     points = unit_rows(finite[rows])
-    if np.ptp(points, axis=0).max() < 1e-6:  # t-SNE divides by the spread and would crash
+    if np.ptp(points, axis=0).max() < 1e-6:
         raise StarvecError(
             f"the vectors of all {len(rows):,} repositories are equal, so they have no structure: "
             "materialize trained_embeddings again"

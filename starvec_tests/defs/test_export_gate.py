@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from graph import failure_message, materialize
 
-from starvec_assets.defs.evaluation import _previous_export
+from starvec_assets.defs.artifact_io import newest_of_other_vectors
 from starvec_assets.defs.export import fp16_export, web_bundle
 from starvec_assets.defs.resources import StoreResource
 from starvec_assets.evaluation.baselines import random_vectors
@@ -20,6 +20,7 @@ from starvec_assets.export.bundle import BundleInputs
 from starvec_assets.export.fp16 import read_export
 from starvec_assets.ingest.watch_events import UTC_SECONDS
 from starvec_assets.store import Artifact, ArtifactStore
+from starvec_assets.text_search.placed import REPOS, Placed
 
 N = 60
 LOG = Mock(spec=dg.DagsterLogManager)
@@ -39,7 +40,16 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
         pq.write_table(pa.table(catalogue), draft.path / "repos.parquet")
     with store.write("readme_init_vectors", code_version="1") as draft:
         np.save(draft.path / "vectors.npy", random_vectors(N, 4, 0))
+    index_texts(store)
     return store
+
+
+def index_texts(store: ArtifactStore) -> None:
+    """Write a text_index of the newest text vectors, of which the export reads who is placed: nobody."""
+    nobody = Placed(REPOS.empty_table(), np.zeros((0, 8), np.float16), np.zeros((0, 4), np.float16))
+    with store.write("text_index", code_version="1", inputs=[store.latest("readme_init_vectors")]) as draft:
+        nobody.save(draft.path)
+        draft.rows = {"repositories": N, "placed": 0}
 
 
 def trained(store: ArtifactStore, seed: int) -> Artifact:
@@ -89,6 +99,15 @@ def test_vectors_that_were_not_evaluated_are_not_exported(store: ArtifactStore):
     assert "is of other vectors than" in failure_message(export())
 
 
+def test_places_in_another_plane_of_texts_are_not_exported(store: ArtifactStore):
+    evaluated(store, trained(store, 0), validity=True)
+    with store.write("readme_init_vectors", code_version="1") as draft:
+        np.save(draft.path / "vectors.npy", random_vectors(N, 4, 1))
+    assert "text_index was made from readme_init_vectors" in failure_message(export())
+    index_texts(store)
+    assert export().success
+
+
 def test_an_override_is_recorded_in_the_manifest(store: ArtifactStore):
     evaluated(store, trained(store, 0), validity=False, regression=False)
     assert export(export_despite_gate=True).success
@@ -99,17 +118,17 @@ def test_an_override_is_recorded_in_the_manifest(store: ArtifactStore):
 
 def test_the_previous_version_is_the_last_export_of_other_vectors(store: ArtifactStore):
     first = trained(store, 0)
-    assert _previous_export(LOG, store, first) is None
+    assert newest_of_other_vectors("fp16_export", store, first, LOG.warning) is None
     evaluated(store, first, validity=True)
     assert export().success
-    assert _previous_export(LOG, store, first) is None, "the same vectors are not a previous version"
+    assert newest_of_other_vectors("fp16_export", store, first, LOG.warning) is None, "the same vectors are not a previous version"
     trained(store, 1)  # never exported
-    previous = _previous_export(LOG, store, trained(store, 2))
+    previous = newest_of_other_vectors("fp16_export", store, trained(store, 2), LOG.warning)
     assert previous is not None
     vectors, repo_ids = read_export(previous.path)
     assert np.abs(vectors - random_vectors(N, 8, 0)).max() < 1e-3
     assert repo_ids.tolist() == list(range(N))
     (next((store.root / "fp16_export").glob("2*")) / "embeddings.f16").unlink()
     LOG.warning.reset_mock()
-    assert _previous_export(LOG, store, trained(store, 2)) is None
+    assert newest_of_other_vectors("fp16_export", store, trained(store, 2), LOG.warning) is None
     assert "lacks 'embeddings.f16'" in LOG.warning.call_args.args[0]

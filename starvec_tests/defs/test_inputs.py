@@ -58,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Edges, Edges]:
                 "quantile_tables": {"pairs": 10_000},
                 "trained_embeddings": {"epochs": 1, "batch": 256},
                 "linear_probes": {"negatives": 200},
-                "vector_structure": {"repositories": 200, "clusters": [10], "iterations": 250},
+                "vector_structure": {"repositories": 200, "clusters": [10]},
                 "fp16_export": {"export_despite_gate": True},
             },
             resources=from_environment(environment | {"STARVEC_DEVICE": "cpu"}),

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from graph import failure_message, materialize
 
-from starvec_assets.defs import evaluation, export, profiles, training
+from starvec_assets.defs import evaluation, export, profiles, repository_map, training
 from starvec_assets.defs.artifact_asset import require_same_rows
 from starvec_assets.defs.resources import StoreResource
 from starvec_assets.errors import StarvecError
@@ -15,7 +15,7 @@ from starvec_assets.store import Artifact, ArtifactStore
 
 OTHERS = (
     *("repo_catalog", "star_log", "star_history", "awesome_lists", "evaluation"),
-    *("fp16_export", "linear_probes", "quantile_tables"),
+    *("fp16_export", "linear_probes", "quantile_tables", "text_index"),
 )
 
 
@@ -45,6 +45,7 @@ def put(store: ArtifactStore, asset: str, content: str, inputs: Sequence[Artifac
         (training.trained_embeddings, "readme_init_vectors"),
         (training.training_leaderboard, "readme_init_vectors"),
         (evaluation.evaluation, "trained_embeddings"),
+        (repository_map.repository_map, "trained_embeddings"),
         (evaluation.vector_structure, "trained_embeddings"),
         (profiles.linear_probes, "trained_embeddings"),
         (profiles.quantile_tables, "trained_embeddings"),

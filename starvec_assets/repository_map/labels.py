@@ -1,0 +1,124 @@
+"""Labels of clusters: words and phrases of names, descriptions and topics that are commoner in them than elsewhere."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+TERMS = 3
+"""Terms of a label."""
+
+MAX_CHARS = 60
+MIN_COUNT = 3  # repositories of a cluster that a term of its label must be in
+MIN_REPOSITORIES = 5  # repositories of all that a term must be in
+PHRASE_SHARE = 0.5
+"""A word is shown as part of a phrase that so many of the cluster's repositories with the word have."""
+CANDIDATES = 60  # best terms of a cluster that are looked at
+
+_MAX_TEXT = 1_000
+_NOISE = re.compile(r"&[#\w]{1,10};|\bhttps?://\S{1,2000}|:[a-z0-9_+-]{1,40}:")
+_BREAK = re.compile(r"[.,;:!?…]+(?:\s|$)|[,;()\[\]{}|/\"“”—–•]")
+_WORD = re.compile(r"[^\W_](?:[\w.]*[^\W_])?(?:\+\+|#)?")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of repositories: words, and pairs of words that stand side by side.
+
+    `of_rows` [n, t] has a one where a repository has a term; `is_language` [t] marks the names of languages.
+    """
+
+    names: list[str]
+    of_rows: sp.csr_array
+    is_language: npt.NDArray[np.bool_]
+
+
+def collect_terms(repositories: Sequence[Mapping[str, object]]) -> Terms:
+    """Count the terms of repositories, mappings with name, description, language and topics (None: unknown)."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    counter = CountVectorizer(analyzer=_terms, binary=True, min_df=1, dtype=np.int32)
+    try:
+        counts = sp.csr_array(counter.fit_transform(repositories))
+    except ValueError:  # no repository has a word
+        return Terms([], sp.csr_array((len(repositories), 0), dtype=np.int32), np.zeros(0, bool))
+    frequent = np.flatnonzero(counts.sum(axis=0) >= min(MIN_REPOSITORIES, len(repositories)))
+    names = counter.get_feature_names_out()[frequent].tolist()
+    languages = {str(repository["language"] or "").lower() for repository in repositories}
+    return Terms(names, counts[:, frequent], np.array([name in languages for name in names], bool))
+
+
+def label_clusters(terms: Terms, clusters: npt.NDArray[np.integer], parents: Mapping[int, int]) -> dict[int, str]:
+    """Return a label for each cluster id of `clusters` [n]: up to three terms, joined by commas.
+
+    Terms are ranked by count x log(lift), the lift being their share in the cluster over their share in all. No two
+    clusters of one parent in `parents` begin with the same term. A cluster without a word of its own is "other".
+    """
+    ids, index = np.unique(clusters, return_inverse=True)
+    sizes = np.bincount(index)
+    membership = sp.csr_array((np.ones(len(index), np.int32), (index, np.arange(len(index)))))
+    counts = sp.csr_array(membership @ terms.of_rows)
+    everywhere = np.asarray(terms.of_rows.sum(axis=0), np.float64)
+    labels: dict[int, str] = {}
+    taken: dict[int, set[str]] = {}
+    for i in np.argsort(-sizes, kind="stable").tolist():  # large ones choose first
+        columns = counts.indices[counts.indptr[i] : counts.indptr[i + 1]]
+        count = counts.data[counts.indptr[i] : counts.indptr[i + 1]].astype(np.float64)
+        score = count * np.log(count * len(index) / (sizes[i] * everywhere[columns]))
+        usable = np.flatnonzero((score > 0) & (count >= min(MIN_COUNT, sizes[i])))
+        best = usable[np.lexsort((columns[usable], -score[usable]))][:CANDIDATES]
+        chosen = _choose([(terms.names[columns[j]], int(count[j])) for j in best])
+        used = taken.setdefault(parents.get(int(ids[i]), -1), set())
+        lead = next((k for k, term in enumerate(chosen) if term not in used), 0)
+        label = [chosen[lead], *chosen[:lead], *chosen[lead + 1 :]][:TERMS] if chosen else ["other"]
+        used.add(label[0])
+        labels[int(ids[i])] = _shortened(label)
+    return labels
+
+
+def _choose(candidates: Sequence[tuple[str, int]]) -> list[str]:
+    """Return terms without those that repeat a word of a better one, words as part of their phrases."""
+    chosen: list[str] = []
+    said: set[str] = set()
+    for term, count in candidates:
+        phrases = [
+            (other_count, other)
+            for other, other_count in candidates
+            if " " in other and " " not in term and term in other.split() and other_count >= PHRASE_SHARE * count
+        ]
+        shown = max(phrases)[1] if phrases else term
+        if said.isdisjoint(shown.split()):
+            chosen.append(shown)
+            said.update(shown.split())
+    return chosen
+
+
+def _shortened(label: Sequence[str]) -> str:
+    """Join as many terms as fit, the first one cut if need be."""
+    text = label[0][:MAX_CHARS]
+    for term in label[1:]:
+        if len(text) + 2 + len(term) <= MAX_CHARS:
+            text += f", {term}"
+    return text
+
+
+def _terms(repository: Mapping[str, object]) -> Iterator[str]:
+    """Yield the words of a repository's texts, and pairs that stand side by side in one of them."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    name, description = str(repository["name"]).rpartition("/")[2], str(repository["description"] or "")
+    topics = repository["topics"]
+    texts = [re.sub(r"[-_.]+", " ", text) for text in (name, *(topics if isinstance(topics, list) else ()))]
+    for text in [*texts, *_BREAK.split(_NOISE.sub(" ", description[:_MAX_TEXT]))]:
+        before = ""
+        for word in _WORD.findall(text.lower()):
+            if word in ENGLISH_STOP_WORDS or word.isdigit() or len(word) == 1:
+                before = ""
+                continue
+            yield word
+            if before:
+                yield f"{before} {word}"
+            before = word
