@@ -45,7 +45,7 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
     autocapitalize: "none",
     spellcheck: "false",
     maxlength: MAX_QUERY_LENGTH,
-    placeholder: "a name, or what it should do",
+    placeholder: "pandas, or: charts in a terminal",
   });
 
   const close = () => {

@@ -57,9 +57,9 @@ export function githubQuestion(app, signal, name) {
         { class: "hint" },
         "GitHub can be asked what it is: its name, description and topics then give it a place here. GitHub learns the name, in one or two requests.",
       ),
+      downloadSizeNote(app, true),
       button,
       status,
-      downloadSizeNote(app, true),
     );
   return container;
 }

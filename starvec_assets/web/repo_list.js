@@ -198,7 +198,7 @@ function filterControls(app, id, fame, onFilterChange) {
   });
   const activityFilter = h(
     "div",
-    { hidden: true, title: "the last star or other event with its name in the data" },
+    { hidden: true, title: "its last star or other event in the data, before the end of the data" },
     h("label", { for: `${id}-activity` }, "Last active"),
     activity,
   );
@@ -254,8 +254,7 @@ function filterControls(app, id, fame, onFilterChange) {
 }
 
 /** @param {number} months */
-const activityLabel = (months) =>
-  months === 1 ? "in the newest month" : months === 12 ? "in the newest year" : `in the newest ${months} months`;
+const activityLabel = (months) => (months === 1 ? "past month" : months === 12 ? "past year" : `past ${months} months`);
 
 /** Value of the fame slider in words. @param {number} fame */
 const fameLabel = (fame) =>
@@ -277,7 +276,7 @@ function repoItem(app, row, cosine, scoreLabel, explanation, actions, href) {
   const slash = name.indexOf("/") + 1;
   return h(
     "li",
-    { class: "result" },
+    { class: scoreLabel ? "result" : "result unscored" },
     scoreLabel !== "" &&
       h(
         "span",

@@ -4,7 +4,7 @@ import { formatCount, formatMegabytes, h, pluralize } from "../dom.js";
 import { formatScore } from "../radar.js";
 import { dataSources, downloadSize } from "../state.js";
 
-/** @import { Score } from "../engine/model.js" */
+/** @import { Model, Score } from "../engine/model.js" */
 /** @import { App } from "../state.js" */
 
 /** Metrics as they are shown, with the titles of metric_titles.py; higher is better, except for the bias. */
@@ -17,6 +17,16 @@ const METRICS = [
   ["popularity_bias", "Popularity bias"],
 ];
 
+/** Metrics of what words find. */
+const WORDS_METRICS = [
+  ["search_ndcg_10", "Text search, NDCG@10"],
+  ["search_recall_50", "Text search, recall@50"],
+  ["search_mrr", "Text search, MRR"],
+  ["placed_recall_50", "Placed by text, recall@50"],
+  ["placed_ndcg_10", "Placed by text, awesome NDCG@10"],
+  ["people_precision_10", "People by description, P@10"],
+];
+
 const SYSTEMS = new Map([
   ["trained", "These vectors"],
   ["random", "Random vectors"],
@@ -24,6 +34,8 @@ const SYSTEMS = new Map([
   ["text", "Text of the repositories alone"],
   ["spectral", "Spectral vectors of the stars"],
   ["start", "Start of the training"],
+  ["without_text", "Without the vectors of the text"],
+  ["bm25", "The words of the text alone (BM25)"],
   ["previous", "The version before"],
 ]);
 
@@ -68,6 +80,18 @@ export function aboutView(app) {
           "The share of people with about as many stars as you who are less close to the developer; of a profile in a link, the share of pairs of people with about as many stars as you two who are less alike. Stars are counted in bins, as a mean of many stars is closer to everybody than a mean of few.",
         ),
         ...definition(
+          "Search by words",
+          "Every word has a vector, fitted so that the words of a repository point to where its stargazers put it. A text lies where its words point together. A repository is found by its nearness to that place, by how well its name, description and topics match the words (BM25), and a little by its fame. No language model runs, neither here nor elsewhere.",
+        ),
+        ...definition(
+          "People near a text",
+          "Developers are ordered by what of their stars points where the text does: eight directions stand for the stars of each, squared, so that one strong interest counts more than many faint ones. The percentage is another thing: of all people with about as many stars, the share whose profile, the mean of their stars, is less near. It is computed from groups of at least twenty people and right within about 3 points.",
+        ),
+        ...definition(
+          "Placed by its description",
+          "Too few people starred it for a place of its own: it lies where its name, description, topics and language point. Such a place is rougher.",
+        ),
+        ...definition(
           "Rank",
           "The place of a developer among all that came with this model. The best per cent of a hundred developers is high for almost everybody, so it is shown with its rank.",
         ),
@@ -76,20 +100,24 @@ export function aboutView(app) {
       h(
         "p",
         {},
-        "A login that you look up is sent to api.github.com, with a token if you paste one. Nothing else is sent anywhere. There are no cookies and no measurements of visitors; profiles and tokens live in the memory of the tab.",
+        "A login that you look up is sent to api.github.com, with a token if you paste one; so is the name of a repository, if you press “Ask GitHub about it”. Nothing else is sent anywhere: what you search for and paste is compared in this browser. There are no cookies and no measurements of visitors; profiles and tokens live in the memory of the tab.",
       ),
       h("h2", {}, "On this device"),
       h(
         "p",
         {},
-        `Vectors (${formatMegabytes(downloadSize(app, ["vectors.hi", "vectors.lo"]))}), names and descriptions (${formatMegabytes(downloadSize(app, ["names.gz", "descriptions.gz", "columns.gz"]))}) are kept by this browser, so that the page opens again without network. Clearing the data of this site removes them.`,
+        `Vectors (${formatMegabytes(downloadSize(app, ["vectors.hi", "vectors.lo"]))}), names and descriptions (${formatMegabytes(downloadSize(app, ["names.gz", "descriptions.gz", "columns.gz"]))}) and, once you search by words, their index (${formatMegabytes(downloadSize(app, ["text_index.gz"]))}) are kept by this browser, so that the page opens again without network. Clearing the data of this site removes them.`,
       ),
       h("h2", {}, "Limits"),
       h(
         "ul",
         {},
         h("li", {}, "A star is a bookmark, not praise, and bots star too."),
-        h("li", {}, `Only ${formatCount(app.model.n)} repositories are known: those with enough stars in the data.`),
+        h(
+          "li",
+          {},
+          `Only ${formatCount(app.model.n)} repositories are known: those with enough stars in the data${app.model.placed ? `, and ${formatCount(app.model.placed)} newer ones that are placed by their description` : ""}.`,
+        ),
         h("li", {}, "The developers are people publicly known for open-source work; of nobody else is a profile kept."),
       ),
       h(
@@ -153,12 +181,56 @@ function table(caption, rows) {
 
 /**
  * @param {App} app
- * @returns {Node[]}
+ * @returns {(Node | false)[]}
  */
 function evaluationSection({ model }) {
-  const systems = Object.entries(model.evaluation);
-  const metrics = METRICS.filter(([metric]) => systems.some(([, values]) => values[metric]));
-  if (!systems.length || !metrics.length) return [];
+  const vectors = evaluationTable(model, "Evaluation with baselines", METRICS);
+  const words = evaluationTable(model, "Evaluation of search by words", WORDS_METRICS);
+  if (!vectors && !words) return [];
+  const passed = model.gates.filter((gate) => gate.passed).length;
+  return [
+    h(
+      "section",
+      {},
+      h("h2", {}, "Is it any good?"),
+      h(
+        "p",
+        { class: "measure" },
+        "Judged on people and lists that training never saw: can it find the other half of a person’s stars, and what stands together in hand-made “awesome” lists? Beside it, simpler ways to do the same. Bold is best; below each number its 95 % interval.",
+      ),
+      vectors,
+      words &&
+        h(
+          "p",
+          { class: "measure" },
+          "Search by words is asked for the headings of those lists, and should find what stands under them. Repositories placed by their text are asked for what the same people star, and people are found by the topics of lists.",
+        ),
+      words,
+      model.gates.length > 0 &&
+        h(
+          "details",
+          {},
+          h("summary", {}, `${passed} of ${pluralize(model.gates.length, "check")} passed before it was published`),
+          h(
+            "ul",
+            {},
+            ...model.gates.map((gate) => h("li", {}, `${gate.passed ? "passed" : "failed"}: ${gate.detail}`)),
+          ),
+        ),
+    ),
+  ];
+}
+
+/**
+ * The scores of every system in those of `titled` that were measured; null if none was.
+ * @param {Model} model
+ * @param {string} caption
+ * @param {string[][]} titled metrics with their titles
+ */
+function evaluationTable({ evaluation }, caption, titled) {
+  const systems = Object.entries(evaluation).filter(([, values]) => titled.some(([metric]) => values[metric]));
+  const metrics = titled.filter(([metric]) => systems.some(([, values]) => values[metric]));
+  if (!metrics.length) return null;
   const best = new Map(
     metrics.map(([metric]) => [metric, Math.max(...systems.map(([, values]) => values[metric]?.value ?? -Infinity))]),
   );
@@ -176,61 +248,37 @@ function evaluationSection({ model }) {
         : null,
     );
   };
-  const passed = model.gates.filter((gate) => gate.passed).length;
-  return [
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
     h(
-      "section",
-      {},
-      h("h2", {}, "Is it any good?"),
+      "table",
+      { class: "evaluation" },
+      h("caption", { class: "visually-hidden" }, caption),
       h(
-        "p",
-        { class: "measure" },
-        "Judged on people and lists that training never saw: can it find the other half of a person’s stars, and what stands together in hand-made “awesome” lists? Beside it, simpler ways to do the same. Bold is best; below each number its 95 % interval.",
-      ),
-      h(
-        "div",
-        { class: "scroll", tabindex: 0, role: "region", "aria-label": "Evaluation" },
+        "thead",
+        {},
         h(
-          "table",
-          { class: "evaluation" },
-          h("caption", { class: "visually-hidden" }, "Evaluation with baselines"),
-          h(
-            "thead",
-            {},
-            h(
-              "tr",
-              {},
-              h("th", { scope: "col" }, "System"),
-              ...metrics.map(([, title]) => h("th", { scope: "col", class: "number" }, title)),
-            ),
-          ),
-          h(
-            "tbody",
-            {},
-            ...systems.map(([system, values]) =>
-              h(
-                "tr",
-                { class: system === "trained" ? "trained" : "" },
-                h("th", { scope: "row" }, SYSTEMS.get(system) ?? system),
-                ...metrics.map(([metric]) => cell(values, metric)),
-              ),
-            ),
-          ),
-        ),
-      ),
-      model.gates.length > 0 &&
-        h(
-          "details",
+          "tr",
           {},
-          h("summary", {}, `${passed} of ${pluralize(model.gates.length, "check")} passed before it was published`),
+          h("th", { scope: "col" }, "System"),
+          ...metrics.map(([, title]) => h("th", { scope: "col", class: "number" }, title)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        ...systems.map(([system, values]) =>
           h(
-            "ul",
-            {},
-            ...model.gates.map((gate) => h("li", {}, `${gate.passed ? "passed" : "failed"}: ${gate.detail}`)),
+            "tr",
+            { class: system === "trained" ? "trained" : "" },
+            h("th", { scope: "row" }, SYSTEMS.get(system) ?? system),
+            ...metrics.map(([metric]) => cell(values, metric)),
           ),
         ),
+      ),
     ),
-  ];
+  );
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { combobox, shortened } from "../combobox.js";
 import { developerList } from "../developer_list.js";
-import { chips, errorMessage, formatCount, h, replace } from "../dom.js";
+import { chips, errorMessage, formatCount, h, pluralize, replace } from "../dom.js";
 import { downloadSizeNote } from "../download_progress.js";
 import { loginForm } from "../login_form.js";
 import { repoList } from "../repo_list.js";
@@ -13,6 +13,7 @@ import { MAX_QUERY_LENGTH, searchHref, similarHref } from "../state.js";
 
 const MAX_LINE_LENGTH = 200; // characters; a longer query is shown in a field of several lines
 const MAX_NAMES = 5;
+const MAX_WORDS = 8; // shown beside a repository
 const EXAMPLES = [
   "time series forecasting in rust",
   "self-hosted photo backup",
@@ -48,7 +49,7 @@ export function searchView(app, signal, parameters) {
       ),
       combobox(app, {
         id: "repository",
-        label: inStars ? "Search in your stars" : "A name, or what it should do",
+        label: inStars ? "Search in your stars" : "Name of a repository, or what it should do",
         value: isLong ? "" : query,
         hint: "What you type stays in this browser.",
         button: "Search",
@@ -147,6 +148,23 @@ function starsForm(app, signal, onReady) {
 function results(app, signal, query, inStars) {
   const names = h("div", {});
   const people = h("div", {});
+  const toPeople = h(
+    "p",
+    { hidden: true },
+    h(
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        onclick: () => {
+          const heading = people.querySelector("h2");
+          heading?.scrollIntoView();
+          heading?.focus({ preventScroll: true });
+        },
+      },
+      "To the people near it",
+    ),
+  );
   const { currentUser } = app;
   const only = inStars && currentUser ? currentUser.starred : null;
   if (!only)
@@ -159,10 +177,13 @@ function results(app, signal, query, inStars) {
     if (isShown) return; // the place of a text does not depend on the filters
     isShown = true;
     const place = await app.engine.placeText(query);
-    if (!signal.aborted && place.some(Boolean)) replace(people, ...peopleNear(app, place));
+    if (signal.aborted || !place.some(Boolean)) return;
+    replace(people, ...peopleNear(app, place));
+    toPeople.hidden = false;
   };
   return [
     names,
+    toPeople,
     h("h2", { class: "visually-hidden" }, "Repositories"),
     repoList(app, {
       id: "search",
@@ -195,8 +216,9 @@ const matchNote = (words) =>
     "p",
     { class: "why" },
     ...(words.length
-      ? ["has ", ...words.flatMap((word) => [h("mark", {}, word), " "])]
-      : ["near in meaning; it has none of these words"]),
+      ? ["has ", ...words.slice(0, MAX_WORDS).flatMap((word) => [h("mark", {}, word), " "])]
+      : ["near in meaning, without these words"]),
+    words.length > MAX_WORDS && `and ${formatCount(words.length - MAX_WORDS)} more`,
   );
 
 /**
@@ -221,11 +243,8 @@ const starsLink = ({ currentUser }, query, inStars) =>
   h(
     "div",
     {},
-    h("label", {}, "Search in"),
-    inStars
-      ? h("span", {}, `${formatCount(currentUser?.starred.length ?? 0)} stars of ${currentUser?.login}; `)
-      : h("span", {}, "all; "),
-    h("a", { href: searchHref(query, !inStars) }, inStars ? "search in all" : "search in my stars"),
+    inStars && h("span", {}, `In ${pluralize(currentUser?.starred.length ?? 0, "star")} of ${currentUser?.login}.`),
+    h("a", { href: searchHref(query, !inStars) }, inStars ? "Search in all" : "Search in my stars"),
   );
 
 /**
@@ -239,7 +258,7 @@ function peopleNear(app, place) {
   const own = currentUser && nearnessPercentile(people, currentUser, place);
   const total = people.developers.length;
   return [
-    h("h2", {}, "People near it"),
+    h("h2", { tabindex: -1 }, "People near it"),
     typeof own === "number" &&
       h(
         "p",
