@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from starvec_assets.sample.archive_events import API, Json, actor, event, repo_reference, repository
 from starvec_assets.sample.catalogue import SampleRepo
 from starvec_assets.sample.people import Ints, simulate_stars
+from starvec_assets.sample.planted_trends import BORN, RISING_FIELD, move_times, planted_trends
 
 FIRST_ID = 1_000_000_000_000  # of people and repositories; GitHub's own ids have ten digits
 
@@ -41,7 +43,8 @@ def simulate_events(
     """Simulate the stars of `users` people over `hours`, and `noise` other events per star.
 
     In addition every repository has a pull request in every month, so that its description and language are known, and
-    every hour has an event.
+    every hour has an event. Trends move the times of stars (planted_trends.py); nothing happens in a repository before
+    it is born.
     """
     rng = np.random.default_rng(seed)
     stars = simulate_stars(repos, users, rng)
@@ -49,28 +52,39 @@ def simulate_events(
     activity = np.array(
         [(1 + 0.4 * np.sin((h.hour - 9) * np.pi / 12)) * (0.75 if h.weekday() > 4 else 1) for h in hours]
     )
+    planted = planted_trends(repos)
+    trends = np.array([planted.get(r.name, RISING_FIELD if r.field == RISING_FIELD else "") for r in repos])
+    births = np.where(trends == BORN, BORN, "")
+    seconds = len(hours) * _HOUR
 
+    # Times are seconds since the first hour, as if the hours had no gaps between them.
     def times(count: int) -> Ints:
         hour = rng.choice(len(hours), count, p=activity / activity.sum())
-        return np.asarray(start[hour] + rng.integers(_HOUR, size=count))
+        return np.asarray(hour * _HOUR + rng.integers(_HOUR, size=count))
+
+    def moved(time: Ints, trend: npt.NDArray[np.str_]) -> Ints:
+        return np.asarray(move_times(time / seconds, trend, seconds / 86_400) * seconds, np.int64)
 
     starred_at = times(len(stars.user))
-    parts = [(starred_at[np.lexsort((starred_at, stars.user))], np.zeros_like(stars.user), stars.user, stars.repo)]
+    starred_at = moved(starred_at[np.lexsort((starred_at, stars.user))], trends[stars.repo])
+    parts = [(starred_at, np.zeros_like(stars.user), stars.user, stars.repo)]
 
     count = round(noise * len(stars.user))
     popularity = np.array([repo.stars for repo in repos], np.float64) ** 0.6
     kind = 1 + rng.choice(len(_NOISE_SHARES), count, p=list(_NOISE_SHARES.values()))
     repo = rng.choice(len(repos), count, p=popularity / popularity.sum())
-    parts.append((times(count), kind, rng.integers(users, size=count), repo))
+    parts.append((moved(times(count), births[repo]), kind, rng.integers(users, size=count), repo))
 
     month = np.array([hour.year * 12 + hour.month for hour in hours])
     for number in np.unique(month):
-        starts = start[month == number]
-        time = starts[np.arange(len(repos)) % len(starts)] + rng.integers(_HOUR, size=len(repos))
+        of_month = np.flatnonzero(month == number)
+        time = of_month[np.arange(len(repos)) % len(of_month)] * _HOUR + rng.integers(_HOUR, size=len(repos))
         kind = np.full(len(repos), _KINDS.index(_PULL_REQUEST))
-        parts.append((time, kind, rng.integers(users, size=len(repos)), rng.permutation(len(repos))))
+        user, repo = rng.integers(users, size=len(repos)), rng.permutation(len(repos))
+        parts.append((moved(time, births[repo]), kind, user, repo))
 
     time, *rest = (np.concatenate(column) for column in zip(*parts, strict=True))
+    time = start[time // _HOUR] + time % _HOUR
     order = np.argsort(time, kind="stable")
     return SimulatedEvents(time[order], *(column[order] for column in rest))
 

@@ -33,7 +33,7 @@ MARKER = "sample.json"
 AWESOME = "awesome"
 PEOPLE = "people.tsv"
 
-_VERSION = 4  # increase it when the same settings give other bytes
+_VERSION = 5  # increase it when the same settings give other bytes
 _README = f"""{SIMULATED}
 
 The repositories are real, chosen and described by hand. The people, their stars and everything else that happens here
@@ -47,7 +47,7 @@ class SampleSettings:
     """Number of simulated people, months of their stars, and seed; `noise`: other events per star."""
 
     users: int = 4_000
-    months: tuple[str, ...] = ("2024-01", "2024-02")
+    months: tuple[str, ...] = ("2024-01", "2024-02", "2024-03")
     seed: int = 1
     noise: float = 0.5
 

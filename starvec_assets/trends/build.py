@@ -35,7 +35,7 @@ DAYS = 90
 LAST_DAYS = 28
 MIN_MONTHS = 2
 """Months that count, before anything is called rising: a month alone shows no change."""
-ABOVE_MEDIAN = 1.5
+ABOVE_MEDIAN = 2.0
 """How many times the median growth the lower bound of a rising repository's growth has to reach."""
 LEAST_BURST = 2.0
 """Lower bound from which a burst is listed: of 20,000 steady repositories about one has it by chance."""
