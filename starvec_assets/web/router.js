@@ -3,9 +3,11 @@
 import { errorMessage, h, replace } from "./dom.js";
 import { dataUrl } from "./engine/model.js";
 import { parseLogin } from "./login_form.js";
+import { hasMap, MAP_FILE } from "./map/map_data.js";
 import { decodeProfile, LinkError } from "./share_link.js";
 import { MAX_QUERY_LENGTH, openApp } from "./state.js";
 import { aboutView } from "./views/about_view.js";
+import { mapView } from "./views/map_view.js";
 import { otherProfileView, ownProfileView } from "./views/profile_view.js";
 import { searchView } from "./views/search_view.js";
 import { similarView } from "./views/similar_view.js";
@@ -57,6 +59,9 @@ function resolveRoute(app, signal) {
       const title = (parameters.get("q") ?? "").trim().slice(0, 100) || "Find by words";
       return { title, section: "search", nodes: searchView(app, signal, parameters) };
     }
+    case "map":
+      if (!hasMap(app.model)) return messageView("There is no map", "These data were made without a map.");
+      return { title: "The map", section: "map", nodes: mapView(app, signal, new URLSearchParams(query)) };
     case "about":
       return { title: "How it was made", section: "about", nodes: aboutView(app) };
     case "dev":
@@ -204,6 +209,7 @@ async function start() {
   if (location.hash.length > "#/".length) replace(main, h("p", { class: "hint", role: "status" }, "Loading …"));
   try {
     const app = await openApp(base);
+    if (!hasMap(app.model)) document.querySelector('nav a[href="#/map"]')?.remove();
     renderView(app);
     addEventListener("hashchange", () => {
       app.downloadConsented = true; // the visitor acted on the page, which shows the size of the download
@@ -239,8 +245,9 @@ async function enableOffline(app, base) {
     );
   if (!(await app.engine.stored)) return;
   await app.catalogue.loadDescriptions();
-  await fetch(dataUrl(base, "descriptions.gz", app.model)); // passes through the service worker, which stores it
-  const files = ["people.json", "names.gz", "columns.gz", "descriptions.gz"];
+  const fetched = ["descriptions.gz", ...(hasMap(app.model) ? [MAP_FILE] : [])];
+  for (const name of fetched) await fetch(dataUrl(base, name, app.model)); // the service worker stores what passes
+  const files = ["people.json", "names.gz", "columns.gz", ...fetched];
   const copies = await Promise.all(files.map((name) => caches.match(dataUrl(base, name, app.model))));
   const status = document.getElementById("offline-status");
   if (status && copies.every(Boolean))

@@ -4,6 +4,7 @@
 import { combobox } from "../combobox.js";
 import { chips, errorMessage, formatCount, formatMegabytes, h, replace } from "../dom.js";
 import { downloadSizeNote } from "../download_progress.js";
+import { surroundings } from "../map/surroundings.js";
 import { normalizeQuery } from "../name_search.js";
 import { githubQuestion } from "../placed_repository.js";
 import { placedMark, repoList } from "../repo_list.js";
@@ -108,6 +109,7 @@ function renderBasket(app, signal, body, address) {
       subtracted.length > 0 &&
       h("p", { class: "hint", role: "status" }, "Add a repository: those taken away have no neighbours by themselves."),
     added.length === 1 && !subtracted.length && repoSummary(app, row(added[0])),
+    added.length === 1 && !subtracted.length && surroundings(app, signal, row(added[0])),
     ...(added.length ? neighbours(app, signal, basket, renderLinks) : []),
   );
 }

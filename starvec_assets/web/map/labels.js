@@ -1,0 +1,176 @@
+// Which labels are shown at which zoom, so that none overlaps another. A cluster's label appears at one zoom and stays,
+// whatever part of the map is in view: labels do not flicker while the map moves.
+
+import { widened } from "./camera.js";
+import { SIDE } from "./map_data.js";
+import { rowsInBox } from "./points.js";
+
+/** @import { Camera } from "./camera.js" */
+/** @import { MapData } from "./map_data.js" */
+
+/**
+ * @typedef {object} Label
+ * @property {string} text
+ * @property {number} level of clusters; the number of levels for the name of a repository
+ * @property {number} index cluster in its level, or row
+ * @property {number} x
+ * @property {number} y
+ * @property {number} width of the text in CSS pixels
+ * @property {number} height
+ * @property {number} from zoom at which it appears
+ * @property {number} until zoom at which it disappears
+ */
+
+/** Font size in CSS pixels, and zooms from which and until which labels are shown, by level of clusters. */
+const STYLES = [
+  { size: 16, from: 0, until: 4 },
+  { size: 14, from: 1, until: 6 },
+  { size: 13, from: 2.2, until: Infinity },
+];
+const NAME_STYLE = { size: 12, from: 2.6, until: Infinity };
+const MARGIN = 120; // pixels around the view in which labels are laid out, so that they do not change at its edge
+const GAP = 6; // pixels between two labels
+const TILE = { width: 170, height: 60 }; // pixels, of each of which the most starred repository may be named
+const MAX_NAME_LENGTH = 30;
+const TERMS = 2; // of a cluster's label, of which the map shows so many
+
+/** @param {number} level */
+export const fontSize = (level) => (STYLES[level] ?? NAME_STYLE).size;
+
+/** Beginning of a cluster's label: terms separated by commas. @param {string} label */
+export const shortLabel = (label) => label.split(", ").slice(0, TERMS).join(", ");
+
+/** Finest level whose labels are shown at a zoom. @param {MapData} map @param {number} zoom */
+export const levelAt = ({ levels }, zoom) =>
+  Math.max(0, Math.min(levels.length, STYLES.length) - 1 - [...STYLES].reverse().findIndex(({ from }) => zoom >= from));
+
+/**
+ * Labels of all clusters with the zoom at which each appears: where it overlaps no label of a larger cluster that is
+ * shown then. Places move apart as the scale doubles, so two labels that have parted never overlap again.
+ * @param {MapData} map
+ * @param {number} fit CSS pixels that the side of the map takes at a zoom of 0
+ * @param {(text: string, level: number) => number} measure width of a text in CSS pixels
+ * @returns {Label[]} larger clusters first
+ */
+export function clusterLabels({ levels }, fit, measure) {
+  const labels = levels.slice(0, STYLES.length).flatMap((clusters, level) =>
+    clusters
+      .map(({ label, x, y, size }, index) => {
+        const text = shortLabel(label);
+        const { size: height, from, until } = STYLES[level];
+        return { text, level, index, x, y, width: measure(text, level), height, from, until, size };
+      })
+      .filter(({ text, size }) => text && size)
+      .sort((a, b) => b.size - a.size || a.index - b.index),
+  );
+  for (const [i, label] of labels.entries())
+    for (const other of labels.slice(0, i))
+      if (other.until > label.from && !haveParted(label, other, fit * 2 ** label.from))
+        label.from = Math.min(partingZoom(label, other, fit), other.until);
+  return labels.filter(({ from, until }) => from < until);
+}
+
+/**
+ * Whether two labels do not overlap.
+ * @param {Label} a
+ * @param {Label} b
+ * @param {number} scale CSS pixels that the side of the map takes
+ */
+const haveParted = (a, b, scale) =>
+  scale * Math.abs(a.x - b.x) >= (a.width + b.width) / 2 + GAP ||
+  scale * Math.abs(a.y - b.y) >= (a.height + b.height) / 2 + GAP;
+
+/**
+ * Zoom from which two labels do not overlap.
+ * @param {Label} a
+ * @param {Label} b
+ * @param {number} fit
+ */
+function partingZoom(a, b, fit) {
+  const apart = (/** @type {number} */ needed, /** @type {number} */ distance) =>
+    distance ? Math.log2((needed + GAP) / (fit * distance)) : Infinity;
+  return Math.min(
+    apart((a.width + b.width) / 2, Math.abs(a.x - b.x)),
+    apart((a.height + b.height) / 2, Math.abs(a.y - b.y)),
+  );
+}
+
+/**
+ * Labels to draw: of clusters, and names of repositories beneath them.
+ * @param {MapData} map
+ * @param {Camera} camera
+ * @param {Uint8Array} codes [m]
+ * @param {Label[]} labels of all clusters
+ * @param {(row: number) => string} nameOf
+ * @param {(text: string, level: number) => number} measure
+ * @returns {Label[]}
+ */
+export function labelsInView(map, camera, codes, labels, nameOf, measure) {
+  const near = widened(camera.box, MARGIN / camera.scale);
+  const { zoom } = camera;
+  const shown = labels.filter(
+    ({ x, y, from, until }) =>
+      zoom >= from && zoom < until && x > near.left && x < near.right && y > near.top && y < near.bottom,
+  );
+  if (zoom < NAME_STYLE.from) return shown;
+  return [...repositoryLabels(map, camera, rowsInBox(map, near, codes), shown, nameOf, measure), ...shown];
+}
+
+/**
+ * Names of repositories beside the labels that are shown: of each tile of the map the most starred one, as far as there
+ * is room. Tiles belong to the map, not to the view, so that a name stays where it is while the map moves.
+ * @param {MapData} map
+ * @param {Camera} camera
+ * @param {Uint32Array} rows near the view, most starred first
+ * @param {Label[]} shown labels of clusters in view
+ * @param {(row: number) => string} nameOf
+ * @param {(text: string, level: number) => number} measure
+ * @returns {Label[]}
+ */
+function repositoryLabels({ places, levels }, camera, rows, shown, nameOf, measure) {
+  const scale = camera.fit * 2 ** Math.floor(camera.zoom);
+  const tilesAcross = Math.ceil(scale / TILE.width);
+  const taken = new Set();
+  const boxes = shown.map((label) => boxOf(label, camera));
+  /** @type {Label[]} */
+  const names = [];
+  for (const row of rows) {
+    const x = places[2 * row] / SIDE;
+    const y = places[2 * row + 1] / SIDE;
+    const tile = Math.floor((y * scale) / TILE.height) * tilesAcross + Math.floor((x * scale) / TILE.width);
+    if (taken.has(tile)) continue;
+    taken.add(tile);
+    const full = nameOf(row);
+    const text = full.slice(full.indexOf("/") + 1).slice(0, MAX_NAME_LENGTH);
+    const height = NAME_STYLE.size;
+    const label = { text, level: levels.length, index: row, x, y, width: measure(text, levels.length), height };
+    const box = boxOf({ ...label, ...NAME_STYLE }, camera, height);
+    if (!text || boxes.some((other) => overlap(box, other))) continue;
+    boxes.push(box);
+    names.push({ ...label, from: NAME_STYLE.from, until: NAME_STYLE.until });
+  }
+  return names;
+}
+
+/**
+ * Pixels that a label takes.
+ * @param {Label} label
+ * @param {Camera} camera
+ * @param {number} [below] pixels between its place and its middle
+ */
+function boxOf({ x, y, width, height }, camera, below = 0) {
+  const [centre, middle] = camera.toScreen(x, y);
+  const [halfWidth, halfHeight] = [(width + GAP) / 2, (height + GAP) / 2];
+  return {
+    left: centre - halfWidth,
+    right: centre + halfWidth,
+    top: middle + below - halfHeight,
+    bottom: middle + below + halfHeight,
+  };
+}
+
+/**
+ * @param {{left: number, right: number, top: number, bottom: number}} a
+ * @param {{left: number, right: number, top: number, bottom: number}} b
+ */
+const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;

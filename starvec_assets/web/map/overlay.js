@@ -1,0 +1,145 @@
+// Draws what lies above the points: people's repositories, the chosen one, and labels.
+
+import { fontSize } from "./labels.js";
+import { fameFactor, middleDiameter } from "./point_size.js";
+import { placeOfRow } from "./points.js";
+
+/** @import { Camera } from "./camera.js" */
+/** @import { Label } from "./labels.js" */
+/** @import { MapData } from "./map_data.js" */
+/** @import { Theme } from "./theme.js" */
+/**
+ * @typedef {object} LitRows repositories of a person, drawn above all others
+ * @property {"own" | "other"} colour
+ * @property {string} label of the place where most of them lie
+ * @property {ArrayLike<number>} rows
+ * @property {{x: number, y: number}} centre where most of them lie
+ */
+
+const TURN = 2 * Math.PI;
+
+/**
+ * Font of a level's labels as CSS.
+ * @param {Theme} theme
+ * @param {number} level
+ */
+const font = ({ serif, sans }, level) => `${level < 2 ? 600 : 400} ${fontSize(level)}px ${level ? sans : serif}`;
+
+/**
+ * Function that measures the width of a label in CSS pixels.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Theme} theme
+ */
+export const measurer = (context, theme) => (/** @type {string} */ text, /** @type {number} */ level) => {
+  context.font = font(theme, level);
+  return context.measureText(text).width;
+};
+
+/**
+ * @param {CanvasRenderingContext2D} context whose unit is the CSS pixel
+ * @param {MapData} map
+ * @param {Camera} camera
+ * @param {Theme} theme
+ * @param {{labels: Label[], lit: LitRows[], rings: number[]}} content `rings`: rows with a ring around them
+ */
+export function drawOverlay(context, map, camera, theme, { labels, lit, rings }) {
+  context.clearRect(0, 0, camera.width, camera.height);
+  const radiusOf = (/** @type {number} */ row) => 0.5 * middleDiameter(camera, map.m) * fameFactor(row, map.m);
+  for (const { rows, colour } of lit) drawLitRows(context, map, camera, theme, rows, colour, radiusOf);
+  for (const row of rings) {
+    const { x, y } = placeOfRow(map, row);
+    const [left, top] = camera.toScreen(x, y);
+    context.beginPath();
+    context.arc(left, top, radiusOf(row) + 4, 0, TURN);
+    [context.lineWidth, context.strokeStyle] = [5, theme.halo];
+    context.stroke();
+    [context.lineWidth, context.strokeStyle] = [2.5, theme.ink];
+    context.stroke();
+  }
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.lineJoin = "round";
+  for (const label of labels) {
+    const isName = label.level === map.levels.length;
+    const [left, top] = camera.toScreen(label.x, label.y);
+    const below = isName ? radiusOf(label.index) + 9 : 0;
+    context.font = font(theme, label.level);
+    drawText(context, label.text, left, top + below, isName || label.level < 2 ? theme.ink : theme.soft, theme.halo);
+  }
+  context.font = font(theme, 1);
+  for (const { label, centre, colour } of lit)
+    drawPin(context, label, camera.toScreen(centre.x, centre.y), theme, colour);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {MapData} map
+ * @param {Camera} camera
+ * @param {Theme} theme
+ * @param {ArrayLike<number>} rows
+ * @param {"own" | "other"} colour
+ * @param {(row: number) => number} radiusOf
+ */
+function drawLitRows(context, map, camera, theme, rows, colour, radiusOf) {
+  context.beginPath();
+  for (let i = 0; i < rows.length; i++) {
+    const { x, y } = placeOfRow(map, rows[i]);
+    const [left, top] = camera.toScreen(x, y);
+    const radius = Math.max(3, radiusOf(rows[i]) + 1);
+    // Two shapes, so that the colours need not be told apart.
+    if (colour === "own") {
+      context.moveTo(left + radius, top);
+      context.arc(left, top, radius, 0, TURN);
+    } else {
+      context.moveTo(left, top - 1.3 * radius);
+      for (const [dx, dy] of [
+        [1, 0],
+        [0, 1],
+        [-1, 0],
+      ])
+        context.lineTo(left + 1.3 * dx * radius, top + 1.3 * dy * radius);
+      context.closePath();
+    }
+  }
+  context.fillStyle = theme[colour];
+  [context.lineWidth, context.strokeStyle] = [1.5, theme.halo];
+  context.fill();
+  context.stroke();
+}
+
+/**
+ * A person's label with a line to where most of the person's repositories lie.
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} label
+ * @param {number[]} place pixel
+ * @param {Theme} theme
+ * @param {"own" | "other"} colour
+ */
+function drawPin(context, label, [left, top], theme, colour) {
+  const [width, height] = [context.measureText(label).width + 16, 24];
+  const above = colour === "own" ? -34 : 34; // two people at the same place do not cover each other
+  [context.lineWidth, context.strokeStyle, context.fillStyle] = [2, theme[colour], theme[colour]];
+  context.beginPath();
+  context.moveTo(left, top);
+  context.lineTo(left, top + above);
+  context.stroke();
+  context.beginPath();
+  context.roundRect(left - width / 2, top + above - height / 2, width, height, height / 2);
+  context.fill();
+  context.fillStyle = theme.halo;
+  context.fillText(label, left, top + above);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} text
+ * @param {number} left
+ * @param {number} top
+ * @param {string} colour
+ * @param {string} halo
+ */
+function drawText(context, text, left, top, colour, halo) {
+  [context.lineWidth, context.strokeStyle, context.fillStyle] = [4, halo, colour];
+  context.strokeText(text, left, top);
+  context.fillText(text, left, top);
+}

@@ -1,0 +1,95 @@
+// A still picture of a repository's surroundings on the map, which leads to its place there.
+
+import { h } from "../dom.js";
+import { mapHref } from "./address.js";
+import { Camera } from "./camera.js";
+import { clusterLabels, labelsInView } from "./labels.js";
+import { hasMap, loadMap } from "./map_data.js";
+import { drawOverlay, measurer } from "./overlay.js";
+import { placedRows } from "./people.js";
+import { MAX_PIXEL_RATIO } from "./point_size.js";
+import { placeOfRow } from "./points.js";
+import { CanvasRenderer } from "./renderer_canvas.js";
+import { clusterHues, colourRows, readTheme } from "./theme.js";
+
+/** @import { App } from "../state.js" */
+/** @import { MapData } from "./map_data.js" */
+
+const ZOOM = 4.3;
+
+/**
+ * The picture, empty until the map is loaded, which happens once there are vectors: those who have neither are asked
+ * before they download. Nothing for a repository without a place.
+ * @param {App} app
+ * @param {AbortSignal} signal
+ * @param {number} row
+ */
+export function surroundings(app, signal, row) {
+  const element = h("div", { class: "surroundings" });
+  if (!hasMap(app.model)) return element;
+  const draw = async () => {
+    await app.engine.ready;
+    const map = await loadMap(app.model);
+    if (signal.aborted || !placedRows(map, [row]).length) return;
+    const picture = new Picture(app, map, row);
+    element.append(picture.link);
+    for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
+      matchMedia(query).addEventListener("change", () => picture.draw(), { signal });
+    const observer = new ResizeObserver(() => picture.draw());
+    observer.observe(picture.link);
+    signal.addEventListener("abort", () => observer.disconnect());
+  };
+  draw().catch(() => {}); // the map's own view says what is wrong with it
+  return element;
+}
+
+class Picture {
+  #app;
+  #map;
+  #row;
+  #canvases = [h("canvas", { "aria-hidden": "true" }), h("canvas", { "aria-hidden": "true" })];
+  #renderer;
+  #codes;
+
+  /**
+   * @param {App} app
+   * @param {MapData} map
+   * @param {number} row that has a place
+   */
+  constructor(app, map, row) {
+    this.#app = app;
+    this.#map = map;
+    this.#row = row;
+    const name = app.catalogue.names[row];
+    const label = map.levels.map((clusters, level) => clusters[map.clusters[level][row]].label).at(-1);
+    this.link = h(
+      "a",
+      { class: "map-stage", href: mapHref({ at: name }), "aria-label": `${name} on the map, in ${label}` },
+      ...this.#canvases,
+    );
+    const hues = clusterHues(map);
+    this.#codes = colourRows(map, (row) => hues[map.clusters[0][row]]);
+    this.#renderer = new CanvasRenderer(this.#canvases[0], map);
+    this.#renderer.setCodes(this.#codes);
+  }
+
+  /** Draw at the element's size and with its colours. */
+  draw() {
+    const camera = new Camera();
+    [camera.width, camera.height] = [this.link.clientWidth, this.link.clientHeight];
+    if (!camera.width || !camera.height) return;
+    const ratio = Math.min(MAX_PIXEL_RATIO, devicePixelRatio || 1);
+    for (const canvas of this.#canvases)
+      [canvas.width, canvas.height] = [Math.round(camera.width * ratio), Math.round(camera.height * ratio)];
+    camera.show({ ...placeOfRow(this.#map, this.#row), zoom: ZOOM });
+    const theme = readTheme(this.link);
+    this.#renderer.draw(camera, theme, 1);
+    const context = /** @type {CanvasRenderingContext2D} */ (this.#canvases[1].getContext("2d"));
+    context.scale(ratio, ratio);
+    const measure = measurer(context, theme);
+    const nameOf = (/** @type {number} */ row) => this.#app.catalogue.names[row];
+    const allLabels = clusterLabels(this.#map, camera.fit, measure);
+    const labels = labelsInView(this.#map, camera, this.#codes, allLabels, nameOf, measure);
+    drawOverlay(context, this.#map, camera, theme, { labels, lit: [], rings: [this.#row] });
+  }
+}
