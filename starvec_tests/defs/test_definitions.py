@@ -51,6 +51,7 @@ KEYS = {
     "linear_probes",
     "quantile_tables",
     "developer_vectors",
+    "trends",
     "fp16_export",
     "web_bundle",
 }
@@ -71,7 +72,8 @@ def test_every_asset_has_description_group_kinds_and_owner(loaded: dg.Definition
     for spec in loaded.resolve_all_asset_specs():
         assert len(spec.description or "") > 60, spec.key
         assert spec.group_name in {
-            *("ingest", "corpus", "text", "training", "map", "evaluation", "profiles", "export", "experiments"),
+            *("ingest", "corpus", "text", "training", "map", "evaluation", "profiles", "trends", "export"),
+            "experiments",
         }
         assert spec.kinds, spec.key
         assert list(spec.owners) == ["team:starvec"]
