@@ -32,6 +32,9 @@ LEAST_NEIGHBOURS = 5
 LEAST_QUESTIONS = 30
 """Placed repositories that a score is the mean of; fewer give none."""
 
+MAX_STARS = 800
+"""Stars beyond which a person is no evidence that two repositories belong together."""
+
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
 
@@ -48,7 +51,7 @@ def common_stargazers(
     stars: Sequence[Path],
     placed: npt.NDArray[np.int64],
     vocabulary: npt.NDArray[np.int64],
-    max_stars: int,
+    max_stars: int = MAX_STARS,
 ) -> sp.csr_array:
     """Count the people who starred a repository of `placed` and one of `vocabulary`, repo_ids: int32 [placed, n].
 

@@ -15,7 +15,7 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation import breakdowns
 from starvec_assets.evaluation.baselines import Popularity, System
-from starvec_assets.evaluation.samples import Intervals, Sample, paired_intervals
+from starvec_assets.evaluation.samples import NO_OTHERS, Intervals, OtherScores, Sample, paired_intervals
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.parquet import write_table
 from starvec_assets.ranking import search
@@ -38,6 +38,12 @@ class EvaluationSettings(Settings):
     queries: int = Field(20_000, ge=1, description="repositories of awesome lists used as queries, a random sample")
     users: int = Field(2_000, ge=2, description="held-out users, the first ones")
     resamples: int = Field(1_000, ge=100, le=100_000, description="bootstrap resamples behind each 95 % interval")
+    text_queries: int = Field(
+        500, ge=1, description="sections of awesome lists that text search is asked for, a random sample"
+    )
+    placed_queries: int = Field(
+        2_000, ge=0, description="repositories placed by their text whose place is scored, a random sample"
+    )
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed of the query sample and of the bootstrap")
 
 
@@ -80,8 +86,8 @@ class Evaluation:
     differences: Intervals
     """Intervals of the first system's metric minus that of each other system, on the same resamples."""
     data: dict[str, int]
-    """Counts: groups, lists, queries, users, candidates (users among whom one's own bucket B is found), vocabulary, and
-    most_starred, the repositories that popularity_bias counts."""
+    """Counts: groups, lists, queries, users, candidates (users among whom one's own bucket B is found), vocabulary,
+    most_starred, the repositories that popularity_bias counts, and those of `OtherScores`."""
 
     @staticmethod
     def load(folder: Path) -> "Evaluation":
@@ -116,7 +122,7 @@ def evaluate(
     truth: GroundTruth,
     out: Path,
     settings: EvaluationSettings,
-    others: Sequence[Sample] = (),
+    others: OtherScores = NO_OTHERS,
 ) -> Evaluation:
     """Write metrics, intervals, differences and data.json, by_{list,decile,language,stars}.parquet into `out`.
 
@@ -126,7 +132,7 @@ def evaluate(
     earlier row, are not zero (rows that are not finite are ranked as zero rows); and mean_cosine of two random rows.
 
     Intervals of list metrics are drawn by list, as queries of one list are not independent; those of people by person.
-    List metrics have none if there is only one list. `others` are scores of other questions, by these systems or more.
+    List metrics have none if there is only one list. `others` are of other questions, by these systems or more.
 
     Raises StarvecError when nobody is held out or a matrix has another number of rows.
     """
@@ -139,7 +145,7 @@ def evaluate(
     samples = [
         Sample({name: own.queries for name, own in scores.items()}, members),
         Sample({name: own.users for name, own in scores.items()}),
-        *others,
+        *others.samples,
     ]
     metrics: Metrics = {}
     for found in [*(sample.means() for sample in samples), {name: own.totals for name, own in scores.items()}]:
@@ -158,6 +164,7 @@ def evaluate(
             "candidates": min(CANDIDATES, len(truth.heldout[0])),
             "vocabulary": truth.groups.n,
             "most_starred": _most_starred(truth.groups.n),
+            **others.counts,
         },
     )
     for name, content in vars(evaluation).items():

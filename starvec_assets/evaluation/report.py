@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GateResult
-from starvec_assets.evaluation.scoreboard import difference_table
+from starvec_assets.evaluation.scoreboard import asked_by_words, difference_table, not_measured
 from starvec_assets.ranking.metric_titles import TITLES
 
 CHARTED = {
@@ -25,6 +25,18 @@ CHARTED = {
 }
 """Metrics that the report draws where they were measured, in order, and what each chart answers."""
 
+CHARTED_BY_WORDS = {
+    "search_ndcg_10": "Are the repositories of a section found by the list's topic and the section's headings?",
+    "search_recall_50": "Share of them among the first 50.",
+    "search_mrr": "One divided by the rank of the first of them, on average.",
+    "placed_recall_50": "Are repositories that training never saw placed beside what their stargazers star?",
+    "placed_ndcg_10": "Are they placed beside the others of their section in an awesome list?",
+    "people_precision_10": "Are held-out people who star most of a topic found by its name, by eight prototypes each?",
+    "people_stars_precision_10": "The same by the mean squared cosine over all their stars.",
+    "people_mean_precision_10": "The same by the cosine of the mean of their stars.",
+}
+"""The same of what words find."""
+
 SYSTEMS = {
     "trained": "The vectors that are judged.",
     "random": "Vectors without meaning.",
@@ -33,6 +45,8 @@ SYSTEMS = {
     "spectral": "Truncated SVD of the stars alone.",
     "start": "What training started from, its epoch 0.",
     "previous": "The version exported before, on today's queries and users.",
+    "without_text": "Text search without the vectors of texts, as the page searches until it has loaded them.",
+    "bm25": "The words of a text alone.",
 }
 """What every system of the evaluation is."""
 
@@ -67,6 +81,7 @@ def render_report(folder: Path, gates: Sequence[GateResult], description: str = 
         differences=difference_table(evaluation),
         systems={name: SYSTEMS[name] for name in evaluation.metrics if name in SYSTEMS},
         line_charts=[_line_chart(by_decile, metric, ["trained", *baselines]) for metric in DECILE_CHARTS],
+        by_words=_by_words(evaluation, folder, measured) if asked_by_words(evaluation) else None,
         later="later_recall_50" in measured,
         baselines=baselines,
         by_stars=[row for row in by_stars if row["system"] == "trained"],
@@ -92,7 +107,23 @@ def _bar_chart(evaluation: Evaluation, metric: str) -> Row:
     intervals = {name: rows.get(metric) for name, rows in evaluation.intervals.items()}
     bars = [(name, own[metric], intervals.get(name)) for name, own in evaluation.metrics.items() if metric in own]
     largest = max([1e-9, *(max(value, interval[1] if interval else 0) for _, value, interval in bars)])
-    return {"title": TITLES[metric], "question": CHARTED[metric], "bars": bars, "largest": largest}
+    question = (CHARTED | CHARTED_BY_WORDS)[metric]
+    return {"title": TITLES[metric], "question": question, "bars": bars, "largest": largest}
+
+
+def _by_words(evaluation: Evaluation, folder: Path, measured: set[str]) -> Row:
+    """Return charts, differences and text search by length of query, of what words find."""
+    rows = pq.read_table(folder / "search_by_length.parquet").to_pylist()
+    systems = list(dict.fromkeys(row["system"] for row in rows))
+    scores = {(row["system"], row["words"]): row["ndcg_10"] for row in rows}
+    queries = {row["words"]: row["queries"] for row in rows}
+    return {
+        "charts": [_bar_chart(evaluation, metric) for metric in CHARTED_BY_WORDS if metric in measured],
+        "missing": not_measured(evaluation),
+        "differences": difference_table(evaluation, by_words=True),
+        "systems": systems,
+        "lengths": [(words, count, [scores[name, words] for name in systems]) for words, count in queries.items()],
+    }
 
 
 def _line_chart(rows: list[Row], metric: str, systems: Sequence[str]) -> Row:

@@ -1,7 +1,7 @@
 """Scores of the same questions by several systems: means, and paired bootstrap intervals."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse as sp
@@ -32,6 +32,23 @@ class Sample:
     def has_intervals(self) -> bool:
         """Whether a mean can vary with what is drawn: there are scores, and more than one cluster."""
         return any(self.scores.values()) and (self.clusters is None or self.clusters.shape[0] > 1)
+
+
+@dataclass(frozen=True)
+class OtherScores:
+    """Samples of questions beyond those of vectors alone, and counts of what was asked, by name."""
+
+    samples: Sequence[Sample] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @staticmethod
+    def join(parts: Sequence["OtherScores"]) -> "OtherScores":
+        """Return the samples and counts of all parts."""
+        samples = [sample for part in parts for sample in part.samples]
+        return OtherScores(samples, {name: count for part in parts for name, count in part.counts.items()})
+
+
+NO_OTHERS = OtherScores()
 
 
 def clusters_of(names: Sequence[str]) -> sp.csr_array:

@@ -3,7 +3,7 @@
 A query is the topic of a list and its last two headings; the repositories of that section are to be found.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from starvec_assets.ranking.search import Indices, top_k
 from starvec_assets.text_search.bm25 import bm25_scores
 from starvec_assets.text_search.index import TextIndex
 from starvec_assets.text_search.search import TextSearch, place
+from starvec_assets.vectors import Matrix
 
 K = 50
 """Repositories that are looked at for a query."""
@@ -103,9 +104,8 @@ class Searched:
     def ranked_by_text(self, queries: Sequence[str]) -> Indices:
         """Return the rows whose texts' vectors are nearest to the place of a query among them, as `ranked` does."""
         index, known = self.index, self._known
-        words = map(self._search.known_words, queries)
-        places = [place(index.text_vectors, index.text_scales, numbers) for numbers in words]
-        nearest = top_k(np.array(places, np.float32), np.asarray(self.text[known], np.float32), K)
+        asked = places(index.text_vectors, index.text_scales, map(self._search.known_words, queries))
+        nearest = top_k(asked, np.asarray(self.text[known], np.float32), K)
         return self._of_vocabulary(np.where(nearest >= 0, known[nearest], -1))
 
     @cached_property
@@ -118,6 +118,12 @@ class Searched:
 
     def _of_vocabulary(self, ranked: npt.NDArray[np.integer]) -> Indices:
         return np.where(ranked >= 0, self.vocabulary_rows[ranked], np.int32(-1))
+
+
+def places(vectors: npt.NDArray[np.int8], scales: Matrix, words: Iterable[list[int]]) -> Matrix:
+    """Return the place of each of several texts, given the numbers of their `words`: float32 [texts, d]."""
+    found = [place(vectors, scales, numbers) for numbers in words]
+    return np.array(found, np.float32).reshape(len(found), vectors.shape[1])
 
 
 def search_rankings(searched: Searched, queries: Sequence[str], previous: Searched | None = None) -> dict[str, Indices]:
@@ -153,7 +159,7 @@ def score_search(rankings: Mapping[str, Indices], queries: TextQueries, n: int) 
             "search_recall_50": hits.sum(axis=1) / queries.relevant.lengths,
             "search_mrr": 1 / first,
         }
-    return Sample(scores, clusters_of(queries.lists))
+    return Sample(scores, clusters_of(queries.lists) if len(queries) else None)
 
 
 def write_search_tables(sample: Sample, queries: TextQueries, out: Path) -> None:
@@ -165,4 +171,4 @@ def write_search_tables(sample: Sample, queries: TextQueries, out: Path) -> None
         tables = [
             mean_scores(system, schema, names.tolist(), numbers, *own.values()) for system, own in sample.scores.items()
         ]
-        write_table(pa.concat_tables(tables), schema, out / f"search_by_{name}.parquet")
+        write_table(pa.concat_tables([schema.empty_table(), *tables]), schema, out / f"search_by_{name}.parquet")

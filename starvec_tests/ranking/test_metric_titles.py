@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 
-from starvec_assets.evaluation.report import CHARTED
-from starvec_assets.evaluation.scoreboard import HEADLINES
+from starvec_assets.evaluation.report import CHARTED, CHARTED_BY_WORDS
+from starvec_assets.evaluation.scoreboard import HEADLINES, HEADLINES_BY_WORDS
 from starvec_assets.paths import PACKAGE
-from starvec_assets.ranking.metric_titles import TITLES
+from starvec_assets.ranking.metric_titles import BY_WORDS, TITLES
 from starvec_assets.training.epoch_metrics import EpochMetrics, TrainResult
 from starvec_assets.training.report import training_metadata
 from starvec_assets.training.sweep import Trial, TrialResult, leaderboard_metadata
@@ -15,14 +15,15 @@ from starvec_assets.training.trial import TrialScore
 
 
 def test_every_metric_that_is_shown_has_a_title():
-    assert {*CHARTED, *HEADLINES} <= TITLES.keys()
+    assert {*CHARTED, *HEADLINES} <= TITLES.keys() - BY_WORDS.keys()
+    assert set(HEADLINES_BY_WORDS) <= BY_WORDS.keys() == CHARTED_BY_WORDS.keys()
 
 
 def test_the_page_shows_the_headlines_by_their_titles():
     source = (PACKAGE / "web/views/about_view.js").read_text()
     shown = re.findall(r'\["(\w+)", "([^"]+)"\]', source[source.index("const METRICS") : source.index("const SYSTEMS")])
     assert [(key, title[0].lower() + title[1:]) for key, title in shown] == [
-        (key, TITLES[key][0].lower() + TITLES[key][1:]) for key in HEADLINES
+        (key, TITLES[key][0].lower() + TITLES[key][1:]) for key in (*HEADLINES, *HEADLINES_BY_WORDS)
     ]
 
 
