@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this on
 
 from acceptance import LISTS, PRECISION, SHARED, Truth, real_users
 
-from starvec_assets.export.fp16 import TEXT, ExportIndex, read_export
+from starvec_assets.export.fp16 import TEXT, ExportIndex, read_export, read_matrix
 from starvec_assets.ranking.metrics import ndcg
 from starvec_assets.ranking.purpose import text_weight
 from starvec_assets.ranking.search import Floats, Indices
@@ -47,9 +47,10 @@ def main() -> None:
     parser.add_argument("--export", type=Path, required=True)
     parser.add_argument("--shared", type=Path, default=SHARED)
     args = parser.parse_args()
-    names = ExportIndex(args.export).repos["name"].to_pylist()
     vectors = unit_rows(read_export(args.export)[0])
-    text = unit_rows(np.fromfile(args.export / TEXT, "<f2").reshape(len(names), -1).astype(np.float32))
+    export = ExportIndex(args.export)
+    names = export.repos["name"].to_pylist()[: len(vectors)]
+    text = unit_rows(read_matrix(args.export / TEXT, len(export))[: len(vectors)].astype(np.float32))
     truth = Truth.load(names, args.shared)
     gains = truth.groups.gains(truth.groups.queries)
     stars = real_users(args.shared / "real_users", {name.lower(): i for i, name in reversed(list(enumerate(names)))})

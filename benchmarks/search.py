@@ -31,6 +31,7 @@ from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.paths import home
 from starvec_assets.serve import create_server, files_of
 from starvec_assets.store import Artifact, ArtifactStore
+from starvec_assets.text_search.placed import Placed
 from starvec_assets.vectors import Matrix, load_vectors, unit_rows, user_vectors
 
 HERE = Path(__file__).parent
@@ -84,14 +85,17 @@ def main() -> None:
     artifacts = ArtifactStore(home() / "artifacts", bucket=os.environ.get("STARVEC_BUCKET", ""))
     inputs = {name: artifacts.latest(name) for name in BundleInputs.__dataclass_fields__}
     export = inputs["fp16_export"]
-    trained = artifacts.open("trained_embeddings", export.manifest.inputs["trained_embeddings"][0])
-    vectors = unit_rows(load_vectors(trained.path))
+    trained, text_index = (
+        artifacts.open(asset, export.manifest.inputs[asset][0]).path for asset in ("trained_embeddings", "text_index")
+    )
+    vocabulary = load_vectors(trained)
+    vectors = unit_rows(np.vstack([vocabulary, Placed.load(text_index).vectors]))
     core = wasm.build_search_core(home() / "cache" / "wasm")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         unchanged = write_bundle(Path(name) / "unchanged", inputs, export.path, core)
-        users = heldout_user_vectors(Corpus.load(inputs["user_buckets"].path), vectors)
+        users = heldout_user_vectors(Corpus.load(inputs["user_buckets"].path), vocabulary)
         recall_int8, recall_both = measure_recall(browser.new_context(), unchanged, vectors, users)
         large = enlarge_export(Path(name), export, vectors, args.repos)
         site = write_bundle(Path(name) / "site", inputs, large, core)
@@ -213,7 +217,9 @@ def enlarge_export(folder: Path, export: Artifact, vectors: Matrix, n: int) -> P
     # Ids and stars with the spread of real ones: it decides how well they compress.
     ids = rng.choice(1_200_000_000, n, replace=False)
     stars = np.sort((20 / rng.random(n) ** 0.9).astype(np.int64))[::-1]
-    for name, column in (("index", np.arange(n, dtype=np.int32)), ("repo_id", ids), ("stars", stars)):
+    unmarked = np.zeros(n, bool)  # copies of rows are in between
+    changed = {"index": np.arange(n, dtype=np.int32), "repo_id": ids, "stars": stars, "placed_by_text": unmarked}
+    for name, column in changed.items():
         table = table.set_column(table.column_names.index(name), name, pa.array(column))
     pq.write_table(table, out / "repos.parquet")
     return out
