@@ -1,13 +1,11 @@
 // Size of the download before it starts, and its progress while it runs.
 
 import { announce, formatMegabytes, h, replace } from "./dom.js";
-import { dataUrl, loadModel } from "./engine/model.js";
-import { downloadSize } from "./state.js";
+import { loadModel } from "./engine/model.js";
+import { downloadSize, WORDS_INDEX } from "./state.js";
 
 /** @import { Progress } from "./engine/engine.js" */
 /** @import { App } from "./state.js" */
-
-const WORDS = "text_index.gz";
 
 /**
  * What the first search will download, or that nothing is left to download.
@@ -15,7 +13,7 @@ const WORDS = "text_index.gz";
  * @param {boolean} [withWords] whether it is a search by words
  */
 export function downloadSizeNote(app, withWords = false) {
-  const first = downloadSize(app, ["vectors.hi", "descriptions.gz", ...(withWords ? [WORDS] : [])]);
+  const first = downloadSize(app, ["vectors.hi", "descriptions.gz", ...(withWords ? [WORDS_INDEX] : [])]);
   const all = first + downloadSize(app, ["vectors.lo"]);
   const note = h(
     "p",
@@ -39,11 +37,7 @@ export function downloadSizeNote(app, withWords = false) {
 export const isOnDevice = async (app, withWords) => (await app.engine.cached) && (!withWords || (await hasWords(app)));
 
 /** Whether the index of words is loaded or stored on this device. @param {App} app */
-async function hasWords({ engine, model }) {
-  if (engine.wordsLoaded) return true;
-  const stored = await globalThis.caches?.match(dataUrl(new URL("data/", document.baseURI), WORDS, model));
-  return stored !== undefined;
-}
+const hasWords = async ({ engine }) => engine.wordsLoaded || (await engine.wordsCached);
 
 /**
  * A progress bar while the index of words is downloaded.

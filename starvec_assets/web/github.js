@@ -7,7 +7,7 @@ const API = "https://api.github.com";
 const PER_PAGE = 100;
 const CONCURRENCY = 4;
 const MAX_PAGES = 200;
-const README_BYTES = 20_000; // read of a README; the rest is not downloaded
+const README_BYTES = 10_000; // read of a README; the rest is not downloaded
 const REPOSITORY_TIMEOUT_MS = 15_000; // for a repository and its README together
 
 /**

@@ -68,6 +68,9 @@ export function similarHref(plus, minus = [], purpose = 0) {
   return `#/similar?${[...parameters("plus", plus), ...parameters("minus", minus), ...dial].join("&")}`;
 }
 
+/** File that is downloaded with the first search by words. */
+export const WORDS_INDEX = "words.index";
+
 /** Characters of a query or pasted text that are searched for. */
 export const MAX_QUERY_LENGTH = 10_000;
 

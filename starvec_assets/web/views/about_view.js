@@ -2,7 +2,7 @@
 
 import { formatCount, formatMegabytes, h, pluralize } from "../dom.js";
 import { formatScore } from "../radar.js";
-import { dataSources, downloadSize } from "../state.js";
+import { dataSources, downloadSize, WORDS_INDEX } from "../state.js";
 
 /** @import { Model, Score } from "../engine/model.js" */
 /** @import { App } from "../state.js" */
@@ -106,7 +106,7 @@ export function aboutView(app) {
       h(
         "p",
         {},
-        `Vectors (${formatMegabytes(downloadSize(app, ["vectors.hi", "vectors.lo"]))}), names and descriptions (${formatMegabytes(downloadSize(app, ["names.gz", "descriptions.gz", "columns.gz"]))}) and, once you search by words, their index (${formatMegabytes(downloadSize(app, ["text_index.gz"]))}) are kept by this browser, so that the page opens again without network. Clearing the data of this site removes them.`,
+        `Vectors (${formatMegabytes(downloadSize(app, ["vectors.hi", "vectors.lo"]))}), names and descriptions (${formatMegabytes(downloadSize(app, ["names.gz", "descriptions.gz", "columns.gz"]))}) and, once you search by words, their index (${formatMegabytes(downloadSize(app, [WORDS_INDEX]))}) are kept by this browser, so that the page opens again without network. Clearing the data of this site removes them.`,
       ),
       h("h2", {}, "Limits"),
       h(

@@ -5,7 +5,7 @@ import { chips, formatCount, formatMegabytes, h, replace } from "../dom.js";
 import { loginForm } from "../login_form.js";
 import { radar } from "../radar.js";
 import { skillScores } from "../scoring.js";
-import { dataSources, developerHref, downloadSize, similarHref, userHref } from "../state.js";
+import { dataSources, developerHref, downloadSize, similarHref, userHref, WORDS_INDEX } from "../state.js";
 
 /** @import { Developer } from "../engine/model.js" */
 /** @import { App } from "../state.js" */
@@ -75,7 +75,7 @@ export function startView(app, signal) {
       combobox(app, {
         id: "repository",
         label: "Its name, or what it should do",
-        hint: `Searched on this device: names are loaded with the page (${formatMegabytes(downloadSize(app, ["names.gz", "columns.gz"]))}), the words of descriptions with the first search (${formatMegabytes(downloadSize(app, ["text_index.gz"]))}).`,
+        hint: `Searched on this device: names are loaded with the page (${formatMegabytes(downloadSize(app, ["names.gz", "columns.gz"]))}), the words of descriptions with the first search (${formatMegabytes(downloadSize(app, [WORDS_INDEX]))}).`,
         button: "Search",
         onChoose: (row) => {
           location.hash = similarHref([app.catalogue.names[row]]);
