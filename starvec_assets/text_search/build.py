@@ -26,8 +26,7 @@ class IndexSettings(Settings):
     min_texts: int = Field(2, ge=1, le=1_000, description="texts that must have a word for it to be searched")
     min_texts_of_vectors: int = Field(5, ge=1, le=1_000, description="texts that must have a word for it to be placed")
     max_words: int = Field(50_000, ge=1_000, le=1_000_000, description="words at most, those of most texts")
-    penalty: float = Field(5.0, gt=0, description="ridge: on the squared length of word vectors of trained vectors")
-    text_penalty: float = Field(1.0, gt=0, description="ridge: the same for those of text vectors")
+    penalty: float = Field(2.0, gt=0, description="ridge: on the squared length of word vectors")
 
 
 @dataclass(frozen=True)
@@ -96,14 +95,13 @@ def build_text_index(
     frequencies = inverse_document_frequency(rows, counted.texts)
     placed = np.flatnonzero(counted.texts >= settings.min_texts_of_vectors)
     features = weighted_words(counted.counts[:n][:, placed], frequencies[placed])
-    planes = []
-    for targets, penalty in ((vectors, settings.penalty), (text_vectors, settings.text_penalty)):
-        words = np.zeros((len(counted.words), targets.shape[1]), np.float32)
-        words[placed] = ridge(features, unit_rows(targets), penalty) * frequencies[placed, None]
-        planes.append(quantize(words))
+    targets = np.hstack([unit_rows(vectors), unit_rows(text_vectors)])
+    fitted = np.zeros((len(counted.words), targets.shape[1]), np.float32)
+    fitted[placed] = ridge(features, targets, settings.penalty) * frequencies[placed, None]
+    int8, scales = quantize(fitted[:, : vectors.shape[1]])
+    text_int8, text_scales = quantize(fitted[:, vectors.shape[1] :])
     by_word = sp.csc_array(counted.counts)
     by_word.sort_indices()
-    (int8, scales), (text_int8, text_scales) = planes
     return TextIndex(
         words=counted.words,
         vectors=int8,
