@@ -86,6 +86,7 @@ def web_bundle(
     config: WebBundleConfig,
     draft: Draft,
     fp16_export: Artifact,
+    repository_map: Artifact,
     linear_probes: Artifact,
     quantile_tables: Artifact,
     developer_vectors: Artifact,
@@ -100,7 +101,7 @@ def web_bundle(
     vectors of `fp16_export`, and profiles made of the same vectors only.
     """
     inputs = [
-        *(fp16_export, linear_probes, quantile_tables, developer_vectors),
+        *(fp16_export, repository_map, linear_probes, quantile_tables, developer_vectors),
         *(evaluation, user_buckets, star_log, star_history),
     ]
     overridden = fp16_export.manifest.facts["passed_despite_gate"]

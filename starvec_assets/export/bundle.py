@@ -2,8 +2,8 @@
 
 data/model.json lists the other files of data/ (bytes and SHA-256), the origin of the vectors and their evaluation;
 vectors.hi and vectors.lo are the int8 and residual4 planes, vectors.text the int8 plane of the text alone; names.gz,
-columns.gz and descriptions.gz the catalogue; people.json the probes, the quantile tables and the developers, each by
-bin of stars. Equal inputs give equal bytes.
+columns.gz and descriptions.gz the catalogue; map.gz places, clusters and labels; people.json the probes, the quantile
+tables and the developers, each by bin of stars. Equal inputs give equal bytes.
 """
 
 import base64
@@ -26,6 +26,7 @@ from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GATES
 from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
 from starvec_assets.export.fp16 import TEXT, VECTORS, count_placed, read_repositories, rows_by_name
+from starvec_assets.export.map_file import write_map
 from starvec_assets.export.wasm import usearch_licence
 from starvec_assets.files import sha256
 from starvec_assets.ingest.capture import counted_months
@@ -55,6 +56,7 @@ class BundleInputs:
     """Folders of the artifacts that the page is built from."""
 
     fp16_export: Path
+    repository_map: Path
     linear_probes: Path
     quantile_tables: Path
     developer_vectors: Path
@@ -66,13 +68,14 @@ class BundleInputs:
 
 @dataclass(frozen=True)
 class BundleSummary:
-    """`files`: bytes by path; `max_description_chars`: length that descriptions were cut to."""
+    """`files`: bytes by path; `max_description_chars`: length that descriptions were cut to; `on_map`: repositories."""
 
     model: str
     n: int
     d: int
     files: dict[str, int]
     max_description_chars: int
+    on_map: int
     star_bins: StarBins
 
     def size(self, *prefixes: str) -> int:
@@ -95,6 +98,7 @@ def build_bundle(
     d = write_planes(inputs.fp16_export / VECTORS, n, data / "vectors.hi", data / "vectors.lo")
     write_planes(inputs.fp16_export / TEXT, n, data / "vectors.text")
     languages, max_description_chars = write_columns(repos, data)
+    on_map = write_map(inputs.repository_map, n, data / "map.gz")
     bins = _star_bins(inputs)
     _write_json(data / "people.json", _people(inputs, bins, d))
     digests = [bytes.fromhex(sha256(data / plane)) for plane in ("vectors.hi", "vectors.lo")]
@@ -127,21 +131,24 @@ def build_bundle(
         (out / WASM_LICENCE).write_text(usearch_licence(), encoding="utf-8")
     _fill_shell_files(out)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
-    return BundleSummary(model, n, d, files, max_description_chars, bins)
+    return BundleSummary(model, n, d, files, max_description_chars, on_map, bins)
 
 
 def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) -> Metadata:
     """Return what the UI shows of web_bundle, written although the gate had these failures, if any."""
     vectors, text = summary.size("data/vectors.hi", "data/vectors.lo"), summary.size("data/vectors.text")
-    other_data = summary.size("data/") - vectors - text
+    map_file = summary.size("data/map.gz")
+    other_data = summary.size("data/") - vectors - text - map_file
     return {
         "model": summary.model,
         "vectors to the first search (MB)": summary.size("data/vectors.hi") / 1e6,
         "vectors in all (MB)": vectors / 1e6,
         "vectors of the text, for the dial of similar repositories (MB)": text / 1e6,
         "names, descriptions and people (MB)": other_data / 1e6,
+        "map (MB)": map_file / 1e6,
+        "repositories on the map": summary.on_map,
         "bins of stars": summary.star_bins.table(),
-        "page itself (KB)": (summary.size("") - vectors - text - other_data) / 1e3,
+        "page itself (KB)": (summary.size("") - summary.size("data/")) / 1e3,
         "descriptions cut to (characters)": summary.max_description_chars,
         "gate": "failed, overridden" if gate_failures else "passed",
         "search kernel": "WebAssembly" if WASM.as_posix() in summary.files else "JavaScript",

@@ -26,10 +26,10 @@ _MAX_LABEL_CHARS = 60
 def write_map(repository_map: Path, n: int, path: Path) -> int:
     """Write map.gz from the artifact `repository_map`; return how many repositories have a place in it.
 
-    `n`: rows of the export, of which the first are those of map.parquet. All numbers are little-endian: the length of the
-    JSON as uint32, the JSON padded to whole words, x and y of each row as a pair of uint16, and its cluster of the last
-    level as uint16, 65535 for a row without a place. Clusters are positions in the level's lists, which the JSON holds:
-    ids, labels, x, y, sizes, and parents, which are positions in the level above. Equal maps give equal bytes.
+    `n`: rows of the export, of which the first are those of map.parquet. All numbers are little-endian: the length of
+    the JSON as uint32, the JSON padded to whole words, x and y of each row as a pair of uint16, and its cluster of the
+    last level as uint16, 65535 for a row without a place. Clusters are positions in the level's lists, which the JSON
+    holds: ids, labels, x, y, sizes, and parents, which are positions in the level above. Equal maps give equal bytes.
     Raises StarvecError when the artifact does not fit `n`.
     """
     rows = pq.read_table(repository_map / "map.parquet").slice(0, MAX_REPOSITORIES)

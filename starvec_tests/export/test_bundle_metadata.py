@@ -10,13 +10,16 @@ def test_metadata_counts_every_byte_once():
         "data/vectors.lo": 4_000_000,
         "data/vectors.text": 8_000_000,
         "data/names.gz": 1_000_000,
+        "data/map.gz": 500_000,
         "index.html": 2_000,
     }
-    summary = BundleSummary("0" * 16, 10, 16, files, 350, StarBins((10,), (500,)))
+    summary = BundleSummary("0" * 16, 10, 16, files, 350, 9, StarBins((10,), (500,)))
     metadata = web_bundle_metadata(summary, ["recall fell"])
     assert metadata["vectors to the first search (MB)"] == 8
     assert metadata["vectors in all (MB)"] == 12
     assert metadata["vectors of the text, for the dial of similar repositories (MB)"] == 8
     assert metadata["names, descriptions and people (MB)"] == 1
+    assert metadata["map (MB)"] == 0.5
+    assert metadata["repositories on the map"] == 9
     assert metadata["page itself (KB)"] == 2
     assert metadata["gate"] == "failed, overridden"

@@ -24,6 +24,7 @@ from starvec_assets.ingest.capture import Measured, capture_table
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ingest.star_log import STAR_LOG
 from starvec_assets.ingest.watch_events import UTC_SECONDS
+from starvec_assets.parquet import table_of, write_table
 from starvec_assets.profiles.developers import Developer, build_developers
 from starvec_assets.profiles.people_sample import heldout_people, sample_people
 from starvec_assets.profiles.probes import ProbeSettings, fit_probes, load_categories
@@ -31,6 +32,8 @@ from starvec_assets.profiles.quantiles import fit_quantiles
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.groups import Groups
 from starvec_assets.ranking.heldout import split_lists
+from starvec_assets.repository_map.build import CLUSTER_COLUMNS, CLUSTERS, MAP
+from starvec_assets.repository_map.hierarchy import LEVELS
 from starvec_assets.sample.catalogue import load_catalogue
 from starvec_assets.sample.people import simulate_stars, specialists
 from starvec_assets.serve import create_server, files_of
@@ -89,6 +92,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
         inputs.fp16_export,
         ExportSettings(),
     )
+    _write_map(inputs.repository_map, vectors, ids, [(repo.field, repo.topic) for repo in repos])
     _write_star_log(inputs, len(simulated.repo))
     _evaluate(inputs.evaluation, vectors, stars, a, b, [(repo.field, repo.topic) for repo in repos])
     built = Corpus.load(inputs.user_buckets)
@@ -101,6 +105,29 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
     developers = [Developer(f"known-{user}", f"Known For {field.title()}", field) for field, user in specialist_users]
     build_developers(starred, vectors, stars, developers, people, heldout, inputs.developer_vectors)
     return inputs
+
+
+def _write_map(folder: Path, vectors: Matrix, ids: Any, topics: list[tuple[str, str]]) -> None:
+    """A map by two dimensions, with fields and topics as clusters; the last repository has no place."""
+    places = vectors[:, :2] / np.abs(vectors[:, :2]).max()
+    fields, names = sorted({field for field, _ in topics}), sorted(set(topics))
+    levels = [np.array([fields.index(field) for field, _ in topics]), *2 * [np.array([names.index(t) for t in topics])]]
+    columns = {"repo_id": ids, "x": places[:, 0], "y": places[:, 1]}
+    columns |= {name: np.append(level[:-1], -1) for name, level in zip(CLUSTER_COLUMNS, levels, strict=True)}
+    table = pa.table(columns)
+    has_place = np.arange(len(ids)) < len(ids) - 1
+    for axis in ("x", "y"):
+        column = pa.array(table[axis].to_numpy(), mask=~has_place)
+        table = table.set_column(table.column_names.index(axis), axis, column)
+    write_table(table, MAP, folder / "map.parquet")
+    labels = [fields, *2 * [[HOSTILE[:60], *(topic for _, topic in names[1:])]]]
+    parents = [[None] * len(fields), [fields.index(field) for field, _ in names], [*range(len(names))]]
+    rows = [
+        (size, i, parents_of[i], label, *places[np.flatnonzero(level == i)[0]].tolist(), int((level == i).sum()))
+        for size, level, labels_of, parents_of in zip(LEVELS, levels, labels, parents, strict=True)
+        for i, label in enumerate(labels_of)
+    ]
+    write_table(table_of(rows, CLUSTERS), CLUSTERS, folder / "clusters.parquet")
 
 
 def _write_star_log(inputs: BundleInputs, stars: int) -> None:
