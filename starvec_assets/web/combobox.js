@@ -114,7 +114,7 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
     else if (row >= 0) choose({ row, edits: 0, byMeaning: false });
     else if (REPOSITORY_PATTERN.test(name)) {
       close();
-      onMissing(text.trim());
+      onMissing(name);
     } else searchFor(text);
   };
 

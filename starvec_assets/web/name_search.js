@@ -5,6 +5,7 @@
 const MAX_QUERY_LENGTH = 140; // an owner of 39, a slash, a name of 100
 const NEWLINE = 10;
 const SLASH = 47;
+const GITHUB_ADDRESS = /^((https?|ssh|git):\/\/)?(git@|www\.)?github\.com[/:](?<name>[^/\s?#]+(\/[^/\s?#]+)?)\S*$/;
 const MAX_HITS_PER_KIND = 40; // most starred first
 
 /** @typedef {{index: number, edits: number}} Hit row and edit distance; 0 if the name contains the query */
@@ -240,13 +241,16 @@ export function editDistance(pattern, text, whole) {
   return whole ? row[text.length] : row.reduce((least, x) => Math.min(least, x));
 }
 
-/** What was typed or pasted as a name: in lower case, without github.com/ before it. @param {string} typed */
+/**
+ * What was typed or pasted as a name, in lower case; of an address at GitHub, also of a page or for git, owner/name.
+ * @param {string} typed
+ */
 export function normalizeQuery(typed) {
   return typed
     .slice(0, 10 * MAX_QUERY_LENGTH)
     .trim()
     .toLowerCase()
-    .replace(/^(https?:\/\/)?(www\.)?github\.com\//, "")
+    .replace(GITHUB_ADDRESS, "$<name>")
     .replace(/(\.git)?\/?([?#].*)?$/, "")
     .replace(/\s+/g, " ")
     .slice(0, MAX_QUERY_LENGTH);

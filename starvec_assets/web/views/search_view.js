@@ -14,7 +14,8 @@ import { MAX_QUERY_LENGTH, searchHref, similarHref } from "../state.js";
 const MAX_LINE_LENGTH = 200; // characters; a longer query is shown in a field of several lines
 const MAX_NAMES = 5;
 const MAX_WORDS = 8; // shown beside a repository
-const EXAMPLES = [
+/** Searches that a visitor can try. */
+export const EXAMPLES = [
   "time series forecasting in rust",
   "self-hosted photo backup",
   "terminal file manager",

@@ -5,7 +5,8 @@ import { chips, formatCount, formatMegabytes, h, replace } from "../dom.js";
 import { loginForm } from "../login_form.js";
 import { radar } from "../radar.js";
 import { skillScores } from "../scoring.js";
-import { dataSources, developerHref, downloadSize, similarHref, userHref, WORDS_INDEX } from "../state.js";
+import { dataSources, developerHref, downloadSize, searchHref, similarHref, userHref, WORDS_INDEX } from "../state.js";
+import { EXAMPLES } from "./search_view.js";
 
 /** @import { Developer } from "../engine/model.js" */
 /** @import { App } from "../state.js" */
@@ -43,7 +44,12 @@ export function startView(app, signal) {
   const examples = h("p", { class: "examples" });
   app.catalogue.namesReady.then(
     () =>
-      replace(examples, "Try ", ...chips(app.catalogue.names.slice(0, 5).map((name) => [similarHref([name]), name]))),
+      replace(
+        examples,
+        "Try ",
+        ...chips(app.catalogue.names.slice(0, 3).map((name) => [similarHref([name]), name])),
+        ...chips(EXAMPLES.slice(0, 2).map((text) => [searchHref(text), text])),
+      ),
     () => {},
   );
   return [
