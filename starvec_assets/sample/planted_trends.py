@@ -17,7 +17,8 @@ BORN, RISING, BURSTING, FADING = "born", "rising", "bursting", "fading"
 RISING_FIELD = "generative ai"
 """Field of which every repository gains, each too little to be seen alone."""
 
-_PLANTED = {BORN: (3_000, 10), RISING: (3_000, 12), BURSTING: (30_000, 6), FADING: (30_000, 10)}  # stars, how many
+# Trend, order of magnitude of stars, and how many: of the rising field, of others.
+_PLANTED = ((BORN, 3_000, 2, 8), (RISING, 3_000, 2, 10), (BURSTING, 30_000, 1, 5), (FADING, 30_000, 0, 10))
 _BORN_DAYS, _BURST_DAYS = 25, 10  # before the end
 _BURST_SHARE = 0.55  # of a bursting repository's stars, given in these last days
 _STEEPNESS, _FIELD_STEEPNESS = 5.0, 0.8  # the rate grows by exp of this from the first day to the last
@@ -25,10 +26,13 @@ _STEEPNESS, _FIELD_STEEPNESS = 5.0, 0.8  # the rate grows by exp of this from th
 
 def planted_trends(repos: Sequence[SampleRepo]) -> dict[str, str]:
     """Return the trend of each repository that has one, by name: BORN, RISING, BURSTING or FADING."""
-    rng, planted = np.random.default_rng(0), {}
-    for trend, (stars, count) in _PLANTED.items():
-        names = [r.name for r in repos if r.stars == stars and r.field != RISING_FIELD and r.name not in planted]
-        planted |= dict.fromkeys(rng.choice(names, min(count, len(names)), replace=False).tolist(), trend)
+    rng = np.random.default_rng(0)
+    planted: dict[str, str] = {}
+    for trend, stars, *counts in _PLANTED:
+        alike = [repo for repo in repos if repo.stars == stars and repo.name not in planted]
+        for count, in_field in zip(counts, (True, False), strict=True):
+            names = [repo.name for repo in alike if (repo.field == RISING_FIELD) == in_field]
+            planted |= dict.fromkeys(rng.choice(names, count, replace=False).tolist(), trend)
     return planted
 
 
