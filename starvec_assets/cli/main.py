@@ -33,6 +33,8 @@ from starvec_assets.sample import SIMULATED
 from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact, MonthlyArtifacts
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from starvec_assets.cli.unknown_repository import RepositoryText
     from starvec_assets.export.fp16 import ExportIndex
     from starvec_assets.github import GitHub
@@ -271,6 +273,50 @@ def _stars_from_log(login: str) -> list[tuple[int, str]]:
             "the stars are read from the GitHub API"
         )
     return [(repo_id, "") for repo_id in next(iter(stars.values()))]
+
+
+@main.command()
+@click.option("--field", default="", help="Only those of a category of the radar, or of a cluster of the map: GenAI.")
+@click.option("--language", default="", help="Only those in a language.")
+@click.option("--like", "login", callback=parse_login, help="Nearest first to what this GitHub user starred.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@count_option
+def rising(field: str, language: str, login: str | None, as_json: bool, count: int) -> None:
+    """Print what is rising: repositories that grow fastest.
+
+    LOGIN's stars are read from the star log; what LOGIN has starred is left out.
+    """
+    from starvec_assets.cli.output import print_rising
+    from starvec_assets.trends.rankings import load_about, read_ranking
+
+    trends = _store().latest("trends")
+    about = load_about(trends.path)
+    table = read_ranking(trends.path, "rising", field, language)
+    if login:
+        table = _nearest_to(login, table)
+    else:
+        _warn_if_simulated(trends)
+    print_rising(table.slice(0, count), about, as_json)
+
+
+def _nearest_to(login: str, table: "pa.Table") -> "pa.Table":
+    """Return the rows of repositories that `login` has not starred, nearest first, with their cosines."""
+    import pyarrow as pa
+
+    export = _open_export()
+    stars = _stars_from_log(login)
+    starred = export.rows_of(stars)
+    known = export.in_vocabulary(starred)
+    if not known:
+        raise StarvecError(
+            f"{login} starred {len(stars):,} repositories, none of them in the vocabulary of this export: materialize "
+            "more months, or a larger vocabulary in user_buckets"
+        )
+    found = [export.rows_of([(repo_id, "")]) for repo_id in table["repo_id"].to_pylist()]
+    chosen = {i: row for i, rows in enumerate(found) for row in rows if row not in starred}
+    cosines = export.vectors(list(chosen.values())) @ export.user_vector(known)
+    table = table.take(pa.array(list(chosen), pa.int64())).append_column("cosine", pa.array(cosines))
+    return table.sort_by([("cosine", "descending")])
 
 
 @main.command()

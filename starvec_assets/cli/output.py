@@ -1,9 +1,13 @@
 """What the commands print on stdout."""
 
+import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
 
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.scoreboard import scoreboard, text_table
@@ -23,6 +27,30 @@ def print_neighbours(neighbours: Sequence[Neighbour], title: str) -> None:
         name = neighbour.name.ljust(width)
         print(f"  {neighbour.cosine:.3f}  {name}  {neighbour.stars:>7,}  {about[:80]}{mark}".rstrip())
     print()
+
+
+def print_rising(ranking: pa.Table, about: Mapping[str, Any], as_json: bool) -> None:
+    """Print what is compared and a line for each repository of a ranking of trends, or all of it as JSON.
+
+    `about` is trends.json. A line has the expected growth in 28 days, name, stars a day with their interval, language
+    and category; a column `cosine` comes first.
+    """
+    rows = ranking.to_pylist()
+    if as_json:
+        print(json.dumps({**about, "repositories": rows}, default=str, ensure_ascii=False, indent=1))
+        return
+    for sentence in [*about["notes"], *about["gaps"][-12:]]:
+        print(f"({sentence})")
+    if window := about["window"]:
+        print(f"rising by the stars from {window['first']} to {window['last']}, as expected for the next 28 days")
+    if not rows:
+        print("  none: no repository has the evidence")
+    width = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        cosine = f"{row['cosine']:.3f}  " if "cosine" in row else ""
+        per_day = f"{row['per_day']:.2g} a day ({row['low']:.2g} to {row['high']:.2g})"
+        about_it = sanitize_line(f"{row['language'] or ''} {row['category'] or ''}")
+        print(f"  {cosine}{100 * row['growth']:+6.2f} %  {row['name'].ljust(width)}  {per_day:28}  {about_it}".rstrip())
 
 
 def print_run_summary(artifacts: ArtifactStore) -> None:

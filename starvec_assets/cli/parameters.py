@@ -15,10 +15,10 @@ Assignment = tuple[str, str, str]
 """Asset, field and value of `--set ASSET.FIELD=VALUE`."""
 
 
-def parse_login(_ctx: click.Context, _param: click.Parameter, login: str) -> str:
-    """Return a GitHub login; raise click.BadParameter for a text that cannot be one."""
+def parse_login(_ctx: click.Context, _param: click.Parameter, login: str | None) -> str | None:
+    """Return a GitHub login, None for an option that is not given; raise click.BadParameter for what cannot be one."""
     try:
-        return check_login(login)
+        return None if login is None else check_login(login)
     except StarvecError as error:
         raise click.BadParameter(str(error)) from error
 

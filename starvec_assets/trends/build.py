@@ -29,7 +29,7 @@ from starvec_assets.plots import month_chart, sparkline
 from starvec_assets.sql import load_queries
 from starvec_assets.trends.months import gap_sentences, judge_months
 from starvec_assets.trends.scores import BURST_WINDOWS, MIN_BEFORE, Floats, bursts, exposure, growth, recent_rate
-from starvec_assets.trends.tables import CATEGORY, FIELDS, GITHUB, LOG, MONTHLY, MONTHS, RANKING
+from starvec_assets.trends.tables import ABOUT, CATEGORY, FIELDS, GITHUB, LOG, MONTHLY, MONTHS, RANKING, RANKINGS
 
 DAYS = 90
 LAST_DAYS = 28
@@ -41,8 +41,6 @@ LEAST_BURST = 2.0
 """Lower bound from which a burst is listed: of 20,000 steady repositories about one has it by chance."""
 OUTDATED = timedelta(31)
 """How much older than GitHub's days the log's may be to be compared: it has more repositories."""
-RANKINGS = ("rising", "most_stars", "bursts")
-ABOUT = "trends.json"
 NO_MONTH = "nothing is compared: no month of the log counts, and star_history has no weeks"
 _SOURCES = {LOG: "the log", GITHUB: "GitHub's weekly totals, of the most starred repositories alone"}
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))

@@ -6,6 +6,9 @@ from starvec_assets.parquet import column
 
 LOG, GITHUB = "log", "github"
 CATEGORY, CLUSTER, LANGUAGE = "category", "cluster", "language"
+RANKINGS = ("rising", "most_stars", "bursts")
+ABOUT = "trends.json"
+"""File with the days that are compared, the gaps, and what is not shown and why."""
 CLUSTER_LEVEL = 150
 """Level of repository_map whose clusters are fields."""
 
