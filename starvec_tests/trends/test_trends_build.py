@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class Log:
         self.folder.mkdir(exist_ok=True)
         rows = [
             {"user_id": user, "user_login": f"u{user}", "repo_id": repo, "repo_name": f"o/r{repo}", "starred_at": day}
-            for user, (repo, day) in zip([*self.people, *range(10**6, 10**7)], self.stars, strict=False)
+            for user, (repo, day) in zip(chain(self.people, count(10**6)), self.stars, strict=False)
         ]
         write_table(pa.Table.from_pylist(rows, STARS), STARS, self.folder / "stars.parquet")
         self._write_catalogue()
