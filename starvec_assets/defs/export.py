@@ -86,6 +86,7 @@ def web_bundle(
     config: WebBundleConfig,
     draft: Draft,
     fp16_export: Artifact,
+    text_index: Artifact,
     repository_map: Artifact,
     linear_probes: Artifact,
     quantile_tables: Artifact,
@@ -100,8 +101,9 @@ def web_bundle(
     `starvec serve` shows it here, `starvec publish --to DIR` writes it for a host such as GitHub Pages. It shows the
     vectors of `fp16_export`, and profiles made of the same vectors only.
     """
+    require_same_rows([text_index, fp16_export], ["text_index"])
     inputs = [
-        *(fp16_export, repository_map, linear_probes, quantile_tables, developer_vectors),
+        *(fp16_export, text_index, repository_map, linear_probes, quantile_tables, developer_vectors),
         *(evaluation, user_buckets, star_log, star_history),
     ]
     overridden = fp16_export.manifest.facts["passed_despite_gate"]

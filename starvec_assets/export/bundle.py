@@ -1,9 +1,10 @@
 """The page as a folder for any static host: the sources in web/, the compiled search core, and its data.
 
 data/model.json lists the other files of data/ (bytes and SHA-256), the origin of the vectors and their evaluation;
-vectors.hi and vectors.lo are the int8 and residual4 planes, vectors.text the int8 plane of the text alone; names.gz,
-columns.gz and descriptions.gz the catalogue; map.gz places, clusters and labels; people.json the probes, the quantile
-tables and the developers, each by bin of stars. Equal inputs give equal bytes.
+vectors.hi and vectors.lo are the int8 and residual4 planes, vectors.text the int8 plane of the text alone; words.index
+and words.text the index of text search (export/text_index_file.py); names.gz, columns.gz and descriptions.gz the
+catalogue; map.gz places, clusters and labels; people.json the probes, the quantile tables and the developers, each by
+bin of stars. Equal inputs give equal bytes.
 """
 
 import base64
@@ -27,6 +28,7 @@ from starvec_assets.evaluation.gates import GATES
 from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
 from starvec_assets.export.fp16 import TEXT, VECTORS, count_placed, read_repositories, rows_by_name
 from starvec_assets.export.map_file import write_map
+from starvec_assets.export.text_index_file import WORDS_INDEX, WORDS_TEXT, write_text_index
 from starvec_assets.export.wasm import usearch_licence
 from starvec_assets.files import sha256
 from starvec_assets.ingest.capture import counted_months
@@ -56,6 +58,7 @@ class BundleInputs:
     """Folders of the artifacts that the page is built from."""
 
     fp16_export: Path
+    text_index: Path
     repository_map: Path
     linear_probes: Path
     quantile_tables: Path
@@ -68,7 +71,10 @@ class BundleInputs:
 
 @dataclass(frozen=True)
 class BundleSummary:
-    """`files`: bytes by path; `max_description_chars`: length that descriptions were cut to; `on_map`: repositories."""
+    """`files`: bytes by path; `max_description_chars`: length that descriptions were cut to; `on_map`: repositories.
+
+    `words`: those that text search knows.
+    """
 
     model: str
     n: int
@@ -76,6 +82,7 @@ class BundleSummary:
     files: dict[str, int]
     max_description_chars: int
     on_map: int
+    words: int
     star_bins: StarBins
 
     def size(self, *prefixes: str) -> int:
@@ -96,7 +103,8 @@ def build_bundle(
     repos = read_repositories(inputs.fp16_export)
     n = len(repos)
     d = write_planes(inputs.fp16_export / VECTORS, n, data / "vectors.hi", data / "vectors.lo")
-    write_planes(inputs.fp16_export / TEXT, n, data / "vectors.text")
+    text_d = write_planes(inputs.fp16_export / TEXT, n, data / "vectors.text")
+    words = write_text_index(inputs.text_index, n, d, text_d, data)
     languages, max_description_chars = write_columns(repos, data)
     on_map = write_map(inputs.repository_map, n, data / "map.gz")
     bins = _star_bins(inputs)
@@ -131,20 +139,23 @@ def build_bundle(
         (out / WASM_LICENCE).write_text(usearch_licence(), encoding="utf-8")
     _fill_shell_files(out)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
-    return BundleSummary(model, n, d, files, max_description_chars, on_map, bins)
+    return BundleSummary(model, n, d, files, max_description_chars, on_map, words, bins)
 
 
 def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) -> Metadata:
     """Return what the UI shows of web_bundle, written although the gate had these failures, if any."""
     vectors, text = summary.size("data/vectors.hi", "data/vectors.lo"), summary.size("data/vectors.text")
-    map_file = summary.size("data/map.gz")
-    other_data = summary.size("data/") - vectors - text - map_file
+    map_file, words = summary.size("data/map.gz"), summary.size("data/words.")
+    other_data = summary.size("data/") - vectors - text - map_file - words
     return {
         "model": summary.model,
         "vectors to the first search (MB)": summary.size("data/vectors.hi") / 1e6,
         "vectors in all (MB)": vectors / 1e6,
         "vectors of the text, for the dial of similar repositories (MB)": text / 1e6,
         "names, descriptions and people (MB)": other_data / 1e6,
+        "index of words, for the first search by words (MB)": summary.size(f"data/{WORDS_INDEX}") / 1e6,
+        "the same for the vectors of the text (MB)": summary.size(f"data/{WORDS_TEXT}") / 1e6,
+        "words": summary.words,
         "map (MB)": map_file / 1e6,
         "repositories on the map": summary.on_map,
         "bins of stars": summary.star_bins.table(),

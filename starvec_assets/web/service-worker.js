@@ -1,6 +1,6 @@
 // Opens the page without network after the first visit. Files of the shell come from the network first, so that a new
 // version shows at once. Files of data/ carry their hash in the address and never change, so they come from the cache.
-// The planes of vectors pass through: the engine stores them itself (engine/plane_storage.js).
+// The planes of vectors and the index of words pass through: the engine stores them itself (engine/plane_storage.js).
 
 const SHELL_CACHE = "starvec shell";
 const DATA_CACHE = "starvec data";
@@ -21,7 +21,7 @@ worker.addEventListener("fetch", (event) => {
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== scope.origin || !url.pathname.startsWith(scope.pathname)) return;
   const path = url.pathname.slice(scope.pathname.length);
-  if (path.startsWith("data/vectors.")) return;
+  if (path.startsWith("data/vectors.") || path.startsWith("data/words.")) return;
   if (path.startsWith("data/") && url.search) event.respondWith(cacheFirst(request));
   else event.respondWith(networkFirst(request, path === "data/model.json" ? DATA_CACHE : SHELL_CACHE));
 });

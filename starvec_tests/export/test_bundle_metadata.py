@@ -11,14 +11,19 @@ def test_metadata_counts_every_byte_once():
         "data/vectors.text": 8_000_000,
         "data/names.gz": 1_000_000,
         "data/map.gz": 500_000,
+        "data/words.index": 300_000,
+        "data/words.text": 200_000,
         "index.html": 2_000,
     }
-    summary = BundleSummary("0" * 16, 10, 16, files, 350, 9, StarBins((10,), (500,)))
+    summary = BundleSummary("0" * 16, 10, 16, files, 350, 9, 1_234, StarBins((10,), (500,)))
     metadata = web_bundle_metadata(summary, ["recall fell"])
     assert metadata["vectors to the first search (MB)"] == 8
     assert metadata["vectors in all (MB)"] == 12
     assert metadata["vectors of the text, for the dial of similar repositories (MB)"] == 8
     assert metadata["names, descriptions and people (MB)"] == 1
+    assert metadata["index of words, for the first search by words (MB)"] == 0.3
+    assert metadata["the same for the vectors of the text (MB)"] == 0.2
+    assert metadata["words"] == 1_234
     assert metadata["map (MB)"] == 0.5
     assert metadata["repositories on the map"] == 9
     assert metadata["page itself (KB)"] == 2

@@ -39,6 +39,8 @@ from starvec_assets.sample.people import simulate_stars, specialists
 from starvec_assets.serve import create_server, files_of
 from starvec_assets.text.encoders import TfidfSvdEncoder
 from starvec_assets.text.vectors import make_text_vectors
+from starvec_assets.text_search.build import IndexSettings, build_text_index
+from starvec_assets.text_search.documents import document_words
 from starvec_assets.training.init_vectors import spectral_init
 from starvec_assets.vectors import Matrix, unit_rows
 
@@ -84,9 +86,15 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
     facts["last_seen"] = pa.array(ids, UTC_SECONDS)
     pq.write_table(pa.table(vocabulary), inputs.user_buckets / "repos.parquet")
     pq.write_table(pa.table(facts), root / "catalogue.parquet")
+    text = make_text_vectors(descriptions, TfidfSvdEncoder(), D).start
+    words = [
+        document_words(repo.name, description, repo.language)
+        for repo, description in zip(repos, descriptions, strict=True)
+    ]
+    build_text_index(words, vectors, text, IndexSettings()).save(inputs.text_index)
     build_export(
         vectors,
-        make_text_vectors(descriptions, TfidfSvdEncoder(), D).start,
+        text,
         Corpus.load(inputs.user_buckets),
         RepoCatalog(root / "catalogue.parquet"),
         inputs.fp16_export,

@@ -143,11 +143,20 @@ export async function fetchInflated(base, name, model) {
     const packed = await (await fetchFile(dataUrl(base, name, model))).blob();
     // Some hosts send .gz files with Content-Encoding: gzip, so that the browser has inflated them already.
     if (packed.size !== model.files[name].bytes) return await packed.arrayBuffer();
-    return await readBounded(packed.stream().pipeThrough(new DecompressionStream("gzip")), name);
+    return await inflate(packed, name);
   } catch (error) {
     if (error instanceof BundleError) throw error;
     throw new BundleError(`${name} was cut off or is damaged: reload the page.`);
   }
+}
+
+/**
+ * Inflate a gzipped file, to MAX_INFLATED_BYTES at most.
+ * @param {Blob} packed
+ * @param {string} name
+ */
+export function inflate(packed, name) {
+  return readBounded(packed.stream().pipeThrough(new DecompressionStream("gzip")), name);
 }
 
 /**

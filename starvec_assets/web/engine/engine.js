@@ -2,7 +2,9 @@
 
 /** @import { Model } from "./model.js" */
 /** @import { SearchResult } from "./search.js" */
-/** @typedef {{loaded: number, total: number, plane: "hi" | "lo" | "text", source: "network" | "cache"}} Progress */
+/** @import { TextSearchResult } from "./text_search.js" */
+/** @import { Plane } from "./worker.js" */
+/** @typedef {{loaded: number, total: number, plane: Plane, source: "network" | "cache"}} Progress */
 
 /**
  * Search over the vectors of a model. Events: `progress` with detail Progress, `failed` with detail {message}; after a
@@ -19,8 +21,8 @@ export class Engine extends EventTarget {
    * @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>}
    */
   #pending = new Map();
-  /** @type {Record<"cached" | "hi" | "lo" | "stored", PromiseWithResolvers<any>>} */
-  #deferreds = { cached: deferred(), hi: deferred(), lo: deferred(), stored: deferred() };
+  /** @type {Record<"cached" | "wordsCached" | "hi" | "lo" | "stored", PromiseWithResolvers<any>>} */
+  #deferreds = { cached: deferred(), wordsCached: deferred(), hi: deferred(), lo: deferred(), stored: deferred() };
 
   /** Kernel that runs, once the vectors are loaded. @type {"" | "wasm" | "javascript"} */
   kernel = "";
@@ -28,6 +30,8 @@ export class Engine extends EventTarget {
   bytes = 0;
   /** Whether `textCosines` needs no download any more. */
   textLoaded = false;
+  /** Whether `searchText` and `placeText` need no download any more. */
+  wordsLoaded = false;
   /** Progress of the int8 plane's download while it runs. @type {Progress | null} */
   progress = null;
 
@@ -39,6 +43,8 @@ export class Engine extends EventTarget {
     super();
     /** Whether the planes were stored on this device, and are loaded without network. @type {Promise<boolean>} */
     this.cached = this.#deferreds.cached.promise;
+    /** Whether the index of words was stored on this device, too. @type {Promise<boolean>} */
+    this.wordsCached = this.#deferreds.wordsCached.promise;
     /** Settles when the int8 plane is loaded: searches answer. @type {Promise<void>} */
     this.ready = this.#deferreds.hi.promise;
     /** Settles when the residual plane is loaded too: searches answer exactly. @type {Promise<void>} */
@@ -111,6 +117,32 @@ export class Engine extends EventTarget {
     return cosines;
   }
 
+  /**
+   * The rows that fit a query in words best, best first. Waits until the vectors are loaded, and downloads the index of
+   * words if it is not stored on this device, with `progress` events of the plane "words".
+   * @param {string} query of which the first 10,000 characters count
+   * @param {{k?: number, allowed?: Uint8Array | null}} [options] allowed [n]: 0 excludes a row
+   * @returns {Promise<TextSearchResult>}
+   */
+  async searchText(query, { k = 50, allowed = null } = {}) {
+    await this.ready;
+    const found = await this.#request({ type: "searchText", query, k, allowed });
+    this.wordsLoaded = true;
+    return found;
+  }
+
+  /**
+   * The place of a text among the vectors: a unit vector [d], zeros when the index has a vector for none of its words.
+   * Downloads the index of words as `searchText` does.
+   * @param {string} text of which the first 10,000 characters count
+   * @returns {Promise<Float32Array>}
+   */
+  async placeText(text) {
+    const place = await this.#request({ type: "placeText", text });
+    this.wordsLoaded = true;
+    return place;
+  }
+
   /** Terminate the worker. */
   close() {
     this.#worker.terminate();
@@ -136,9 +168,11 @@ export class Engine extends EventTarget {
         return this.dispatchEvent(new CustomEvent("progress", { detail: message.detail }));
       }
       case "cached":
-        return this.#deferreds.cached.resolve(message.value);
+      case "wordsCached":
       case "stored":
-        return this.#deferreds.stored.resolve(message.value);
+        return this.#deferreds[/** @type {"cached" | "wordsCached" | "stored"} */ (message.type)].resolve(
+          message.value,
+        );
       case "planeLoaded":
         this.kernel = message.kernel;
         this.bytes = message.bytes;
@@ -159,6 +193,7 @@ export class Engine extends EventTarget {
   /** @param {string} message */
   #fail(message) {
     this.#deferreds.cached.resolve(false);
+    this.#deferreds.wordsCached.resolve(false);
     this.progress = null;
     this.dispatchEvent(new CustomEvent("failed", { detail: { message } }));
   }

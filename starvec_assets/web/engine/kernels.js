@@ -13,7 +13,19 @@ export const QUERY_SCALE = 32000;
  * @property {() => void} computeMultipliers must be called once the int8 plane is filled
  * @property {(query: Int16Array, k: number, bias: Float32Array | null) => Uint32Array} scan the k rows with the highest
  *   scores, best first
+ * @property {(d: number) => Plane} addPlane memory for another int8 plane of n rows, of d dimensions
+ *
+ * @typedef {object} Plane
+ * @property {() => Uint8Array<ArrayBuffer>} bytes the plane [n * d], to fill and to read; invalid after an await
+ * @property {() => void} computeMultipliers must be called once the plane is filled
+ * @property {(query: Int16Array) => Float32Array} cosines of all rows, [n]; 0 for a zero row
  */
+
+/**
+ * An int16 query for the kernels.
+ * @param {Float32Array} unit [d]
+ */
+export const integerQuery = (unit) => Int16Array.from(unit, (x) => Math.round(x * QUERY_SCALE));
 
 /**
  * The fastest kernel that this browser can run.
@@ -31,6 +43,7 @@ export async function createKernel(module, n, d) {
  * @property {WebAssembly.Memory} memory
  * @property {(bytes: number) => number} reserve
  * @property {(rows: number, n: number, d: number, scale: number, multipliers: number) => void} index
+ * @property {(rows: number, multipliers: number, n: number, d: number, query: number, result: number) => void} cosines
  * @property {(rows: number, multipliers: number, bias: number, n: number, d: number, query: number, k: number, result: number) => number} scan
  */
 
@@ -42,13 +55,17 @@ export async function createKernel(module, n, d) {
  */
 async function wasmKernel(module, n, d) {
   const { instance } = await WebAssembly.instantiate(module);
-  const { memory, reserve, index, scan } = /** @type {WasmExports} */ (/** @type {unknown} */ (instance.exports));
+  const { memory, reserve, index, cosines, scan } = /** @type {WasmExports} */ (
+    /** @type {unknown} */ (instance.exports)
+  );
+  const allocate = (/** @type {number[]} */ sizes) =>
+    sizes.map((size) => {
+      const address = reserve(size);
+      if (!address) throw new Error(`this browser gives the page no memory for ${n} repositories`);
+      return address;
+    });
   const sizes = [n * d, (n * d) / 2, 4 * n, 4 * n, 2 * d, 4 * n];
-  const [hiAddress, loAddress, multipliers, biasAddress, queryAddress, result] = sizes.map((size) => {
-    const address = reserve(size);
-    if (!address) throw new Error(`this browser gives the page no memory for ${n} repositories`);
-    return address;
-  });
+  const [hiAddress, loAddress, multipliers, biasAddress, queryAddress, result] = allocate(sizes);
   const plane = (/** @type {number} */ address, /** @type {number} */ size) =>
     new Uint8Array(/** @type {ArrayBuffer} */ (memory.buffer), address, size);
   return {
@@ -66,6 +83,18 @@ async function wasmKernel(module, n, d) {
         throw new Error("out of memory");
       return new Uint32Array(memory.buffer, result, k).slice();
     },
+    addPlane(width) {
+      const [rows, scales, planeQuery] = allocate([n * width, 4 * n, 2 * width]);
+      return {
+        bytes: () => plane(rows, n * width),
+        computeMultipliers: () => index(rows, n, width, QUERY_SCALE, scales),
+        cosines(query) {
+          new Int16Array(memory.buffer, planeQuery, width).set(query);
+          cosines(rows, scales, n, width, planeQuery, result);
+          return new Float32Array(memory.buffer, result, n).slice();
+        },
+      };
+    },
   };
 }
 
@@ -75,34 +104,62 @@ async function wasmKernel(module, n, d) {
  * @returns {Kernel}
  */
 export function javascriptKernel(n, d) {
-  const hi = new Int8Array(n * d);
+  const hi = javascriptPlane(n, d);
   const lo = new Uint8Array((n * d) / 2);
-  const multipliers = new Float32Array(n);
+  let bytes = hi.size + lo.byteLength;
   return {
     name: "javascript",
-    bytes: hi.byteLength + lo.byteLength + multipliers.byteLength,
-    hi: () => new Uint8Array(hi.buffer),
-    lo: () => lo,
-    computeMultipliers() {
-      for (let i = 0; i < n; i++) {
-        let squares = 0;
-        for (let j = i * d; j < (i + 1) * d; j++) squares += hi[j] * hi[j];
-        multipliers[i] = squares ? 1 / Math.sqrt(squares) / QUERY_SCALE : 0;
-      }
+    get bytes() {
+      return bytes;
     },
+    hi: hi.bytes,
+    lo: () => lo,
+    computeMultipliers: hi.computeMultipliers,
     scan(query, k, bias) {
       const best = new TopK(k);
-      for (let i = 0, at = 0; i < n; i++) {
-        let a = 0;
-        let b = 0;
-        for (let j = 0; j < d; j += 2, at += 2) {
-          a = (a + hi[at] * query[j]) | 0;
-          b = (b + hi[at + 1] * query[j + 1]) | 0;
-        }
-        const score = Math.fround(Math.fround((a + b) | 0) * multipliers[i]);
+      for (let i = 0; i < n; i++) {
+        const score = hi.cosine(i, query);
         best.push(bias ? Math.fround(score + bias[i]) : score, i);
       }
       return best.rows();
+    },
+    addPlane(width) {
+      const plane = javascriptPlane(n, width);
+      bytes += plane.size;
+      return { ...plane, cosines: (query) => Float32Array.from({ length: n }, (_, i) => plane.cosine(i, query)) };
+    },
+  };
+}
+
+/**
+ * @param {number} n
+ * @param {number} d
+ */
+function javascriptPlane(n, d) {
+  const rows = new Int8Array(n * d);
+  const multipliers = new Float32Array(n);
+  return {
+    size: rows.byteLength + multipliers.byteLength,
+    bytes: () => new Uint8Array(rows.buffer),
+    computeMultipliers() {
+      for (let i = 0; i < n; i++) {
+        let squares = 0;
+        for (let j = i * d; j < (i + 1) * d; j++) squares += rows[j] * rows[j];
+        multipliers[i] = squares ? 1 / Math.sqrt(squares) / QUERY_SCALE : 0;
+      }
+    },
+    /**
+     * @param {number} i
+     * @param {Int16Array} query
+     */
+    cosine(i, query) {
+      let a = 0;
+      let b = 0;
+      for (let j = 0, at = i * d; j < d; j += 2, at += 2) {
+        a = (a + rows[at] * query[j]) | 0;
+        b = (b + rows[at + 1] * query[j + 1]) | 0;
+      }
+      return Math.fround(Math.fround((a + b) | 0) * multipliers[i]);
     },
   };
 }

@@ -75,8 +75,8 @@ import {
 const FORMAT = 2;
 /** Prototypes of a developer: PROTOTYPES in starvec_assets/prototypes.py. */
 const PROTOTYPES = 8;
-const PLANES = ["vectors.hi", "vectors.lo", "vectors.text"];
-const REQUIRED_FILES = [...PLANES, "names.gz", "columns.gz", "descriptions.gz", "people.json"];
+const SEARCH_FILES = ["vectors.hi", "vectors.lo", "vectors.text", "words.index", "words.text"];
+const REQUIRED_FILES = [...SEARCH_FILES, "names.gz", "columns.gz", "descriptions.gz", "people.json"];
 
 /**
  * @param {URL | string} base address of data/
@@ -105,6 +105,7 @@ export async function loadModel(base) {
     "model.json: the planes are not n x d.",
   );
   const textD = asInteger(files["vectors.text"].bytes / n, 1, 1024, "model.json: dimensions of the text");
+  assert(textD % 16 === 0, "model.json: the text's vectors have no multiple of 16 dimensions.");
   const textWeights = asObject(content.text_weights, "model.json: text_weights");
   const evaluation = asObject(content.evaluation, "model.json: evaluation");
   const gates = asArray(content.gate, 100, "model.json: gate").map((gate) => asObject(gate, "model.json: gate"));

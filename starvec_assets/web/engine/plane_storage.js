@@ -6,6 +6,7 @@
  *   copied, because WebAssembly memory moves when a search makes it grow
  *
  * @typedef {object} PlaneStorage
+ * @property {(name: string) => Promise<boolean>} has
  * @property {(name: string, getBuffer: GetBuffer) => Promise<boolean>} read false if it is missing or incomplete
  * @property {(name: string, getBuffer: GetBuffer) => Promise<void>} write
  * @property {(keep: string[]) => Promise<void>} prune remove all planes but these
@@ -38,6 +39,11 @@ async function openFileStorage(scope) {
   const folder = await parent.getDirectoryHandle(scope, { create: true });
   if (!("createSyncAccessHandle" in FileSystemFileHandle.prototype)) throw new Error("no synchronous access");
   return {
+    has: (name) =>
+      folder.getFileHandle(name).then(
+        () => true,
+        () => false,
+      ),
     async read(name, getBuffer) {
       const file = await folder.getFileHandle(name);
       let handle;
@@ -104,6 +110,7 @@ async function openDatabaseStorage(scope) {
       transaction.onabort = () => reject(transaction.error);
     });
   return {
+    has: async (name) => (await transact("readonly", (planes) => planes.count(name))) > 0,
     async read(name, getBuffer) {
       const bytes = await transact("readonly", (planes) => planes.get(name));
       return bytes instanceof ArrayBuffer && copyInto(getBuffer(), bytes);

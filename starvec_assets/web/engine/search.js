@@ -1,6 +1,6 @@
 // Exact search in two steps: the kernel proposes candidates by the int8 plane, then both planes give their cosines.
 
-import { QUERY_SCALE } from "./kernels.js";
+import { integerQuery } from "./kernels.js";
 import { assert } from "./validate.js";
 import { dot, unitVector } from "./vectors.js";
 
@@ -32,11 +32,7 @@ export function search(kernel, n, d, query, k, bias, exact) {
   assert(query.length === d && query.every(Number.isFinite), `A query is ${d} finite numbers.`);
   assert(bias === null || bias.length === n, `A bias is ${n} numbers.`);
   const unitQuery = unitVector(query);
-  const candidates = kernel.scan(
-    Int16Array.from(unitQuery, (x) => Math.round(x * QUERY_SCALE)),
-    Math.min(n, Math.max(MIN_CANDIDATES, 2 * k)),
-    bias,
-  );
+  const candidates = kernel.scan(integerQuery(unitQuery), Math.min(n, Math.max(MIN_CANDIDATES, 2 * k)), bias);
   const decoder = new RowDecoder(kernel, d, exact);
   const scored = [];
   for (const index of candidates) {

@@ -1,46 +1,51 @@
-// Vectors of the text alone, at eight bits: how alike the text of every repository is to that of a basket.
+// Vectors of the text alone, at eight bits: how alike the text of every repository is to that of a basket or a query.
 
-import { dot, userVector } from "./vectors.js";
+import { integerQuery } from "./kernels.js";
+import { dot, unitVector, userVector } from "./vectors.js";
+
+/** @import { Kernel } from "./kernels.js" */
 
 export class TextPlane {
-  #lengths = new Float32Array(0);
+  #plane;
 
   /**
-   * @param {number} n
+   * @param {Kernel} kernel
    * @param {number} d
    */
-  constructor(n, d) {
-    this.n = n;
+  constructor(kernel, d) {
     this.d = d;
-    /** Rows as int8 [n * d], to be filled before `cosines`. */
-    this.bytes = new Uint8Array(n * d);
+    this.#plane = kernel.addPlane(d);
+    /** Rows as int8 [n * d], to be filled; invalid after an await. */
+    this.bytes = this.#plane.bytes;
+    /** Must be called once the plane is filled. */
+    this.computeMultipliers = this.#plane.computeMultipliers;
   }
 
   /**
-   * Cosine of each row's text to the weighted mean of the texts of some rows, [n]; 0 for a row without text.
+   * Cosine of each row's text to a vector, [n], to about four digits; 0 for a row without text.
+   * @param {Float32Array} query [d], not necessarily a unit vector
+   */
+  cosines(query) {
+    return this.#plane.cosines(integerQuery(unitVector(query)));
+  }
+
+  /**
+   * The weighted mean of the texts of some rows, a unit vector.
    * @param {Uint32Array} indices
    * @param {Float32Array} weights one for each of `indices`; a negative one subtracts
    */
-  cosines(indices, weights) {
-    const { n, d } = this;
-    const rows = new Int8Array(this.bytes.buffer);
-    const row = (/** @type {number} */ i) => rows.subarray(i * d, (i + 1) * d);
-    if (!this.#lengths.length)
-      this.#lengths = Float32Array.from({ length: n }, (_, i) => Math.sqrt(dot(row(i), row(i))));
-    const lengths = this.#lengths;
+  mean(indices, weights) {
+    const { d } = this;
+    const bytes = this.bytes();
     const unit = new Float32Array(indices.length * d);
-    for (const [i, index] of indices.entries())
+    for (const [i, index] of indices.entries()) {
+      const row = new Int8Array(bytes.buffer, bytes.byteOffset + index * d, d);
+      const length = Math.sqrt(dot(row, row)) || 1;
       unit.set(
-        Float32Array.from(row(index), (x) => x / (lengths[index] || 1)),
+        Float32Array.from(row, (x) => x / length),
         i * d,
       );
-    const query = userVector(unit, weights, d);
-    const cosines = new Float32Array(n);
-    for (let i = 0, at = 0; i < n; i++) {
-      let sum = 0;
-      for (let j = 0; j < d; j++, at++) sum += rows[at] * query[j];
-      cosines[i] = sum / (lengths[i] || 1);
     }
-    return cosines;
+    return userVector(unit, weights, d);
   }
 }

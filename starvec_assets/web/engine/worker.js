@@ -1,27 +1,42 @@
-// The search worker: holds the planes, loads them from this device or the network, and searches them. engine.js is the
-// page's side.
+// The search worker: holds the planes and the index of words, loads them from this device or the network, and searches
+// them. engine.js is the page's side.
 
+import { inflate } from "./catalogue.js";
 import { createKernel } from "./kernels.js";
 import { openStorage } from "./plane_storage.js";
 import { search, unitRows } from "./search.js";
+import { parseTextWords, TextIndex } from "./text_index.js";
 import { TextPlane } from "./text_plane.js";
+import { searchText } from "./text_search.js";
+import { tokenize } from "./tokenizer.js";
 import { assert, BundleError, fetchFile, sha256 } from "./validate.js";
+import { unitVector } from "./vectors.js";
 
 /** @import { DataFile } from "./model.js" */
 /** @import { GetBuffer } from "./plane_storage.js" */
 
 /**
- * @typedef {"hi" | "lo" | "text"} Plane
+ * @typedef {"hi" | "lo" | "text" | "words" | "textWords"} Plane what is stored by itself on this device
  * @typedef {{base: string, modelId: string, n: number, d: number, textD: number, wasm: boolean, files: Record<string, DataFile>}} OpenOptions
  * @typedef {{type: "search", id: number, query: Float32Array, k: number, bias: Float32Array | null}} SearchRequest
  * @typedef {{type: "vectors", id: number, indices: Uint32Array}} VectorsRequest
  * @typedef {{type: "textCosines", id: number, indices: Uint32Array, weights: Float32Array}} TextCosinesRequest
+ * @typedef {{type: "searchText", id: number, query: string, k: number, allowed: Uint8Array | null}} SearchTextRequest
+ * @typedef {{type: "placeText", id: number, text: string}} PlaceTextRequest
+ * @typedef {SearchRequest | VectorsRequest | TextCosinesRequest | SearchTextRequest | PlaceTextRequest} Request
  */
 
-/** Planes of a download; that of the text is loaded when it is first asked for. @type {("hi" | "lo")[]} */
+/** Planes of a download; the others are loaded when they are first asked for. @type {("hi" | "lo")[]} */
 const PLANES = ["hi", "lo"];
-/** @type {Plane[]} */
-const STORED_PLANES = [...PLANES, "text"];
+/** @type {Record<Plane, string>} */
+const FILES = {
+  hi: "vectors.hi",
+  lo: "vectors.lo",
+  text: "vectors.text",
+  words: "words.index",
+  textWords: "words.text",
+};
+const STORED_PLANES = /** @type {Plane[]} */ (Object.keys(FILES));
 
 /** @type {OpenOptions} */
 let options;
@@ -31,8 +46,16 @@ let preparing = null;
 let opening;
 let downloading = false;
 const loaded = { hi: false, lo: false };
-/** @type {Promise<TextPlane> | null} */
-let loadingText = null;
+/** @type {TextPlane | null} */
+let allocatedText = null;
+/** `allocatedText`, once it is filled. @type {TextPlane | null} */
+let textPlane = null;
+const loadedText = once("text", loadText);
+const loadedWords = once("words", async () => {
+  const { n, d } = await prepared();
+  return new TextIndex(await loadInflated("words"), n, d);
+});
+const loadedTextWords = once("textWords", async () => parseTextWords(await loadInflated("textWords"), options.textD));
 
 self.onmessage = async ({ data }) => {
   try {
@@ -61,10 +84,11 @@ async function open() {
     if (!storage || !(await readStoredPlane(plane, (await prepared()).kernel[plane]))) break;
     await onPlaneLoaded(plane);
   }
+  post({ type: "wordsCached", value: (await storage?.has(storedName("words")).catch(() => false)) ?? false });
   post({ type: "cached", value: loaded.lo });
   if (loaded.lo) post({ type: "stored", value: true });
   // A failure is harmless: the next visit tries again.
-  await storage?.prune(STORED_PLANES.map((plane) => storedName(options.modelId, plane))).catch(() => {});
+  await storage?.prune(STORED_PLANES.map(storedName)).catch(() => {});
 }
 
 /** The result of `prepare`; after a failure the next call tries again. */
@@ -91,38 +115,76 @@ async function prepare() {
 /** Download the planes that are not loaded, and store them. */
 async function download() {
   await opening.catch(() => {}); // whatever failed there is tried again here
-  const { modelId, storage, kernel } = await prepared();
+  const { storage, kernel } = await prepared();
   let stored = storage !== null;
   for (const plane of PLANES) {
     if (loaded[plane]) continue;
     await downloadPlane(plane, kernel[plane]);
     await onPlaneLoaded(plane);
-    await storage?.write(storedName(modelId, plane), kernel[plane]).catch(() => {
+    await storage?.write(storedName(plane), kernel[plane]).catch(() => {
       stored = false;
     });
   }
   post({ type: "stored", value: stored });
 }
 
-/** The plane of the text, from this device or the network; after a failure the next call tries again. */
-function loadedText() {
-  loadingText ??= loadText().catch((error) => {
-    loadingText = null;
-    const total = options.files["vectors.text"].bytes;
-    post({ type: "progress", detail: { loaded: 0, total, plane: "text", source: "network" } });
-    throw error;
-  });
-  return loadingText;
+/**
+ * A function that loads a plane at its first call; after a failure the next call tries again.
+ * @template T
+ * @param {Plane} plane
+ * @param {() => Promise<T>} load
+ */
+function once(plane, load) {
+  /** @type {Promise<T> | null} */
+  let loading = null;
+  return () => {
+    loading ??= load().catch((error) => {
+      loading = null;
+      const total = options.files[FILES[plane]].bytes;
+      post({ type: "progress", detail: { loaded: 0, total, plane, source: "network" } });
+      throw error;
+    });
+    return loading;
+  };
 }
 
+/** The vectors of the texts. A second try fills the memory of the first, which cannot be freed. */
 async function loadText() {
-  const { modelId, n, textD, storage } = await prepared();
-  const text = new TextPlane(n, textD);
-  const bytes = () => text.bytes;
-  if (await readStoredPlane("text", bytes)) return text;
-  await downloadPlane("text", bytes);
-  await storage?.write(storedName(modelId, "text"), bytes).catch(() => {}); // downloaded again at the next visit
-  return text;
+  const { kernel, textD } = await prepared();
+  allocatedText ??= new TextPlane(kernel, textD);
+  await readOrDownload("text", allocatedText.bytes);
+  allocatedText.computeMultipliers();
+  textPlane = allocatedText;
+  return textPlane;
+}
+
+/** Content of a gzipped file. @param {Plane} plane */
+async function loadInflated(plane) {
+  const bytes = new Uint8Array(options.files[FILES[plane]].bytes);
+  await readOrDownload(plane, () => bytes);
+  return inflate(new Blob([bytes]), FILES[plane]);
+}
+
+/**
+ * Fill a plane from this device or, if it is not there, from the network, and store it.
+ * @param {Plane} plane
+ * @param {GetBuffer} getBuffer
+ */
+async function readOrDownload(plane, getBuffer) {
+  const { storage } = await prepared();
+  if (await readStoredPlane(plane, getBuffer)) return;
+  await downloadPlane(plane, getBuffer);
+  await storage?.write(storedName(plane), getBuffer).catch(() => {}); // downloaded again at the next visit
+}
+
+/**
+ * The vectors of the texts and of their words, null where the former are not loaded. Without network the latter may be
+ * missing: the search goes on without both, and says so.
+ */
+async function textOfSearch() {
+  if (!textPlane) return null;
+  const words = await loadedTextWords().catch(() => null);
+  return words && { plane: textPlane, words };
 }
 
 /** @param {"hi" | "lo"} plane */
@@ -139,9 +201,9 @@ async function onPlaneLoaded(plane) {
  * @param {GetBuffer} getBuffer
  */
 async function readStoredPlane(plane, getBuffer) {
-  const { modelId, storage, files } = await prepared();
-  const file = files[`vectors.${plane}`];
-  if (!(await storage?.read(storedName(modelId, plane), getBuffer).catch(() => false))) return false;
+  const { storage, files } = await prepared();
+  const file = files[FILES[plane]];
+  if (!(await storage?.read(storedName(plane), getBuffer).catch(() => false))) return false;
   if (!(await isIntact(getBuffer(), file))) return false;
   post({ type: "progress", detail: { loaded: file.bytes, total: file.bytes, plane, source: "cache" } });
   return true;
@@ -153,7 +215,7 @@ async function readStoredPlane(plane, getBuffer) {
  */
 async function downloadPlane(plane, getBuffer) {
   const { base, files } = await prepared();
-  const name = `vectors.${plane}`;
+  const name = FILES[plane];
   const file = files[name];
   let received = 0;
   const postProgress = () =>
@@ -188,34 +250,52 @@ async function isIntact(bytes, file) {
   return digest === null || digest === file.sha256;
 }
 
-/** @param {SearchRequest | VectorsRequest | TextCosinesRequest} request */
+/** @param {Request} request */
 async function respond(request) {
   post({ type: "result", id: request.id, value: await answer(request) });
 }
 
-/** @param {SearchRequest | VectorsRequest | TextCosinesRequest} request */
+/** @param {Request} request */
 async function answer(request) {
   const { kernel, n, d } = await prepared();
-  if (request.type === "textCosines") {
-    const text = await loadedText();
-    assert(
-      request.indices.every((i) => i < n),
-      `A row is below ${n}.`,
-    );
-    return text.cosines(request.indices, request.weights);
+  switch (request.type) {
+    case "textCosines": {
+      const text = await loadedText();
+      assert(
+        request.indices.every((i) => i < n),
+        `A row is below ${n}.`,
+      );
+      return text.cosines(text.mean(request.indices, request.weights));
+    }
+    case "placeText": {
+      const index = await loadedWords();
+      return unitVector(index.vectors.sum(index.numbers(tokenize(request.text))));
+    }
   }
   assert(loaded.hi, "The vectors are not there yet.");
-  return request.type === "search"
-    ? search(kernel, n, d, request.query, request.k, request.bias, loaded.lo)
-    : unitRows(kernel, n, d, request.indices, loaded.lo);
+  switch (request.type) {
+    case "search":
+      return search(kernel, n, d, request.query, request.k, request.bias, loaded.lo);
+    case "vectors":
+      return unitRows(kernel, n, d, request.indices, loaded.lo);
+    case "searchText": {
+      const { query, k, allowed } = request;
+      assert(allowed === null || allowed.length === n, `A filter is ${n} numbers.`);
+      const index = await loadedWords();
+      return searchText(kernel, index, await textOfSearch(), query, k, allowed, loaded.lo);
+    }
+  }
 }
 
 /**
- * Name under which a plane is stored on this device.
- * @param {string} modelId
+ * Name under which a plane is stored on this device. The index of words may change while the vectors stay.
  * @param {Plane} plane
  */
-const storedName = (modelId, plane) => `${modelId}.${plane}`;
+function storedName(plane) {
+  const { modelId, files } = options;
+  const isOfWords = plane === "words" || plane === "textWords";
+  return `${isOfWords ? files[FILES[plane]].sha256.slice(0, 16) : modelId}.${plane}`;
+}
 
 /** @param {unknown} message */
 const post = (message) => self.postMessage(message);

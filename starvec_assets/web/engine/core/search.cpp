@@ -1,7 +1,7 @@
 // The search core: USearch's exact_search_t over rows of int8 with a query of int16.
 //
 // score = multiplier[row] * (row . query) + bias[row]. The multiplier turns the dot product into a cosine; the bias is
-// added by the page (-infinity excludes a row). The caller lays out the memory: reserve() returns whole pages, which are
+// added by the page (-infinity excludes a row). cosines() has the cosine of every row, for a bias of the page's. The caller lays out the memory: reserve() returns whole pages, which are
 // never moved or freed.
 #include <usearch/index_plugins.hpp>
 #include <wasm_simd128.h>
@@ -20,10 +20,8 @@ struct {
     std::size_t d;
 } scanned;
 
-template <std::size_t fixed> usearch::distance_punned_t distance(std::uintptr_t a, std::uintptr_t b) {
-    auto const row = reinterpret_cast<int8_t const*>(a);
-    auto const query = reinterpret_cast<int16_t const*>(b);
-    std::size_t const d = fixed ? fixed : scanned.d;
+template <std::size_t fixed> int32_t dot(int8_t const* row, int16_t const* query, std::size_t any) {
+    std::size_t const d = fixed ? fixed : any;
     v128_t even = wasm_i32x4_splat(0), odd = even;
 #pragma unroll
     for (std::size_t j = 0; j < d; j += 16) {
@@ -31,10 +29,15 @@ template <std::size_t fixed> usearch::distance_punned_t distance(std::uintptr_t 
         odd = wasm_i32x4_add(odd, wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(row + j + 8), wasm_v128_load(query + j + 8)));
     }
     v128_t const sum = wasm_i32x4_add(even, odd);
-    int32_t const dot = wasm_i32x4_extract_lane(sum, 0) + wasm_i32x4_extract_lane(sum, 1) +
-                        wasm_i32x4_extract_lane(sum, 2) + wasm_i32x4_extract_lane(sum, 3);
+    return wasm_i32x4_extract_lane(sum, 0) + wasm_i32x4_extract_lane(sum, 1) + wasm_i32x4_extract_lane(sum, 2) +
+           wasm_i32x4_extract_lane(sum, 3);
+}
+
+template <std::size_t fixed> usearch::distance_punned_t distance(std::uintptr_t a, std::uintptr_t b) {
+    auto const row = reinterpret_cast<int8_t const*>(a);
+    std::size_t const d = fixed ? fixed : scanned.d;
     std::size_t const i = static_cast<std::size_t>(row - scanned.rows) / d;
-    float const score = static_cast<float>(dot) * scanned.multipliers[i];
+    float const score = static_cast<float>(dot<fixed>(row, reinterpret_cast<int16_t const*>(b), d)) * scanned.multipliers[i];
     return -(scanned.bias ? score + scanned.bias[i] : score);
 }
 
@@ -52,6 +55,13 @@ usearch::exact_search_results_t nearest(int8_t const* rows, std::size_t n, int16
     std::size_t const d = fixed ? fixed : scanned.d;
     return (*engine)(reinterpret_cast<usearch::byte_t const*>(rows), n, d, reinterpret_cast<usearch::byte_t const*>(query),
                      1, d * sizeof(int16_t), wanted, metric<fixed>);
+}
+
+template <std::size_t fixed>
+void multiply(int8_t const* rows, float const* multipliers, std::size_t n, std::size_t d, int16_t const* query,
+              float* result) {
+    for (std::size_t i = 0; i != n; ++i)
+        result[i] = static_cast<float>(dot<fixed>(rows + i * (fixed ? fixed : d), query, d)) * multipliers[i];
 }
 
 void* pages(std::size_t bytes) {
@@ -87,6 +97,12 @@ EXPORT(index) void index_rows(int8_t const* rows, std::size_t n, std::size_t d, 
                             wasm_i32x4_extract_lane(squares, 2) + wasm_i32x4_extract_lane(squares, 3);
         multipliers[i] = sum ? static_cast<float>(1.0 / __builtin_sqrt(static_cast<double>(sum)) / scale) : 0.0f;
     }
+}
+
+// result[i] = multipliers[i] * (row i . query). d is a multiple of 16.
+EXPORT(cosines) void cosines(int8_t const* rows, float const* multipliers, std::size_t n, std::size_t d,
+                             int16_t const* query, float* result) {
+    (d == 128 ? multiply<128> : multiply<0>)(rows, multipliers, n, d, query, result);
 }
 
 // Writes the indices of the `wanted` rows with the highest scores, best first; returns 0 when there is no memory.

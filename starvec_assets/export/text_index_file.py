@@ -1,0 +1,93 @@
+"""The index of words as the page reads it (web/engine/text_index.js): two gzipped files, little-endian.
+
+words.index is what a search needs beside the trained vectors. words.text is what it needs too where the vectors of the
+texts are at hand: only visitors who have those download it. Each begins with a line of JSON. The sections after it:
+
+| section | of | type |
+|---|---|---|
+| words, one a line | words.index | UTF-8, `word_bytes` |
+| number of texts that have each word | words.index | uint32 [words] |
+| scales; 0 for a word without a vector | both | float32 [words] |
+| vectors of the words that have one | both | int8 [words with a scale, d] |
+| length of each text | words.index | uint16 [rows] |
+| rows of each word: gaps between them less one, the first from -1 | words.index | varints (LEB128), `gap_bytes` |
+| how often each of these rows has the word | words.index | uint8 [postings] |
+"""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from starvec_assets.errors import StarvecError
+from starvec_assets.text_search.index import TextIndex
+from starvec_assets.vectors import Matrix
+
+WORDS_INDEX, WORDS_TEXT = "words.index", "words.text"
+FORMAT = 1
+
+
+def write_text_index(folder: Path, rows: int, d: int, text_d: int, out: Path) -> int:
+    """Write both files of the TextIndex in `folder` into the folder `out`; return the number of words.
+
+    Equal indexes give equal bytes. Raises StarvecError when the index is not one of `rows` repositories whose vectors
+    have `d` dimensions and those of their texts `text_d`.
+    """
+    index = TextIndex.load(folder)
+    shape = (index.rows, index.vectors.shape[1], index.text_vectors.shape[1])
+    if shape != (rows, d, text_d):
+        raise StarvecError(
+            f"text_index has (rows, dimensions, dimensions of texts) {shape}, fp16_export {(rows, d, text_d)}: "
+            "materialize both again"
+        )
+    words = "\n".join(index.words).encode()
+    gaps = varints(_gaps(index))
+    header = {
+        "format": FORMAT,
+        "rows": rows,
+        "words": len(index.words),
+        "d": d,
+        "word_bytes": len(words),
+        "gap_bytes": len(gaps),
+        "weights": index.weights.model_dump(),
+    }
+    frequencies = np.diff(index.offsets).astype("<u4")
+    vectors = _vectors(index.scales, index.vectors)
+    lengths = index.lengths.astype("<u2")
+    sections = [words, frequencies.tobytes(), *vectors, lengths.tobytes(), gaps, index.counts.tobytes()]
+    _write(out / WORDS_INDEX, header, sections)
+    text_header = {"format": FORMAT, "words": len(index.words), "d": text_d}
+    _write(out / WORDS_TEXT, text_header, _vectors(index.text_scales, index.text_vectors))
+    return len(index.words)
+
+
+def varints(numbers: npt.NDArray[np.integer]) -> bytes:
+    """Return non-negative `numbers` below 2^28 as LEB128: seven bits a byte, lowest first, the last byte below 128."""
+    lengths = 1 + sum((numbers >= 1 << shift).astype(np.int64) for shift in (7, 14, 21))
+    starts = np.cumsum(lengths) - lengths
+    encoded = np.zeros(int(lengths.sum()), np.uint8)
+    for i in range(4):
+        longer = lengths > i
+        more = np.where(lengths[longer] > i + 1, 128, 0)
+        encoded[starts[longer] + i] = numbers[longer] >> 7 * i & 127 | more
+    return encoded.tobytes()
+
+
+def _gaps(index: TextIndex) -> npt.NDArray[np.int64]:
+    """Return how many rows lie between those of each word, and before the first of them."""
+    rows = np.asarray(index.documents, np.int64)
+    before = np.concatenate([[-1], rows[:-1]])
+    before[index.offsets[:-1][np.diff(index.offsets) > 0]] = -1
+    return rows - before - 1
+
+
+def _vectors(scales: Matrix, vectors: npt.NDArray[np.int8]) -> list[bytes]:
+    return [scales.astype("<f4").tobytes(), vectors[scales > 0].tobytes()]
+
+
+def _write(path: Path, header: dict[str, Any], sections: list[bytes]) -> None:
+    line = json.dumps(header, separators=(",", ":")).encode() + b"\n"
+    path.write_bytes(gzip.compress(line + b"".join(sections), mtime=0))  # no time: equal indexes give equal bytes
