@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -128,12 +129,21 @@ def _write(
 
 
 def _write_awesome_lists(folder: Path, repos: Sequence[SampleRepo], seed: int) -> None:
-    """Write the simulated lists, an item a repository; the first repository of a section gives it its title."""
+    """Write the simulated lists, an item a repository, a heading a section."""
     folder.mkdir()
     for curated in simulate_lists(repos, np.random.default_rng(seed)):
         lines = [f"# Awesome {curated.title}", "", "Simulated: chosen at random by the model of the sample."]
+        headings: list[str] = []
         for section in curated.sections:
             members = [repos[i] for i in section]
-            lines += ["", f"## Like {members[0].name.split('/')[1]}", ""]
+            headings.append(_heading(members, headings))
+            lines += ["", f"## {headings[-1]}", ""]
             lines += [f"- [{r.name.split('/')[1]}](https://github.com/{r.name}) - {r.description}." for r in members]
         (folder / f"{curated.title.replace(' ', '-')}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _heading(members: Sequence[SampleRepo], taken: Sequence[str]) -> str:
+    """Return the topic of most members of a section, or the first few if the list has that heading; at last a name."""
+    topics = [topic for topic, _ in Counter(repo.topic for repo in members).most_common()]
+    titles = [" and ".join(topics[:count]) for count in range(1, len(topics) + 1)]
+    return next(title for title in [*titles, f"like {members[0].name.split('/')[1]}"] if title not in taken)

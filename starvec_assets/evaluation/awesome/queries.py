@@ -48,10 +48,10 @@ def section_query(list_name: str, section: str) -> str:
 
 
 def list_topic(list_name: str) -> str:
-    """Return what the list owner/name is about, by its name."""
+    """Return what the list owner/name, or a file of that name, is about, by its name."""
     if list_name in _TOPICS:
         return _TOPICS[list_name]
-    words = name_words(list_name.partition("/")[2]).split()
+    words = name_words(list_name.rpartition("/")[2]).split()
     return " ".join(_distinct([word for word in words if word.lower() not in _NOT_TOPIC]))
 
 
