@@ -337,7 +337,7 @@ class MapPage {
       { type: "button", class: "quiet", "aria-label": "Close", onclick: () => this.#select(-1) },
       "×",
     );
-    const like = h("a", { href: similarHref([name]), "aria-label": `Like ${name}` }, "what is like it");
+    const like = h("a", { href: similarHref([name]), "aria-label": `what is like it: ${name}` }, "what is like it");
     const github = h("a", { href: `https://github.com/${name}`, rel: "noopener noreferrer" }, "on GitHub");
     const field = this.#fieldOf(row);
     replace(
