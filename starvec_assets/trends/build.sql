@@ -23,7 +23,7 @@ SELECT judged.*, CASE WHEN gap IS NULL THEN coalesce(stars, 0) END AS stars
 FROM judged LEFT JOIN (SELECT month, sum(stars)::BIGINT AS stars FROM counts GROUP BY month) USING (month)
 
 -- name: months
-SELECT month, stars, capture, gap FROM months ORDER BY month
+SELECT month, days, stars, capture, gap FROM months ORDER BY month
 
 -- name: log_end
 SELECT max(day) FROM counts

@@ -15,6 +15,7 @@ CLUSTER_LEVEL = 150
 MONTHS = pa.schema(
     [
         column("month", pa.string(), "YYYY-MM; every month from the first of the log to the last"),
+        column("days", pa.int32(), "days of the month"),
         column("stars", pa.int64(), "stars of all repositories, one a person; null: a gap", nullable=True),
         column("capture", pa.float64(), "share of the month's stars that the log has, if known", nullable=True),
         column("gap", pa.string(), "why no curve has this month; null: it counts", nullable=True),
