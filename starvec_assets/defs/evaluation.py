@@ -1,5 +1,7 @@
 """awesome_lists, evaluation, vector_structure: ground truth, scores beside baselines with the export gate, analysis."""
 
+from collections.abc import Callable
+
 import dagster as dg
 import numpy as np
 from pydantic import Field
@@ -115,7 +117,7 @@ def evaluation(
         awesome_lists.path,
         star_files(star_log, raw_stars, star_history, starred_lists),
     )
-    previous_search = _previous_search(context.log, store.open(), exported, corpus) if exported else None
+    previous_search = search_of_export(exported, store.open(), corpus, context.log.warning) if exported else None
     with duckdb.connect() as connection:
         by_words = score_by_words(searched, config, connection, draft.path, previous_search)
     scores = evaluate(systems, truth, draft.path, config, by_words)
@@ -133,18 +135,21 @@ def evaluation(
     return Output(len(systems), evaluation_metadata(draft.path, gates), checks)
 
 
-def _previous_search(
-    log: dg.DagsterLogManager, store: ArtifactStore, exported: Artifact, corpus: Corpus
+def search_of_export(
+    exported: Artifact, store: ArtifactStore, corpus: Corpus, warn: Callable[[str], None]
 ) -> Searched | None:
-    """Open the text search of an earlier export; None, and why in the log, where there is no index of it any more."""
+    """Open the text search of an export, with its rows in `corpus`.
+
+    None, with a warning why, for an export without text search, and where its index is no longer in the store.
+    """
     version, _ = exported.manifest.inputs.get("text_index", ("", ""))
-    try:
-        index = TextIndex.load(store.open("text_index", version).path) if version else None
-    except StarvecError as error:
-        log.warning(f"text search is not compared with that of export {exported.manifest.version}: {error}")
+    if not version:
+        warn(f"export {exported.manifest.version} had no text search: nothing to compare with")
         return None
-    if index is None:
-        log.info(f"export {exported.manifest.version} has no text search to compare with")
+    try:
+        index = TextIndex.load(store.open("text_index", version).path)
+    except StarvecError as error:
+        warn(f"text search is not compared with that of export {exported.manifest.version}: {error}")
         return None
     repos = read_repositories(exported.path)
     vectors, text = (read_matrix(exported.path / name, len(repos)) for name in (VECTORS, TEXT))

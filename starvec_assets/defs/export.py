@@ -20,7 +20,7 @@ class Fp16ExportConfig(ExportSettings, AssetConfig):
     """How the index is built, and whether a failed evaluation may be overridden."""
 
     export_despite_gate: bool = Field(
-        False, description="export vectors whose evaluation failed or is of other vectors; the manifest records it"
+        False, description="export vectors whose evaluation failed or is of other ones; the manifest records it"
     )
 
 
@@ -52,7 +52,7 @@ def fp16_export(
     again here, so that a run of this asset alone cannot export vectors that failed them.
     """
     require_same_rows([readme_init_vectors, text_index], ["readme_init_vectors"])
-    overridden = enforce_gate(evaluation, trained_embeddings, config.export_despite_gate)
+    overridden = enforce_gate(evaluation, [trained_embeddings, text_index], config.export_despite_gate)
     for reason in overridden:
         context.log.warning(f"exported despite the gate: {reason}")
     summary = build_export(
@@ -91,6 +91,7 @@ def web_bundle(
     linear_probes: Artifact,
     quantile_tables: Artifact,
     developer_vectors: Artifact,
+    trends: Artifact,
     evaluation: Artifact,
     user_buckets: Artifact,
     star_log: Artifact,
@@ -104,7 +105,7 @@ def web_bundle(
     require_same_rows([text_index, fp16_export], ["text_index"])
     inputs = [
         *(fp16_export, text_index, repository_map, linear_probes, quantile_tables, developer_vectors),
-        *(evaluation, user_buckets, star_log, star_history),
+        *(trends, evaluation, user_buckets, star_log, star_history),
     ]
     overridden = fp16_export.manifest.facts["passed_despite_gate"]
     build_info = {

@@ -184,17 +184,19 @@ def write_gates(results: Sequence[GateResult], folder: Path) -> None:
     (folder / GATES).write_text(json.dumps([vars(result) for result in results], indent=1) + "\n", encoding="utf-8")
 
 
-def enforce_gate(evaluation: Artifact, trained: Artifact, override: bool = False) -> list[str]:
-    """Return why the vectors `trained` may not be exported, one reason each; empty if they may.
+def enforce_gate(evaluation: Artifact, judged: Sequence[Artifact], override: bool = False) -> list[str]:
+    """Return why `judged`, vectors and their text index, may not be exported, one reason each; empty if they may.
 
-    Reasons are an evaluation of other vectors, or blocking conditions that failed, as gates.json records them. Raises
-    StarvecError if there are any, unless `override`.
+    Reasons are an evaluation of other versions of them, or blocking conditions that failed, as gates.json records them.
+    Raises StarvecError if there are any, unless `override`.
     """
     gates = json.loads((evaluation.path / GATES).read_text(encoding="utf-8"))
     # A kind that an earlier version wrote blocks: only re-evaluation can show that it may be ignored.
     reasons = [f"{g['name']}: {g['detail']}" for g in gates if g["kind"] != "advisory" and not g["passed"]]
-    if evaluation.manifest.inputs.get("trained_embeddings", ("", ""))[1] != trained.content_hash:
-        reasons = [f"evaluation {evaluation.manifest.version} is of other vectors than {trained.manifest.version}"]
+    inputs = evaluation.manifest.inputs
+    if others := [of for of in judged if inputs.get(of.asset, ("", ""))[1] != of.content_hash]:
+        version = evaluation.manifest.version
+        reasons = [f"evaluation {version} is of another {of.asset} than {of.manifest.version}" for of in others]
     if reasons and not override:
         raise StarvecError(
             f"the export gate is closed: {'; '.join(reasons)}. Materialize evaluation, or change the inputs or config "

@@ -44,11 +44,12 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     return store
 
 
-def index_texts(store: ArtifactStore) -> None:
+def index_texts(store: ArtifactStore, weights: str = "{}") -> None:
     """Write a text_index of the newest text vectors, of which the export reads who is placed: nobody."""
     nobody = Placed(REPOS.empty_table(), np.zeros((0, 8), np.float16), np.zeros((0, 4), np.float16))
     with store.write("text_index", code_version="1", inputs=[store.latest("readme_init_vectors")]) as draft:
         nobody.save(draft.path)
+        (draft.path / "weights.json").write_text(weights)
         draft.rows = {"repositories": N, "placed": 0}
 
 
@@ -59,7 +60,7 @@ def trained(store: ArtifactStore, seed: int) -> Artifact:
 
 
 def evaluated(store: ArtifactStore, vectors: Artifact, **kinds: bool) -> None:
-    with store.write("evaluation", code_version="1", inputs=[vectors]) as draft:
+    with store.write("evaluation", code_version="1", inputs=[vectors, store.latest("text_index")]) as draft:
         write_gates([GateResult(f"the {k} one", passed, "0.1", k) for k, passed in kinds.items()], draft.path)
 
 
@@ -96,7 +97,13 @@ def test_vectors_with_a_warning_only_are_exported(store: ArtifactStore):
 def test_vectors_that_were_not_evaluated_are_not_exported(store: ArtifactStore):
     evaluated(store, trained(store, 0), validity=True)
     trained(store, 1)
-    assert "is of other vectors than" in failure_message(export())
+    assert "is of another trained_embeddings than" in failure_message(export())
+
+
+def test_a_text_index_that_was_not_evaluated_is_not_exported(store: ArtifactStore):
+    evaluated(store, trained(store, 0), validity=True)
+    index_texts(store, '{"k1": 1.0}')
+    assert "is of another text_index than" in failure_message(export())
 
 
 def test_places_in_another_plane_of_texts_are_not_exported(store: ArtifactStore):
@@ -121,7 +128,9 @@ def test_the_previous_version_is_the_last_export_of_other_vectors(store: Artifac
     assert newest_of_other_vectors("fp16_export", store, first, LOG.warning) is None
     evaluated(store, first, validity=True)
     assert export().success
-    assert newest_of_other_vectors("fp16_export", store, first, LOG.warning) is None, "the same vectors are not a previous version"
+    assert newest_of_other_vectors("fp16_export", store, first, LOG.warning) is None, (
+        "the same vectors are not a previous version"
+    )
     trained(store, 1)  # never exported
     previous = newest_of_other_vectors("fp16_export", store, trained(store, 2), LOG.warning)
     assert previous is not None

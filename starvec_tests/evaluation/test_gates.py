@@ -167,21 +167,21 @@ def test_a_condition_states_values_difference_and_interval():
 def artifact(folder, of="v1", content_hash="v1"):
     """An evaluation of the vectors `of` in `folder`; as vectors, of hash `content_hash`."""
     manifest = SimpleNamespace(inputs={"trained_embeddings": ["1", of]}, version="7")
-    return SimpleNamespace(path=folder, manifest=manifest, content_hash=content_hash)
+    return SimpleNamespace(path=folder, manifest=manifest, content_hash=content_hash, asset="trained_embeddings")
 
 
 def gate_failures(folder, **evaluation):
-    return enforce_gate(artifact(folder, **evaluation), artifact(folder), override=True)
+    return enforce_gate(artifact(folder, **evaluation), [artifact(folder)], override=True)
 
 
 def test_gate_failures_are_the_blocking_conditions_with_their_values(world, judge, tmp_path):
     write_gates(check_gates(judge(world.good), GateSettings()), tmp_path)
-    assert enforce_gate(artifact(tmp_path), artifact(tmp_path)) == []
+    assert enforce_gate(artifact(tmp_path), [artifact(tmp_path)]) == []
     write_gates(check_gates(judge(world.fair, spectral=world.good), GateSettings(max_mean_cosine=0)), tmp_path)
     reasons = gate_failures(tmp_path)
     assert [reason.split(":")[0] for reason in reasons] == ["spread", *["beats text"] * 2]
     with pytest.raises(StarvecError, match=r"gate is closed: spread: .*export_despite_gate"):
-        enforce_gate(artifact(tmp_path), artifact(tmp_path))
+        enforce_gate(artifact(tmp_path), [artifact(tmp_path)])
 
 
 def test_without_awesome_lists_people_alone_decide(world, judge):
@@ -193,7 +193,7 @@ def test_without_awesome_lists_people_alone_decide(world, judge):
 def test_an_evaluation_of_other_vectors_closes_the_gate(world, judge, tmp_path):
     write_gates(check_gates(judge(world.good), GateSettings()), tmp_path)
     (reason,) = gate_failures(tmp_path, of="v0")
-    assert "is of other vectors" in reason
+    assert "is of another trained_embeddings" in reason
 
 
 def test_failures_of_an_unknown_kind_close_the_gate(tmp_path):
