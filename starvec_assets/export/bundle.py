@@ -3,8 +3,8 @@
 data/model.json lists the other files of data/ (bytes and SHA-256), the origin of the vectors and their evaluation;
 vectors.hi and vectors.lo are the int8 and residual4 planes, vectors.text the int8 plane of the text alone; words.index
 and words.text the index of text search (export/text_index_file.py); names.gz, columns.gz and descriptions.gz the
-catalogue; map.gz places, clusters and labels; people.json the probes, the quantile tables and the developers, each by
-bin of stars. Equal inputs give equal bytes.
+catalogue; map.gz places, clusters and labels; trends.gz stars by month and what is rising; people.json the probes, the
+quantile tables and the developers, each by bin of stars. Equal inputs give equal bytes.
 """
 
 import base64
@@ -29,6 +29,7 @@ from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
 from starvec_assets.export.fp16 import TEXT, VECTORS, count_placed, read_repositories, rows_by_name
 from starvec_assets.export.map_file import write_map
 from starvec_assets.export.text_index_file import WORDS_INDEX, WORDS_TEXT, write_text_index
+from starvec_assets.export.trends_file import write_trends
 from starvec_assets.export.wasm import usearch_licence
 from starvec_assets.files import sha256
 from starvec_assets.ingest.capture import counted_months
@@ -63,6 +64,7 @@ class BundleInputs:
     linear_probes: Path
     quantile_tables: Path
     developer_vectors: Path
+    trends: Path
     evaluation: Path
     user_buckets: Path
     star_log: Path
@@ -73,7 +75,7 @@ class BundleInputs:
 class BundleSummary:
     """`files`: bytes by path; `max_description_chars`: length that descriptions were cut to; `on_map`: repositories.
 
-    `words`: those that text search knows.
+    `with_curve`: repositories with stars by month; `words`: those that text search knows.
     """
 
     model: str
@@ -82,6 +84,7 @@ class BundleSummary:
     files: dict[str, int]
     max_description_chars: int
     on_map: int
+    with_curve: int
     words: int
     star_bins: StarBins
 
@@ -107,6 +110,7 @@ def build_bundle(
     words = write_text_index(inputs.text_index, n, d, text_d, data)
     languages, max_description_chars = write_columns(repos, data)
     on_map = write_map(inputs.repository_map, n, data / "map.gz")
+    with_curve = write_trends(inputs.trends, repos["repo_id"].to_numpy(), data / "trends.gz")
     bins = _star_bins(inputs)
     _write_json(data / "people.json", _people(inputs, bins, d))
     digests = [bytes.fromhex(sha256(data / plane)) for plane in ("vectors.hi", "vectors.lo")]
@@ -139,14 +143,14 @@ def build_bundle(
         (out / WASM_LICENCE).write_text(usearch_licence(), encoding="utf-8")
     _fill_shell_files(out)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
-    return BundleSummary(model, n, d, files, max_description_chars, on_map, words, bins)
+    return BundleSummary(model, n, d, files, max_description_chars, on_map, with_curve, words, bins)
 
 
 def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) -> Metadata:
     """Return what the UI shows of web_bundle, written although the gate had these failures, if any."""
     vectors, text = summary.size("data/vectors.hi", "data/vectors.lo"), summary.size("data/vectors.text")
-    map_file, words = summary.size("data/map.gz"), summary.size("data/words.")
-    other_data = summary.size("data/") - vectors - text - map_file - words
+    map_file, trends, words = (summary.size(f"data/{name}") for name in ("map.gz", "trends.gz", "words."))
+    other_data = summary.size("data/") - vectors - text - map_file - trends - words
     return {
         "model": summary.model,
         "vectors to the first search (MB)": summary.size("data/vectors.hi") / 1e6,
@@ -158,6 +162,8 @@ def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) ->
         "words": summary.words,
         "map (MB)": map_file / 1e6,
         "repositories on the map": summary.on_map,
+        "trends (MB)": trends / 1e6,
+        "repositories with stars by month": summary.with_curve,
         "bins of stars": summary.star_bins.table(),
         "page itself (KB)": (summary.size("") - summary.size("data/")) / 1e3,
         "descriptions cut to (characters)": summary.max_description_chars,

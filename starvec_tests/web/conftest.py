@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from page_helpers import Reference
+from page_trends import write_trends_artifact
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.evaluation.baselines import Popularity, random_vectors
@@ -101,6 +102,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
         ExportSettings(),
     )
     _write_map(inputs.repository_map, vectors, ids, [(repo.field, repo.topic) for repo in repos])
+    write_trends_artifact(inputs.trends, repos, ids.tolist())
     _write_star_log(inputs, len(simulated.repo))
     _evaluate(inputs.evaluation, vectors, stars, a, b, [(repo.field, repo.topic) for repo in repos])
     built = Corpus.load(inputs.user_buckets)
