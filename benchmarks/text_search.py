@@ -184,9 +184,8 @@ def sweep(models: list[Model], queries: TextQueries, n: int) -> None:
         means = np.array([[[s[key][half].mean() for key in METRICS] for half in (first, ~first)] for s in samples])
         results[weights[2] > 0].append((float(means[:, 0].mean(axis=0).sum()), weights, means))
     for with_text, found in results.items():
-        print(
-            f"\n{'with' if with_text else 'without'} texts' vectors: {', '.join(GRID)}, then {', '.join(METRICS.values())}"
-        )
+        print(f"\n{'with' if with_text else 'without'} texts' vectors: {', '.join(GRID)}")
+        print(f"{', '.join(METRICS.values())} on the half that chooses, and on the other")
         for _, weights, means in sorted(found, key=lambda result: -result[0])[:5]:
             halves = " | ".join(
                 f"{name}: " + " and ".join(" ".join(f"{x:.3f}" for x in half) for half in mean)

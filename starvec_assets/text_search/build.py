@@ -17,6 +17,9 @@ from starvec_assets.text_search.index import SearchWeights, TextIndex
 from starvec_assets.text_search.word_vectors import ridge
 from starvec_assets.vectors import Counts, Matrix, unit_rows
 
+LEVELS = 7
+"""Largest number of a word vector; four bits hold it."""
+
 _MAX_COUNT, _MAX_LENGTH = 255, 65_535  # of uint8 and uint16
 
 
@@ -26,6 +29,7 @@ class IndexSettings(Settings):
     min_texts: int = Field(2, ge=1, le=1_000, description="texts that must have a word for it to be searched")
     min_texts_of_vectors: int = Field(5, ge=1, le=1_000, description="texts that must have a word for it to be placed")
     max_words: int = Field(50_000, ge=1_000, le=1_000_000, description="words at most, those of most texts")
+    max_vectors: int = Field(16_000, ge=1_000, le=1_000_000, description="words that are placed at most, likewise")
     penalty: float = Field(2.0, gt=0, description="ridge: on the squared length of word vectors")
 
 
@@ -53,16 +57,12 @@ def count_words(texts: Iterable[list[str]], min_texts: int, max_words: int) -> W
         counts.extend(min(count, _MAX_COUNT) for count in counted.values())
         sizes.append(len(counted))
         lengths.append(min(len(text), _MAX_LENGTH))
-    columns = np.frombuffer(items, np.int32) if items else np.empty(0, np.int32)
-    frequency = np.bincount(columns, minlength=len(numbers))
+    columns = np.array(items, np.int32)
+    entries = np.array(counts, np.uint8), columns, np.cumsum(sizes)
+    everything = sp.csr_array(entries, shape=(len(lengths), len(numbers)))
     by_number = list(numbers)
-    chosen = np.flatnonzero(frequency >= min_texts).tolist()
-    chosen = sorted(chosen, key=lambda number: (-frequency[number], by_number[number]))[:max_words]
+    chosen = _most_frequent(np.bincount(columns, minlength=len(numbers)), min_texts, max_words).tolist()
     chosen.sort(key=by_number.__getitem__)
-    everything = sp.csr_array(
-        (np.frombuffer(counts, np.uint8) if counts else np.empty(0, np.uint8), columns, np.cumsum(sizes)),
-        shape=(len(lengths), len(numbers)),
-    )
     known = sp.csr_array(everything[:, chosen])
     known.sort_indices()
     return WordCounts([by_number[number] for number in chosen], known, np.array(lengths, np.uint16))
@@ -93,7 +93,7 @@ def build_text_index(
             "text_index, or add descriptions"
         )
     frequencies = inverse_document_frequency(rows, counted.texts)
-    placed = np.flatnonzero(counted.texts >= settings.min_texts_of_vectors)
+    placed = _most_frequent(counted.texts, settings.min_texts_of_vectors, settings.max_vectors)
     features = weighted_words(counted.counts[:n][:, placed], frequencies[placed])
     targets = np.hstack([unit_rows(vectors), unit_rows(text_vectors)])
     fitted = np.zeros((len(counted.words), targets.shape[1]), np.float32)
@@ -126,7 +126,17 @@ def weighted_words(counts: sp.csr_array, frequencies: Matrix) -> sp.csr_array:
 
 
 def quantize(rows: Matrix) -> tuple[npt.NDArray[np.int8], Matrix]:
-    """Return int8 [n, d] and float32 scales [n], whose products are `rows` to half a step of the largest / 127."""
-    scales = (np.abs(rows).max(axis=1, initial=0) / 127).astype(np.float32)
+    """Return int8 [n, d] of -7 to 7 and float32 scales [n], whose products are `rows` to half a step.
+
+    Four bits are enough for what is summed over the words of a query: benchmarks/text_search.py finds as much as with
+    eight, and the page downloads half.
+    """
+    scales = (np.abs(rows).max(axis=1, initial=0) / LEVELS).astype(np.float32)
     int8 = np.rint(rows / np.where(scales > 0, scales, 1)[:, None]).astype(np.int8)
     return int8, scales
+
+
+def _most_frequent(texts: Counts, least: int, most: int) -> npt.NDArray[np.intp]:
+    """Return the `most` words that most texts have, of those that `least` have, ascending; the first of equal ones."""
+    order = np.argsort(-texts, kind="stable")[:most]
+    return np.sort(order[texts[order] >= least])
