@@ -47,6 +47,12 @@ class PlacedSettings(Settings):
     placed: int = Field(
         20_000, ge=0, le=1_000_000, description="repositories outside the vocabulary placed by their text, newest first"
     )
+    placed_share: float = Field(
+        0.1,
+        ge=0,
+        le=10,
+        description="placed repositories at most, in proportion to the vocabulary, which they would crowd out",
+    )
     placed_min_stars: int = Field(2, ge=1, description="people in the log who must have starred one of them")
 
 
@@ -79,7 +85,8 @@ def choose_candidates(catalogue: RepoCatalog, vocabulary: npt.NDArray[np.int64],
 
     The table is of schema REPOS.
     """
-    values = {"path": str(catalogue.path), "min_stars": settings.placed_min_stars, "count": settings.placed}
+    count = min(settings.placed, int(settings.placed_share * len(vocabulary)))
+    values = {"path": str(catalogue.path), "min_stars": settings.placed_min_stars, "count": count}
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("vocabulary", pa.table({"repo_id": vocabulary}))

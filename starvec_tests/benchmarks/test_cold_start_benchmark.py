@@ -18,7 +18,7 @@ def _scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)
 
 
-def test_a_tenth_of_the_names_is_held_out_by_hash():
+def test_a_tenth_of_the_names_is_held_out_by_hash() -> None:
     from cold_start import held_out_rows
 
     names = [f"owner/r{i}" for i in range(500)]
@@ -29,7 +29,7 @@ def test_a_tenth_of_the_names_is_held_out_by_hash():
     assert len(set(held) - set(grown)) <= 1, "whether a repository is held out does not depend on the others"
 
 
-def test_what_is_held_out_is_in_no_list(tmp_path: Path):
+def test_what_is_held_out_is_in_no_list(tmp_path: Path) -> None:
     from cold_start import without
 
     whole = tmp_path / "whole"
@@ -46,7 +46,7 @@ def test_what_is_held_out_is_in_no_list(tmp_path: Path):
     assert [rest.heldout_a[i].tolist() for i in range(2)] == [[0], [4]]
 
 
-def test_people_who_starred_both_are_counted():
+def test_people_who_starred_both_are_counted() -> None:
     from cold_start import co_stargazers
 
     lists = RaggedArray.of([[0, 1, 3], [0, 1, 3], [0, 2, 3], [1, 2]])
@@ -54,11 +54,12 @@ def test_people_who_starred_both_are_counted():
     np.testing.assert_array_equal(counts.toarray(), [[3, 2, 0]])
 
 
-def test_a_handicap_moves_those_held_out_down_and_what_is_excluded_stays_away():
-    from cold_start import Recommendations
+def test_a_handicap_moves_those_held_out_down_and_what_is_excluded_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    import cold_start
 
+    monkeypatch.setattr(cold_start, "FIRST", 2)
     vectors = np.array([[1, 0], [0.8, 0.6], [0.96, 0.28]], np.float32)
     query, excluded = np.array([[1, 0]], np.float32), RaggedArray.of([[0]])
     for handicap, order in ((0, [2, 1]), (0.2, [1, 2])):
-        ranked = Recommendations("", vectors, handicap).ranked(query, excluded, known=2)
-        assert ranked[0, :2].tolist() == order
+        ranked = cold_start.Recommendations("", vectors, handicap).ranked(query, excluded, known=2)
+        assert ranked[0].tolist() == order

@@ -26,7 +26,7 @@ from starvec_assets.text_search.placed import (
 from starvec_assets.text_search.tokenizer import tokenize
 
 SEEN = datetime(2026, 1, 2, tzinfo=UTC)
-EMPTY = np.zeros(0, np.int64)
+VOCABULARY = np.arange(1_000, 1_100)
 
 
 VECTORS = {"parser": ([100, 0], [0, 0]), "rust": ([0, 50], [0, 100]), "kernel": ([0, 0], [0, 0])}
@@ -74,15 +74,18 @@ def test_the_newest_outside_the_vocabulary_with_stars_and_text_are_chosen(tmp_pa
             {"repo_id": 60, "description": "new"},
         ],
     )
-    vocabulary = np.array([20])
+    vocabulary = np.array([20, *VOCABULARY])
 
-    def chosen(**settings: int) -> list[int]:
-        ids: list[int] = choose_candidates(facts, vocabulary, PlacedSettings(**settings))["repo_id"].to_pylist()
+    def chosen(**settings: float) -> list[int]:
+        ids: list[int] = choose_candidates(facts, vocabulary, PlacedSettings.model_validate(settings))[
+            "repo_id"
+        ].to_pylist()
         return ids
 
     assert chosen() == [60, 30, 10]
     assert chosen(placed=2) == [60, 30]
     assert chosen(placed=0) == []
+    assert chosen(placed_share=0.02) == [60, 30]
     assert chosen(placed_min_stars=1) == [60, 50, 30, 10]
 
 
@@ -110,7 +113,7 @@ def test_a_repository_without_a_known_word_is_not_placed(tmp_path: Path) -> None
             {"repo_id": 3, "topics": ["rust"]},
         ],
     )
-    candidates = choose_candidates(facts, np.array([9]), PlacedSettings())
+    candidates = choose_candidates(facts, VOCABULARY, PlacedSettings())
     vocabulary = [tokenize("unheard parser"), tokenize("kernel of rust")]
     index, placed = place_repositories(candidates, index_of([*vocabulary, *texts_of(candidates)]))
     assert placed.repos["repo_id"].to_pylist() == [3, 1]
@@ -131,7 +134,8 @@ def test_a_repository_without_a_known_word_is_not_placed(tmp_path: Path) -> None
 
 
 def test_placed_repositories_are_read_as_they_were_written(tmp_path: Path) -> None:
-    candidates = choose_candidates(catalogue(tmp_path, [{"repo_id": 1, "topics": ["rust"]}]), EMPTY, PlacedSettings())
+    facts = catalogue(tmp_path, [{"repo_id": 1, "topics": ["rust"]}])
+    candidates = choose_candidates(facts, VOCABULARY, PlacedSettings())
     placed = place_repositories(candidates, index_of(texts_of(candidates)))[1]
     placed.save(tmp_path)
     again = Placed.load(tmp_path)
@@ -145,7 +149,8 @@ def test_placed_repositories_are_read_as_they_were_written(tmp_path: Path) -> No
 def test_nobody_to_place_is_an_empty_table(tmp_path: Path) -> None:
     facts = catalogue(tmp_path, [{"repo_id": 1, "description": "Parser"}])
     index = index_of([tokenize("parser")])
-    unchanged, placed = place_repositories(choose_candidates(facts, np.array([1]), PlacedSettings()), index)
+    candidates = choose_candidates(facts, np.array([1, *VOCABULARY]), PlacedSettings())
+    unchanged, placed = place_repositories(candidates, index)
     assert (len(placed), unchanged.rows) == (0, 1)
     assert placed.vectors.shape == (0, 2)
     placed.save(tmp_path)
