@@ -8,6 +8,7 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.baselines import Popularity, random_vectors
 from starvec_assets.evaluation.evaluate import EvaluationSettings, GroundTruth, evaluate
 from starvec_assets.evaluation.gates import GateSettings, check_gates, enforce_gate, write_gates
+from starvec_assets.evaluation.samples import OtherScores, Sample
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.groups import Groups
 from starvec_assets.vectors import unit_rows
@@ -128,6 +129,24 @@ def test_a_loss_of_six_percent_fails(large_world, tmp_path, metric, own):
     value, previous = evaluation.metrics["trained"][metric], evaluation.metrics["previous"][metric]
     assert 0.05 < 1 - value / previous < 0.07
     assert f"no regression: {metric}" in failed(evaluation)
+
+
+def test_a_worse_text_search_than_before_fails_and_than_bm25_warns(world, tmp_path):
+    scores = np.random.default_rng(0).random((3, 200)) * [[0.8], [1.0], [1.0]]
+    names = ("trained", "previous", "bm25")
+    search = Sample(
+        {name: {"search_ndcg_10": own, "search_recall_50": own} for name, own in zip(names, scores, strict=True)}
+    )
+    settings = EvaluationSettings(resamples=100)
+    evaluation = evaluate(
+        {"trained": world.good}, world.truth, tmp_path, settings, OtherScores([search], {"text_queries": 200})
+    )
+    assert failed(evaluation) == {
+        *(f"no regression: search_{metric}" for metric in ("ndcg_10", "recall_50")),
+        *(f"not behind bm25: search_{metric}" for metric in ("ndcg_10", "recall_50")),
+    }
+    assert evaluation.data["text_queries"] == 200
+    assert evaluation.metrics["bm25"].keys() == {"search_ndcg_10", "search_recall_50"}
 
 
 def scored(value, interval):
