@@ -192,6 +192,44 @@ def similar(repository: str, purpose: float, github: bool, count: int) -> None:
     print_neighbours(neighbours, title)
 
 
+@main.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--language", default="", help="Only repositories of this main language.")
+@click.option("--min-stars", type=click.IntRange(min=0), default=0, help="Only repositories with so many stars.")
+@click.option("--people", is_flag=True, help="Find listed developers in place of repositories.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+@count_option
+def search(words: Sequence[str], language: str, min_stars: int, people: bool, as_json: bool, count: int) -> None:
+    """Find repositories by a description in words.
+
+    For example: starvec search time series forecasting in rust
+    """
+    from starvec_assets.cli.output import print_found, print_people
+    from starvec_assets.export.search import ExportSearch
+
+    if people and (language or min_stars):
+        raise click.UsageError("--language and --min-stars are about repositories: leave them out with --people")
+    export = _store().latest("fp16_export")
+    _warn_if_simulated(export)
+    found = ExportSearch(export.path, _text_index_of_export())
+    query = " ".join(words)
+    if people:
+        print_people(found.people(query, count, _developers_of(export)), as_json)
+    else:
+        print_found(found.repositories(query, count, language, min_stars), as_json)
+
+
+def _developers_of(export: Artifact) -> Path:
+    """Return the folder of developer_vectors; raises StarvecError when it is of other vectors than the export."""
+    developers = _store().latest("developer_vectors")
+    if developers.manifest.inputs["trained_embeddings"] != export.manifest.inputs["trained_embeddings"]:
+        raise StarvecError(
+            "developer_vectors and fp16_export are of different vectors: materialize both from the newest "
+            "trained_embeddings"
+        )
+    return developers.path
+
+
 def _text_of_unknown(repository: str, export: "ExportIndex", github: bool) -> "RepositoryText":
     """Return what the catalogue or GitHub says of a repository that the export does not have under this name."""
     from starvec_assets.cli.unknown_repository import LIMITS, text_at_github, text_in_catalogue

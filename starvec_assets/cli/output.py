@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.scoreboard import scoreboard, text_table
 from starvec_assets.export.catalogue_columns import sanitize_line
 from starvec_assets.export.fp16 import Neighbour
+from starvec_assets.export.search import FoundPerson, FoundRepository
 from starvec_assets.store import ArtifactStore
 
 
@@ -27,6 +29,33 @@ def print_neighbours(neighbours: Sequence[Neighbour], title: str) -> None:
         name = neighbour.name.ljust(width)
         print(f"  {neighbour.cosine:.3f}  {name}  {neighbour.stars:>7,}  {about[:80]}{mark}".rstrip())
     print()
+
+
+def print_found(repositories: Sequence[FoundRepository], as_json: bool) -> None:
+    """Print a line for each repository that a search found: score, name, stars, language, description, matched words.
+
+    As JSON it is an object a line.
+    """
+    width = max((len(repository.name) for repository in repositories), default=0)
+    for repository in repositories:
+        if as_json:
+            print(json.dumps(asdict(repository)))
+            continue
+        about = sanitize_line(f"{repository.language} {repository.description}")[:80]
+        mark = "  (placed by its description)" if repository.placed_by_text else ""
+        matched = f"  [{sanitize_line(' '.join(repository.matched))}]" if repository.matched else ""
+        name = repository.name.ljust(width)
+        print(f"  {repository.score:6.3f}  {name}  {repository.stars:>7,}  {about}{matched}{mark}".rstrip())
+
+
+def print_people(people: Sequence[FoundPerson], as_json: bool) -> None:
+    """Print a line for each developer that a search found: score, login and name; as JSON an object a line."""
+    width = max((len(person.login) for person in people), default=0)
+    for person in people:
+        if as_json:
+            print(json.dumps(asdict(person)))
+        else:
+            print(f"  {person.score:.3f}  {person.login.ljust(width)}  {sanitize_line(person.name)}".rstrip())
 
 
 def print_rising(ranking: pa.Table, about: Mapping[str, Any], as_json: bool) -> None:
