@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small_index import DIM, ROWS, repository_words, small_index, subject_vectors
+from small_text_index import DIM, ROWS, repository_words, small_index, subject_vectors
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.text_search.bm25 import bm25_scores, inverse_document_frequency

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from small_index import DIM, ROWS, SUBJECTS, small_index, subject_vectors
+from small_text_index import DIM, ROWS, SUBJECTS, small_index, subject_vectors
 
 from starvec_assets.quantization import encode
 from starvec_assets.text_search.bm25 import bm25_scores
