@@ -250,9 +250,11 @@ def _text_index_of_export() -> "TextIndex":
     from starvec_assets.text_search.index import TextIndex
 
     store = _store()
-    version, _ = store.latest("fp16_export").manifest.inputs["text_index"]
+    made_from = store.latest("fp16_export").manifest.inputs
+    if "text_index" not in made_from:
+        raise StarvecError("this export is of an older starvec, without text_index: materialize fp16_export again")
     try:
-        return TextIndex.load(store.open("text_index", version).path)
+        return TextIndex.load(store.open("text_index", made_from["text_index"][0]).path)
     except CorruptArtifact as error:
         raise StarvecError(f"{error}. This export was made with it: materialize fp16_export as well") from error
 

@@ -17,6 +17,8 @@ from starvec_assets.export.fp16 import Neighbour
 from starvec_assets.export.search import FoundPerson, FoundRepository
 from starvec_assets.store import ArtifactStore
 
+PLACED_MARK = "  (placed by its description)"
+
 
 def print_neighbours(neighbours: Sequence[Neighbour], title: str) -> None:
     """Print a title and a line for each repository: cosine, name, stars, language and description."""
@@ -25,7 +27,7 @@ def print_neighbours(neighbours: Sequence[Neighbour], title: str) -> None:
     for neighbour in neighbours:
         # A description may contain control characters that a terminal acts on.
         about = sanitize_line(f"{neighbour.language} {neighbour.description}")
-        mark = "  (placed by its description)" if neighbour.placed_by_text else ""
+        mark = PLACED_MARK if neighbour.placed_by_text else ""
         name = neighbour.name.ljust(width)
         print(f"  {neighbour.cosine:.3f}  {name}  {neighbour.stars:>7,}  {about[:80]}{mark}".rstrip())
     print()
@@ -42,7 +44,7 @@ def print_found(repositories: Sequence[FoundRepository], as_json: bool) -> None:
             print(json.dumps(asdict(repository)))
             continue
         about = sanitize_line(f"{repository.language} {repository.description}")[:80]
-        mark = "  (placed by its description)" if repository.placed_by_text else ""
+        mark = PLACED_MARK if repository.placed_by_text else ""
         matched = f"  [{sanitize_line(' '.join(repository.matched))}]" if repository.matched else ""
         name = repository.name.ljust(width)
         print(f"  {repository.score:6.3f}  {name}  {repository.stars:>7,}  {about}{matched}{mark}".rstrip())
