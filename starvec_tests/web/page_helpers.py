@@ -31,7 +31,7 @@ class StarsApi:
     """Answers GET /users/LOGIN/starred as api.github.com does: pages of 100, Link, limits and their headers.
 
     `stars`: (id, owner/name) by login. `allowed`: requests without the token until 403. `requests`: login, page and
-    token of each request.
+    token of each request. `repository`: the answer to GET /repos/OWNER/NAME.
     """
 
     stars: dict[str, Sequence[tuple[int, str]]]
@@ -39,8 +39,11 @@ class StarsApi:
     reset: int = 0
     token: str = ""
     requests: list[tuple[str, int, str]] = field(default_factory=list)
+    repository: dict[str, Any] | None = None
 
     def __call__(self, route: Any) -> None:
+        if self.repository and route.request.url.startswith(f"{API}repos/"):
+            return respond(route, 200, self.repository)
         match = _STARRED.match(route.request.url)
         assert match, route.request.url
         login, page = match[1], int(match[2])

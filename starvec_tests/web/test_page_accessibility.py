@@ -9,13 +9,14 @@ from page_helpers import Reference, StarsApi, open_page, read_results, submit_lo
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 VIEWS = (  # in this order: a login that was looked up stays the current user
     *("start", "profile form", "developer", "profile", "compared", "near", "basket"),
-    *("typing", "missing", "made", "limit", "broken link"),
+    *("typing", "missing", "asked", "search", "text", "suggested", "made", "limit", "broken link"),
 )
 
 
 @pytest.fixture
 def api(reference: Reference) -> StarsApi:
-    return StarsApi({"octocat": reference.starred(range(40, 140))})
+    repository = {"id": 10**12, "full_name": "Some/Thing", "description": "A parser in rust", "topics": ["parser"]}
+    return StarsApi({"octocat": reference.starred(range(40, 140))}, repository=repository)
 
 
 def go_to_view(page: Any, site: str, view: str, reference: Reference, api: StarsApi) -> None:
@@ -28,6 +29,10 @@ def go_to_view(page: Any, site: str, view: str, reference: Reference, api: Stars
         "near": "#/similar?plus=pandas-dev/pandas",
         "basket": "#/similar?plus=rust-lang/rust&plus=neovim/neovim&minus=vuejs/vue",
         "missing": "#/similar?plus=pandas/panda",
+        "asked": "#/similar?plus=some/thing",
+        "search": "#/search?q=parser+in+rust",
+        "text": f"#/search?q={'We+look+for+an+engineer+who+knows+rust.+' * 10}&in=stars",
+        "suggested": "#/search",
         "made": "#/about",
         "broken link": "#/compare/1.x.y",
     }
@@ -43,11 +48,19 @@ def go_to_view(page: Any, site: str, view: str, reference: Reference, api: Stars
         page.keyboard.press("ArrowDown")
     if view == "missing":
         page.wait_for_selector(".unknown-name")
+    if view == "asked":
+        page.click("text=Ask GitHub about it")
+    if view in ("search", "text"):
+        page.wait_for_selector(".people .match")
+    if view == "suggested":
+        page.fill("#repository", "neovim")
+        page.wait_for_selector("[role=option] .about")
+        page.keyboard.press("ArrowDown")
     if view == "limit":
         api.allowed = 0
         submit_login(page, "somebody-else")
         page.wait_for_selector("#login-token")
-    if view in ("profile", "compared", "near", "basket", "developer"):
+    if view in ("profile", "compared", "near", "basket", "developer", "asked", "search", "text"):
         read_results(page)
 
 
