@@ -469,10 +469,9 @@ def test_cluster_labels_never_overlap_and_each_stays_once_it_has_appeared(visito
         camera.show({ x: 0.5, y: 0.5, zoom });
         const shown = lib.labelsInView(map, camera, codes, labels, nameOf, measure).map((label) => {
           const [left, top] = camera.toScreen(label.x, label.y);
-          const below = label.level === map.levels.length ? label.height : 0;
           const [halfWidth, halfHeight] = [label.width / 2, label.height / 2];
           return { ...label, left: left - halfWidth, right: left + halfWidth,
-                   top: top + below - halfHeight, bottom: top + below + halfHeight };
+                   top: top + label.below - halfHeight, bottom: top + label.below + halfHeight };
         });
         const overlaps = shown.flatMap((a, i) => shown.slice(0, i).filter((b) =>
           a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom).map((b) => [a.text, b.text]));

@@ -3,6 +3,7 @@
 
 import { widened } from "./camera.js";
 import { SIDE } from "./map_data.js";
+import { pointRadius } from "./point_size.js";
 import { rowsInBox } from "./points.js";
 
 /** @import { Camera } from "./camera.js" */
@@ -15,6 +16,7 @@ import { rowsInBox } from "./points.js";
  * @property {number} index cluster in its level, or row
  * @property {number} x
  * @property {number} y
+ * @property {number} below CSS pixels between its place and its middle
  * @property {number} width of the text in CSS pixels
  * @property {number} height
  * @property {number} from zoom at which it appears
@@ -58,15 +60,20 @@ export function clusterLabels({ levels }, fit, measure) {
       .map(({ label, x, y, size }, index) => {
         const text = shortLabel(label);
         const { size: height, from, until } = STYLES[level];
-        return { text, level, index, x, y, width: measure(text, level), height, from, until, size };
+        return { text, level, index, x, y, below: 0, width: measure(text, level), height, from, until, size };
       })
       .filter(({ text, size }) => text && size)
       .sort((a, b) => b.size - a.size || a.index - b.index),
   );
-  for (const [i, label] of labels.entries())
-    for (const other of labels.slice(0, i))
-      if (other.until > label.from && !haveParted(label, other, fit * 2 ** label.from))
-        label.from = Math.min(partingZoom(label, other, fit), other.until);
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i];
+    let scale = fit * 2 ** label.from;
+    for (let j = 0; j < i; j++) {
+      if (labels[j].until <= label.from || haveParted(label, labels[j], scale)) continue;
+      label.from = Math.min(partingZoom(label, labels[j], fit), labels[j].until);
+      scale = fit * 2 ** label.from;
+    }
+  }
   return labels.filter(({ from, until }) => from < until);
 }
 
@@ -127,38 +134,58 @@ export function labelsInView(map, camera, codes, labels, nameOf, measure) {
  * @param {(text: string, level: number) => number} measure
  * @returns {Label[]}
  */
-function repositoryLabels({ places, levels }, camera, rows, shown, nameOf, measure) {
-  const scale = camera.fit * 2 ** Math.floor(camera.zoom);
-  const tilesAcross = Math.ceil(scale / TILE.width);
-  const taken = new Set();
+function repositoryLabels(map, camera, rows, shown, nameOf, measure) {
+  const level = map.levels.length;
   const boxes = shown.map((label) => boxOf(label, camera));
   /** @type {Label[]} */
   const names = [];
-  for (const row of rows) {
-    const x = places[2 * row] / SIDE;
-    const y = places[2 * row + 1] / SIDE;
-    const tile = Math.floor((y * scale) / TILE.height) * tilesAcross + Math.floor((x * scale) / TILE.width);
-    if (taken.has(tile)) continue;
-    taken.add(tile);
+  for (const row of firstOfTiles(map, camera, rows)) {
     const full = nameOf(row);
     const text = full.slice(full.indexOf("/") + 1).slice(0, MAX_NAME_LENGTH);
-    const height = NAME_STYLE.size;
-    const label = { text, level: levels.length, index: row, x, y, width: measure(text, levels.length), height };
-    const box = boxOf({ ...label, ...NAME_STYLE }, camera, height);
+    const { size: height, from, until } = NAME_STYLE;
+    const below = pointRadius(camera, row, map.m) + 0.75 * height;
+    const place = { x: map.places[2 * row] / SIDE, y: map.places[2 * row + 1] / SIDE, below };
+    const label = { text, level, index: row, ...place, width: measure(text, level), height, from, until };
+    const box = boxOf(label, camera);
     if (!text || boxes.some((other) => overlap(box, other))) continue;
     boxes.push(box);
-    names.push({ ...label, from: NAME_STYLE.from, until: NAME_STYLE.until });
+    names.push(label);
   }
   return names;
+}
+
+/**
+ * The first row of each tile.
+ * @param {MapData} map
+ * @param {Camera} camera
+ * @param {Uint32Array} rows near the view
+ */
+function firstOfTiles({ places }, { box, zoom, fit, scale }, rows) {
+  const unit = (fit * 2 ** Math.floor(zoom)) / SIDE; // pixels, by which tiles are counted, for a unit of places
+  const [across, down] = [unit / TILE.width, unit / TILE.height];
+  const left = Math.floor(SIDE * (box.left - MARGIN / scale) * across);
+  const top = Math.floor(SIDE * (box.top - MARGIN / scale) * down);
+  const columns = Math.ceil(SIDE * (box.right - box.left + (2 * MARGIN) / scale) * across) + 2;
+  const lines = Math.ceil(SIDE * (box.bottom - box.top + (2 * MARGIN) / scale) * down) + 2;
+  const taken = new Uint8Array(columns * lines);
+  const first = [];
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i];
+    const column = Math.floor(places[2 * row] * across) - left;
+    const tile = (Math.floor(places[2 * row + 1] * down) - top) * columns + column;
+    if (taken[tile]) continue;
+    taken[tile] = 1;
+    first.push(row);
+  }
+  return first;
 }
 
 /**
  * Pixels that a label takes.
  * @param {Label} label
  * @param {Camera} camera
- * @param {number} [below] pixels between its place and its middle
  */
-function boxOf({ x, y, width, height }, camera, below = 0) {
+function boxOf({ x, y, below, width, height }, camera) {
   const [centre, middle] = camera.toScreen(x, y);
   const [halfWidth, halfHeight] = [(width + GAP) / 2, (height + GAP) / 2];
   return {

@@ -16,6 +16,7 @@ import { asArray, asInteger, asObject, asString, assert, BundleError } from "../
  *
  * @typedef {object} MapData
  * @property {number} m repositories: the rows 0 to m - 1, most starred first
+ * @property {number} placed how many of them have a place
  * @property {Uint16Array} places [2 * m]: x and y of each row, 0 to 65535
  * @property {Cluster[][]} levels from few large clusters to many small ones
  * @property {Uint16Array[]} clusters by level, [m]: position of each row's cluster in the level, NO_PLACE for a row that
@@ -71,11 +72,15 @@ export function parseMap(bytes, n) {
   for (const level of levels) parsed.push(parseLevel(level, parsed.at(-1)?.length ?? 0, m));
   const finest = new Uint16Array(bytes, start + 4 * m, m);
   const count = parsed[parsed.length - 1].length;
-  assert(
-    finest.every((cluster) => cluster < count || cluster === NO_PLACE),
-    "map.gz names a cluster that is not listed.",
-  );
-  return { m, places: new Uint16Array(bytes, start, 2 * m), levels: parsed, clusters: clustersByLevel(parsed, finest) };
+  let placed = 0;
+  let unplaced = 0;
+  for (let row = 0; row < m; row++) {
+    if (finest[row] < count) placed++;
+    else if (finest[row] === NO_PLACE) unplaced++;
+  }
+  assert(placed + unplaced === m, "map.gz names a cluster that is not listed.");
+  const places = new Uint16Array(bytes, start, 2 * m);
+  return { m, placed, places, levels: parsed, clusters: clustersByLevel(parsed, finest) };
 }
 
 /** @param {Uint8Array} bytes */
@@ -120,8 +125,12 @@ function parseLevel(level, parents, m) {
 function clustersByLevel(levels, finest) {
   const clusters = [finest];
   for (let level = levels.length - 1; level > 0; level--) {
-    const parents = levels[level].map(({ parent }) => parent);
-    clusters.unshift(clusters[0].map((cluster) => parents[cluster] ?? NO_PLACE));
+    const parents = new Uint16Array(NO_PLACE + 1).fill(NO_PLACE);
+    for (const [cluster, { parent }] of levels[level].entries()) parents[cluster] = parent;
+    const [below] = clusters;
+    const above = new Uint16Array(below.length);
+    for (let row = 0; row < above.length; row++) above[row] = parents[below[row]];
+    clusters.unshift(above);
   }
   return clusters;
 }

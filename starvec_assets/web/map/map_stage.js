@@ -59,6 +59,7 @@ export class MapStage {
   #selected = -1;
   #hovered = -1;
   #frame = 0;
+  #layout = 0;
   /** @type {{start: number, way: ReturnType<typeof flight>} | null} */
   #flight = null;
 
@@ -171,12 +172,18 @@ export class MapStage {
       if (canvas.width !== pixelsWide || canvas.height !== pixelsHigh)
         [canvas.width, canvas.height] = [pixelsWide, pixelsHigh];
     this.#overlay.setTransform(pixelsWide / width, 0, 0, pixelsHigh / height, 0, 0);
-    if (this.camera.width !== width || this.camera.height !== height || !this.#labels.length) {
+    if (this.camera.width !== width || this.camera.height !== height) {
       [this.camera.width, this.camera.height] = [width, height];
-      this.#theme ??= readTheme(this.element);
-      this.#labels = clusterLabels(this.#map, this.camera.fit, measurer(this.#overlay, this.#theme));
+      clearTimeout(this.#layout);
+      this.#layout = setTimeout(() => this.#layOutLabels()); // a task of its own, after the points are there
     }
     return true;
+  }
+
+  #layOutLabels() {
+    if (!this.#theme) return;
+    this.#labels = clusterLabels(this.#map, this.camera.fit, measurer(this.#overlay, this.#theme));
+    this.redraw();
   }
 
   /** @param {AbortSignal} signal */

@@ -1,7 +1,7 @@
 // Draws what lies above the points: people's repositories, the chosen one, and labels.
 
 import { fontSize } from "./labels.js";
-import { fameFactor, middleDiameter } from "./point_size.js";
+import { pointRadius } from "./point_size.js";
 import { placeOfRow } from "./points.js";
 
 /** @import { Camera } from "./camera.js" */
@@ -44,7 +44,7 @@ export const measurer = (context, theme) => (/** @type {string} */ text, /** @ty
  */
 export function drawOverlay(context, map, camera, theme, { labels, lit, rings }) {
   context.clearRect(0, 0, camera.width, camera.height);
-  const radiusOf = (/** @type {number} */ row) => 0.5 * middleDiameter(camera, map.m) * fameFactor(row, map.m);
+  const radiusOf = (/** @type {number} */ row) => pointRadius(camera, row, map.m);
   for (const { rows, colour } of lit) drawLitRows(context, map, camera, theme, rows, colour, radiusOf);
   for (const row of rings) {
     const { x, y } = placeOfRow(map, row);
@@ -60,11 +60,10 @@ export function drawOverlay(context, map, camera, theme, { labels, lit, rings })
   context.textBaseline = "middle";
   context.lineJoin = "round";
   for (const label of labels) {
-    const isName = label.level === map.levels.length;
-    const [left, top] = camera.toScreen(label.x, label.y);
-    const below = isName ? radiusOf(label.index) + 9 : 0;
-    context.font = font(theme, label.level);
-    drawText(context, label.text, left, top + below, isName || label.level < 2 ? theme.ink : theme.soft, theme.halo);
+    const { text, level, x, y, below } = label;
+    const [left, top] = camera.toScreen(x, y);
+    context.font = font(theme, level);
+    drawText(context, text, left, top + below, level === map.levels.length - 1 ? theme.soft : theme.ink, theme.halo);
   }
   context.font = font(theme, 1);
   for (const { label, centre, colour } of lit)

@@ -21,3 +21,6 @@ export const middleDiameter = ({ scale }, m) => Math.max(LEAST, Math.min(1.15 * 
  * @param {number} m
  */
 export const fameFactor = (row, m) => NICHE + PER_DOUBLING * Math.log2(m / (row + 1));
+
+/** Radius of a row's point in CSS pixels. @param {Camera} camera @param {number} row @param {number} m */
+export const pointRadius = (camera, row, m) => 0.5 * middleDiameter(camera, m) * fameFactor(row, m);

@@ -5,7 +5,7 @@ import { announce, errorMessage, formatCount, formatMegabytes, h, pluralize, rep
 import { downloadProgress, downloadSizeNote, isOnDevice } from "../download_progress.js";
 import { mapHref, parseMapAddress } from "../map/address.js";
 import { levelAt, shortLabel } from "../map/labels.js";
-import { loadMap, MAP_FILE, NO_PLACE } from "../map/map_data.js";
+import { loadMap, MAP_FILE } from "../map/map_data.js";
 import { MapStage } from "../map/map_stage.js";
 import { litRows, placedRows, rowsNearDeveloper, topClusters } from "../map/people.js";
 import { boxOf, placeOfRow } from "../map/points.js";
@@ -36,6 +36,7 @@ export function mapView(app, signal, parameters) {
   const open = async () => {
     try {
       const [map] = await Promise.all([loadMap(app.model), app.catalogue.namesReady, app.catalogue.columnsReady]);
+      await new Promise((resolve) => setTimeout(resolve)); // parsing was a long task, this one begins another
       if (!signal.aborted) new MapPage(app, map, signal, parseMapAddress(parameters)).open(body);
     } catch (error) {
       const retry = h("button", { type: "button", onclick: open }, "Try again");
@@ -297,8 +298,7 @@ class MapPage {
 
   /** What the map shows, and what it leaves out. */
   #note() {
-    const { m, clusters } = this.#map;
-    const placed = clusters[0].reduce((sum, cluster) => sum + Number(cluster !== NO_PLACE), 0);
+    const { m, placed } = this.#map;
     const left = this.#app.model.n - placed;
     return h(
       "p",

@@ -6,6 +6,8 @@ import { announce, chips, formatCount, formatOrdinal, h, pluralize, replace } fr
 import { downloadProgress } from "../download_progress.js";
 import { dot, unitVector } from "../engine/vectors.js";
 import { loginForm } from "../login_form.js";
+import { mapHref } from "../map/address.js";
+import { hasMap } from "../map/map_data.js";
 import { formatScore, radar, radarTable } from "../radar.js";
 import { becauseOf, repoList } from "../repo_list.js";
 import { formatPercent, pairPercentile, rankDevelopers, skillScores, starRange, topContributors } from "../scoring.js";
@@ -390,6 +392,9 @@ function shareControls(app, person) {
     { class: "share" },
     h("button", { type: "button", onclick: showLink }, "Copy a link to this profile"),
     person.login && h("label", { for: "share-login" }, withLogin, ` with the login ${person.login} in it`),
+    hasMap(app.model) &&
+      person.kind !== "shared" &&
+      h("a", { href: mapHref({ person: person.kind === "developer" ? person.login : "" }) }, "On the map"),
     person.kind === "self" && h("a", { href: "#/" }, "Another login"),
     output,
   );
