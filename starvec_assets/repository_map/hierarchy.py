@@ -23,9 +23,6 @@ MIN_OVERLAP = 0.1
 STEPS = 20
 """Steps of k-means: the last of many move few repositories."""
 
-FEW = 1_000
-"""Up to so many points, k-means begins at the best of ten k-means++ starts, which take no time then."""
-
 Ids = npt.NDArray[np.int32]
 
 
@@ -46,17 +43,23 @@ class Hierarchy:
 
 
 def nested_clusters(vectors: Matrix, seed: int, before: Ids | None = None) -> Ids:
-    """Divide unit rows [n, d] by k-means, and these clusters into clusters of clusters: numbers from 0, int32 [n, 3].
+    """Divide unit rows [n, d] into clusters, and these into clusters of clusters: numbers from 0, int32 [n, 3].
 
-    `before` [n, 3] are their clusters on the map before, -1 for rows that were not on it: where given, k-means begins
-    at the means of these, so that clusters stay where nothing has changed.
+    Each level is k-means on what it divides. It begins at rows drawn at random on the finest level, at the clusters of
+    Ward's method on the others, which merges pairs and is too slow for many; or, where given, at the means of `before`
+    [n, 3], the clusters of the map before (-1: not on it), so that clusters stay where nothing has changed.
     """
     points, sizes, of_row = vectors, np.ones(len(vectors)), np.arange(len(vectors))
+    rng = np.random.default_rng(seed)
     columns = []
     for level in reversed(range(len(LEVELS))):
         k = min(LEVELS[level], max(1, len(vectors) // MIN_MEAN_SIZE), len(points))
-        old = None if before is None else _centres(vectors, before[:, level])
-        of_row = _k_means(points, sizes, k, seed, old)[of_row]
+        drawn = points[np.sort(rng.permutation(len(points))[:k])]
+        if before is not None:
+            first = np.vstack([_centres(vectors, before[:, level])[:k], drawn])[:k]
+        else:
+            first = drawn if points is vectors else _ward(points, k)
+        of_row = _k_means(points, sizes, first)[of_row]
         columns.append(of_row)
         points, sizes = _centres(vectors, of_row), np.bincount(of_row).astype(np.float64)
     return np.stack(columns[::-1], axis=1).astype(np.int32)
@@ -96,25 +99,24 @@ def _matched(own: Ids, old: Ids) -> npt.NDArray[np.int64]:
     return ids
 
 
-def _k_means(points: Matrix, weights: Floats, k: int, seed: int, old: Matrix | None) -> npt.NDArray[np.int64]:
-    """Return the cluster of each point, from 0 without gaps: equal points may leave fewer than k."""
+def _ward(points: Matrix, k: int) -> Matrix:
+    """Return the centres of k clusters or fewer by Ward's method (Ward 1963)."""
+    from scipy.cluster.hierarchy import fcluster, ward
+
+    if len(points) < 2:
+        return points
+    return _centres(points, fcluster(ward(points), k, "maxclust") - 1)
+
+
+def _k_means(points: Matrix, weights: Floats, first: Matrix) -> npt.NDArray[np.int64]:
+    """Return the cluster of each point, from 0 without gaps: equal points may leave fewer than there are centres."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    rng = np.random.default_rng(seed)
-    first: Matrix | str
-    if old is not None:
-        drawn = rng.permutation(len(points))[: max(0, k - len(old))]
-        first, attempts = np.vstack([old[:k], points[np.sort(drawn)]]), 1
-    elif len(points) > FEW:
-        first, attempts = points[np.sort(rng.permutation(len(points))[:k])], 1  # k-means++ would take most of the time
-    else:
-        first, attempts = "k-means++", 10
     with threadpool_limits(1), warnings.catch_warnings():  # several threads would sum in an order of their own
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than clusters
-        model = KMeans(k, init=first, n_init=attempts, max_iter=STEPS, random_state=seed)
-        found = model.fit_predict(points, sample_weight=weights)
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than centres
+        found = KMeans(len(first), init=first, n_init=1, max_iter=STEPS).fit_predict(points, sample_weight=weights)
     return np.unique(found, return_inverse=True)[1]
 
 

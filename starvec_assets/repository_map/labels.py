@@ -1,12 +1,16 @@
 """Labels of clusters: words and phrases of names, descriptions and topics that are commoner in them than elsewhere."""
 
 import re
+from array import array
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+
+from starvec_assets.text_search.tokenizer import STOPWORDS, stem
 
 TERMS = 3
 """Terms of a label."""
@@ -16,6 +20,9 @@ MIN_COUNT = 3  # repositories of a cluster that a term of its label must be in
 MIN_REPOSITORIES = 5  # repositories of all that a term must be in
 PHRASE_SHARE = 0.5
 """A word is shown as part of a phrase that so many of the cluster's repositories with the word have."""
+LANGUAGE_WEIGHT = 0.5
+"""A language is named where nothing else comes near: most of its repositories say what they do with it."""
+
 CANDIDATES = 60  # best terms of a cluster that are looked at
 
 _MAX_TEXT = 1_000
@@ -26,9 +33,10 @@ _WORD = re.compile(r"[^\W_](?:[\w.]*[^\W_])?(?:\+\+|#)?")
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of repositories: words, and pairs of words that stand side by side.
+    """The terms of repositories: words, and pairs of words that stand side by side, without English endings.
 
-    `of_rows` [n, t] has a one where a repository has a term; `is_language` [t] marks the names of languages.
+    `names` [t] are as they are written most often; `of_rows` [n, t] has a one where a repository has a term;
+    `is_language` [t] marks the names of languages.
     """
 
     names: list[str]
@@ -38,24 +46,34 @@ class Terms:
 
 def collect_terms(repositories: Sequence[Mapping[str, object]]) -> Terms:
     """Count the terms of repositories, mappings with name, description, language and topics (None: unknown)."""
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    counter = CountVectorizer(analyzer=_terms, binary=True, min_df=1, dtype=np.int32)
-    try:
-        counts = sp.csr_array(counter.fit_transform(repositories))
-    except ValueError:  # no repository has a word
-        return Terms([], sp.csr_array((len(repositories), 0), dtype=np.int32), np.zeros(0, bool))
+    spellings: dict[str, Counter[str]] = defaultdict(Counter)
+    number_of: dict[str, int] = {}
+    columns, offsets = array("i"), array("q", [0])
+    for repository in repositories:
+        terms: set[int] = set()
+        for written in _terms(repository):
+            term = " ".join(map(stem, written.split(" ")))
+            spellings[term][written] += 1
+            terms.add(number_of.setdefault(term, len(number_of)))
+        columns.extend(sorted(terms))
+        offsets.append(len(columns))
+    counts = sp.csr_array(
+        (np.ones(len(columns), np.int32), np.asarray(columns), np.asarray(offsets)),
+        shape=(len(repositories), len(number_of)),
+    )
     frequent = np.flatnonzero(counts.sum(axis=0) >= min(MIN_REPOSITORIES, len(repositories)))
-    names = counter.get_feature_names_out()[frequent].tolist()
+    names = list(number_of)
     languages = {str(repository["language"] or "").lower() for repository in repositories}
-    return Terms(names, counts[:, frequent], np.array([name in languages for name in names], bool))
+    shown = [max(spellings[names[i]].items(), key=lambda item: (item[1], item[0]))[0] for i in frequent]
+    return Terms(shown, counts[:, frequent], np.array([name in languages for name in shown], bool))
 
 
 def label_clusters(terms: Terms, clusters: npt.NDArray[np.integer], parents: Mapping[int, int]) -> dict[int, str]:
     """Return a label for each cluster id of `clusters` [n]: up to three terms, joined by commas.
 
-    Terms are ranked by count x log(lift), the lift being their share in the cluster over their share in all. No two
-    clusters of one parent in `parents` begin with the same term. A cluster without a word of its own is "other".
+    Terms are ranked by count x log(lift), the lift being their share in the cluster over their share in all; names of
+    languages by LANGUAGE_WEIGHT of that. No two clusters of one parent in `parents` begin with the same term, as long
+    as they have another. A cluster without a term of its own is "other".
     """
     ids, index = np.unique(clusters, return_inverse=True)
     sizes = np.bincount(index)
@@ -68,6 +86,7 @@ def label_clusters(terms: Terms, clusters: npt.NDArray[np.integer], parents: Map
         columns = counts.indices[counts.indptr[i] : counts.indptr[i + 1]]
         count = counts.data[counts.indptr[i] : counts.indptr[i + 1]].astype(np.float64)
         score = count * np.log(count * len(index) / (sizes[i] * everywhere[columns]))
+        score[terms.is_language[columns]] *= LANGUAGE_WEIGHT
         usable = np.flatnonzero((score > 0) & (count >= min(MIN_COUNT, sizes[i])))
         best = usable[np.lexsort((columns[usable], -score[usable]))][:CANDIDATES]
         chosen = _choose([(terms.names[columns[j]], int(count[j])) for j in best])
@@ -107,15 +126,13 @@ def _shortened(label: Sequence[str]) -> str:
 
 def _terms(repository: Mapping[str, object]) -> Iterator[str]:
     """Yield the words of a repository's texts, and pairs that stand side by side in one of them."""
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
     name, description = str(repository["name"]).rpartition("/")[2], str(repository["description"] or "")
     topics = repository["topics"]
     texts = [re.sub(r"[-_.]+", " ", text) for text in (name, *(topics if isinstance(topics, list) else ()))]
     for text in [*texts, *_BREAK.split(_NOISE.sub(" ", description[:_MAX_TEXT]))]:
         before = ""
         for word in _WORD.findall(text.lower()):
-            if word in ENGLISH_STOP_WORDS or word.isdigit() or len(word) == 1:
+            if word in STOPWORDS or word.isdigit() or len(word) == 1:
                 before = ""
                 continue
             yield word

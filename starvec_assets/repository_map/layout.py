@@ -4,10 +4,12 @@ van der Maaten, Hinton 2008, with the interpolated gradient of Linderman et al. 
 do not depend on the number of threads.
 """
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
+from threadpoolctl import threadpool_limits
 
 from starvec_assets.config_base import Settings
 from starvec_assets.ranking import search
@@ -18,12 +20,18 @@ from starvec_assets.vectors import Matrix
 MARGIN = 0.95
 """The first map fills the square from -MARGIN to MARGIN; later ones may grow to its edges."""
 
+FEWEST = 16
+"""Repositories that t-SNE needs; fewer lie by their first two principal components."""
+
+FIRST_SPREAD = 1e-4
+"""Standard deviation of first positions (Kobak, Berens 2019)."""
+
 
 class LayoutSettings(Settings):
     """Parameters of t-SNE."""
 
     perplexity: float = Field(15.0, ge=2, le=100, description="effective number of neighbours a repository lies beside")
-    early_iterations: int = Field(120, ge=0, le=2_000, description="steps with exaggerated attraction, of a first map")
+    early_iterations: int = Field(200, ge=0, le=2_000, description="steps with exaggerated attraction, of a first map")
     iterations: int = Field(250, ge=1, le=5_000, description="steps after that; a later map takes only these")
     seed: int = Field(0, ge=0, lt=1 << 31, description="seed of PCA, t-SNE, k-means and of the sample for measuring")
 
@@ -47,18 +55,24 @@ def nearest_neighbours(vectors: Matrix, k: int) -> Indices:
     return search.top_k(vectors, vectors, min(k, n - 1), self_exclusion(np.arange(n, dtype=np.int32)))
 
 
-def lay_out(
-    vectors: Matrix, neighbours: Indices, settings: LayoutSettings, start: Layout | None = None, threads: int = -1
-) -> Layout:
+def lay_out(vectors: Matrix, neighbours: Indices, settings: LayoutSettings, start: Layout | None = None) -> Layout:
     """Place unit rows [n, d] in the square, near ones together; `neighbours`: see `nearest_neighbours`.
 
     With `start`, the map before, rows that have a position there begin at it and the others amid their nearest, and the
     result is turned, scaled and shifted back onto it.
     """
-    if len(vectors) <= 2:  # a plane has no neighbourhoods to keep of so few
-        return _in_square(np.arange(len(vectors))[:, None] * np.array([[1.0, 0.0]]))
-    first = _first_positions(vectors, settings) if start is None else _continued(start, neighbours) * start.scale
-    placed = _tsne(vectors, neighbours, first, settings, threads, early=start is None)
+    components = _principal_components(vectors)
+    rng = np.random.default_rng(settings.seed)
+    if len(vectors) < FEWEST:
+        placed = components
+    elif start is None:
+        first = components * (FIRST_SPREAD / max(float(components[:, 0].std()), 1e-12))
+        first += FIRST_SPREAD / 100 * rng.standard_normal(first.shape)  # equal vectors must not begin in one place
+        placed = _tsne(vectors, neighbours, first, settings, settings.early_iterations)
+    else:
+        first = _continued(start, neighbours) * start.scale
+        first += 0.01 * rng.standard_normal(first.shape)
+        placed = _tsne(vectors, neighbours, first, settings, 0)
     if start is None:
         return _in_square(placed)
     known = np.flatnonzero(np.isfinite(start.positions).all(axis=1))
@@ -80,32 +94,36 @@ def procrustes(points: Floats, own: Floats, reference: Floats) -> tuple[Floats, 
     return (points - centre) @ (u @ vt) * factor + target, factor
 
 
-def _tsne(
-    vectors: Matrix, neighbours: Indices, start: Floats, settings: LayoutSettings, threads: int, early: bool
-) -> Floats:
+def _tsne(vectors: Matrix, neighbours: Indices, start: Floats, settings: LayoutSettings, early: int) -> Floats:
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
-    cosines = np.einsum("nkd,nd->nk", vectors[neighbours], vectors, dtype=np.float64)
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    cosines = _cosines(vectors, neighbours)
     index = PrecomputedNeighbors(neighbours.astype(np.int64), (1 - cosines).clip(min=0))
     perplexity = min(settings.perplexity, (len(vectors) - 1) / 3)
     affinities = PerplexityBasedNN(knn_index=index, perplexity=perplexity, n_jobs=threads)
     embedding = TSNEEmbedding(
-        start, affinities, negative_gradient_method="fft", n_jobs=threads, random_state=settings.seed
+        start, affinities, negative_gradient_method="auto", n_jobs=threads, random_state=settings.seed
     )
     if early:
-        embedding = embedding.optimize(settings.early_iterations, exaggeration=12, momentum=0.5)
+        embedding = embedding.optimize(early, exaggeration=12, momentum=0.5)
     return np.asarray(embedding.optimize(settings.iterations, momentum=0.8), np.float64)
 
 
-def _first_positions(vectors: Matrix, settings: LayoutSettings) -> Floats:
-    """Return the first two principal components, as small as the early phase wants them."""
-    from openTSNE.initialization import pca
-    from threadpoolctl import threadpool_limits
+def _cosines(vectors: Matrix, neighbours: Indices) -> Floats:
+    """Return the cosine of each row with each of its neighbours [n, k], float64 [n, k], a neighbour at a time."""
+    columns = [np.einsum("nd,nd->n", vectors, vectors[column], dtype=np.float64) for column in neighbours.T]
+    return np.stack(columns, axis=1)
 
+
+def _principal_components(vectors: Matrix) -> Floats:
+    """Return the first two principal components, float64 [n, 2]."""
     with threadpool_limits(1):  # several threads would sum in another order in every run, with other bits
-        return np.asarray(pca(vectors, random_state=settings.seed), np.float64)
+        centred = vectors - vectors.mean(axis=0, dtype=np.float64)
+        _, axes = np.linalg.eigh(centred.T @ centred)
+        return np.asarray(centred @ axes[:, :-3:-1])
 
 
 def _continued(start: Layout, neighbours: Indices) -> Floats:

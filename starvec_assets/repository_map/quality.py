@@ -9,6 +9,7 @@ import numpy as np
 from starvec_assets.ranking.search import Floats, Indices
 from starvec_assets.vectors import Matrix
 
+_BLOCK = 100  # rows whose cosines with all are held at a time
 _SAME = {"golang": "go", "js": "javascript", "nodejs": "node"}
 
 KEPT = 15
@@ -42,11 +43,12 @@ def trustworthiness(vectors: Matrix, on_map: Indices, sample: int, seed: int) ->
         return 1.0
     judged = np.sort(np.random.default_rng(seed).permutation(n)[:sample])
     behind = 0
-    for row in judged:
-        cosines = vectors @ vectors[row]
-        cosines[row] = np.inf
-        ranks = (cosines > cosines[on_map[row]][:, None]).sum(axis=1)
-        behind += int((ranks - k).clip(min=0).sum())
+    for rows in np.array_split(judged, -(-len(judged) // _BLOCK)):
+        cosines = vectors[rows] @ vectors.T
+        cosines[np.arange(len(rows)), rows] = np.inf
+        for of_row, places in zip(cosines, on_map[rows], strict=True):
+            ranks = (of_row > of_row[places][:, None]).sum(axis=1)
+            behind += int((ranks - k).clip(min=0).sum())
     return 1 - 2 * behind / (len(judged) * k * (2 * n - 3 * k - 1))
 
 
