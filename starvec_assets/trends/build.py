@@ -107,14 +107,15 @@ def build_trends(
             notes.append(f"nothing is called rising: {counted} month counts, {MIN_MONTHS} are needed")
     for name, ranking in rankings.items():
         write_table(ranking.select(RANKING.names), RANKING, out / f"{name}.parquet")
+    gaps = gap_sentences(build.months)
     about = {
         "window": window and {"source": window.source, "first": str(window.first), "last": str(window.last)},
         "notes": notes,
-        "gaps": gap_sentences(build.months),
+        "gaps": gaps,
         "least_stars": settings.least_stars,
     }
     (out / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return TrendSummary(window, counted, about["gaps"], compared, {n: len(r) for n, r in rankings.items()}, notes)
+    return TrendSummary(window, counted, gaps, compared, {n: len(r) for n, r in rankings.items()}, notes)
 
 
 class _Build:
@@ -229,7 +230,7 @@ def _matrix(table: pa.Table, repo_ids: npt.NDArray[np.int64], first: date) -> np
 
 def _offsets(table: pa.Table, first: date) -> npt.NDArray[np.int64]:
     days = table["day"].cast(pa.int32()).to_numpy().astype(np.int64)
-    return days - (first - date(1970, 1, 1)).days
+    return np.asarray(days - (first - date(1970, 1, 1)).days)
 
 
 def trends_metadata(summary: TrendSummary, folder: Path) -> Metadata:
@@ -238,7 +239,7 @@ def trends_metadata(summary: TrendSummary, folder: Path) -> Metadata:
     window = summary.window
     months = pq.read_table(folder / "months.parquet")
     return {
-        "compared": window and f"{window.first} to {window.last}, by the stars of {_SOURCES[window.source]}",
+        "compared": f"{window.first} to {window.last}, by the stars of {_SOURCES[window.source]}" if window else None,
         "months that count": summary.months,
         "gaps": "; ".join(summary.gaps) or None,
         "not shown": "; ".join(summary.notes) or None,

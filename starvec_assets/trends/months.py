@@ -34,7 +34,7 @@ def judge_months(star_history: Path, ingested: Sequence[str]) -> pa.Table:
     rows = []
     for month in months_between(min(ingested), max(ingested)) if ingested else []:
         row = judged.get(month) if month in ingested else None
-        gap = "it was not ingested"
+        gap: str | None = "it was not ingested"
         if row:
             percent = f"{100 * row['share']:.2g} %" if row["share"] is not None else ""
             gap = None if row["counts"] else f"the log has {percent} of its stars, {_BASES[row['basis']]}"

@@ -50,7 +50,7 @@ def read_ranking(folder: Path, ranking: str, field: str = "", language: str = ""
 def _known(names: pa.Table, kinds: list[str], wanted: str) -> str:
     """Return the name of a field as it is written in `names`, which has kind and field."""
     known = sorted(set(names.filter(pc.is_in(names["kind"], value_set=pa.array(kinds)))["field"].to_pylist()))
-    spelt = {name.lower(): name for name in known}
+    spelt: dict[str, str] = {name.lower(): name for name in known}
     if name := spelt.get(wanted.lower()):
         return name
     close = [spelt[name] for name in get_close_matches(wanted.lower(), spelt, n=5)]

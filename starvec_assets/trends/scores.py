@@ -139,4 +139,4 @@ def _dispersion(counts: Floats, exposed: Floats) -> Floats:
     expected = counts.sum(axis=1, keepdims=True) * exposed / exposed.sum()
     chi_squared = ((counts - expected) ** 2 / np.maximum(expected, _MIN_EXPECTED))[:, exposed > 0].sum(axis=1)
     days = np.count_nonzero(exposed)
-    return np.maximum((chi_squared + DISPERSION_DAYS) / (days + DISPERSION_DAYS), 1.0)
+    return np.asarray(np.maximum((chi_squared + DISPERSION_DAYS) / (days + DISPERSION_DAYS), 1.0))

@@ -46,7 +46,7 @@ def write_artifact(folder: Path, per_day: dict[int, float], ranked: list[int]) -
     facts = {"language": "Go", "category": None, "cluster": None, "born": date(2024, 2, 3), "total": 70, "stars": 12}
     scores = dict.fromkeys(["per_day", "low", "high", "growth", "growth_low", "burst", "burst_low"], 0.123456)
     ranking = [{"repo_id": i, "name": f"o/r{i}", "burst_days": 7, **facts, **scores} for i in ranked]
-    fields = [
+    fields: list[dict[str, Any]] = [
         {"kind": kind, "field": name, "cluster": cluster, "month": m, "stars": None if m == GAP else 9}
         | {"share": None if m == GAP else 0.0100004, "low": None, "high": None}
         for kind, name, cluster in [("category", "GenAI", None), ("cluster", "a,\nb", 5), ("language", "Go", None)]

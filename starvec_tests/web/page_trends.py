@@ -63,14 +63,15 @@ def write_trends_artifact(folder: Path, repos: Sequence[SampleRepo], repo_ids: S
         for kind, name, share in [("category", "GenAI", 0.08), ("category", "Web3", 0.03), ("language", "Python", 0.3)]
         for i, month in enumerate(MONTHS_SHOWN)
     ]
-    for name, rows, schema in [
+    tables: list[tuple[str, list[Any], pa.Schema]] = [
         ("months", months, MONTHS),
         ("monthly", sorted(monthly, key=lambda row: (row["repo_id"], row["month"])), MONTHLY),
         ("rising", ranked(rising, 1.5), RANKING),
         ("most_stars", ranked(range(200), 1.0), RANKING),
         ("bursts", ranked(rising[:BURSTS], 6.0), RANKING),
         ("fields", fields, FIELDS),
-    ]:
+    ]
+    for name, rows, schema in tables:
         write_table(pa.Table.from_pylist(rows, schema), schema, folder / f"{name}.parquet")
     about = {
         "window": {"source": "log", "first": "2023-12-02", "last": "2024-02-29"},
