@@ -17,6 +17,7 @@ import { placeOfRow } from "./points.js";
  */
 
 const TURN = 2 * Math.PI;
+const LEAST_LIT_RADIUS = 4.5; // CSS pixels
 
 /**
  * Font of a level's labels as CSS.
@@ -84,7 +85,7 @@ function drawLitRows(context, map, camera, theme, rows, colour, radiusOf) {
   for (let i = 0; i < rows.length; i++) {
     const { x, y } = placeOfRow(map, rows[i]);
     const [left, top] = camera.toScreen(x, y);
-    const radius = Math.max(3, radiusOf(rows[i]) + 1);
+    const radius = Math.max(LEAST_LIT_RADIUS, radiusOf(rows[i]) + 1);
     // Two shapes, so that the colours need not be told apart.
     if (colour === "own") {
       context.moveTo(left + radius, top);

@@ -500,7 +500,7 @@ class MapPage {
       ...this.#app.people.developers.map(({ login, name }) => h("option", { value: login }, name)),
     );
     select.value = chosen?.login ?? "";
-    return h("p", { class: "map-with" }, h("label", { for: select.id }, "Beside me"), " ", select);
+    return h("p", { class: "map-with" }, h("label", { for: select.id }, "A developer"), " ", select);
   }
 
   /**
