@@ -105,7 +105,7 @@ def place_repositories(candidates: pa.Table, index: TextIndex) -> tuple[TextInde
     One of which no word has a vector is not placed; the index that is returned is without its text.
     """
     vectors, text = place_last_texts(index, len(candidates))
-    known = vectors.any(axis=1)
+    known = np.asarray(vectors.any(axis=1))
     placed = Placed(
         candidates.filter(pa.array(known)), vectors[known].astype(np.float16), text[known].astype(np.float16)
     )
