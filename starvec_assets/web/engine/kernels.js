@@ -126,7 +126,14 @@ export function javascriptKernel(n, d) {
     addPlane(width) {
       const plane = javascriptPlane(n, width);
       bytes += plane.size;
-      return { ...plane, cosines: (query) => Float32Array.from({ length: n }, (_, i) => plane.cosine(i, query)) };
+      return {
+        ...plane,
+        cosines(query) {
+          const cosines = new Float32Array(n);
+          for (let i = 0; i < n; i++) cosines[i] = plane.cosine(i, query);
+          return cosines;
+        },
+      };
     },
   };
 }

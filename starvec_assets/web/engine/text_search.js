@@ -85,12 +85,13 @@ function bm25Scores(index, postings) {
  */
 function fuse(scores, textCosines, weights, allowed) {
   const n = scores.length;
-  const best = scores.reduce((a, b) => Math.max(a, b), 0) || 1;
+  let best = 0;
+  for (let row = 0; row < n; row++) if (scores[row] > best) best = scores[row];
   const bias = new Float32Array(n);
   for (let row = 0; row < n; row++) {
     if (allowed && !allowed[row]) bias[row] = -Infinity;
     else {
-      const added = weights.words * (scores[row] / best) - weights.fame * Math.sqrt(row / n);
+      const added = weights.words * (scores[row] / (best || 1)) - weights.fame * Math.sqrt(row / n);
       bias[row] = textCosines ? added + weights.text * textCosines[row] : added;
     }
   }
