@@ -2,12 +2,19 @@
 
 import json
 import re
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from completed_run import CompletedRun, Invoke
 
+from starvec_assets.cli import main as commands
 from starvec_assets.cli.output import print_found, print_people
+from starvec_assets.export.fp16 import read_export
 from starvec_assets.export.search import FoundPerson, FoundRepository
+from starvec_assets.prototypes import Prototypes
+from starvec_assets.ragged import RaggedArray
 
 
 def test_a_description_prints_the_best_first_with_the_words_that_matched(completed_run: CompletedRun, invoke: Invoke):
@@ -35,14 +42,28 @@ def test_fewest_stars_are_kept_to(completed_run: CompletedRun, invoke: Invoke):
     assert min(stars) >= 30
 
 
-def test_listed_developers_are_found_by_a_description(completed_run: CompletedRun, invoke: Invoke):
-    lines = invoke(
-        completed_run.home, "search", "machine learning", "--people", "-k", "2", "--json"
-    ).stdout.splitlines()
-    people = [json.loads(line) for line in lines]
-    assert [set(person) for person in people] == [{"login", "name", "score"}] * len(people)
-    assert 0 < len(people) <= 2
-    assert people == sorted(people, key=lambda person: -person["score"])
+def test_listed_developers_are_found_by_a_description(
+    completed_run: CompletedRun, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    export = completed_run.store.latest("fp16_export").path
+    vectors, _ = read_export(export)
+    names = pq.read_table(export / "repos.parquet")["name"].to_pylist()
+    lists = [[names.index("pandas-dev/pandas")], [names.index("neovim/neovim")]]
+    Prototypes.of(vectors, RaggedArray.of(lists)).save(tmp_path)
+    pq.write_table(pa.table({"login": ["ann", "bob"], "name": ["Ann", "Bob"]}), tmp_path / "developers.parquet")
+    monkeypatch.setattr(commands, "_developers_of", lambda export: tmp_path)
+    result = invoke(completed_run.home, "search", "text editor for the terminal", "--people", "--json")
+    people = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [person["login"] for person in people] == ["bob", "ann"]
+    assert people[0]["score"] > people[1]["score"] >= 0
+    lines = invoke(completed_run.home, "search", "text editor", "--people", "-k", "1").stdout.splitlines()
+    assert [line.split()[1:] for line in lines] == [["bob", "Bob"]]
+
+
+def test_where_nobody_is_listed_no_people_are_found(completed_run: CompletedRun, invoke: Invoke):
+    result = invoke(completed_run.home, "search", "web", "--people")
+    assert result.exit_code == 1
+    assert "developer_vectors has nobody in it" in result.stderr
 
 
 @pytest.mark.parametrize(
