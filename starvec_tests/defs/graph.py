@@ -18,6 +18,7 @@ from starvec_assets.defs import (
     text,
     text_search,
     training,
+    trends,
 )
 from starvec_assets.defs.resources import from_environment
 
@@ -32,6 +33,7 @@ MODULES = [
     repository_map,
     evaluation,
     profiles,
+    trends,
     export,
 ]
 ASSETS = [*dg.load_assets_from_modules(MODULES), star_log_checks.star_log_checks]
