@@ -143,7 +143,8 @@ def test_search_flies_to_a_repository_and_back_returns(
     page.keyboard.press("Enter")
     page.wait_for_selector(".map-card:has-text('pandas-dev/pandas')")
     x, y = map_file.places[reference.names.index("pandas-dev/pandas")]
-    wait_until(page, f"location.hash === '#/map?at=pandas-dev/pandas&x={x:.4f}&y={y:.4f}&z=5.00'")
+    zoom = math.log2(len(reference.names) / 30) / 2
+    wait_until(page, f"location.hash === '#/map?at=pandas-dev/pandas&x={x:.4f}&y={y:.4f}&z={zoom:.2f}'")
     page.go_back()
     wait_until(page, "location.hash === '#/map?x=0.4000&y=0.6000&z=1.00'")
     page.wait_for_selector(".map-card[hidden]", state="attached")

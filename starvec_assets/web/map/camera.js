@@ -83,6 +83,9 @@ export class Camera {
   }
 }
 
+/** Zoom at which the surroundings of one of `m` points are in view, some eighty points. @param {number} m */
+export const surroundingsZoom = (m) => Math.max(0, Math.min(0.5 * Math.log2(m / 30), MAX_ZOOM));
+
 /** A box with a margin on all sides. @param {Box} box @param {number} margin @returns {Box} */
 export const widened = ({ left, top, right, bottom }, margin) => ({
   left: left - margin,

@@ -103,8 +103,8 @@ function drawLitRows(context, map, camera, theme, rows, colour, radiusOf) {
   }
   context.fillStyle = theme[colour];
   [context.lineWidth, context.strokeStyle] = [1.5, theme.halo];
+  context.stroke(); // beneath all of the shapes, of which some overlap
   context.fill();
-  context.stroke();
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { mapHref } from "./address.js";
-import { Camera } from "./camera.js";
+import { Camera, surroundingsZoom } from "./camera.js";
 import { clusterLabels, labelsInView } from "./labels.js";
 import { hasMap, loadMap } from "./map_data.js";
 import { drawOverlay, measurer } from "./overlay.js";
@@ -15,7 +15,7 @@ import { clusterHues, colourRows, readTheme } from "./theme.js";
 /** @import { App } from "../state.js" */
 /** @import { MapData } from "./map_data.js" */
 
-const ZOOM = 4.3;
+const FURTHER = 0.7; // doublings by which the small picture shows more than the map does
 
 /**
  * The picture, empty until the map is loaded, which happens once there are vectors: those who have neither are asked
@@ -81,7 +81,7 @@ class Picture {
     const ratio = Math.min(MAX_PIXEL_RATIO, devicePixelRatio || 1);
     for (const canvas of this.#canvases)
       [canvas.width, canvas.height] = [Math.round(camera.width * ratio), Math.round(camera.height * ratio)];
-    camera.show({ ...placeOfRow(this.#map, this.#row), zoom: ZOOM });
+    camera.show({ ...placeOfRow(this.#map, this.#row), zoom: surroundingsZoom(this.#map.m) - FURTHER });
     const theme = readTheme(this.link);
     this.#renderer.draw(camera, theme, 1);
     const context = /** @type {CanvasRenderingContext2D} */ (this.#canvases[1].getContext("2d"));

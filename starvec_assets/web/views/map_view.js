@@ -4,6 +4,7 @@ import { combobox } from "../combobox.js";
 import { announce, errorMessage, formatCount, formatMegabytes, h, pluralize, replace } from "../dom.js";
 import { downloadProgress, downloadSizeNote, isOnDevice } from "../download_progress.js";
 import { mapHref, parseMapAddress } from "../map/address.js";
+import { surroundingsZoom } from "../map/camera.js";
 import { levelAt, shortLabel } from "../map/labels.js";
 import { loadMap, MAP_FILE } from "../map/map_data.js";
 import { MapStage } from "../map/map_stage.js";
@@ -23,7 +24,6 @@ import { developerHref, downloadSize, similarHref } from "../state.js";
 const SETTLED_MS = 250; // without movement, after which list and address follow
 const SPACING_MS = 1500; // without movement, after which what is in view is announced
 const MAX_LEGEND = 10;
-const REPOSITORY_ZOOM = 5; // of a repository that was searched for
 const ZOOM_BUTTON = 0.75;
 
 /**
@@ -127,7 +127,7 @@ class MapPage {
       // The stage has its size now, on which the zoom that shows a cluster depends.
       if (this.#signal.aborted) return;
       const hasPlace = row >= 0 && placedRows(this.#map, [row]).length > 0;
-      if (hasPlace) this.#stage.show({ ...placeOfRow(this.#map, row), zoom: REPOSITORY_ZOOM });
+      if (hasPlace) this.#stage.show({ ...placeOfRow(this.#map, row), zoom: surroundingsZoom(this.#map.m) });
       else if (cluster && found !== null && found !== undefined && found >= 0)
         this.#stage.show(this.#stage.camera.placeOf(this.#boxOfCluster(cluster.level, found)));
       if (place) this.#stage.show(place);
@@ -381,7 +381,7 @@ class MapPage {
     if (!placedRows(this.#map, [row]).length) return this.#showMissing(name, row);
     this.#visit({ at: name, cluster: null }, () => {
       this.#mark(row);
-      const zoom = Math.max(REPOSITORY_ZOOM, this.#stage.camera.zoom);
+      const zoom = Math.max(surroundingsZoom(this.#map.m), this.#stage.camera.zoom);
       this.#stage.flyTo({ ...placeOfRow(this.#map, row), zoom });
     });
   }
