@@ -69,11 +69,7 @@ def count_words(texts: Iterable[list[str]], min_texts: int, max_words: int) -> W
 
 
 def build_text_index(
-    texts: Iterable[list[str]],
-    vectors: Matrix,
-    text_vectors: Matrix,
-    settings: IndexSettings,
-    weights: SearchWeights | None = None,
+    texts: Iterable[list[str]], vectors: Matrix, text_vectors: Matrix, settings: IndexSettings
 ) -> TextIndex:
     """Return the index of `texts`, the words of repositories; the first are those of `vectors` and `text_vectors`.
 
@@ -112,7 +108,7 @@ def build_text_index(
         documents=by_word.indices.astype(np.int32),
         counts=by_word.data.astype(np.uint8),
         lengths=counted.lengths,
-        weights=weights or SearchWeights(),
+        weights=SearchWeights(),
     )
 
 

@@ -6,6 +6,8 @@ from starvec_assets.text.documents import BEGINNING_CHARS, plain_readme
 from starvec_assets.text_search.tokenizer import tokenize
 
 MAX_TOPICS = 50
+MAX_FIELD_CHARS = 1_000
+"""Characters of any other field that are read; GitHub allows 350 in a description."""
 
 
 def document_words(
@@ -17,8 +19,9 @@ def document_words(
 ) -> list[str]:
     """Return the words of a repository's owner and name, description, language, topics and README, in this order.
 
-    A word is as often there as it was written. Every field is bounded: by `tokenize`, a README by its beginning.
+    A word is as often there as it was written. Every field is bounded.
     """
     topics_text = " ".join((topics or ())[:MAX_TOPICS])
     prose = plain_readme(readme)[:BEGINNING_CHARS] if readme else ""
-    return [word for field in (name, description, language, topics_text, prose) if field for word in tokenize(field)]
+    fields = (name, description, language, topics_text, prose)
+    return [word for field in fields if field for word in tokenize(field[:MAX_FIELD_CHARS])]

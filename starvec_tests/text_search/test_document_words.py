@@ -3,8 +3,8 @@
 import pytest
 
 from starvec_assets.text.documents import BEGINNING_CHARS
-from starvec_assets.text_search.documents import MAX_TOPICS, document_words
-from starvec_assets.text_search.tokenizer import MAX_CHARS, tokenize
+from starvec_assets.text_search.documents import MAX_FIELD_CHARS, MAX_TOPICS, document_words
+from starvec_assets.text_search.tokenizer import tokenize
 
 
 def test_words_come_from_every_field_in_order():
@@ -36,7 +36,7 @@ def test_the_markup_of_a_readme_has_no_words():
 @pytest.mark.parametrize("field", ["description", "language", "readme"])
 def test_hostile_text_is_bounded(text: str, field: str):
     words = document_words("a/b", **{field: text})
-    assert len(words) <= 2 * MAX_CHARS
+    assert len(words) <= 2 * MAX_FIELD_CHARS
     assert all(len(word) < 100 and word.isprintable() for word in words)
     if field == "readme":
         assert len(words) <= BEGINNING_CHARS
