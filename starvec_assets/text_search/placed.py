@@ -53,7 +53,9 @@ class PlacedSettings(Settings):
         le=10,
         description="placed repositories at most, in proportion to the vocabulary, which they would crowd out",
     )
-    placed_min_stars: int = Field(2, ge=1, description="people in the log who must have starred one of them")
+    placed_min_stars: int = Field(
+        2, ge=1, description="stars that one of them must have, in the log or as GitHub last counted them"
+    )
 
 
 @dataclass(frozen=True)

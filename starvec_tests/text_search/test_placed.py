@@ -10,12 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.ingest.repo_catalog import RepoCatalog
+from starvec_assets.ingest.repo_catalog import CATALOG, RepoCatalog
 from starvec_assets.text_search.build import count_words
 from starvec_assets.text_search.documents import document_words
 from starvec_assets.text_search.index import SearchWeights, TextIndex
 from starvec_assets.text_search.placed import (
-    REPOS,
     Placed,
     PlacedSettings,
     choose_candidates,
@@ -55,9 +54,10 @@ def index_of(texts: list[list[str]]) -> TextIndex:
 
 
 def catalogue(folder: Path, rows: list[dict[str, Any]]) -> RepoCatalog:
-    known = {"description": None, "language": None, "topics": None, "stars": 2, "last_seen": SEEN}
+    seen = {"first_seen": SEEN, "last_seen": SEEN, "former_names": [], "former_names_seen": []}
+    known = dict.fromkeys(CATALOG.names) | seen | {"stars": 2}
     named = [known | {"name": f"owner/r{row['repo_id']}"} | row for row in rows]
-    pq.write_table(pa.Table.from_pylist(named, REPOS), folder / "repos.parquet")
+    pq.write_table(pa.Table.from_pylist(named, CATALOG), folder / "repos.parquet")
     return RepoCatalog(folder / "repos.parquet")
 
 
@@ -71,6 +71,7 @@ def test_the_newest_outside_the_vocabulary_with_stars_and_text_are_chosen(tmp_pa
             {"repo_id": 40, "description": " \t", "topics": []},
             {"repo_id": 45},
             {"repo_id": 50, "description": "one star", "stars": 1},
+            {"repo_id": 55, "description": "starred at GitHub", "stars": 1, "stargazers": 900},
             {"repo_id": 60, "description": "new"},
         ],
     )
@@ -82,11 +83,11 @@ def test_the_newest_outside_the_vocabulary_with_stars_and_text_are_chosen(tmp_pa
         ].to_pylist()
         return ids
 
-    assert chosen() == [60, 30, 10]
-    assert chosen(placed=2) == [60, 30]
+    assert chosen() == [60, 55, 30, 10]
+    assert chosen(placed=2) == [60, 55]
     assert chosen(placed=0) == []
-    assert chosen(placed_share=0.02) == [60, 30]
-    assert chosen(placed_min_stars=1) == [60, 50, 30, 10]
+    assert chosen(placed_share=0.02) == [60, 55]
+    assert chosen(placed_min_stars=1) == [60, 55, 50, 30, 10]
 
 
 def test_a_text_is_the_sum_of_its_distinct_known_words() -> None:
