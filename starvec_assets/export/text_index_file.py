@@ -10,8 +10,10 @@ texts are at hand: only visitors who have those download it. Each begins with a 
 | scales; 0 for a word without a vector | both | float32 [words] |
 | vectors of the words that have one | both | int8 [words with a scale, d] |
 | length of each text | words.index | uint16 [rows] |
-| rows of each word: gaps between them less one, the first from -1 | words.index | varints (LEB128), `gap_bytes` |
-| how often each of these rows has the word | words.index | uint8 [postings] |
+| postings of each word | words.index | varints (LEB128) |
+
+A posting is twice the number of rows between a row that has the word and the one before, and one more where the row has
+it several times; then how often follows.
 """
 
 import gzip
@@ -44,20 +46,18 @@ def write_text_index(folder: Path, rows: int, d: int, text_d: int, out: Path) ->
             "materialize both again"
         )
     words = "\n".join(index.words).encode()
-    gaps = varints(_gaps(index))
     header = {
         "format": FORMAT,
         "rows": rows,
         "words": len(index.words),
         "d": d,
         "word_bytes": len(words),
-        "gap_bytes": len(gaps),
         "weights": index.weights.model_dump(),
     }
     frequencies = np.diff(index.offsets).astype("<u4")
     vectors = _vectors(index.scales, index.vectors)
     lengths = index.lengths.astype("<u2")
-    sections = [words, frequencies.tobytes(), *vectors, lengths.tobytes(), gaps, index.counts.tobytes()]
+    sections = [words, frequencies.tobytes(), *vectors, lengths.tobytes(), varints(_postings(index))]
     _write(out / WORDS_INDEX, header, sections)
     text_header = {"format": FORMAT, "words": len(index.words), "d": text_d}
     _write(out / WORDS_TEXT, text_header, _vectors(index.text_scales, index.text_vectors))
@@ -76,12 +76,13 @@ def varints(numbers: npt.NDArray[np.integer]) -> bytes:
     return encoded.tobytes()
 
 
-def _gaps(index: TextIndex) -> npt.NDArray[np.int64]:
-    """Return how many rows lie between those of each word, and before the first of them."""
-    rows = np.asarray(index.documents, np.int64)
+def _postings(index: TextIndex) -> npt.NDArray[np.int64]:
+    """Return the numbers of the section of postings."""
+    rows, counts = np.asarray(index.documents, np.int64), np.asarray(index.counts, np.int64)
     before = np.concatenate([[-1], rows[:-1]])
     before[index.offsets[:-1][np.diff(index.offsets) > 0]] = -1
-    return rows - before - 1
+    [repeated] = np.nonzero(counts > 1)
+    return np.insert(2 * (rows - before - 1) + (counts > 1), repeated + 1, counts[repeated])
 
 
 def _vectors(scales: Matrix, vectors: npt.NDArray[np.int8]) -> list[bytes]:

@@ -49,17 +49,16 @@ export class WordVectors {
 }
 
 export class TextIndex {
-  /** @type {Map<string, number>} */
-  #numbers;
+  /** All words in UTF-8, a line each, ascending by byte. */
+  #words;
+  /** Where the line of each word begins, and where one more would. */
+  #wordStarts;
   /** How many texts have each word. */
   #frequencies;
-  /** Gaps between the rows of each word, as varints. */
-  #gaps;
-  /** Where the gaps of each word begin, and where they end. */
-  #gapStarts;
-  #counts;
-  /** Where the counts of each word begin. */
-  #countStarts;
+  /** Rows and counts of each word, as varints. */
+  #postings;
+  /** Where those of each word begin. */
+  #postingStarts;
 
   /**
    * Parse words.index.
@@ -73,77 +72,128 @@ export class TextIndex {
     const { header } = reader;
     assert(header.rows === n && header.d === d, "words.index is of another model: reload the page.");
     this.weights = asWeights(asObject(header.weights, "words.index: weights"));
-    const words = new TextDecoder().decode(reader.bytes("word_bytes")).split("\n");
-    this.#numbers = new Map(words.map((word, number) => [word, number]));
-    assert(this.#numbers.size === reader.words && words.length === reader.words, "words.index repeats a word.");
+    this.#words = reader.bytes("word_bytes");
+    this.#wordStarts = lineStarts(this.#words, reader.words);
     this.#frequencies = new Uint32Array(reader.copy(4 * reader.words));
     this.vectors = reader.vectors(d);
     this.lengths = new Uint16Array(reader.copy(2 * n));
-    this.#gaps = reader.bytes("gap_bytes");
-    this.#counts = reader.rest();
+    this.#postings = reader.rest();
     this.n = n;
     this.meanLength = this.lengths.reduce((sum, length) => sum + length, 0) / n;
-    this.#countStarts = new Uint32Array(words.length + 1);
-    for (const [word, frequency] of this.#frequencies.entries())
-      this.#countStarts[word + 1] = this.#countStarts[word] + Math.min(frequency, n + 1);
-    assert(this.#countStarts[words.length] === this.#counts.length, "words.index has postings of no word.");
-    this.#gapStarts = this.#checkedStarts();
-  }
-
-  /** Number of a word, undefined if it is unknown. @param {string} word */
-  number(word) {
-    return this.#numbers.get(word);
+    this.#postingStarts = this.#checkedStarts();
   }
 
   /** Numbers of the distinct words that are known, ascending. @param {string[]} words */
   numbers(words) {
-    const known = words.map((word) => this.#numbers.get(word)).filter((number) => number !== undefined);
-    return [...new Set(known)].sort((a, b) => a - b);
+    const known = [...new Set(words)].map((word) => this.#number(word)).filter((number) => number >= 0);
+    return known.sort((a, b) => a - b);
+  }
+
+  /** Number of a word, -1 if it is unknown. Objects for the words of a large index would take 5 MB. @param {string} word */
+  #number(word) {
+    const line = new TextEncoder().encode(`${word}\n`);
+    let low = 0;
+    let high = this.#wordStarts.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const order = compareLines(this.#words, this.#wordStarts[middle], line, 0);
+      if (order === 0) return middle;
+      if (order < 0) low = middle + 1;
+      else high = middle;
+    }
+    return -1;
   }
 
   /** @param {number} word @returns {Postings} */
   postings(word) {
-    const counts = this.#counts.subarray(this.#countStarts[word], this.#countStarts[word + 1]);
-    const rows = new Int32Array(counts.length);
-    const gaps = this.#gaps;
-    let at = this.#gapStarts[word];
-    for (let i = 0, row = -1; i < rows.length; i++) {
-      let byte = gaps[at++];
-      let gap = byte & 127;
-      for (let shift = 7; byte > 127; shift += 7) {
-        byte = gaps[at++];
-        gap |= (byte & 127) << shift;
-      }
-      row += gap + 1;
+    const frequency = this.#frequencies[word];
+    const rows = new Int32Array(frequency);
+    const counts = new Uint8Array(frequency).fill(1);
+    const numbers = new Varints(this.#postings, this.#postingStarts[word]);
+    for (let i = 0, row = -1; i < frequency; i++) {
+      const number = numbers.next();
+      row += (number >> 1) + 1;
       rows[i] = row;
+      if (number & 1) counts[i] = numbers.next();
     }
     return { rows, counts };
   }
 
-  /** The starts of the words' gaps, after a check that each word's rows are rows of the model. */
+  /** Where the postings of each word begin, after a check that they are rows of the model. */
   #checkedStarts() {
-    const gaps = this.#gaps;
-    const starts = new Uint32Array(this.#frequencies.length + 1);
-    let at = 0;
+    const starts = new Uint32Array(this.#frequencies.length);
+    const numbers = new Varints(this.#postings, 0);
     for (const [word, frequency] of this.#frequencies.entries()) {
-      starts[word] = at;
-      let row = -1;
-      for (let i = 0; i < frequency; i++) {
-        let gap = 0;
-        let shift = 0;
-        let byte;
-        do {
-          byte = gaps[at++];
-          gap |= (byte & 127) << shift;
-          shift += 7;
-        } while (byte > 127 && shift < 28);
-        row += gap + 1;
-        assert(byte < 128 && row < this.n, "words.index has a row that is not there.");
+      starts[word] = numbers.at;
+      assert(frequency <= this.n, "words.index has a word with more texts than there are.");
+      for (let i = 0, row = -1; i < frequency; i++) {
+        const number = numbers.next();
+        row += (number >> 1) + 1;
+        assert(row < this.n, "words.index has a row that is not there.");
+        if (number & 1) assert(numbers.next() < 256, "words.index counts a word more than 255 times.");
       }
     }
-    assert(at === gaps.length, "words.index has gaps of no word.");
-    starts[this.#frequencies.length] = at;
+    assert(numbers.at === this.#postings.length, "words.index has another number of postings than it says.");
     return starts;
+  }
+}
+
+/** Reads numbers below 2^28 of seven bits a byte, the lowest first; the last byte of each is below 128. */
+class Varints {
+  /**
+   * @param {Uint8Array} bytes
+   * @param {number} at where to begin
+   */
+  constructor(bytes, at) {
+    this.bytes = bytes;
+    this.at = at;
+  }
+
+  next() {
+    const { bytes } = this;
+    let byte = bytes[this.at++];
+    let number = byte & 127;
+    for (let shift = 7; byte > 127 && shift < 28; shift += 7) {
+      byte = bytes[this.at++];
+      number |= (byte & 127) << shift;
+    }
+    return number;
+  }
+}
+
+/**
+ * Where each of `count` lines begins, and where one more would; the lines ascend.
+ * @param {Uint8Array} text without a line feed at its end
+ * @param {number} count
+ */
+function lineStarts(text, count) {
+  const starts = new Uint32Array(count + 1);
+  let line = 0;
+  for (let at = 0; at <= text.length; at++) {
+    if (at < text.length && text[at] !== 10) continue;
+    assert(line < count, "words.index has more words than it says.");
+    starts[++line] = at + 1;
+    assert(
+      line < 2 || compareLines(text, starts[line - 2], text, starts[line - 1]) < 0,
+      "words.index has words that do not ascend.",
+    );
+  }
+  assert(line === count, "words.index has fewer words than it says.");
+  return starts;
+}
+
+/**
+ * Below zero, zero or above as the line of `a` is before, equal to or after that of `b`. A line ends with a line feed, which
+ * is below all characters of words, or with its text.
+ * @param {Uint8Array} a
+ * @param {number} i where the line begins
+ * @param {Uint8Array} b
+ * @param {number} j
+ */
+function compareLines(a, i, b, j) {
+  for (;;) {
+    const [x, y] = [a[i++] ?? 10, b[j++] ?? 10];
+    if (x !== y || x === 10) return x - y;
   }
 }
 
