@@ -19,7 +19,11 @@ class TrendsConfig(TrendSettings, AssetConfig):
     """What is evidence enough."""
 
 
-@artifact_asset(group="trends", kinds={"duckdb", "parquet"})
+@artifact_asset(
+    group="trends",
+    kinds={"duckdb", "parquet"},
+    disk_bytes=lambda config, inputs: 2 * inputs["star_log"].manifest.rows["stars"],
+)
 def trends(
     context: dg.AssetExecutionContext,
     config: TrendsConfig,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from completed_run import CompletedRun, Invoke
+from completed_run import MONTH, CompletedRun, Invoke
 
 from starvec_assets.store import ArtifactStore
 
@@ -51,8 +51,10 @@ def test_rising_like_a_person_is_nearest_first_without_what_is_starred(home_with
     found = json.loads(printed)["repositories"]
     cosines = [row["cosine"] for row in found]
     assert cosines == sorted(cosines, reverse=True)
-    everything = json.loads(invoke(home_with_rising, "rising", "--json", "-k", "1000").stdout)["repositories"]
-    assert {row["name"] for row in found} < {row["name"] for row in everything}
+    stars = ArtifactStore(home_with_rising / "artifacts").latest(f"raw_stars/{MONTH}").path / "stars.parquet"
+    starred = pq.read_table(stars, filters=[("user_login", "=", "sim-000123")])["repo_id"].to_pylist()
+    assert starred
+    assert not {row["repo_id"] for row in found}.intersection(starred)
 
 
 @pytest.mark.parametrize(
