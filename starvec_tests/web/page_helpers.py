@@ -1,9 +1,12 @@
 """Helpers for the tests of the page: a simulated GitHub API, actions on the page, and expected numbers."""
 
 import base64
+import contextlib
 import json
 import math
 import re
+import socket
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +22,7 @@ from starvec_assets.profiles.quantiles import LEVELS, Table, percentile
 from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.purpose import text_weight
+from starvec_assets.serve import create_server, files_of
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
 API = "https://api.github.com/"
@@ -74,6 +78,31 @@ def respond(route: Any, status: int, body: object, headers: dict[str, str] | Non
     route.fulfill(status=status, headers=common | (headers or {}), body=text)
 
 
+class Host:
+    """A site whose server can be stopped together with its open connections."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self.http = create_server(files_of(folder), port)
+        self.address = f"http://127.0.0.1:{self.http.server_port}/"
+        self.connections: list[socket.socket] = []
+        accept = self.http.get_request
+
+        def accept_and_record() -> Any:
+            connection, address = accept()
+            self.connections.append(connection)
+            return connection, address
+
+        self.http.get_request = accept_and_record  # type: ignore[method-assign]
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):  # closed by the browser
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 def open_page(visitor: Any, site: str, fragment: str = "", stars: Any = None) -> Any:
     """Open the site and wait for its view; `page.errors` collects errors and blocked content from the console."""
     if stars is not None:
@@ -121,7 +150,7 @@ def read_results(page: Any, kind: str = "li.result") -> list[dict[str, Any]]:
         kind,
         """items => items.map(item => ({
             name: item.querySelector("h3").textContent,
-            cosine: item.querySelector(".cosine").lastChild.textContent,
+            cosine: item.querySelector(".cosine")?.lastChild.textContent ?? "",
             about: item.querySelector(".description")?.textContent ?? "",
             facts: [...item.querySelectorAll(".facts > p:first-child > span")].map(fact => fact.textContent),
             why: [...item.querySelectorAll(".why a")].map(link => link.textContent),

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from page_helpers import API, Reference, StarsApi, open_page, respond, submit_login, wait_until
+from page_helpers import API, Host, Reference, StarsApi, open_page, respond, submit_login, wait_until
 
 from starvec_assets.export.bundle import BundleInputs
 from starvec_assets.profiles.people_mixture import PeopleMixture
@@ -153,6 +153,8 @@ def test_a_text_without_a_known_word_says_so(visitor: Any, site: str, query: str
     page.wait_for_selector("text=Nothing was found: no word of this is known here")
     assert page.query_selector("li.result") is None
     assert page.query_selector(".people") is None
+    if query == "qzxvwk":
+        page.wait_for_selector("text=Not known here, so without effect: qzxvwk.")
     assert page.errors == []
 
 
@@ -197,6 +199,25 @@ def test_hostile_text_is_inert(visitor: Any, bundle_copy: Path, serve_folder: An
     page.wait_for_selector("[role=option] .about:has-text('<img')")
     assert page.query_selector("main img, main script") is None
     assert page.evaluate("typeof hacked") == "undefined"
+
+
+def test_search_works_without_network_after_the_first_visit(visitor: Any, bundle: Path, reference: Reference):
+    host = Host(bundle)
+    page = open_page(visitor, host.address, address(QUERY))
+    found = read_found(page)
+    page.wait_for_selector("text=the page opens without network")
+    wait_until(page, "document.querySelector('li.result .description')")
+    page.close()
+    host.close()
+    page = open_page(visitor, host.address, "#/search")
+    page.wait_for_selector(".size-note:has-text('nothing to download')")
+    page.fill("#repository", QUERY)
+    page.press("#repository", "Enter")
+    assert read_found(page) == found
+    page.wait_for_selector(".people .match")
+    page.goto(f"{host.address}#/similar?plus=someone/unknown")
+    page.click("text=Ask GitHub about it")
+    page.wait_for_selector("[role=alert]:has-text('you seem to be offline')")
 
 
 def options(page: Any) -> list[str]:

@@ -1,17 +1,15 @@
 """The page around the views: routes, offline use, storage, size, security policy and damaged bundles."""
 
-import contextlib
 import gzip
 import hashlib
 import json
 import re
-import socket
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from page_helpers import (
+    Host,
     Reference,
     StarsApi,
     open_page,
@@ -22,34 +20,7 @@ from page_helpers import (
     wait_until,
 )
 
-from starvec_assets.serve import create_server, files_of
-
 WEB = Path(__file__).parents[2] / "starvec_assets/web"
-
-
-class Host:
-    """A site whose server can be stopped together with its open connections."""
-
-    def __init__(self, folder: Path, port: int = 0) -> None:
-        self.http = create_server(files_of(folder), port)
-        self.address = f"http://127.0.0.1:{self.http.server_port}/"
-        self.connections: list[socket.socket] = []
-        accept = self.http.get_request
-
-        def accept_and_record() -> Any:
-            connection, address = accept()
-            self.connections.append(connection)
-            return connection, address
-
-        self.http.get_request = accept_and_record  # type: ignore[method-assign]
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
-        for connection in self.connections:
-            with contextlib.suppress(OSError):  # closed by the browser
-                connection.shutdown(socket.SHUT_RDWR)
 
 
 def wait_for_service_worker(page: Any) -> None:
@@ -79,7 +50,7 @@ def test_a_second_visit_needs_no_network(visitor: Any, bundle: Path, reference: 
     page.fill("#repository", "pandsa")
     page.wait_for_selector("[role=option]")
     page.keyboard.press("Enter")
-    page.click(".unknown-name a")
+    page.click(".examples >> text=pandas-dev/pandas")
     row = reference.names.index("pandas-dev/pandas")
     results = read_results(page)
     assert [result["name"] for result in results] == [

@@ -148,6 +148,7 @@ function starsForm(app, signal, onReady) {
  */
 function results(app, signal, query, inStars) {
   const names = h("div", {});
+  const unknownWords = h("p", { class: "hint" });
   const people = h("div", {});
   const toPeople = h(
     "p",
@@ -184,6 +185,7 @@ function results(app, signal, query, inStars) {
   };
   return [
     names,
+    unknownWords,
     toPeople,
     h("h2", { class: "visually-hidden" }, "Repositories"),
     repoList(app, {
@@ -196,7 +198,8 @@ function results(app, signal, query, inStars) {
       only: () => only,
       search: async (bias, k) => {
         const allowed = bias && Uint8Array.from(bias, (added) => Number(added > -Infinity));
-        const { rows, words, exact } = await app.engine.searchText(query, { k, allowed });
+        const { rows, words, unknown, exact } = await app.engine.searchText(query, { k, allowed });
+        unknownWords.textContent = describeUnknown(unknown);
         showPeople().catch((error) => replace(people, h("p", { class: "error", role: "alert" }, errorMessage(error))));
         return { indices: rows, cosines: [], words, exact };
       },
@@ -206,6 +209,16 @@ function results(app, signal, query, inStars) {
     }),
     people,
   ];
+}
+
+/**
+ * The words that no repository has, in a sentence; "" for none.
+ * @param {string[]} words
+ */
+function describeUnknown(words) {
+  if (!words.length) return "";
+  const more = words.length > MAX_WORDS ? ` and ${formatCount(words.length - MAX_WORDS)} more` : "";
+  return `Not known here, so without effect: ${words.slice(0, MAX_WORDS).join(", ")}${more}.`;
 }
 
 /**
