@@ -3,8 +3,9 @@
 The mean of a person's stars hides several interests. How near a person is to a text, or to anything else with a vector
 q, is therefore the mean over the stars of max(0, cos(star, q))². Prototypes rank people about as well without their
 stars, which are not published: the stars are divided into clusters by spherical k-means (Dhillon, Modha 2001), and the
-mean m of a cluster's unit vectors stands for all of them, with (m · q)² = |m|² cos(m, q)² times the cluster's share of
-the stars. A cluster of stars that differ has a short mean, and counts less than its share.
+mean m of a cluster's unit vectors stands for all of them, by cos(m, q)². With the cluster's share of the stars as
+weight that is more than their mean where they differ; with the share times |m|², which gives (m · q)², it is less. The
+share times |m| is between the two, and finds people best.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ _ITERATIONS = 20  # k-means of a person settles within these, or nearly so
 class Prototypes:
     """Of m people: `vectors` int8 [m, 8, d], only whose directions matter, and `weights` float32 [m, 8].
 
-    A weight is a cluster's share of the person's stars times |m|²; unused prototypes are zero and have none. Stars
+    A weight is a cluster's share of the person's stars times |m|; unused prototypes are zero and have none. Stars
     whose vector is zero count among the stars, and for no prototype.
     """
 
@@ -44,8 +45,7 @@ class Prototypes:
             stars = stars[stars.any(axis=1)]
             if len(stars):
                 means, sizes = _clusters(stars)
-                lengths = np.linalg.norm(means, axis=1)
-                weights[i] = sizes / len(lists[i]) * lengths**2
+                weights[i] = sizes / len(lists[i]) * np.linalg.norm(means, axis=1)
                 found[i] = _int8(means)
         return Prototypes(found, weights)
 
