@@ -222,7 +222,8 @@ def search(words: Sequence[str], language: str, min_stars: int, people: bool, as
 def _developers_of(export: Artifact) -> Path:
     """Return the folder of developer_vectors; raises StarvecError when it is of other vectors than the export."""
     developers = _store().latest("developer_vectors")
-    if developers.manifest.inputs["trained_embeddings"] != export.manifest.inputs["trained_embeddings"]:
+    (_, own), (_, exported) = (artifact.manifest.inputs["trained_embeddings"] for artifact in (developers, export))
+    if own != exported:
         raise StarvecError(
             "developer_vectors and fp16_export are of different vectors: materialize both from the newest "
             "trained_embeddings"

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from completed_run import CompletedRun, Invoke
 
 from starvec_assets.cli import main as commands
 from starvec_assets.cli.output import print_found, print_people
+from starvec_assets.errors import StarvecError
 from starvec_assets.export.fp16 import read_export
 from starvec_assets.export.search import FoundPerson, FoundRepository
 from starvec_assets.prototypes import Prototypes
@@ -64,6 +66,15 @@ def test_where_nobody_is_listed_no_people_are_found(completed_run: CompletedRun,
     result = invoke(completed_run.home, "search", "web", "--people")
     assert result.exit_code == 1
     assert "developer_vectors has nobody in it" in result.stderr
+
+
+def test_developers_of_other_vectors_are_refused(completed_run: CompletedRun, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STARVEC_HOME", str(completed_run.home))
+    export = completed_run.store.latest("fp16_export")
+    assert commands._developers_of(export) == completed_run.store.latest("developer_vectors").path
+    other = replace(export.manifest, inputs={"trained_embeddings": ("version", "another hash")})
+    with pytest.raises(StarvecError, match="developer_vectors and fp16_export are of different vectors"):
+        commands._developers_of(replace(export, manifest=other))
 
 
 @pytest.mark.parametrize(
