@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=5, help="splits of each person's stars")
     arguments = parser.parse_args()
     if not (arguments.shared / "real_users").is_dir():
-        raise SystemExit(f"{arguments.shared} has no real_users/: name the folder of awesome/ and real_users/ by --shared")
+        raise SystemExit(f"{arguments.shared} has no real_users: name the folder with awesome and real_users")
     repos = pq.read_table(arguments.repos, columns=["name", "description", "language"]).to_pylist()
     names = [repo["name"] for repo in repos]
     vectors, text = (np.load(path, allow_pickle=False) for path in arguments.vectors)
