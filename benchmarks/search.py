@@ -10,6 +10,7 @@ with the run's names and descriptions repeated, too far apart for gzip's window 
 
 import argparse
 import contextlib
+import dataclasses
 import gzip
 import os
 import shutil
@@ -28,9 +29,12 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
+from starvec_assets.export.fp16 import TEXT
+from starvec_assets.export.text_index_file import WORDS_INDEX
 from starvec_assets.paths import home
 from starvec_assets.serve import create_server, files_of
 from starvec_assets.store import Artifact, ArtifactStore
+from starvec_assets.text_search.index import TextIndex
 from starvec_assets.text_search.placed import Placed
 from starvec_assets.vectors import Matrix, load_vectors, unit_rows, user_vectors
 
@@ -98,7 +102,8 @@ def main() -> None:
         users = heldout_user_vectors(Corpus.load(inputs["user_buckets"].path), vocabulary)
         recall_int8, recall_both = measure_recall(browser.new_context(), unchanged, vectors, users)
         large = enlarge_export(Path(name), export, vectors, args.repos)
-        site = write_bundle(Path(name) / "site", inputs, large, core)
+        words = enlarge_text_index(Path(name), TextIndex.load(text_index), args.repos)
+        site = write_bundle(Path(name) / "site", inputs, large, core, words)
         add_peers(site, large, args.queries, vectors.shape[1])
         figures = measure_page(browser, site, args.repos, vectors.shape[1], args.queries, args.visits)
         print(f"{args.repos:,} x {vectors.shape[1]}, Chromium {browser.version}, ", end="")
@@ -114,8 +119,10 @@ def download_sizes(site: Path) -> dict[str, int]:
     data = {path.name: path.stat().st_size for path in files if path.parent == site / "data"}
     sources = [path for path in files if path.relative_to(site).parts[0] not in ("bench", "data")]
     planes = data["vectors.hi"] + data["vectors.lo"]
+    metadata = sum(data[name] for name in ("names.gz", "columns.gz", "descriptions.gz", "people.json", "model.json"))
     shell = sum(len(gzip.compress(path.read_bytes(), 9)) for path in sources)
-    return {"hi": data["vectors.hi"], "planes": planes, "metadata": sum(data.values()) - planes, "shell": shell}
+    sizes = {"hi": data["vectors.hi"], "planes": planes, "metadata": metadata, "shell": shell}
+    return sizes | {"words": data[WORDS_INDEX]}
 
 
 def print_table(figures: dict[str, Any]) -> None:
@@ -140,6 +147,7 @@ def print_table(figures: dict[str, Any]) -> None:
         ("vectors to the first search (MB)", "hi", 1e6, 1, 40),
         ("vectors in all (MB)", "planes", 1e6, 1, 60),
         ("metadata, compressed (MB)", "metadata", 1e6, 1, 12),
+        ("index of words, the run's texts (MB)", "words", 1e6, 1, 8),
         ("memory of the worker's search (MB)", "memory", 1e6, 1, 80),
         ("keystroke in the name field (ms)", "keystroke", 1, 1, 50),
         ("  the slowest, with typos (ms)", "slowest", 1, 1, None),
@@ -155,9 +163,13 @@ def print_table(figures: dict[str, Any]) -> None:
         print(f"{label:38}{measured:>15}{required:>10}  {'' if met is None else 'met' if met else 'MISSED'}".rstrip())
 
 
-def write_bundle(out: Path, inputs: dict[str, Artifact], export: Path, core: bytes) -> Path:
+def write_bundle(
+    out: Path, inputs: dict[str, Artifact], export: Path, core: bytes, text_index: Path | None = None
+) -> Path:
     out.mkdir()
     folders = {name: artifact.path for name, artifact in inputs.items()} | {"fp16_export": export}
+    if text_index:
+        folders["text_index"] = text_index
     build_bundle(BundleInputs(**folders), core, {}, out)
     return out
 
@@ -213,6 +225,7 @@ def enlarge_export(folder: Path, export: Artifact, vectors: Matrix, n: int) -> P
                 block = unit_rows(block + 0.1 * block.std(axis=1, keepdims=True) * rng.standard_normal(block.shape))
             half.write(block.astype("<f2").tobytes())
             single.write(block.astype("<f4").tobytes())
+    np.fromfile(export.path / TEXT, "<f2").reshape(len(repos), -1)[rows].tofile(out / TEXT)
     table = repos.take(pa.array(rows))
     # Ids and stars with the spread of real ones: it decides how well they compress.
     ids = rng.choice(1_200_000_000, n, replace=False)
@@ -222,6 +235,25 @@ def enlarge_export(folder: Path, export: Artifact, vectors: Matrix, n: int) -> P
     for name, column in changed.items():
         table = table.set_column(table.column_names.index(name), name, pa.array(column))
     pq.write_table(table, out / "repos.parquet")
+    return out
+
+
+def enlarge_text_index(folder: Path, index: TextIndex, n: int) -> Path:
+    """Write the index of `n` rows that repeat those of `index`."""
+    out = folder / "large_index"
+    out.mkdir()
+    starts = np.arange(0, n, index.rows)
+    rows = (starts[:, None] + index.documents).ravel()
+    words = np.tile(np.repeat(np.arange(len(index.words)), np.diff(index.offsets)), len(starts))
+    order = np.lexsort((rows, words))
+    order = order[rows[order] < n]
+    dataclasses.replace(
+        index,
+        documents=rows[order].astype(np.int32),
+        counts=np.tile(index.counts, len(starts))[order],
+        offsets=np.concatenate([[0], np.bincount(words[order], minlength=len(index.words)).cumsum()]),
+        lengths=np.tile(index.lengths, len(starts))[:n],
+    ).save(out)
     return out
 
 

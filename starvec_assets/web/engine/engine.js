@@ -159,6 +159,7 @@ export class Engine extends EventTarget {
   #onMessage(message) {
     switch (message.type) {
       case "result":
+        this.bytes = message.bytes;
         return this.#takePending(message.id)?.resolve(message.value);
       case "error":
         return this.#takePending(message.id)?.reject(new Error(message.message));

@@ -252,7 +252,8 @@ async function isIntact(bytes, file) {
 
 /** @param {Request} request */
 async function respond(request) {
-  post({ type: "result", id: request.id, value: await answer(request) });
+  const value = await answer(request);
+  post({ type: "result", id: request.id, value, bytes: (await prepared()).kernel.bytes });
 }
 
 /** @param {Request} request */
