@@ -23,7 +23,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this one
@@ -48,11 +47,8 @@ from starvec_assets.vectors import Matrix, unit_rows
 
 METRICS = {"search_ndcg_10": "nDCG@10", "search_recall_50": "recall@50", "search_mrr": "MRR"}
 RESAMPLES = 2_000
-GRID = {
-    "words": (0.25, 0.4, 0.55),
-    "fame": (0.1, 0.2, 0.3, 0.4),
-    "text": (0.0, 0.25, 0.5, 0.9),
-}
+WORDS, FAME, TEXT = (0.25, 0.4, 0.55), (0.1, 0.2, 0.3, 0.4), (0.0, 0.25, 0.5, 0.9)
+"""Weights that are tried; that of the texts beside the best of the other two without texts."""
 
 
 @dataclass(frozen=True)
@@ -175,23 +171,26 @@ class Parts:
 
 
 def sweep(models: list[Model], queries: TextQueries, n: int) -> None:
-    """Print the best weights on half 0 of the lists, by the sum of the three metrics, with and without text."""
+    """Print what weights reach, and choose them by the sum of the metrics on half 0 of the lists, for all models.
+
+    First those of words and fame, without the vectors of texts, then that of the texts beside the best of these.
+    """
     parts = [Parts.of(model, queries) for model in models]
     first = np.array([half_of(name) == 0 for name in queries.lists])
-    results: dict[bool, list[tuple[float, tuple[float, ...], npt.NDArray[np.float64]]]] = {False: [], True: []}
-    for weights in product(*GRID.values()):
-        samples = [score_search({"": part.ranked(*weights)}, queries, n).scores[""] for part in parts]
-        means = np.array([[[s[key][half].mean() for key in METRICS] for half in (first, ~first)] for s in samples])
-        results[weights[2] > 0].append((float(means[:, 0].mean(axis=0).sum()), weights, means))
-    for with_text, found in results.items():
-        print(f"\n{'with' if with_text else 'without'} texts' vectors: {', '.join(GRID)}")
-        print(f"{', '.join(METRICS.values())} on the half that chooses, and on the other")
-        for _, weights, means in sorted(found, key=lambda result: -result[0])[:5]:
-            halves = " | ".join(
-                f"{name}: " + " and ".join(" ".join(f"{x:.3f}" for x in half) for half in mean)
-                for name, mean in zip((model.name for model in models), means, strict=True)
-            )
-            print(f"{weights}: {halves}")
+    print(f"words, fame, text: {', '.join(METRICS.values())} on the half that chooses, and on the other\n")
+
+    def reached(weights: tuple[float, float, float]) -> float:
+        total, cells = 0.0, []
+        for model, part in zip(models, parts, strict=True):
+            scores = score_search({"": part.ranked(*weights)}, queries, n).scores[""]
+            halves = [[float(scores[key][half].mean()) for key in METRICS] for half in (first, ~first)]
+            total += sum(halves[0])
+            cells.append(f"{model.name} " + " and ".join(" ".join(f"{x:.3f}" for x in half) for half in halves))
+        print(f"{weights}: {'; '.join(cells)}", flush=True)
+        return total
+
+    words, fame, _ = max(((words, fame, 0.0) for words, fame in product(WORDS, FAME)), key=reached)
+    print(f"\nchosen: {max(((words, fame, text) for text in TEXT), key=reached)}")
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ class SearchWeights(Settings):
 
     k1: float = Field(0.8, gt=0, le=10, description="BM25: how fast repetitions of a word in a text lose value")
     b: float = Field(0.5, ge=0, le=1, description="BM25: how much the length of a text counts")
-    with_text: FusionWeights = FusionWeights(words=0.4, fame=0.3, text=0.5)
+    with_text: FusionWeights = FusionWeights(words=0.4, fame=0.3, text=0.25)
     without_text: FusionWeights = FusionWeights(words=0.4, fame=0.3, text=0)
 
 
