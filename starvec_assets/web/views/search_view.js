@@ -157,7 +157,7 @@ function results(app, signal, query, inStars) {
       "button",
       {
         type: "button",
-        class: "quiet",
+        class: "chip",
         onclick: () => {
           const heading = people.querySelector("h2");
           heading?.scrollIntoView();
@@ -284,7 +284,7 @@ function peopleNear(app, place) {
     h(
       "p",
       { class: "hint" },
-      `The ${formatCount(total)} developers that came with this model, those first who starred most that is near to it. The percentage is the share of people with about as many stars whose profile is less near, within about 3 points. A profile that mixes interests may be behind one of fewer stars near it.`,
+      `The ${formatCount(total)} developers that came with this model, those first who starred most that is near to it. The percentage is the share of people with about as many stars whose profile is less near, within about 3 points. The two can differ: the order counts the stars that are near, the percentage compares the mean of all stars.`,
     ),
     total > 0 && developerList(() => rankDevelopersByText(people, place)).element,
   ];
