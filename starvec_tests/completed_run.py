@@ -14,10 +14,11 @@ from starvec_assets.sample.simulate import AWESOME, SampleSettings, write_archiv
 from starvec_assets.store import ArtifactStore
 
 MONTH = "2024-01"
-QUICK = [  # assets that take seconds by default
+QUICK = [  # assets that take seconds by default, and fewer placed repositories than there are
     *("--set", "quantile_tables.pairs=20000"),
     *("--set", "vector_structure.repositories=200"),
     *("--set", "vector_structure.clusters=[10]"),
+    *("--set", "text_index.placed=60"),
 ]
 
 Invoke = Callable[..., Result]

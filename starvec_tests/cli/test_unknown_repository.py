@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,7 +15,7 @@ from fake_github import FakeGitHub
 from starvec_assets.cli import main as commands
 from starvec_assets.cli.unknown_repository import LIMITS, RepositoryText, text_at_github, text_in_catalogue
 from starvec_assets.errors import StarvecError
-from starvec_assets.github import Blocked, Unanswered
+from starvec_assets.github import Blocked, RateLimited, Unanswered
 from starvec_assets.ingest.repo_catalog import CATALOG, RepoCatalog
 from starvec_assets.store import ArtifactStore
 from starvec_assets.text_search.index import TextIndex
@@ -93,44 +92,59 @@ def test_a_repository_that_github_does_not_show_is_an_error() -> None:
                 text_at_github("owner/repo5", client)
 
 
+def test_a_spent_limit_says_when_to_come_back() -> None:
+    with FakeGitHub() as fake, fake.client(limits=LIMITS, patience=LIMITS.timeout) as client:
+        fake.requests_per_hour = 0
+        with pytest.raises(RateLimited, match="2026-11-02"):
+            text_at_github("owner/repo5", client)
+
+
 def test_a_text_without_a_known_word_has_no_place(completed_run: CompletedRun) -> None:
     index = TextIndex.load(completed_run.store.latest("text_index").path)
     with pytest.raises(StarvecError, match="zzqx/qqzx has no place: none of the words of its description: xyzzyx is"):
         RepositoryText(1, "zzqx/qqzx", "xyzzyx", None).place(index)
 
 
-def names_outside(run: CompletedRun, min_stars: int, max_stars: int) -> list[str]:
-    """Names of the catalogue with so many stars that the vocabulary lacks."""
-    known = pq.read_table(run.store.latest("user_buckets").path / "repos.parquet")["repo_id"].to_numpy()
-    rows = pq.read_table(run.store.latest("repo_catalog").path / "repos.parquet").to_pylist()
-    return [
-        row["name"] for row in rows if min_stars <= row["stars"] <= max_stars and not np.isin(row["repo_id"], known)
-    ]
+def repositories(run: CompletedRun, asset: str) -> pa.Table:
+    table: pa.Table = pq.read_table(run.store.latest(asset).path / "repos.parquet")
+    return table
 
 
-def test_repositories_with_few_stars_are_in_the_export_with_a_mark(completed_run: CompletedRun, invoke: Invoke) -> None:
-    repos = pq.read_table(completed_run.store.latest("fp16_export").path / "repos.parquet")
-    marked = repos.filter(pc.field("placed_by_text"))["name"].to_pylist()
-    assert set(marked) == set(names_outside(completed_run, 2, 1_000))
-    assert marked
+@pytest.fixture
+def in_catalogue_alone(completed_run: CompletedRun) -> str:
+    """Name of a repository that the export of the run does not have."""
+    exported = repositories(completed_run, "fp16_export")["repo_id"]
+    others = repositories(completed_run, "repo_catalog").filter(~pc.field("repo_id").isin(exported.combine_chunks()))
+    name: str = others["name"][0].as_py()
+    return name
+
+
+def test_the_newest_outside_the_vocabulary_are_in_the_export_with_a_mark(
+    completed_run: CompletedRun, invoke: Invoke
+) -> None:
+    vocabulary = repositories(completed_run, "user_buckets")["repo_id"].to_pylist()
+    others = sorted(set(repositories(completed_run, "repo_catalog")["repo_id"].to_pylist()).difference(vocabulary))
+    marked = repositories(completed_run, "fp16_export").filter(pc.field("placed_by_text"))
+    assert marked["repo_id"].to_pylist() == others[::-1][:60]
     page = completed_run.store.latest("web_bundle").path / "data/model.json"
-    assert f'"placed":{len(marked)},' in page.read_text()
-    result = invoke(completed_run.home, "similar", marked[0], "-k", "1000")
-    assert result.exit_code == 0
-    assert result.stdout.startswith(f"nearest to {marked[0]}\n")
+    assert '"placed":60,' in page.read_text()
+    first, *names = marked["name"].to_pylist()
+    result = invoke(completed_run.home, "similar", first, "-k", "1000")
+    assert result.stdout.startswith(f"nearest to {first}\n"), result.stderr
     printed = [line.split()[1] for line in result.stdout.splitlines() if line.endswith("  (placed by its description)")]
     assert printed
-    assert set(printed) <= set(marked) - {marked[0]}
+    assert set(printed) <= set(names)
 
 
-def test_a_repository_of_the_catalogue_alone_is_placed_and_says_so(completed_run: CompletedRun, invoke: Invoke) -> None:
-    [name, *_] = names_outside(completed_run, 1, 1)
+def test_a_repository_of_the_catalogue_alone_is_placed_and_says_so(
+    completed_run: CompletedRun, in_catalogue_alone: str, invoke: Invoke
+) -> None:
     for options in ([], ["--purpose", "1"]):
-        result = invoke(completed_run.home, "similar", name, "-k", "3", *options)
+        result = invoke(completed_run.home, "similar", in_catalogue_alone, "-k", "3", *options)
         assert result.exit_code == 0, result.stderr
         first, second, *rest = result.stdout.splitlines()
-        assert re.match(rf"{name} is placed by its description( and topics)?: \S", first)
-        assert second == f"nearest to {name}"
+        assert re.match(rf"{in_catalogue_alone} is placed by its description( and topics)?: \S", first)
+        assert second == f"nearest to {in_catalogue_alone}"
         assert len([line for line in rest if line]) == 3
 
 
@@ -160,11 +174,10 @@ def test_an_unknown_repository_is_answered_with_both_ways_out(completed_run: Com
     assert re.search(r"Similar names: pandas-dev/pandas.*\. Nor is it in the catalogue: --github", result.stderr)
 
 
-def test_a_text_index_that_is_gone_is_named(home_copy: Path, completed_run: CompletedRun, invoke: Invoke) -> None:
+def test_a_text_index_that_is_gone_is_named(home_copy: Path, in_catalogue_alone: str, invoke: Invoke) -> None:
     [version] = (home_copy / "artifacts/text_index").glob("2*")
     (version / "words.parquet").unlink()
-    [name, *_] = names_outside(completed_run, 1, 1)
-    result = invoke(home_copy, "similar", name)
+    result = invoke(home_copy, "similar", in_catalogue_alone)
     assert result.exit_code == 1
     assert "lacks 'words.parquet'" in result.stderr
     assert "materialize fp16_export as well" in result.stderr
