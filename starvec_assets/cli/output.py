@@ -101,6 +101,7 @@ def print_next_commands() -> None:
     print("Next:")
     for command, description in {
         "similar neovim/neovim": "neighbours of any repository of the sample",
+        "rising": "what grows fastest in it",
         "serve": "the page: search, profile and compare, at http://127.0.0.1:8000",
         "dev": "the Dagster UI at http://localhost:3000, with these runs in it",
         "run --source https://data.gharchive.org --months 2024-01": "a real month, 40 to 100 GB of downloads",
