@@ -28,7 +28,7 @@ class IndexSettings(Settings):
 
     min_texts: int = Field(2, ge=1, le=1_000, description="texts that must have a word for it to be searched")
     min_texts_of_vectors: int = Field(5, ge=1, le=1_000, description="texts that must have a word for it to be placed")
-    max_words: int = Field(36_000, ge=1_000, le=1_000_000, description="words at most, those of most texts")
+    max_words: int = Field(30_000, ge=1_000, le=1_000_000, description="words at most, those of most texts")
     max_vectors: int = Field(12_000, ge=1_000, le=1_000_000, description="words that are placed at most, likewise")
     penalty: float = Field(2.0, gt=0, description="ridge: on the squared length of word vectors")
 

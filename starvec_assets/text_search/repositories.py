@@ -90,8 +90,8 @@ def text_index_metadata(summary: TextIndexSummary) -> Metadata:
 
 
 def disk_bytes(rows: int, dim: int) -> int:
-    """Estimate the bytes of an index: 15 postings a text, and 36,000 words in two planes of `dim` dimensions."""
-    return rows * 15 * 5 + 36_000 * 2 * dim
+    """Estimate the bytes of an index: 15 postings a text, and 30,000 words in two planes of `dim` dimensions."""
+    return rows * 15 * 5 + 30_000 * 2 * dim
 
 
 def _vocabulary_texts(catalogue: RepoCatalog, corpus: Corpus, readmes: Mapping[int, str]) -> Iterator[list[str]]:
