@@ -17,6 +17,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +34,7 @@ from starvec_assets.repository_map.build import CLUSTERS, MAP
 from starvec_assets.repository_map.hierarchy import LEVELS
 from starvec_assets.store import ArtifactStore
 
-SCREENS = {
+SCREENS: dict[str, dict[str, Any]] = {
     "desktop, 1280 x 800": {"viewport": {"width": 1280, "height": 800}},
     "phone, 390 x 844 at 2": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True},
 }
@@ -117,7 +118,7 @@ def write_site(folder: Path, page: Path, n: int) -> Path:
         "repo_id": np.arange(1, n + 1),
         "name": [f"owner-{i % 9973}/repository-{i}" for i in range(n)],
         "description": [None] * n,
-        "language": rng.choice(["Python", "Go", "Rust", "Java", "C", "Shell", None], n).tolist(),
+        "language": rng.choice(["Python", "Go", "Rust", "Java", "C", "Shell", ""], n).tolist(),
         "stars": np.sort((20 / rng.random(n) ** 0.9).astype(np.int64))[::-1],
         "last_seen": pa.array(np.zeros(n, "datetime64[s]")),
     }
@@ -191,7 +192,7 @@ def frames_per_second(browser: Browser, page: Page, kind: str, seconds: float) -
 
     def processor_seconds() -> float:
         processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
-        return sum(process["cpuTime"] for process in processes)
+        return float(sum(process["cpuTime"] for process in processes))
 
     before = processor_seconds()
     rate = float(page.evaluate(MOVE, [seconds, kind]))

@@ -131,7 +131,7 @@ def _write_map(folder: Path, vectors: Matrix, ids: Any, topics: list[tuple[str, 
         table = table.set_column(table.column_names.index(axis), axis, column)
     write_table(table, MAP, folder / "map.parquet")
     labels = [fields, *2 * [[HOSTILE[:60], *(topic for _, topic in names[1:])]]]
-    parents = [[None] * len(fields), [fields.index(field) for field, _ in names], [*range(len(names))]]
+    parents: list[Any] = [[None] * len(fields), [fields.index(field) for field, _ in names], range(len(names))]
     rows = [
         (size, i, parents_of[i], label, *places[np.flatnonzero(level == i)[0]].tolist(), int((level == i).sum()))
         for size, level, labels_of, parents_of in zip(LEVELS, levels, labels, parents, strict=True)
