@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,8 +31,9 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def sections(path: Path) -> tuple[dict[str, object], bytes]:
+def sections(path: Path) -> tuple[dict[str, Any], bytes]:
     line, _, body = gzip.decompress(path.read_bytes()).partition(b"\n")
+    assert (len(line) + 1) % 4 == 0
     return json.loads(line), body
 
 
@@ -52,15 +54,14 @@ def test_every_number_of_the_index_is_in_the_files(folder: Path, tmp_path: Path)
     assert write_text_index(folder, ROWS, D, TEXT_D, tmp_path) == len(index.words)
     header, body = sections(tmp_path / WORDS_INDEX)
     assert header["weights"] == index.weights.model_dump()
-    words, body = body[: header["word_bytes"]], body[header["word_bytes"] :]
-    assert words.decode().split("\n") == index.words
     placed = index.scales > 0
     assert 0 < placed.sum() < len(placed), "a word of few texts has no vector"
     for expected in (
-        np.diff(index.offsets).astype("<u4"),
         index.scales.astype("<f4"),
-        index.vectors[placed],
+        np.diff(index.offsets).astype("<u4"),
         index.lengths.astype("<u2"),
+        index.vectors[placed],
+        np.frombuffer("\n".join(index.words).encode(), np.uint8),
     ):
         assert body[: expected.nbytes] == expected.tobytes()
         body = body[expected.nbytes :]

@@ -163,6 +163,7 @@ HEADER = {"rows": 1, "d": 8, "words": 0, "format": 9, "word_bytes": 1e12}
         ("repeated word", r"words\.index has words that do not ascend\."),
         ("one word less", r"words\.index has fewer words than it says\."),
         ("scale", r"words\.index: a word's scale is not a number\."),
+        ("unpadded", r"words\.index has a header that is not padded\."),
     ],
 )
 def test_an_index_that_does_not_fit_is_refused_in_one_sentence(
@@ -170,7 +171,9 @@ def test_an_index_that_does_not_fit_is_refused_in_one_sentence(
 ):
     line, _, body = gzip.decompress((bundle_copy / "data/words.index").read_bytes()).partition(b"\n")
     header = json.loads(line)
-    words = header["word_bytes"]
+    numbers = 8 * len(index.words) + 2 * index.rows + index.vectors.shape[1] * int((index.scales > 0).sum())
+    end = numbers + header["word_bytes"]
+    words = body[numbers:end]
     if damage in HEADER:
         header[damage] = HEADER[damage]
     elif damage == "cut off":
@@ -178,18 +181,17 @@ def test_an_index_that_does_not_fit_is_refused_in_one_sentence(
     elif damage == "too long":
         body += b"x"
     elif damage == "row too high":
-        at = words + 8 * len(index.words) + index.vectors.shape[1] * int((index.scales > 0).sum()) + 2 * index.rows
-        body = body[:at] + b"\xfe\xff\x7f" + body[at + 3 :]
+        body = body[:end] + b"\xfe\xff\x7f" + body[end + 3 :]
     elif damage == "one word less":
-        before, _, last = body[:words].rpartition(b"\n")
-        body = before + b"x" + last + body[words:]
+        before, _, last = words.rpartition(b"\n")
+        body = body[:numbers] + before + b"x" + last + body[end:]
     elif damage == "repeated word":
         first = index.words[0].encode()
-        body = first + b"\n" + first + b"\n" + body[: words - 2 * len(first) - 2].replace(b"\n", b"x") + body[words:]
+        body = body[:numbers] + first + b"\n" + first + b"\n" + words[2 * len(first) + 2 :] + body[end:]
     elif damage == "scale":
-        at = words + 4 * len(index.words)
-        body = body[:at] + np.float32(np.nan).tobytes() + body[at + 4 :]
-    line = b"{" if damage == "no header" else json.dumps(header).encode()
+        body = np.float32(np.nan).tobytes() + body[4:]
+    line = json.dumps(header).encode()
+    line = b"{" if damage == "no header" else line + b" " * ((damage == "unpadded") - len(line) - 1 & 3)
     (bundle_copy / "data/words.index").write_bytes(gzip.compress(line + b"\n" + body, mtime=0))
     renew(bundle_copy, "words.index")
     page, _ = open_engine(visitor.context, serve_folder(bundle_copy))

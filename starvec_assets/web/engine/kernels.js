@@ -64,8 +64,9 @@ async function wasmKernel(module, n, d) {
       if (!address) throw new Error(`this browser gives the page no memory for ${n} repositories`);
       return address;
     });
-  const sizes = [n * d, (n * d) / 2, 4 * n, 4 * n, 2 * d, 4 * n];
-  const [hiAddress, loAddress, multipliers, biasAddress, queryAddress, result] = allocate(sizes);
+  const sizes = [n * d, (n * d) / 2, 4 * n, 4 * n, 2 * d];
+  const [hiAddress, loAddress, multipliers, biasAddress, queryAddress] = allocate(sizes);
+  const result = biasAddress; // the bias is read before results are written
   const plane = (/** @type {number} */ address, /** @type {number} */ size) =>
     new Uint8Array(/** @type {ArrayBuffer} */ (memory.buffer), address, size);
   return {

@@ -72,11 +72,12 @@ export class TextIndex {
     const { header } = reader;
     assert(header.rows === n && header.d === d, "words.index is of another model: reload the page.");
     this.weights = asWeights(asObject(header.weights, "words.index: weights"));
+    const scales = reader.scales();
+    this.#frequencies = reader.numbers(Uint32Array, reader.words);
+    this.lengths = reader.numbers(Uint16Array, n);
+    this.vectors = reader.vectors(scales, d);
     this.#words = reader.bytes("word_bytes");
     this.#wordStarts = lineStarts(this.#words, reader.words);
-    this.#frequencies = new Uint32Array(reader.copy(4 * reader.words));
-    this.vectors = reader.vectors(d);
-    this.lengths = new Uint16Array(reader.copy(2 * n));
     this.#postings = reader.rest();
     this.n = n;
     this.meanLength = this.lengths.reduce((sum, length) => sum + length, 0) / n;
@@ -206,7 +207,7 @@ function compareLines(a, i, b, j) {
 export function parseTextWords(content, d) {
   const reader = new SectionReader(content, "words.text");
   assert(reader.header.d === d, "words.text is of another model: reload the page.");
-  const vectors = reader.vectors(d);
+  const vectors = reader.vectors(reader.scales(), d);
   assert(reader.rest().length === 0, "words.text is longer than its words.");
   return vectors;
 }
@@ -237,18 +238,34 @@ class SectionReader {
     return this.#next(asInteger(this.header[field], 0, 2 ** 30, `${this.#name}: ${field}`));
   }
 
-  /** A copy of the next bytes, whose address suits any array. @param {number} size */
-  copy(size) {
-    return this.#next(size).slice().buffer;
+  /**
+   * The next numbers, without a copy.
+   * @template T
+   * @param {{new (buffer: ArrayBuffer, at: number, length: number): T, BYTES_PER_ELEMENT: number}} type
+   * @param {number} count
+   */
+  numbers(type, count) {
+    const { byteOffset } = this.#next(count * type.BYTES_PER_ELEMENT);
+    assert(byteOffset % type.BYTES_PER_ELEMENT === 0, `${this.#name} has a header that is not padded.`);
+    return new type(this.#content, byteOffset, count);
   }
 
-  /** The next section: scales and vectors of words. @param {number} d */
-  vectors(d) {
-    const scales = new Float32Array(this.copy(4 * this.words));
+  /** The next section: scales of words. */
+  scales() {
+    const scales = this.numbers(Float32Array, this.words);
     assert(
       scales.every((scale) => scale >= 0 && scale < Infinity),
       `${this.#name}: a word's scale is not a number.`,
     );
+    return scales;
+  }
+
+  /**
+   * The next section: vectors of the words that have one.
+   * @param {Float32Array} scales
+   * @param {number} d
+   */
+  vectors(scales, d) {
     const rows = this.#next(d * scales.reduce((count, scale) => count + (scale > 0 ? 1 : 0), 0));
     return new WordVectors(new Int8Array(rows.buffer, rows.byteOffset, rows.length), scales, d);
   }
