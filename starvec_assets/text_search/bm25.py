@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def inverse_document_frequency(rows: int, texts: Counts) -> Matrix:
     """Return log(1 + (rows - texts + 0.5) / (texts + 0.5)) of words that are in `texts` of `rows`, float32."""
-    return np.log(1 + (rows - texts + 0.5) / (texts + 0.5)).astype(np.float32)
+    return np.asarray(np.log(1 + (rows - texts + 0.5) / (texts + 0.5)), np.float32)
 
 
 def bm25_scores(index: "TextIndex", words: Sequence[int]) -> "Floats":

@@ -56,4 +56,4 @@ def _solve(features: sp.csr_array, transposed: sp.csr_array, right: Matrix, pena
 
 def _dots(a: Matrix, b: Matrix) -> npt.NDArray[np.float32]:
     """Return the dot products of the columns, float32 [columns]."""
-    return np.einsum("ij,ij->j", a, b)
+    return np.asarray(np.einsum("ij,ij->j", a, b), np.float32)
