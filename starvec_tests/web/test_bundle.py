@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from page_helpers import int16s
+from page_helpers import floats, int16s
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export.bundle import WEB, BundleInputs, build_bundle, web_bundle_metadata
+from starvec_assets.profiles.people_mixture import GROUPS, PeopleMixture
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.profiles.quantiles import LEVELS
 from starvec_assets.profiles.star_bins import StarBins
@@ -78,6 +79,11 @@ def test_people_json_matches_the_artifacts(inputs: BundleInputs, bundle: Path):
     assert people["star_bins"] == bins.facts()
     assert len(bins) > 1
     assert people["levels"] == LEVELS.tolist()
+    mixture = PeopleMixture.load(inputs.quantile_tables)
+    assert people["mixture"]["groups"] == GROUPS
+    np.testing.assert_array_equal(int16s(people["mixture"]["centres"]), mixture.centres.ravel())
+    for name in ("shares", "spreads"):
+        np.testing.assert_array_equal(floats(people["mixture"][name]), getattr(mixture, name).ravel())
     np.testing.assert_array_equal(int16s(people["quantiles"]), np.load(inputs.quantile_tables / "people.npy").ravel())
     known = pq.read_table(inputs.developer_vectors / "developers.parquet")
     tables = np.load(inputs.developer_vectors / "quantiles.npy")

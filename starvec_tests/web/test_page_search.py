@@ -306,7 +306,7 @@ def test_an_index_that_does_not_arrive_is_an_error_and_tried_again(
     assert read_found(page) == expected(search, reference, QUERY)
 
 
-NEW = {
+NEW: dict[str, Any] = {
     "id": 999_999_999,
     "full_name": "Someone/Brand-New",
     "description": "A fast parser generator in rust <b>",
