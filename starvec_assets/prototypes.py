@@ -54,7 +54,7 @@ class Prototypes:
         m, count, d = self.vectors.shape
         cosines = unit_rows(self.vectors.reshape(-1, d).astype(np.float32)) @ unit_rows(queries).T
         squares = np.square(np.maximum(cosines, 0)).reshape(m, count, -1)
-        return np.einsum("mk,mkq->mq", self.weights, squares)
+        return np.asarray(np.einsum("mk,mkq->mq", self.weights, squares))
 
     def save(self, folder: Path) -> None:
         """Write prototypes.npy and prototype_weights.npy."""

@@ -117,5 +117,5 @@ def score_placed(
 def _rank(system: Places | Popularity, rows: npt.NDArray[np.integer], n: int) -> Indices:
     k = min(NEIGHBOURS, n)
     if isinstance(system, Popularity):
-        return popularity_top_k(n, k, RaggedArray.of([[]] * len(rows)))
+        return popularity_top_k(n, k, RaggedArray(np.empty(0, np.int32), np.zeros(len(rows) + 1, np.int64)))
     return top_k(system.places[rows], system.vectors, k)

@@ -92,7 +92,7 @@ def relevant_people(topics: Topics, starred: RaggedArray, n: int) -> npt.NDArray
     shares = hits / np.maximum(starred.lengths, 1)[:, None]
     relevant = np.zeros(shares.shape, bool)
     np.put_along_axis(relevant, np.argsort(-shares, axis=0, kind="stable")[:FOUND], True, axis=0)
-    return relevant & (shares > 0)
+    return np.asarray(relevant & (shares > 0))
 
 
 def precision(closeness: npt.NDArray[np.floating], relevant: npt.NDArray[np.bool_]) -> Floats:

@@ -70,8 +70,8 @@ class TextQueries:
         if len(found) > most:
             chosen = np.random.default_rng(seed).choice(len(found), most, replace=False)
             found = [found[i] for i in np.sort(chosen)]
-        texts, lists, rows = ([query[i] for query in found] for i in range(3))
-        return TextQueries(texts, lists, RaggedArray.of(rows))
+        texts, lists = [text for text, _, _ in found], [name for _, name, _ in found]
+        return TextQueries(texts, lists, RaggedArray.of([rows for _, _, rows in found]))
 
 
 @dataclass(frozen=True)
