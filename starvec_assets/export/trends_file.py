@@ -25,15 +25,18 @@ STEPS = 12
 """Codes for each doubling of a month's stars: counts up to 20 are exact, larger ones within 3 %."""
 NO_VALUE = 255
 _DIGITS = 4  # of a number in the JSON
-_RANKED = ("born", "category", "stars", "total", "per_day", "low", "high", "growth", "burst", "burst_low", "burst_days")
+_RANKED = (
+    *("born", "category", "cluster", "stars", "total", "per_day", "low", "high"),
+    *("growth", "burst", "burst_low", "burst_days"),
+)
 
 
 def write_trends(trends: Path, repo_ids: npt.NDArray[np.int64], path: Path) -> int:
     """Write trends.gz from the artifact `trends`; return how many repositories have a curve.
 
     `repo_ids` are those of the export's rows. All numbers are little-endian: the length of the JSON as uint32, the JSON
-    padded to whole words, the rows (uint32, ascending) of m repositories, those with the most stars in the months
-    shown, and for each month their m codes (uint8) less those of the month before, modulo 256. A code is
+    padded to whole words, the rows (uint32, ascending) of m repositories, those that a ranking lists and those with the
+    most stars in the months shown, and for each month their m codes (uint8) less those of the month before, modulo 256. A code is
     round(12 · log2(1 + stars of the month, corrected for capture)), or 255 where nothing is known: a gap of the log
     that GitHub's counts do not fill.
 
@@ -47,13 +50,15 @@ def write_trends(trends: Path, repo_ids: npt.NDArray[np.int64], path: Path) -> i
     try:
         about = load_about(trends)
         months = pq.read_table(trends / "months.parquet").to_pylist()[-SHOWN_MONTHS:]
-        rows, codes = _curves(trends / "monthly.parquet", months, pa.array(repo_ids))
+        rankings = {name: _ranking(pq.read_table(trends / f"{name}.parquet"), row_of) for name in RANKINGS}
+        listed = np.unique([row for ranking in rankings.values() for row in ranking["row"]]).astype(np.int64)
+        rows, codes = _curves(trends / "monthly.parquet", months, pa.array(repo_ids), listed)
         content = {
             "months": [month["month"] for month in months],
             "gaps": {month["month"]: month["gap"] for month in months if month["gap"]},
             "stars": [month["stars"] for month in months],
             "repositories": len(rows),
-            **{name: _ranking(pq.read_table(trends / f"{name}.parquet"), row_of) for name in RANKINGS},
+            **rankings,
             "fields": _fields(pq.read_table(trends / "fields.parquet"), months),
             **{name: about[name] for name in ("window", "notes", "least_stars")},
         }
@@ -68,9 +73,12 @@ def write_trends(trends: Path, repo_ids: npt.NDArray[np.int64], path: Path) -> i
 
 
 def _curves(
-    path: Path, months: Sequence[dict[str, Any]], repo_ids: pa.Array
+    path: Path, months: Sequence[dict[str, Any]], repo_ids: pa.Array, listed: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Return the rows [m] of the repositories that have a curve, and their codes by month [months, m]."""
+    """Return the rows [m] of the repositories that have a curve, and their codes by month [months, m].
+
+    Rows that are `listed` come before others with more stars.
+    """
     names = pa.array([month["month"] for month in months], pa.string())
     wanted = pc.field("month").isin(names) & pc.field("repo_id").isin(repo_ids)
     table = pq.read_table(path, columns=["repo_id", "month", "per_day"], filters=wanted)
@@ -81,7 +89,9 @@ def _curves(
     days = np.array([month["days"] for month in months], np.float64)
     stars = table["per_day"].to_numpy() * days[month]
     total = np.bincount(row, stars, minlength=len(repo_ids))
-    rows = np.sort(np.argsort(-total, kind="stable")[: min(MAX_REPOSITORIES, np.count_nonzero(total))])
+    wished = total.copy()
+    wished[listed] += total.sum()
+    rows = np.sort(np.argsort(-wished, kind="stable")[: min(MAX_REPOSITORIES, np.count_nonzero(wished))])
     position = np.full(len(repo_ids), -1)
     position[rows] = np.arange(len(rows))
     gaps = np.array([month["gap"] is not None for month in months], bool)

@@ -109,6 +109,14 @@ def test_rankings_are_columns_of_rows_of_the_export(artifact: Path, tmp_path: Pa
     assert {name: about[name] for name in ABOUT} == ABOUT
 
 
+def test_what_a_ranking_lists_has_a_curve_before_what_has_more_stars(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("starvec_assets.export.trends_file.MAX_REPOSITORIES", 2)
+    write_trends(artifact, IDS, tmp_path / "trends.gz")
+    assert read(tmp_path / "trends.gz")[1].tolist() == [1, 3], "not 2, number 30, which no ranking lists"
+
+
 def test_fields_are_shares_by_month_with_gaps(artifact: Path, tmp_path: Path) -> None:
     write_trends(artifact, IDS, tmp_path / "trends.gz")
     category, cluster, language = read(tmp_path / "trends.gz")[0]["fields"]

@@ -132,13 +132,31 @@ async function fetchLines(base, name, model) {
 }
 
 /**
+ * A function that loads a gzipped file at its first call for a model; after a failure the next call tries again.
+ * @template T
+ * @param {string} name of the file, which the model must list
+ * @param {(bytes: ArrayBuffer, model: Model) => T} parse
+ * @returns {(model: Model, base?: URL | string) => Promise<T>} `base`: address of data/
+ */
+export function lazyFile(name, parse) {
+  /** @type {WeakMap<Model, Promise<T>>} */
+  const loading = new WeakMap();
+  return (model, base = new URL("data/", document.baseURI)) => {
+    const content = loading.get(model) ?? fetchInflated(base, name, model).then((bytes) => parse(bytes, model));
+    loading.set(model, content);
+    content.catch(() => loading.delete(model));
+    return content;
+  };
+}
+
+/**
  * Fetch a gzipped file of data/ and inflate it.
  * @param {URL | string} base address of data/
  * @param {string} name
  * @param {Model} model
  * @throws {BundleError}
  */
-export async function fetchInflated(base, name, model) {
+async function fetchInflated(base, name, model) {
   try {
     const packed = await (await fetchFile(dataUrl(base, name, model))).blob();
     // Some hosts send .gz files with Content-Encoding: gzip, so that the browser has inflated them already.

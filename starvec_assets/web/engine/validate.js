@@ -125,6 +125,26 @@ function decodeNumbers(value, length, size, what) {
 }
 
 /**
+ * Read the JSON that a binary file begins with: its length as little-endian uint32, then the JSON, padded to whole words.
+ * @param {ArrayBuffer} bytes
+ * @param {string} name of the file in the message
+ * @returns {{content: Record<string, unknown>, end: number}} `end`: where the rest begins
+ * @throws {BundleError}
+ */
+export function readHeader(bytes, name) {
+  assert(bytes.byteLength >= 8, `${name} is cut off.`);
+  const end = 4 + new DataView(bytes).getUint32(0, true);
+  assert(end % 4 === 0 && end <= bytes.byteLength, `${name} is cut off or is of another format.`);
+  let content;
+  try {
+    content = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array(bytes, 4, end - 4)));
+  } catch {
+    throw new BundleError(`${name} holds no JSON at its beginning.`);
+  }
+  return { content: asObject(content, name), end };
+}
+
+/**
  * Fetch a file of the bundle.
  * @param {URL} url
  * @param {RequestInit} [options]

@@ -1,7 +1,7 @@
 // Loads and validates data/map.gz: the place of each repository on the map, its cluster, and the clusters' labels.
 
-import { fetchInflated } from "../engine/catalogue.js";
-import { asArray, asInteger, asObject, asString, assert, BundleError } from "../engine/validate.js";
+import { lazyFile } from "../engine/catalogue.js";
+import { asArray, asInteger, asObject, asString, assert, readHeader } from "../engine/validate.js";
 
 /** @import { Model } from "../engine/model.js" */
 
@@ -33,36 +33,19 @@ const MAX_LABEL_LENGTH = 80;
 /** Whether the bundle has a map; older ones have none. @param {Model} model */
 export const hasMap = ({ files }) => Object.hasOwn(files, MAP_FILE);
 
-/** @type {WeakMap<Model, Promise<MapData>>} */
-const loading = new WeakMap();
+/** Load the map at the first call. */
+export const loadMap = lazyFile(MAP_FILE, parseMap);
 
 /**
- * Load the map at the first call; after a failure the next call tries again.
- * @param {Model} model that lists map.gz
- * @param {URL | string} [base] address of data/
- * @returns {Promise<MapData>}
- * @throws {BundleError} if it cannot be fetched or is invalid
- */
-export function loadMap(model, base = new URL("data/", document.baseURI)) {
-  const map = loading.get(model) ?? fetchInflated(base, MAP_FILE, model).then((bytes) => parseMap(bytes, model.n));
-  loading.set(model, map);
-  map.catch(() => loading.delete(model));
-  return map;
-}
-
-/**
- * Parse the inflated file: the length of the JSON as uint32, the JSON, padded to whole words, places as pairs of uint16,
- * clusters of the finest level as uint16. All numbers are little-endian.
+ * Parse the inflated file: the JSON of `readHeader`, places as pairs of uint16, clusters of the finest level as uint16. All
+ * numbers are little-endian.
  * @param {ArrayBuffer} bytes
- * @param {number} n rows of the bundle
+ * @param {Model} model
  * @returns {MapData}
  * @throws {BundleError}
  */
-export function parseMap(bytes, n) {
-  assert(bytes.byteLength >= 8, "map.gz is cut off.");
-  const start = 4 + new DataView(bytes).getUint32(0, true);
-  assert(start % 4 === 0 && start <= bytes.byteLength, "map.gz is cut off or is no map.");
-  const content = asObject(parseJson(new Uint8Array(bytes, 4, start - 4)), "map.gz");
+export function parseMap(bytes, { n }) {
+  const { content, end: start } = readHeader(bytes, MAP_FILE);
   const m = asInteger(content.repositories, 1, n, "map.gz: repositories");
   assert(bytes.byteLength === start + 6 * m, `map.gz holds ${bytes.byteLength} bytes, not ${start + 6 * m}.`);
   const levels = asArray(content.levels, MAX_LEVELS, "map.gz: levels").map((level) => asObject(level, "map.gz: level"));
@@ -81,15 +64,6 @@ export function parseMap(bytes, n) {
   assert(placed + unplaced === m, "map.gz names a cluster that is not listed.");
   const places = new Uint16Array(bytes, start, 2 * m);
   return { m, placed, places, levels: parsed, clusters: clustersByLevel(parsed, finest) };
-}
-
-/** @param {Uint8Array} bytes */
-function parseJson(bytes) {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    throw new BundleError("map.gz holds no JSON where its labels should be.");
-  }
 }
 
 /**
