@@ -176,7 +176,9 @@ def scatter_map(
     axes.axis("off")
     axes.set(xlim=(-1, 1), ylim=(1, -1))
     shades = [CATEGORY_COLOURS[group % len(CATEGORY_COLOURS)] for group in groups]
-    axes.scatter(*points.T, s=max(0.5, min(14, 50_000 / len(points))), c=shades, linewidths=0, alpha=0.6)
+    axes.scatter(
+        points[:, 0], points[:, 1], s=max(0.5, min(14, 50_000 / len(points))), c=shades, linewidths=0, alpha=0.6
+    )
     _write_labels(figure, axes, labels)
     return _png(figure, dpi=100, palette=True)
 

@@ -132,7 +132,7 @@ def _continued(start: Layout, neighbours: Indices) -> Floats:
 
     A repository none of whose nearest has one begins in the middle.
     """
-    known = np.isfinite(start.positions).all(axis=1)
+    known = np.asarray(np.isfinite(start.positions).all(axis=1))
     positions = np.where(known[:, None], start.positions, 0.0)
     new = np.flatnonzero(~known)
     weights = known[neighbours[new]]

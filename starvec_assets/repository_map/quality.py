@@ -49,7 +49,7 @@ def trustworthiness(vectors: Matrix, on_map: Indices, sample: int, seed: int) ->
         for of_row, places in zip(cosines, on_map[rows], strict=True):
             ranks = (of_row > of_row[places][:, None]).sum(axis=1)
             behind += int((ranks - k).clip(min=0).sum())
-    return 1 - 2 * behind / (len(judged) * k * (2 * n - 3 * k - 1))
+    return 1 - 2 * behind / float(len(judged) * k * (2 * n - 3 * k - 1))
 
 
 def drift(positions: Floats, before: Floats) -> float:
