@@ -9,7 +9,7 @@ from page_helpers import Reference, StarsApi, open_page, read_results, submit_lo
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 VIEWS = (  # in this order: a login that was looked up stays the current user
     *("start", "profile form", "developer", "profile", "compared", "near", "basket"),
-    *("typing", "missing", "asked", "search", "text", "suggested", "made", "limit", "broken link"),
+    *("typing", "missing", "asked", "search", "text", "suggested", "map", "made", "limit", "broken link"),
 )
 
 
@@ -33,6 +33,7 @@ def go_to_view(page: Any, site: str, view: str, reference: Reference, api: Stars
         "search": "#/search?q=parser+in+rust",
         "text": f"#/search?q={'We+look+for+an+engineer+who+knows+rust.+' * 10}&in=stars",
         "suggested": "#/search",
+        "map": "#/map?at=pandas-dev/pandas",
         "made": "#/about",
         "broken link": "#/compare/1.x.y",
     }
@@ -56,6 +57,8 @@ def go_to_view(page: Any, site: str, view: str, reference: Reference, api: Stars
         page.fill("#repository", "neovim")
         page.wait_for_selector("[role=option] .about")
         page.keyboard.press("ArrowDown")
+    if view == "map":
+        page.wait_for_selector(".map-card:not([hidden])")
     if view == "limit":
         api.allowed = 0
         submit_login(page, "somebody-else")
@@ -68,12 +71,12 @@ def test_every_view_is_accessible_and_fits_a_phone(visitor: Any, site: str, refe
     page = open_page(visitor, site, "", api)
     for view in VIEWS:
         go_to_view(page, site, view, reference, api)
-        page.set_viewport_size({"width": 360, "height": 740})
-        assert page.evaluate("() => document.scrollingElement.scrollWidth") <= 360, view
+        page.set_viewport_size({"width": 320, "height": 640})
+        assert page.evaluate("() => document.scrollingElement.scrollWidth") <= 320, view
         cut = page.eval_on_selector_all(
             ".radar text",
             "texts => texts.map(t => [t.textContent, t.getBoundingClientRect()])"
-            ".filter(([, r]) => r.left < 0 || r.right > 360).map(([text]) => text)",
+            ".filter(([, r]) => r.left < 0 || r.right > 320).map(([text]) => text)",
         )
         assert cut == [], f"{view}: cut off by the edge"
         small = page.eval_on_selector_all(
