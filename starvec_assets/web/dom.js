@@ -92,6 +92,18 @@ export const chips = (links) => links.flatMap(([href, text]) => [h("a", { class:
 /** A whole number with thousands separated: 300,000. @param {number} value */
 export const formatCount = (value) => Math.round(value).toLocaleString("en-US");
 
+/** A month: 2024-02 as Feb 2024. @param {string} month */
+export const formatMonth = (month) => formatUtc(`${month}-01`, { month: "short", year: "numeric" });
+
+/** A day: 2024-02-29 as Feb 29, 2024. @param {string} day */
+export const formatDay = (day) => formatUtc(day, { day: "numeric", month: "short", year: "numeric" });
+
+/**
+ * @param {string} day YYYY-MM-DD
+ * @param {Intl.DateTimeFormatOptions} options
+ */
+const formatUtc = (day, options) => new Date(day).toLocaleDateString("en-US", { ...options, timeZone: "UTC" });
+
 const ORDINAL_RULES = new Intl.PluralRules("en-US", { type: "ordinal" });
 const ORDINAL_SUFFIXES = { one: "st", two: "nd", few: "rd", other: "th", zero: "th", many: "th" };
 

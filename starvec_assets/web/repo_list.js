@@ -31,6 +31,7 @@ const INITIAL_RESULTS = 15;
  * @param {(name: string) => string} [options.href] address that a repository's name leads to
  * @param {(onChange: () => void) => Node} [options.control] makes a further filter, which calls `onChange` when it was
  *   changed
+ * @param {boolean} [options.usualFilters] whether language, stars and last activity are among the filters
  * @param {boolean} [options.needsVectors] whether `search` needs the vectors, which are downloaded then
  * @param {boolean} [options.needsWords] whether `search` needs the index of words as well
  * @param {string | ((found: R) => string)} [options.emptyNote] shown when nothing is found
@@ -51,6 +52,7 @@ export function repoList(
     actions,
     href = (name) => similarHref([name]),
     control,
+    usualFilters = true,
     needsVectors = true,
     needsWords = false,
     emptyNote = "No repository passes these filters: allow more languages or fewer stars.",
@@ -105,7 +107,8 @@ export function repoList(
       replace(downloadPrompt); // consent may also have been given elsewhere on the page
       if (needsVectors) app.engine.download();
       await Promise.all([needsVectors && app.engine.ready, app.catalogue.namesReady, app.catalogue.columnsReady]);
-      const bias = scoreBias(app, { ...app.filters, exclude, only: only(), fame: fame ? app.filters.fame : 0 });
+      const chosen = { ...(usualFilters ? app.filters : {}), fame: fame ? app.filters.fame : 0 };
+      const bias = scoreBias(app, { ...chosen, exclude, only: only() });
       const newResult = await search(bias, MAX_RESULTS);
       const newExplanations = explain ? await explain(newResult) : [];
       if (searchNumber !== latestSearch || signal.aborted) return;
@@ -151,7 +154,7 @@ export function repoList(
       () => !signal.aborted && render(),
       () => {},
     );
-  const filters = filterControls(app, id, fame, onFilterChange);
+  const filters = usualFilters ? filterControls(app, id, fame, onFilterChange) : h("div", { class: "filters" });
   if (control) filters.prepend(control(onFilterChange));
   onCreate?.(refresh);
   return h(

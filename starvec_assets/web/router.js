@@ -6,9 +6,11 @@ import { parseLogin } from "./login_form.js";
 import { hasMap, MAP_FILE } from "./map/map_data.js";
 import { decodeProfile, LinkError } from "./share_link.js";
 import { MAX_QUERY_LENGTH, openApp } from "./state.js";
+import { hasTrends, TRENDS_FILE } from "./trends_data.js";
 import { aboutView } from "./views/about_view.js";
 import { mapView } from "./views/map_view.js";
 import { otherProfileView, ownProfileView } from "./views/profile_view.js";
+import { risingView } from "./views/rising_view.js";
 import { searchView } from "./views/search_view.js";
 import { similarView } from "./views/similar_view.js";
 import { startView } from "./views/start_view.js";
@@ -62,6 +64,9 @@ function resolveRoute(app, signal) {
     case "map":
       if (!hasMap(app.model)) return messageView("There is no map", "These data were made without a map.");
       return { title: "The map", section: "map", nodes: mapView(app, signal, new URLSearchParams(query)) };
+    case "rising":
+      if (!hasTrends(app.model)) return messageView("There are no trends", "These data were made without trends.");
+      return { title: "What is rising", section: "rising", nodes: risingView(app, signal, new URLSearchParams(query)) };
     case "about":
       return { title: "How it was made", section: "about", nodes: aboutView(app) };
     case "dev":
@@ -209,6 +214,7 @@ async function start() {
   if (location.hash.length > "#/".length) replace(main, h("p", { class: "hint", role: "status" }, "Loading …"));
   try {
     const app = await openApp(base);
+    if (!hasTrends(app.model)) document.querySelector('nav a[href="#/rising"]')?.remove();
     if (!hasMap(app.model)) document.querySelector('nav a[href="#/map"]')?.remove();
     renderView(app);
     addEventListener("hashchange", () => {
@@ -245,7 +251,8 @@ async function enableOffline(app, base) {
     );
   if (!(await app.engine.stored)) return;
   await app.catalogue.loadDescriptions();
-  const fetched = ["descriptions.gz", ...(hasMap(app.model) ? [MAP_FILE] : [])];
+  const optional = [MAP_FILE, TRENDS_FILE].filter((name) => Object.hasOwn(app.model.files, name));
+  const fetched = ["descriptions.gz", ...optional];
   for (const name of fetched) await fetch(dataUrl(base, name, app.model)); // the service worker stores what passes
   const files = ["people.json", "names.gz", "columns.gz", ...fetched];
   const copies = await Promise.all(files.map((name) => caches.match(dataUrl(base, name, app.model))));

@@ -85,6 +85,16 @@ export const searchHref = (query, inStars = false) =>
 /** `text` without halves of surrogate pairs, which no address can hold. @param {string} text */
 const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "");
 
+/**
+ * Address of what is rising, filtered.
+ * @param {Record<string, string>} parameters see views/rising_view.js; empty ones are left out
+ */
+export function risingHref(parameters = {}) {
+  const given = Object.entries(parameters).filter(([, value]) => value);
+  const parts = given.map(([key, value]) => `${key}=${encodeURIComponent(wellFormed(value))}`);
+  return parts.length ? `#/rising?${parts.join("&")}` : "#/rising";
+}
+
 /** Address of a developer's profile. @param {string} login */
 export const developerHref = (login) => `#/dev/${encodeURIComponent(login)}`;
 

@@ -13,6 +13,7 @@ import { boxOf, placeOfRow } from "../map/points.js";
 import { clusterHues, colourRows, HIDDEN, HUES, OTHERS } from "../map/theme.js";
 import { repoList } from "../repo_list.js";
 import { developerHref, downloadSize, similarHref } from "../state.js";
+import { clusterTrend } from "../trend_line.js";
 
 /** @import { Developer } from "../engine/model.js" */
 /** @import { MapAddress } from "../map/address.js" */
@@ -128,8 +129,10 @@ class MapPage {
       if (this.#signal.aborted) return;
       const hasPlace = row >= 0 && placedRows(this.#map, [row]).length > 0;
       if (hasPlace) this.#stage.show({ ...placeOfRow(this.#map, row), zoom: surroundingsZoom(this.#map.m) });
-      else if (cluster && found !== null && found !== undefined && found >= 0)
+      else if (cluster && found !== null && found !== undefined && found >= 0) {
         this.#stage.show(this.#stage.camera.placeOf(this.#boxOfCluster(cluster.level, found)));
+        this.#markCluster(cluster.level, found);
+      }
       if (place) this.#stage.show(place);
       if (hasPlace) this.#mark(row);
       else if (at) this.#showMissing(at, row);
@@ -332,29 +335,57 @@ class MapPage {
     this.#card.hidden = row < 0;
     if (row < 0) return;
     const [, facts, description] = this.#describe(row);
-    const close = h(
-      "button",
-      { type: "button", class: "quiet", "aria-label": "Close", onclick: () => this.#select(-1) },
-      "×",
-    );
     const like = h("a", { href: similarHref([name]), "aria-label": `what is like it: ${name}` }, "what is like it");
     const github = h("a", { href: `https://github.com/${name}`, rel: "noopener noreferrer" }, "on GitHub");
-    const field = this.#fieldOf(row);
     replace(
       this.#card,
-      close,
+      this.#closeButton(),
       h("p", {}, h("strong", {}, name)),
       h("p", {}, facts),
       h("p", { class: "about" }, description),
-      field,
+      this.#fieldLink(this.#map.clusters[this.#fieldLevel][row]),
       h("p", { class: "links" }, like, github),
     );
   }
 
-  /** Link to the field in which a repository lies. @param {number} row */
-  #fieldOf(row) {
-    const level = Math.min(1, this.#map.levels.length - 1);
-    const cluster = this.#map.clusters[level][row];
+  #closeButton() {
+    const onclick = () => this.#select(-1);
+    return h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick }, "×");
+  }
+
+  /**
+   * Show what a cluster is, with the curve of its stars: of a large one the sum of its fields, of a small one its field.
+   * @param {number} level
+   * @param {number} cluster position in the level
+   */
+  #markCluster(level, cluster) {
+    const { label, size, parent } = this.#map.levels[level][cluster];
+    const fields = this.#map.levels[this.#fieldLevel];
+    const members = level < this.#fieldLevel ? fields.filter((field) => field.parent === cluster) : [fields[cluster]];
+    this.#card.hidden = false;
+    replace(
+      this.#card,
+      this.#closeButton(),
+      h("p", {}, h("strong", {}, label)),
+      h("p", {}, pluralize(size, "repository", "repositories")),
+      level > this.#fieldLevel
+        ? this.#fieldLink(parent)
+        : clusterTrend(
+            this.#app,
+            this.#signal,
+            members.map(({ id }) => id),
+          ),
+    );
+  }
+
+  /** Level of the clusters that are called fields, and of which trends have curves. */
+  get #fieldLevel() {
+    return Math.min(1, this.#map.levels.length - 1);
+  }
+
+  /** Link to a field. @param {number} cluster position in its level */
+  #fieldLink(cluster) {
+    const level = this.#fieldLevel;
     const { id, label } = this.#map.levels[level][cluster];
     return h(
       "p",
@@ -395,6 +426,7 @@ class MapPage {
     this.#visit(address, () => {
       this.#mark(-1);
       this.#address = { ...this.#address, ...address };
+      this.#markCluster(level, cluster);
       this.#stage.flyTo(this.#stage.camera.placeOf(this.#boxOfCluster(level, cluster)));
     });
   }
@@ -424,14 +456,9 @@ class MapPage {
     ).slice(0, 3);
     this.#stage.select(-1);
     this.#card.hidden = false;
-    const close = h(
-      "button",
-      { type: "button", class: "quiet", "aria-label": "Close", onclick: () => this.#select(-1) },
-      "×",
-    );
     replace(
       this.#card,
-      close,
+      this.#closeButton(),
       h(
         "p",
         { role: "status" },
@@ -539,7 +566,7 @@ class MapPage {
 
   /** The fields to which most of a person's repositories belong, as links. @param {Uint32Array} rows */
   #whereTheyLie(rows) {
-    const level = Math.min(1, this.#map.levels.length - 1);
+    const level = this.#fieldLevel;
     const fields = topClusters(this.#map, rows, level, 3).map(({ cluster, count }) => {
       const { id, label } = this.#map.levels[level][cluster];
       const link = this.#link(label, { cluster: { level, id } }, () => this.#goToCluster(level, cluster));

@@ -10,6 +10,7 @@ import { githubQuestion } from "../placed_repository.js";
 import { placedMark, repoList } from "../repo_list.js";
 import { searchBasket } from "../scoring.js";
 import { isPlacedByText, searchHref, similarHref } from "../state.js";
+import { repositoryTrend } from "../trend_line.js";
 
 /** @import { Progress } from "../engine/engine.js" */
 /** @import { App } from "../state.js" */
@@ -110,6 +111,7 @@ function renderBasket(app, signal, body, address) {
       h("p", { class: "hint", role: "status" }, "Add a repository: those taken away have no neighbours by themselves."),
     added.length === 1 && !subtracted.length && repoSummary(app, row(added[0])),
     added.length === 1 && !subtracted.length && surroundings(app, signal, row(added[0])),
+    added.length === 1 && !subtracted.length && repositoryTrend(app, signal, row(added[0])),
     ...(added.length ? neighbours(app, signal, basket, renderLinks) : []),
   );
 }
