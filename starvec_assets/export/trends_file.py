@@ -36,9 +36,9 @@ def write_trends(trends: Path, repo_ids: npt.NDArray[np.int64], path: Path) -> i
 
     `repo_ids` are those of the export's rows. All numbers are little-endian: the length of the JSON as uint32, the JSON
     padded to whole words, the rows (uint32, ascending) of m repositories, those that a ranking lists and those with the
-    most stars in the months shown, and for each month their m codes (uint8) less those of the month before, modulo 256. A code is
-    round(12 · log2(1 + stars of the month, corrected for capture)), or 255 where nothing is known: a gap of the log
-    that GitHub's counts do not fill.
+    most stars in the months shown, and for each month their m codes (uint8) less those of the month before, modulo 256.
+    A code is round(12 · log2(1 + stars of the month, corrected for capture)), or 255 where nothing is known: a gap of
+    the log that GitHub's counts do not fill.
 
     The JSON has `months`, `gaps` (why a month is one, by month), `stars` of all repositories (null: a gap),
     `repositories` (m), the rankings `rising`, `most_stars` and `bursts` (at most 2,000 repositories of the export each:

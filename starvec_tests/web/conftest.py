@@ -101,8 +101,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
         inputs.fp16_export,
         ExportSettings(),
     )
-    _write_map(inputs.repository_map, vectors, ids, [(repo.field, repo.topic) for repo in repos])
-    write_trends_artifact(inputs.trends, repos, ids.tolist())
+    labels = _write_map(inputs.repository_map, vectors, ids, [(repo.field, repo.topic) for repo in repos])
+    write_trends_artifact(inputs.trends, repos, ids.tolist(), labels)
     _write_star_log(inputs, len(simulated.repo))
     _evaluate(inputs.evaluation, vectors, stars, a, b, [(repo.field, repo.topic) for repo in repos])
     built = Corpus.load(inputs.user_buckets)
@@ -117,8 +117,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
     return inputs
 
 
-def _write_map(folder: Path, vectors: Matrix, ids: Any, topics: list[tuple[str, str]]) -> None:
-    """A map by two dimensions, with fields and topics as clusters; the last repository has no place."""
+def _write_map(folder: Path, vectors: Matrix, ids: Any, topics: list[tuple[str, str]]) -> list[str]:
+    """A map by two dimensions, with fields and topics as clusters; the last repository has no place.
+
+    Returns the labels of the second level.
+    """
     places = vectors[:, :2] / np.abs(vectors[:, :2]).max()
     fields, names = sorted({field for field, _ in topics}), sorted(set(topics))
     levels = [np.array([fields.index(field) for field, _ in topics]), *2 * [np.array([names.index(t) for t in topics])]]
@@ -138,6 +141,7 @@ def _write_map(folder: Path, vectors: Matrix, ids: Any, topics: list[tuple[str, 
         for i, label in enumerate(labels_of)
     ]
     write_table(table_of(rows, CLUSTERS), CLUSTERS, folder / "clusters.parquet")
+    return labels[1]
 
 
 def _write_star_log(inputs: BundleInputs, stars: int) -> None:

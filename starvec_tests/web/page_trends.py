@@ -21,8 +21,14 @@ RISING_FROM, RISING_COUNT, BURSTS = 30, 25, 6
 """Rows of the export from which on every third repository is rising."""
 
 
-def write_trends_artifact(folder: Path, repos: Sequence[SampleRepo], repo_ids: Sequence[int]) -> None:
-    """Write a trends artifact: repositories that keep their rate, and RISING_COUNT whose rate grows eightfold."""
+def write_trends_artifact(
+    folder: Path, repos: Sequence[SampleRepo], repo_ids: Sequence[int], clusters: Sequence[str]
+) -> None:
+    """Write a trends artifact: repositories that keep their rate, and RISING_COUNT whose rate grows eightfold.
+
+    `clusters` are the labels of the map's second level, whose ids are their places among the sorted topics.
+    """
+    topics = sorted({(repo.field, repo.topic) for repo in repos})
     rng = np.random.default_rng(0)
     rising = list(range(RISING_FROM, RISING_FROM + 3 * RISING_COUNT, 3))
     usual = np.array([repo.stars for repo in repos]) ** 0.6 / 300
@@ -48,7 +54,8 @@ def write_trends_artifact(folder: Path, repos: Sequence[SampleRepo], repo_ids: S
             repo, per_day = repos[row], stars[row, -1] / 30
             growth = 28 * per_day / (repo.stars + 40) / (1 + place)
             found.append(
-                {"repo_id": repo_ids[row], "name": repo.name, "language": repo.language, "cluster": None}
+                {"repo_id": repo_ids[row], "name": repo.name, "language": repo.language}
+                | {"cluster": topics.index((repo.field, repo.topic))}
                 | {"category": "GenAI" if repo.field == "generative ai" else None, "born": date(2010 + row % 14, 5, 1)}
                 | {"total": repo.stars, "stars": int(stars[row, -1]), "per_day": per_day, "low": 0.8 * per_day}
                 | {"high": 1.2 * per_day, "growth": growth, "growth_low": 0.8 * growth}
@@ -56,11 +63,15 @@ def write_trends_artifact(folder: Path, repos: Sequence[SampleRepo], repo_ids: S
             )
         return found
 
+    kinds: list[tuple[str, str, int | None, float]] = [
+        *(("category", "GenAI", None, 0.08), ("category", "Web3", None, 0.03), ("language", "Python", None, 0.3)),
+        *(("cluster", label, cluster, 0.001 * (1 + cluster % 7)) for cluster, label in enumerate(clusters)),
+    ]
     fields = [
-        {"kind": kind, "field": name, "cluster": None, "month": month}
+        {"kind": kind, "field": name, "cluster": cluster, "month": month}
         | ({"stars": None, "share": None, "low": None, "high": None} if month == GAP else {"stars": 100 + i})
         | ({} if month == GAP else {"share": share * (1 + i / 40), "low": share * 0.9, "high": share * 2})
-        for kind, name, share in [("category", "GenAI", 0.08), ("category", "Web3", 0.03), ("language", "Python", 0.3)]
+        for kind, name, cluster, share in kinds
         for i, month in enumerate(MONTHS_SHOWN)
     ]
     tables: list[tuple[str, list[Any], pa.Schema]] = [
