@@ -36,16 +36,17 @@ class Terms:
     """The terms of repositories: words, and pairs of words that stand side by side, without English endings.
 
     `names` [t] are as they are written most often; `of_rows` [n, t] has a one where a repository has a term;
-    `is_language` [t] marks the names of languages.
+    `is_language` [t] marks the names of languages; `repositories` [n] are owner/name.
     """
 
     names: list[str]
     of_rows: sp.csr_array
     is_language: npt.NDArray[np.bool_]
+    repositories: list[str]
 
 
 def collect_terms(repositories: Sequence[Mapping[str, object]]) -> Terms:
-    """Count the terms of repositories, mappings with name, description, language and topics (None: unknown)."""
+    """Count the terms of repositories, most starred first: mappings with name, description, language and topics."""
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
     number_of: dict[str, int] = {}
     columns, offsets = array("i"), array("q", [0])
@@ -65,17 +66,18 @@ def collect_terms(repositories: Sequence[Mapping[str, object]]) -> Terms:
     names = list(number_of)
     languages = {str(repository["language"] or "").lower() for repository in repositories}
     shown = [max(spellings[names[i]].items(), key=lambda item: (item[1], item[0]))[0] for i in frequent]
-    return Terms(shown, counts[:, frequent], np.array([name in languages for name in shown], bool))
+    is_language = np.array([name in languages for name in shown], bool)
+    return Terms(shown, counts[:, frequent], is_language, [str(repository["name"]) for repository in repositories])
 
 
 def label_clusters(terms: Terms, clusters: npt.NDArray[np.integer], parents: Mapping[int, int]) -> dict[int, str]:
     """Return a label for each cluster id of `clusters` [n]: up to three terms, joined by commas.
 
     Terms are ranked by count x log(lift), the lift being their share in the cluster over their share in all; names of
-    languages by LANGUAGE_WEIGHT of that. No two clusters of one parent in `parents` begin with the same term, as long
-    as they have another. A cluster without a term of its own is "other".
+    languages by LANGUAGE_WEIGHT of that. No two clusters of one parent in `parents` begin with the same term: one that
+    has no other begins with its most starred repository.
     """
-    ids, index = np.unique(clusters, return_inverse=True)
+    ids, most_starred, index = np.unique(clusters, return_index=True, return_inverse=True)
     sizes = np.bincount(index)
     membership = sp.csr_array((np.ones(len(index), np.int32), (index, np.arange(len(index)))))
     counts = sp.csr_array(membership @ terms.of_rows)
@@ -91,9 +93,9 @@ def label_clusters(terms: Terms, clusters: npt.NDArray[np.integer], parents: Map
         best = usable[np.lexsort((columns[usable], -score[usable]))][:CANDIDATES]
         chosen = _choose([(terms.names[columns[j]], int(count[j])) for j in best])
         used = taken.setdefault(parents.get(int(ids[i]), -1), set())
-        lead = next((k for k, term in enumerate(chosen) if term not in used), 0)
-        label = [chosen[lead], *chosen[:lead], *chosen[lead + 1 :]][:TERMS] if chosen else ["other"]
-        used.add(label[0])
+        lead = next((term for term in chosen if term not in used), terms.repositories[most_starred[i]])
+        label = [lead, *(term for term in chosen if term != lead)][:TERMS]
+        used.add(lead)
         labels[int(ids[i])] = _shortened(label)
     return labels
 

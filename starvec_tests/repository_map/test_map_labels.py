@@ -61,12 +61,21 @@ def test_a_language_is_named_where_nothing_else_is_said():
 
 
 @pytest.mark.parametrize("description", [None, "", "the of and", "🚀 1 2"], ids=["none", "empty", "stopwords", "signs"])
-def test_a_cluster_without_words_is_other(description):
-    assert labelled([[repository("-/-", description)] * 6, EDITORS])[0] == "other"
+def test_a_cluster_without_words_is_named_by_its_most_starred_repository(description):
+    nameless = [repository(f"{owner}/-", description) for owner in "abcdef"]
+    assert labelled([nameless, EDITORS])[0] == "a/-"
 
 
-def test_no_text_at_all_labels_everything_other():
-    assert labelled([[repository("o/-")], [repository("o/.")]]) == {0: "other", 1: "other"}
+def test_siblings_with_the_same_words_are_told_apart_by_their_most_starred_repositories():
+    labels = labelled([EDITORS[:6], EDITORS[6:], MODELS], {0: 7, 1: 7, 2: 7})
+    assert len({label.split(", ")[0] for label in labels.values()}) == 3
+    labels = labelled([[repository(f"{owner}/chess")] * 6 for owner in "ab"] + [EDITORS], {0: 7, 1: 7, 2: 7})
+    assert labels[0] == "chess"
+    assert labels[1] == "b/chess, chess"
+
+
+def test_no_text_at_all_leaves_names():
+    assert labelled([[repository("o/-")], [repository("o/.")]]) == {0: "o/-", 1: "o/."}
 
 
 def test_labels_are_short_and_without_markup():
