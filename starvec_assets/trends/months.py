@@ -48,5 +48,5 @@ def judge_months(star_history: Path, ingested: Sequence[str]) -> pa.Table:
 
 
 def gap_sentences(months: pa.Table) -> list[str]:
-    """Return a sentence for each run of months that are gaps for the same kind of reason."""
+    """Return a sentence for each month that is a gap."""
     return [f"{row['month']} is a gap: {row['gap']}" for row in months.to_pylist() if row["gap"]]
