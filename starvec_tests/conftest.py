@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from completed_run import CompletedRun, complete_run
 from filelock import FileLock
+from hypothesis import settings
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export import wasm
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 # A shell starts background jobs with SIGINT ignored, which every process started by a test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# A busy machine fails no test.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from pydantic import Field
 from starvec_assets.config_base import Settings
 from starvec_assets.errors import StarvecError
 from starvec_assets.text_search.bm25 import inverse_document_frequency
+from starvec_assets.text_search.documents import readme_words
 from starvec_assets.text_search.index import SearchWeights, TextIndex
 from starvec_assets.text_search.word_vectors import ridge
 from starvec_assets.vectors import Counts, Matrix, unit_rows
@@ -35,7 +36,10 @@ class IndexSettings(Settings):
 
 @dataclass(frozen=True)
 class WordCounts:
-    """How often each text has each word: `counts` uint8 [texts, words], at most 255; `lengths` are of whole texts."""
+    """How often each text has each word: `counts` uint8 [texts, words], at most 255; `lengths` are of whole texts.
+
+    A word that only the README of a repository has is an entry of `counts` that is 0.
+    """
 
     words: list[str]  # ascending by code point
     counts: sp.csr_array
@@ -43,25 +47,33 @@ class WordCounts:
 
     @property
     def texts(self) -> Counts:
-        """Number of texts that have each word, int64 [words]."""
-        return np.bincount(self.counts.indices, minlength=len(self.words))
+        """Number of texts that have each word, READMEs left out, int64 [words]."""
+        return np.bincount(self.counts.indices[self.counts.data > 0], minlength=len(self.words))
 
 
-def count_words(texts: Iterable[list[str]], min_texts: int, max_words: int) -> WordCounts:
-    """Count the words that are in `min_texts` texts or more, the `max_words` of most texts if there are more."""
+def count_words(
+    texts: Iterable[list[str]], min_texts: int, max_words: int, readmes: Mapping[int, str] | None = None
+) -> WordCounts:
+    """Count the words that are in `min_texts` texts or more, the `max_words` of most texts if there are more.
+
+    `readmes` are by number of the text; no word is counted for them.
+    """
+    readmes = readmes or {}
     numbers: dict[str, int] = {}
     items, counts, sizes, lengths = array("i"), array("B"), array("q", [0]), array("H")
-    for text in texts:
+    for i, text in enumerate(texts):
         counted = Counter(text)
+        for word in readme_words(readmes[i]) if i in readmes else ():
+            counted.setdefault(word, 0)
         items.extend(numbers.setdefault(word, len(numbers)) for word in counted)
         counts.extend(min(count, _MAX_COUNT) for count in counted.values())
         sizes.append(len(counted))
         lengths.append(min(len(text), _MAX_LENGTH))
-    columns = np.array(items, np.int32)
-    entries = np.array(counts, np.uint8), columns, np.cumsum(sizes)
+    columns, values = np.array(items, np.int32), np.array(counts, np.uint8)
+    entries = values, columns, np.cumsum(sizes)
     everything = sp.csr_array(entries, shape=(len(lengths), len(numbers)))
     by_number = list(numbers)
-    chosen = _most_frequent(np.bincount(columns, minlength=len(numbers)), min_texts, max_words).tolist()
+    chosen = _most_frequent(np.bincount(columns[values > 0], minlength=len(numbers)), min_texts, max_words).tolist()
     chosen.sort(key=by_number.__getitem__)
     known = sp.csr_array(everything[:, chosen])
     known.sort_indices()
@@ -69,14 +81,20 @@ def count_words(texts: Iterable[list[str]], min_texts: int, max_words: int) -> W
 
 
 def build_text_index(
-    texts: Iterable[list[str]], vectors: Matrix, text_vectors: Matrix, settings: IndexSettings
+    texts: Iterable[list[str]],
+    vectors: Matrix,
+    text_vectors: Matrix,
+    settings: IndexSettings,
+    readmes: Mapping[int, str] | None = None,
 ) -> TextIndex:
     """Return the index of `texts`, the words of repositories; the first are those of `vectors` and `text_vectors`.
 
     Words get vectors by the texts that have them, `vectors` [n, d] and `text_vectors` [n, text_d]; texts beyond n are
-    found by words alone. Raises StarvecError when there are fewer texts than vectors, or no two of them share a word.
+    found by words alone. `readmes`, by number of the text, say more of where a word belongs; they are not searched, as
+    the page would download five times as much. Raises StarvecError when there are fewer texts than vectors, or no two
+    of them share a word.
     """
-    counted = count_words(texts, settings.min_texts, settings.max_words)
+    counted = count_words(texts, settings.min_texts, settings.max_words, readmes)
     rows, n = counted.counts.shape[0], len(vectors)
     if rows < n or len(text_vectors) != n:
         raise StarvecError(
@@ -97,6 +115,7 @@ def build_text_index(
     int8, scales = quantize(fitted[:, : vectors.shape[1]])
     text_int8, text_scales = quantize(fitted[:, vectors.shape[1] :])
     by_word = sp.csc_array(counted.counts)
+    by_word.eliminate_zeros()
     by_word.sort_indices()
     return TextIndex(
         words=counted.words,

@@ -22,6 +22,11 @@ def document_words(
     A word is as often there as it was written. Every field is bounded.
     """
     topics_text = " ".join((topics or ())[:MAX_TOPICS])
-    prose = plain_readme(readme)[:BEGINNING_CHARS] if readme else ""
-    fields = (name, description, language, topics_text, prose)
-    return [word for field in fields if field for word in tokenize(field[:MAX_FIELD_CHARS])]
+    fields = (name, description, language, topics_text)
+    words = [word for field in fields if field for word in tokenize(field[:MAX_FIELD_CHARS])]
+    return words + (readme_words(readme) if readme else [])
+
+
+def readme_words(readme: str) -> list[str]:
+    """Return the words of the beginning of a README's prose."""
+    return tokenize(plain_readme(readme)[:BEGINNING_CHARS])

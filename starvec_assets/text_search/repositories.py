@@ -53,8 +53,8 @@ def build_search(
     [n, text_d]. Raises StarvecError when the catalogue lacks a repository, and what `build_text_index` raises.
     """
     candidates = choose_candidates(catalogue, corpus.repo_ids, placed_settings)
-    texts = chain(_vocabulary_texts(catalogue, corpus, readmes), texts_of(candidates))
-    index, placed = place_repositories(candidates, build_text_index(texts, vectors, text, settings))
+    texts = chain(_vocabulary_texts(catalogue, corpus), texts_of(candidates))
+    index, placed = place_repositories(candidates, build_text_index(texts, vectors, text, settings, readmes))
     index.save(out)
     placed.save(out)
     names = [*corpus.names, *placed.repos["name"].to_pylist()]
@@ -94,12 +94,10 @@ def disk_bytes(rows: int, dim: int) -> int:
     return rows * 15 * 5 + 30_000 * 2 * dim
 
 
-def _vocabulary_texts(catalogue: RepoCatalog, corpus: Corpus, readmes: Mapping[int, str]) -> Iterator[list[str]]:
+def _vocabulary_texts(catalogue: RepoCatalog, corpus: Corpus) -> Iterator[list[str]]:
     repos = catalogue.rows(pa.array(corpus.repo_ids), FIELDS)
-    row = 0
     with bar(len(repos), "words of texts", "repo") as progress:
         for batch in repos.to_batches(max_chunksize=10_000):
             for repo in batch.to_pylist():
-                yield document_words(**repo, readme=readmes.get(row))
-                row += 1
+                yield document_words(**repo)
                 progress.update()

@@ -16,6 +16,8 @@ from starvec_assets.text_search.build import IndexSettings
 from starvec_assets.text_search.index import TextIndex
 from starvec_assets.text_search.placed import Placed, PlacedSettings
 from starvec_assets.text_search.repositories import EXAMPLES, TextIndexSummary, build_search, text_index_metadata
+from starvec_assets.text_search.search import place
+from starvec_assets.vectors import unit_rows
 
 SEEN = datetime(2026, 1, 2, tzinfo=UTC)
 PLACED = {"new/one": "a music player", "new/two": "an engine for chess", "new/none": "nothing that is known"}
@@ -56,11 +58,17 @@ def test_rows_are_the_vocabulary_and_then_those_placed(inputs: tuple[RepoCatalog
     assert summary.words == len(index.words)
 
 
-def test_words_of_a_readme_are_found(inputs: tuple[RepoCatalog, Corpus], tmp_path: Path):
-    build(inputs, tmp_path / "index", {0: "barometer for sailors", 1: "a barometer"})
-    index = TextIndex.load(tmp_path / "index")
-    number = index.words.index("baromet")
-    assert index.documents[index.offsets[number] : index.offsets[number + 1]].tolist() == [0, 1]
+def test_readmes_move_the_words_and_are_not_searched(inputs: tuple[RepoCatalog, Corpus], tmp_path: Path):
+    build(inputs, tmp_path / "without")
+    build(inputs, tmp_path / "with", dict.fromkeys(range(1, ROWS, 3), "# chess\nbarometer"))
+    without, index = (TextIndex.load(tmp_path / name) for name in ("without", "with"))
+    assert index.words == without.words
+    for name in ("offsets", "documents", "counts", "lengths"):
+        np.testing.assert_array_equal(getattr(index, name), getattr(without, name))
+    chess = index.words.index("chess")
+    readers = unit_rows(subject_vectors())[1::3].mean(axis=0)
+    near, nearer = (place(one.vectors, one.scales, [chess]) @ readers for one in (without, index))
+    assert nearer > near + 0.1
 
 
 def test_a_repository_that_the_catalogue_lacks_is_an_error(inputs: tuple[RepoCatalog, Corpus], tmp_path: Path):

@@ -30,6 +30,15 @@ def test_words_of_too_few_texts_are_left_out_and_the_others_ascend():
     assert counted.texts.tolist() == [2, 2]
 
 
+def test_words_of_a_readme_are_known_and_not_counted():
+    counted = count_words([["b", "b"], ["b", "c"], ["c"]], 2, 1_000, {0: "**c** c d", 2: "d"})
+    assert counted.words == ["b", "c"]
+    assert counted.counts.toarray().tolist() == [[2, 0], [1, 1], [0, 1]]
+    assert counted.counts.indices.tolist() == [0, 1, 0, 1, 1]
+    assert counted.lengths.tolist() == [2, 2, 1]
+    assert counted.texts.tolist() == [2, 2]
+
+
 def test_of_too_many_words_those_of_most_texts_stay():
     texts = [["rare", "common", "other"], ["common", "other"], ["common", "rare"], ["common", "other"]]
     assert count_words(texts, 1, 2).words == ["common", "other"]
