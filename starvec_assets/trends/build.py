@@ -139,8 +139,8 @@ class _Build:
         self._run("create_months")
         self._run("create_github", history=history, asked=asked)
         self._run("create_github_months", asked=asked)
-        begin = month_start(self.months["month"][0].as_py()).date() if len(self.months) else date.max
-        self._run("create_repositories", catalog=self._catalog, log_begin=begin)
+        self._begin = month_start(self.months["month"][0].as_py()).date() if len(self.months) else date.max
+        self._run("create_repositories", catalog=self._catalog, log_begin=self._begin)
 
     def write_months(self, out: Path) -> None:
         """Write months.parquet, monthly.parquet and fields.parquet."""
@@ -154,7 +154,7 @@ class _Build:
         [(asked, github_end)] = self._run("history_end", asked=self._asked).fetchall()
         if asked >= MIN_REPOSITORIES and (log_end is None or github_end - log_end > OUTDATED):
             return Window(GITHUB, github_end - timedelta(DAYS - 1), github_end)
-        return None if log_end is None else Window(LOG, log_end - timedelta(DAYS - 1), log_end)
+        return None if log_end is None else Window(LOG, max(self._begin, log_end - timedelta(DAYS - 1)), log_end)
 
     def compare(self, window: Window, least_stars: int) -> tuple[pa.Table, list[str]]:
         """Return every repository with `least_stars` in the last days and its scores, and what could not be scored."""
@@ -165,11 +165,12 @@ class _Build:
         else:
             self._run("create_github_days", first=first, last=last, asked=self._asked)
             capture = 1.0
-        exposed = exposure(_by_day(self._run("all_stars").to_arrow_table(), first))
+        start = last - timedelta(DAYS - 1)
+        exposed = exposure(_by_day(self._run("all_stars").to_arrow_table(), start))
         recent = last - timedelta(LAST_DAYS - 1)
         table = self._run("candidates", recent=recent, least_stars=least_stars).to_arrow_table()
         self._connection.register("chosen", table.select(["repo_id"]))
-        stars = _matrix(self._run("chosen_days").to_arrow_table(), table["repo_id"].to_numpy(), first)
+        stars = _matrix(self._run("chosen_days").to_arrow_table(), table["repo_id"].to_numpy(), start)
         rate, burst = recent_rate(stars, exposed), bursts(stars, exposed)
         total = table["total"].cast(pa.float64()).to_numpy()
         per_day, low, high = (part / capture for part in (rate.rate, rate.low, rate.high))

@@ -221,7 +221,9 @@ def test_one_month_has_no_trend(tmp_path: Path) -> None:
         "no bursts: 31 days with stars are compared, 35 are needed",
         "nothing is called rising: 1 month counts, 2 are needed",
     ]
-    assert json.loads((log.folder / "out" / "trends.json").read_text())["notes"] == summary.notes
+    about = json.loads((log.folder / "out" / "trends.json").read_text())
+    assert about["notes"] == summary.notes
+    assert about["window"] == {"source": "log", "first": "2024-01-01", "last": "2024-01-31"}
 
 
 def test_months_under_the_limit_alone_leave_a_sentence(tmp_path: Path) -> None:
