@@ -1,4 +1,7 @@
-"""The sample's catalogue of real repositories, chosen and described by hand; a test checks every line."""
+"""The sample's catalogue of real repositories, chosen and described by hand; a test checks every line.
+
+repositories.tsv has those that people star; little_known.tsv has those with too few stargazers for a trained vector.
+"""
 
 from dataclasses import dataclass
 from importlib.resources import files
@@ -25,7 +28,7 @@ RELATED = (
 
 @dataclass(frozen=True, slots=True)
 class SampleRepo:
-    """A line of repositories.tsv. `language` is None where GitHub shows none; `stars` is an order of magnitude."""
+    """A line of the catalogue. `language` is None where GitHub shows none; `stars` is an order of magnitude."""
 
     name: str
     language: str | None
@@ -37,7 +40,16 @@ class SampleRepo:
 
 def load_catalogue() -> list[SampleRepo]:
     """Return the repositories of repositories.tsv, in the order of the file."""
-    lines = files(__package__).joinpath("repositories.tsv").read_text(encoding="utf-8").splitlines()
+    return _read("repositories.tsv")
+
+
+def load_little_known() -> list[SampleRepo]:
+    """Return the repositories of little_known.tsv, in the order of the file."""
+    return _read("little_known.tsv")
+
+
+def _read(name: str) -> list[SampleRepo]:
+    lines = files(__package__).joinpath(name).read_text(encoding="utf-8").splitlines()
     rows = (line.split("\t") for line in lines if line and not line.startswith("#"))
     return [
         SampleRepo(name, None if language == "-" else language, field, topic, int(stars), description)

@@ -11,7 +11,7 @@ import orjson
 
 from starvec_assets.sample.archive_events import API, Json, actor, event, repo_reference, repository
 from starvec_assets.sample.catalogue import SampleRepo
-from starvec_assets.sample.people import Ints, simulate_stars
+from starvec_assets.sample.people import Ints, simulate_few_stars, simulate_stars
 from starvec_assets.sample.planted_trends import BORN, RISING_FIELD, move_times, planted_trends
 
 FIRST_ID = 1_000_000_000_000  # of people and repositories; GitHub's own ids have ten digits
@@ -38,13 +38,19 @@ class SimulatedEvents:
 
 
 def simulate_events(
-    repos: Sequence[SampleRepo], users: int, noise: float, hours: Sequence[datetime], seed: int
+    repos: Sequence[SampleRepo],
+    users: int,
+    noise: float,
+    hours: Sequence[datetime],
+    seed: int,
+    little_known: Sequence[SampleRepo] = (),
 ) -> SimulatedEvents:
     """Simulate the stars of `users` people over `hours`, and `noise` other events per star.
 
     In addition every repository has a pull request in every month, so that its description and language are known, and
     every hour has an event. Trends move the times of stars (planted_trends.py); nothing happens in a repository before
-    it is born.
+    it is born. The rows of `little_known` follow those of `repos`; their few stars and pull requests are drawn last, so
+    that nothing else depends on them.
     """
     rng = np.random.default_rng(seed)
     stars = simulate_stars(repos, users, rng)
@@ -82,6 +88,13 @@ def simulate_events(
         kind = np.full(len(repos), _KINDS.index(_PULL_REQUEST))
         user, repo = rng.integers(users, size=len(repos)), rng.permutation(len(repos))
         parts.append((moved(time, births[repo]), kind, user, repo))
+
+    if little_known:
+        few = simulate_few_stars(little_known, repos, stars, rng)
+        parts.append((times(len(few.user)), np.zeros_like(few.user), few.user, few.repo))
+        count = len(little_known)
+        kind = np.full(count, _KINDS.index(_PULL_REQUEST))
+        parts.append((times(count), kind, rng.integers(users, size=count), len(repos) + np.arange(count)))
 
     time, *rest = (np.concatenate(column) for column in zip(*parts, strict=True))
     time = start[time // _HOUR] + time % _HOUR

@@ -3,7 +3,8 @@
 A person has a few interests, each anchored at a repository drawn by popularity; a later interest is often a neighbour
 of the first anchor. A star goes to a neighbour of an anchor: mostly one of the same topic or field, less often one of a
 related field, of the same language, or a popular one from any field. So co-starred repositories share topics, fields
-and languages, as real ones do, and every list has exceptions.
+and languages, as real ones do, and every list has exceptions. A little-known repository has two to four stargazers,
+people of its topic.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ _MEAN_EXTRA_INTERESTS, _MAX_INTERESTS = 1.4, 6  # interests beyond the first are
 _NEAR_FIRST = 0.5  # probability that a later interest is a neighbour of the first
 _STEPS = {"topic": 0.30, "field": 0.25, "related": 0.12, "language": 0.12, "popular": 0.15, "any": 0.06}
 _POPULARITY_POWER = 0.6  # of the stars, in the weight of a repository; 1 for the step "popular"
+_FEWEST, _FEW = 2, 4  # stargazers of a little-known repository
+_TOPIC_POWER = 4  # of one more than the stars of its topic, in the weight of a person
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,24 @@ def simulate_stars(repos: Sequence[SampleRepo], users: int, rng: np.random.Gener
         kept = np.arange(len(user)) - np.searchsorted(user, user) < length[user]
         user, repo = user[kept], repo[kept]
     return SimulatedStars(user, repo)
+
+
+def simulate_few_stars(
+    little_known: Sequence[SampleRepo], repos: Sequence[SampleRepo], stars: SimulatedStars, rng: np.random.Generator
+) -> SimulatedStars:
+    """Draw two to four stargazers for each of `little_known`, mostly of those whose `stars` in `repos` share its topic.
+
+    `repo` of the result counts on from those of `repos` and is ascending, in place of `user`.
+    """
+    topic = np.array([f"{repo.field}/{repo.topic}" for repo in repos])
+    stargazers = []
+    for repo in little_known:
+        shared = np.bincount(stars.user, topic[stars.repo] == f"{repo.field}/{repo.topic}")
+        # The largest of logarithms of weights with Gumbel noise are a draw without replacement.
+        chance = _TOPIC_POWER * np.log1p(shared) + rng.gumbel(size=len(shared))
+        stargazers.append(np.argsort(-chance)[: rng.integers(_FEWEST, _FEW, endpoint=True)])
+    rows = np.arange(len(repos), len(repos) + len(little_known))
+    return SimulatedStars(np.concatenate(stargazers), np.repeat(rows, [len(users) for users in stargazers]))
 
 
 def specialists(user: Ints, repo: Ints, repos: Sequence[SampleRepo], min_stars: int = 20) -> list[tuple[str, int]]:

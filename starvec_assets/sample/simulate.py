@@ -25,7 +25,7 @@ from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.ingest.sources import file_name
 from starvec_assets.progress import bar, print_line
 from starvec_assets.sample import SIMULATED
-from starvec_assets.sample.catalogue import SampleRepo, load_catalogue
+from starvec_assets.sample.catalogue import SampleRepo, load_catalogue, load_little_known
 from starvec_assets.sample.curators import simulate_lists
 from starvec_assets.sample.events import hourly_lines, login_of, simulate_events
 from starvec_assets.sample.people import specialists
@@ -34,7 +34,7 @@ MARKER = "sample.json"
 AWESOME = "awesome"
 PEOPLE = "people.tsv"
 
-_VERSION = 5  # increase it when the same settings give other bytes
+_VERSION = 6  # increase it when the same settings give other bytes
 _README = f"""{SIMULATED}
 
 The repositories are real, chosen and described by hand. The people, their stars and everything else that happens here
@@ -73,8 +73,8 @@ def write_archive(out: Path, settings: SampleSettings) -> SampleSummary:
     """
     future = datetime.max.replace(tzinfo=UTC)  # months need not be over
     hours = [hour for month in sorted(set(settings.months)) for hour in month_hours(month, future)]
-    repos = load_catalogue()
-    catalogue = hashlib.sha256(repr(repos).encode()).hexdigest()
+    repos, little_known = load_catalogue(), load_little_known()
+    catalogue = hashlib.sha256(repr([repos, little_known]).encode()).hexdigest()
     identity = {"version": _VERSION, "settings": repr(settings), "catalogue": catalogue}
     out.parent.mkdir(parents=True, exist_ok=True)
     lock = out.parent / f".{out.name}.lock"
@@ -87,7 +87,7 @@ def write_archive(out: Path, settings: SampleSettings) -> SampleSummary:
         for left_over in (partial, previous):
             shutil.rmtree(left_over, ignore_errors=True)
         partial.mkdir()
-        summary = _write(partial, settings, hours, repos)
+        summary = _write(partial, settings, hours, repos, little_known)
         (partial / MARKER).write_text(json.dumps({"identity": identity, "summary": asdict(summary)}, indent=1) + "\n")
         if out.exists():
             out.rename(previous)
@@ -109,12 +109,17 @@ def _read_summary(out: Path, identity: dict[str, Any]) -> SampleSummary | None:
 
 
 def _write(
-    out: Path, settings: SampleSettings, hours: Sequence[datetime], repos: Sequence[SampleRepo]
+    out: Path,
+    settings: SampleSettings,
+    hours: Sequence[datetime],
+    repos: Sequence[SampleRepo],
+    little_known: Sequence[SampleRepo],
 ) -> SampleSummary:
-    events = simulate_events(repos, settings.users, settings.noise, hours, settings.seed)
+    events = simulate_events(repos, settings.users, settings.noise, hours, settings.seed, little_known)
+    starred = [*repos, *little_known]
     size = 0
     with bar(len(hours), "simulated hours", "hour") as progress:
-        for hour, lines in zip(hours, hourly_lines(events, repos, hours), strict=True):
+        for hour, lines in zip(hours, hourly_lines(events, starred, hours), strict=True):
             body = gzip.compress(lines, compresslevel=1, mtime=0)
             (out / file_name(hour)).write_bytes(body)
             size += len(body)
@@ -122,10 +127,10 @@ def _write(
     (out / "README.txt").write_text(_README)
     _write_awesome_lists(out / AWESOME, repos, settings.seed)
     stars = events.kind == 0
-    people = specialists(events.user[stars], events.repo[stars], repos)
+    people = specialists(events.user[stars], events.repo[stars], starred)
     rows = [f"{login_of(person)}\tSimulated person {person}\t{field}" for field, person in people]
     (out / PEOPLE).write_text("\n".join(["# Simulated people in the form of profiles/developers.tsv.", *rows]) + "\n")
-    return SampleSummary(settings.users, len(repos), int(stars.sum()), len(events.time), len(hours), size)
+    return SampleSummary(settings.users, len(starred), int(stars.sum()), len(events.time), len(hours), size)
 
 
 def _write_awesome_lists(folder: Path, repos: Sequence[SampleRepo], seed: int) -> None:

@@ -4,19 +4,20 @@ from itertools import combinations
 from starvec_assets.github_names import is_repository
 from starvec_assets.profiles.developers import read_developers
 from starvec_assets.profiles.probes import load_categories
-from starvec_assets.sample.catalogue import RELATED, load_catalogue
+from starvec_assets.sample.catalogue import RELATED, load_catalogue, load_little_known
 
 
 def test_every_line_is_valid() -> None:
-    repos = load_catalogue()
-    for repo in repos:
+    repos, little_known = load_catalogue(), load_little_known()
+    for repo in [*repos, *little_known]:
         assert is_repository(repo.name), repo
-        assert repo.stars in (1_000, 3_000, 10_000, 30_000, 100_000, 300_000), repo
+        assert repo.stars in ((100, 300) if repo in little_known else (1_000, 3_000, 10_000, 30_000, 100_000, 300_000))
         for text in (repo.language or "-", repo.field, repo.topic, repo.description):
             assert text == text.strip(), repo
             assert 0 < len(text) <= 200, repo
-    assert Counter(repo.name.lower() for repo in repos).most_common(1)[0][1] == 1
+    assert Counter(repo.name.lower() for repo in [*repos, *little_known]).most_common(1)[0][1] == 1
     topics = Counter((repo.field, repo.topic) for repo in repos)
+    assert topics.keys() >= {(repo.field, repo.topic) for repo in little_known}
     assert {topic for topic, size in topics.items() if not 3 <= size <= 12} == set()
 
 
@@ -30,7 +31,7 @@ def test_the_catalogue_is_large_and_broad() -> None:
 
 
 def test_most_repositories_have_a_language_and_all_a_description_of_their_own() -> None:
-    repos = load_catalogue()
+    repos = [*load_catalogue(), *load_little_known()]
     assert sum(repo.language is None for repo in repos) < len(repos) / 50
     assert len({repo.description for repo in repos}) == len(repos)
     assert all(len(repo.description.split()) >= 2 for repo in repos)

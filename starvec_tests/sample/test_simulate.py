@@ -5,6 +5,7 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ import scipy.sparse as sp
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.awesome.parse import parse_readme
+from starvec_assets.ingest.calendar import month_hours
 from starvec_assets.profiles.developers import read_developers
 from starvec_assets.sample import SIMULATED, simulate
-from starvec_assets.sample.catalogue import load_catalogue
+from starvec_assets.sample.catalogue import load_catalogue, load_little_known
 from starvec_assets.sample.curators import simulate_lists
-from starvec_assets.sample.people import simulate_stars
+from starvec_assets.sample.events import simulate_events
+from starvec_assets.sample.people import simulate_few_stars, simulate_stars
 from starvec_assets.sample.simulate import AWESOME, MARKER, PEOPLE, SampleSettings, SampleSummary, write_archive
 
 SMALL_SAMPLE = SampleSettings(users=300, months=("2024-02",), noise=0.5, seed=3)
 TINY_SAMPLE = SampleSettings(users=20, months=("2023-02",), noise=0)
+LITTLE_KNOWN = {repo.name for repo in load_little_known()}
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +79,11 @@ def test_people_cannot_be_mistaken_for_real_ones(events: list[dict[str, Any]]) -
         assert min(event["actor"]["id"], event["repo"]["id"]) >= 10**12
 
 
-def test_every_user_gives_10_to_120_different_stars(events: list[dict[str, Any]]) -> None:
-    stars = [(e["actor"]["id"], e["repo"]["id"]) for e in events if e["type"] == "WatchEvent"]
+def test_every_user_gives_10_to_120_different_stars_beside_those_of_the_little_known(
+    events: list[dict[str, Any]],
+) -> None:
+    given = [event for event in events if event["type"] == "WatchEvent" and event["repo"]["name"] not in LITTLE_KNOWN]
+    stars = [(event["actor"]["id"], event["repo"]["id"]) for event in given]
     assert len(set(stars)) == len(stars)
     counts = Counter(person for person, _ in stars)
     assert len(counts) == SMALL_SAMPLE.users
@@ -87,11 +94,12 @@ def test_every_user_gives_10_to_120_different_stars(events: list[dict[str, Any]]
 
 def test_the_summary_counts_the_written_events(archive: Path, events: list[dict[str, Any]]) -> None:
     summary = write_archive(archive, SMALL_SAMPLE)
-    stars = sum(event["type"] == "WatchEvent" for event in events)
+    starred = [event["repo"]["name"] for event in events if event["type"] == "WatchEvent"]
+    known = sum(name not in LITTLE_KNOWN for name in starred)
     size = sum(file.stat().st_size for file in archive.glob("*.json.gz"))
-    repos = len(load_catalogue())
-    assert summary == SampleSummary(SMALL_SAMPLE.users, repos, stars, len(events), 29 * 24, size)
-    assert len(events) == stars + round(SMALL_SAMPLE.noise * stars) + repos
+    repos = len(load_catalogue()) + len(LITTLE_KNOWN)
+    assert summary == SampleSummary(SMALL_SAMPLE.users, repos, len(starred), len(events), 29 * 24, size)
+    assert len(events) == len(starred) + round(SMALL_SAMPLE.noise * known) + repos
 
 
 def test_every_repository_is_described_by_an_event_of_the_month(events: list[dict[str, Any]]) -> None:
@@ -105,7 +113,8 @@ def test_every_repository_is_described_by_an_event_of_the_month(events: list[dic
         if event["type"] == "PullRequestEvent"
         for base in [event["payload"]["pull_request"]["base"]["repo"]]
     }
-    assert facts == {r.name: (r.description, r.language, r.stars, ids[r.name]) for r in load_catalogue()}
+    repos = [*load_catalogue(), *load_little_known()]
+    assert facts == {r.name: (r.description, r.language, r.stars, ids[r.name]) for r in repos}
 
 
 def test_forks_and_creations_carry_the_description_too(events: list[dict[str, Any]]) -> None:
@@ -240,6 +249,32 @@ def test_co_starring_predicts_stars_better_than_popularity() -> None:
     assert hits["co-starred"] > 1.5 * hits["popular"] > 0
 
 
+def test_a_little_known_repository_has_two_to_four_stargazers_who_star_its_topic_more_than_others_do() -> None:
+    repos, little_known, users = load_catalogue(), load_little_known(), 2_000
+    stars = simulate_stars(repos, users, np.random.default_rng(1))
+    few = simulate_few_stars(little_known, repos, stars, np.random.default_rng(2))
+    assert few.repo.min() == len(repos)
+    stargazers = np.bincount(few.repo - len(repos))
+    assert len(stargazers) == len(little_known)
+    assert set(stargazers.tolist()) == {2, 3, 4}
+    assert len(set(zip(few.user.tolist(), few.repo.tolist(), strict=True))) == len(few.user)
+    topic = np.array([f"{repo.field}/{repo.topic}" for repo in repos])
+    ratios = []
+    for row, repo in enumerate(little_known, len(repos)):
+        shared = np.bincount(stars.user, topic[stars.repo] == f"{repo.field}/{repo.topic}")
+        ratios.append(shared[few.user[few.repo == row]].mean() / shared.mean())
+    assert np.median(ratios) > 5
+
+
+def test_little_known_repositories_change_no_other_event() -> None:
+    repos, hours = load_catalogue(), month_hours("2024-02", datetime.max.replace(tzinfo=UTC))
+    settings = {"users": 100, "noise": 0.5, "hours": hours, "seed": 3}
+    without, events = (simulate_events(repos, **settings, little_known=few) for few in ((), load_little_known()))
+    others = events.repo < len(repos)
+    for column, expected in vars(without).items():
+        assert np.array_equal(getattr(events, column)[others], expected), column
+
+
 def test_stars_follow_popularity() -> None:
     repos = load_catalogue()
     stars = simulate_stars(repos, 1_000, np.random.default_rng(4))
@@ -251,7 +286,7 @@ def test_stars_follow_popularity() -> None:
 
 
 def test_specialists_star_mostly_in_their_field(archive: Path, events: list[dict[str, Any]]) -> None:
-    field_of = {repo.name: repo.field for repo in load_catalogue()}
+    field_of = {repo.name: repo.field for repo in [*load_catalogue(), *load_little_known()]}
     given = defaultdict(list)
     for event in events:
         if event["type"] == "WatchEvent":
