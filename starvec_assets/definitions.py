@@ -10,6 +10,7 @@ from starvec_assets.defs import (
     automation,
     code_versions,
     corpus,
+    dataset,
     evaluation,
     export,
     failures,
@@ -60,6 +61,7 @@ def defs() -> dg.Definitions:
         profiles,
         trends,
         export,
+        dataset,
     ]
     loaded = [asset for asset in dg.load_assets_from_modules(modules) if isinstance(asset, dg.AssetsDefinition)]
     assets = code_versions.with_resources(loaded, resources.from_environment(os.environ))

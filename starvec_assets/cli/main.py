@@ -391,6 +391,27 @@ def publish(to: Path) -> None:
 
 
 @main.command()
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="A new or empty folder, or one that has this release.",
+)
+@click.option("--push", "name", metavar="OWNER/NAME", help="Publish it on the Hugging Face Hub, by $HF_TOKEN.")
+def dataset(to: Path, name: str | None) -> None:
+    """Write the dataset for others as a folder, and publish it."""
+    from starvec_assets.export.dataset.release import push_release, write_release
+
+    release = _store().latest("dataset_release")
+    _warn_if_simulated(release)
+    folder = write_release(release, to)
+    print(f"{folder}: {release.size / 1e6:.1f} MB; README.md is its card")
+    if name is not None:
+        print(f"published: {push_release(folder, release, name, os.environ)}")
+
+
+@main.command()
 @click.option("--out", type=click.Path(path_type=Path), help="Write it to this file, too.")
 def build_wasm(out: Path | None) -> None:
     """Compile the page's search core, as web_bundle does."""

@@ -158,6 +158,27 @@ class DeveloperSource(dg.ConfigurableResource[None]):
         return read_developers(home() / "sample" / PEOPLE) if SIMULATED in provenance else read_developers()
 
 
+ONE_LINE = r"^[ -~]*$"  # of printable ASCII
+
+
+class DatasetPublisher(dg.ConfigurableResource[None]):
+    """Who publishes dataset_release, which its card and croissant.json say."""
+
+    contact: str = Field(
+        default="",
+        max_length=200,
+        pattern=ONE_LINE,
+        description="where to ask for the removal of a repository, an e-mail address or a URL; needed to push "
+        "(STARVEC_DATASET_CONTACT)",
+    )
+    homepage: str = Field(
+        default="",
+        max_length=200,
+        pattern=ONE_LINE,
+        description="address of the published dataset (STARVEC_DATASET_HOMEPAGE)",
+    )
+
+
 ASK_GITHUB_TAG, ASK_NOT = "starvec/ask_github", "no"
 """Run tag of jobs that do not ask GitHub about stars, and its value."""
 
@@ -315,6 +336,9 @@ def from_environment(environ: Mapping[str, str] | None = None) -> dict[str, Any]
         "star_source": build(StarSource, location="STARVEC_SOURCE"),
         "awesome_source": build(AwesomeSource, location="STARVEC_AWESOME"),
         "developer_source": build(DeveloperSource, path="STARVEC_DEVELOPERS"),
+        "dataset_publisher": build(
+            DatasetPublisher, contact="STARVEC_DATASET_CONTACT", homepage="STARVEC_DATASET_HOMEPAGE"
+        ),
         "github": build(GitHubResource, max_requests="STARVEC_GITHUB_REQUESTS", max_hours="STARVEC_GITHUB_HOURS"),
         "text_encoder": build(TextEncoderResource, encoder="STARVEC_ENCODER", readmes="STARVEC_READMES"),
     }

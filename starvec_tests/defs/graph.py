@@ -7,6 +7,7 @@ import dagster as dg
 
 from starvec_assets.defs import (
     corpus,
+    dataset,
     evaluation,
     export,
     ingest,
@@ -35,6 +36,7 @@ MODULES = [
     profiles,
     trends,
     export,
+    dataset,
 ]
 ASSETS = [*dg.load_assets_from_modules(MODULES), star_log_checks.star_log_checks]
 

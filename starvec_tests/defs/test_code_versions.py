@@ -24,6 +24,7 @@ WHERE_AND_HOW = {
     "star_source": {"location", "concurrency", "tries", "timeout", "keep_hours"},
     "awesome_source": set[str](),
     "developer_source": set[str](),
+    "dataset_publisher": set[str](),
     "github": {"base_url", "max_requests", "max_hours"},
     "text_encoder": {"batch_size"},
 }
@@ -95,6 +96,7 @@ def versions() -> dict[str, str | None]:
         ("STARVEC_READMES", "github", {"readme_init_vectors"}),
         ("STARVEC_AWESOME", "none", {"awesome_lists"}),
         ("STARVEC_DEVELOPERS", "people.tsv", {"developer_vectors"}),
+        ("STARVEC_DATASET_CONTACT", "data@example.org", {"dataset_release"}),
         ("STARVEC_DEVICE", "cpu", set()),
         ("STARVEC_MEMORY_GB", "1", set()),
         ("STARVEC_SOURCE", "elsewhere", set()),

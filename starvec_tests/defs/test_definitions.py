@@ -54,6 +54,7 @@ KEYS = {
     "trends",
     "fp16_export",
     "web_bundle",
+    "dataset_release",
 }
 
 
