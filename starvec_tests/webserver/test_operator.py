@@ -25,12 +25,16 @@ from starvec_assets.paths import PACKAGE
 
 ROOT = PACKAGE.parent
 READERS_OF_VECTORS = [
+    "text_index",
+    "repository_map",
     "evaluation",
     "vector_structure",
     "linear_probes",
     "quantile_tables",
     "developer_vectors",
+    "trends",
     "fp16_export",
+    "dataset_release",
 ]
 
 RUNS_OF_A_TERMINAL = "Jobs → monthly_refresh → Runs"
@@ -243,7 +247,7 @@ def versions(ui: Ui) -> dict[str, str]:
 def test_a_run_of_the_terminal_is_shown_with_metadata_and_in_sync(ui: Ui, versions: dict[str, str], backfill: str):
     nodes = ui.query(NODES, keys=None)["assetNodes"]
     everything = [node for node in nodes if node["assetKey"]["path"] != ["training_leaderboard"]]  # run by hand only
-    assert len(everything) == 18
+    assert len(everything) == 22
     for node in everything:
         labels = {entry["label"] for entry in node["assetMaterializations"][0]["metadataEntries"]}
         assert {"config", "path", "stars from"} <= labels, node["assetKey"]
@@ -262,8 +266,13 @@ def test_the_lineage_goes_from_the_archive_to_the_export(ui: Ui):
     assert {"star_log", "starred_lists"} <= parents["repo_catalog"]
     assert {"star_log", "star_history", "repo_catalog", "starred_lists"} <= parents["user_buckets"]
     assert {"user_buckets", "readme_init_vectors"} <= parents["trained_embeddings"]
-    assert {"trained_embeddings", "evaluation"} <= parents["fp16_export"]
+    assert {"trained_embeddings", "readme_init_vectors"} <= parents["text_index"]
+    assert {"trained_embeddings", "awesome_lists"} <= parents["repository_map"]
+    assert {"trained_embeddings", "text_index"} <= parents["evaluation"]
+    assert {"trained_embeddings", "text_index", "evaluation"} <= parents["fp16_export"]
+    assert {"star_log", "star_history", "linear_probes", "repository_map"} <= parents["trends"]
     assert {"fp16_export", "evaluation", "linear_probes", "developer_vectors", "star_history"} <= parents["web_bundle"]
+    assert {"text_index", "repository_map", "trends"} <= parents["web_bundle"]
     assert parents["raw_stars"] == set()
 
 
