@@ -41,17 +41,20 @@ export const measurer = (context, theme) => (/** @type {string} */ text, /** @ty
  * @param {MapData} map
  * @param {Camera} camera
  * @param {Theme} theme
- * @param {{labels: Label[], lit: LitRows[], rings: number[]}} content `rings`: rows with a ring around them
+ * @param {{labels: Label[], lit: LitRows[], rings: number[]}} content `rings`: rows with a ring around them, which no
+ *   label covers
  */
 export function drawOverlay(context, map, camera, theme, { labels, lit, rings }) {
   context.clearRect(0, 0, camera.width, camera.height);
   const radiusOf = (/** @type {number} */ row) => pointRadius(camera, row, map.m);
   for (const { rows, colour } of lit) drawLitRows(context, map, camera, theme, rows, colour, radiusOf);
-  for (const row of rings) {
+  const ringed = rings.map((row) => {
     const { x, y } = placeOfRow(map, row);
-    const [left, top] = camera.toScreen(x, y);
+    return camera.toScreen(x, y);
+  });
+  for (const [i, [left, top]] of ringed.entries()) {
     context.beginPath();
-    context.arc(left, top, radiusOf(row) + 4, 0, TURN);
+    context.arc(left, top, radiusOf(rings[i]) + 4, 0, TURN);
     [context.lineWidth, context.strokeStyle] = [5, theme.halo];
     context.stroke();
     [context.lineWidth, context.strokeStyle] = [2.5, theme.ink];
@@ -61,10 +64,14 @@ export function drawOverlay(context, map, camera, theme, { labels, lit, rings })
   context.textBaseline = "middle";
   context.lineJoin = "round";
   for (const label of labels) {
-    const { text, level, x, y, below } = label;
-    const [left, top] = camera.toScreen(x, y);
+    const { text, level, x, y, below, width, height } = label;
+    const [left, above] = camera.toScreen(x, y);
+    const middle = above + below;
+    const covers = (/** @type {number[]} */ [x, y]) =>
+      Math.abs(x - left) < width / 2 && Math.abs(y - middle) < height / 2;
+    if (ringed.some(covers)) continue;
     context.font = font(theme, level);
-    drawText(context, text, left, top + below, level === map.levels.length - 1 ? theme.soft : theme.ink, theme.halo);
+    drawText(context, text, left, middle, level === map.levels.length - 1 ? theme.soft : theme.ink, theme.halo);
   }
   context.font = font(theme, 1);
   for (const { label, centre, colour } of lit)
