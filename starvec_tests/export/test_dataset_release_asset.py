@@ -185,3 +185,13 @@ def test_two_builds_are_the_same_bytes(folder: Path, completed_run: CompletedRun
     assert "for any other question: data@example.org" in card
     assert "**These vectors failed checks of their evaluation**" in card
     assert json.loads(first["croissant.json"])["url"] == "https://example.org/data"
+
+
+def test_croissant_is_valid_and_its_records_are_read_without_a_network(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    mlcroissant = pytest.importorskip("mlcroissant", reason="scripts/check_dataset.py has an environment with it")
+    monkeypatch.setattr("socket.socket.connect", None)
+    dataset = mlcroissant.Dataset(jsonld=str(folder / "croissant.json"))
+    assert not dataset.metadata.ctx.issues.errors
+    for name, columns in TABLES.items():
+        record = next(iter(dataset.records(name)))
+        assert " ".join(field.removeprefix(f"{name}/") for field in record) == columns
