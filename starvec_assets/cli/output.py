@@ -101,6 +101,7 @@ def print_next_commands() -> None:
     print("Next:")
     for command, description in {
         "similar neovim/neovim": "neighbours of any repository of the sample",
+        "search terminal file manager": "repositories by a description; --people finds people",
         "rising": "what grows fastest in it",
         "serve": "the page: search, profile and compare, at http://127.0.0.1:8000",
         "dev": "the Dagster UI at http://localhost:3000, with these runs in it",
