@@ -9,7 +9,7 @@ from page_helpers import Reference, StarsApi, open_page, read_results, submit_lo
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 VIEWS = (  # in this order: a login that was looked up stays the current user
     *("start", "profile form", "developer", "profile", "compared", "near", "basket"),
-    *("typing", "missing", "asked", "search", "text", "suggested", "map", "made", "limit", "broken link"),
+    *("typing", "missing", "asked", "search", "text", "suggested", "map", "rising", "made", "limit", "broken link"),
 )
 
 
@@ -34,6 +34,7 @@ def go_to_view(page: Any, site: str, view: str, reference: Reference, api: Stars
         "text": f"#/search?q={'We+look+for+an+engineer+who+knows+rust.+' * 10}&in=stars",
         "suggested": "#/search",
         "map": "#/map?at=pandas-dev/pandas",
+        "rising": "#/rising?field=GenAI",
         "made": "#/about",
         "broken link": "#/compare/1.x.y",
     }
@@ -59,6 +60,9 @@ def go_to_view(page: Any, site: str, view: str, reference: Reference, api: Stars
         page.keyboard.press("ArrowDown")
     if view == "map":
         page.wait_for_selector(".map-card:not([hidden])")
+    if view == "rising":
+        page.wait_for_selector(".result .sparkline")
+        page.click("figure summary")
     if view == "limit":
         api.allowed = 0
         submit_login(page, "somebody-else")

@@ -65,7 +65,7 @@ def test_filters_are_in_the_address_and_back_undoes_them(visitor: Any, site: str
     page.select_option("#rising-field", "GenAI")
     wait_until(page, "location.hash === '#/rising?field=GenAI'")
     assert listed(page) == names(inputs, "rising", "GenAI")[:SHOWN]
-    assert "GenAI: 12.6 % of the stars of all repositories" in page.inner_text("figure")
+    assert "GenAI: 12.6 % of the stars of all repositories in Feb 2024" in page.inner_text("figure")
     page.click("figure summary")
     rows = page.eval_on_selector_all("figure tr", "rows => rows.map((row) => row.innerText.split('\\t'))")
     assert ["Jun 2023", "gap"] in rows
@@ -84,6 +84,9 @@ def test_filters_are_in_the_address_and_back_undoes_them(visitor: Any, site: str
     young = [row["name"] for row in read_ranking(inputs.trends, "most_stars").to_pylist() if row["born"].year > 2020]
     assert young
     assert listed(page) == young[:SHOWN]
+    page.goto(f"{site}#/rising?language=pYTHON&field=genai")
+    wait_until(page, "document.querySelector('#rising-language')?.value === 'Python'")
+    assert listed(page) == both[:SHOWN]
     page.goto(f"{site}#/rising?field=no+such&age=x&by=y")
     page.wait_for_selector(".unknown-name:has-text('no such is no field of these data.')")
     assert listed(page) == []

@@ -12,7 +12,8 @@ import { formatScore, radar, radarTable } from "../radar.js";
 import { becauseOf, repoList } from "../repo_list.js";
 import { formatPercent, pairPercentile, rankDevelopers, skillScores, starRange, topContributors } from "../scoring.js";
 import { encodeProfile } from "../share_link.js";
-import { developerHref, displayName, MAX_QUERY_LENGTH, searchHref, userHref } from "../state.js";
+import { developerHref, displayName, MAX_QUERY_LENGTH, risingHref, searchHref, userHref } from "../state.js";
+import { hasTrends } from "../trends_data.js";
 
 /** @import { Series } from "../radar.js" */
 /** @import { Person } from "../scoring.js" */
@@ -395,6 +396,13 @@ function shareControls(app, person) {
     hasMap(app.model) &&
       person.kind !== "shared" &&
       h("a", { href: mapHref({ person: person.kind === "developer" ? person.login : "" }) }, "On the map"),
+    hasTrends(app.model) &&
+      person.kind !== "shared" &&
+      h(
+        "a",
+        { href: risingHref(person.kind === "developer" ? { like: person.login } : { for: "you" }) },
+        "What is rising near it",
+      ),
     person.kind === "self" && h("a", { href: "#/" }, "Another login"),
     output,
   );

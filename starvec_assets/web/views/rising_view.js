@@ -63,11 +63,11 @@ export function risingView(app, signal, parameters) {
 /** @param {URLSearchParams} parameters @returns {RisingAddress} */
 function parseAddress(parameters) {
   const text = (/** @type {string} */ key) => (parameters.get(key) ?? "").trim().slice(0, 200);
-  const by = text("by");
+  const [by, whom, like] = [text("by"), text("for") === "you" ? "you" : "", text("like")];
   return {
-    by: Object.hasOwn(RANKING_KEYS, by) ? by : "",
-    for: text("for") === "you" ? "you" : "",
-    like: text("like"),
+    by: !whom && !like && Object.hasOwn(RANKING_KEYS, by) ? by : "", // near to a person is what grows fastest
+    for: whom,
+    like,
     field: text("field"),
     language: text("language"),
     age: /^\d{1,3}$/.test(text("age")) ? text("age") : "",
@@ -153,9 +153,10 @@ class RisingPage {
   #showCurves() {
     const { field, language } = this.#address;
     const chart = (/** @type {Field} */ { name, share }) => {
-      const newest = share.findLast((part) => part !== null);
-      if (typeof newest !== "number") return h("p", { class: "hint" }, `${name}: nothing but gaps, so no curve.`);
-      const title = h("span", {}, h("strong", {}, name), `: ${formatShare(newest)} of the stars of all repositories`);
+      const newest = share.findLastIndex((part) => part !== null);
+      if (newest < 0) return h("p", { class: "hint" }, `${name}: nothing but gaps, so no curve.`);
+      const part = `${formatShare(share[newest] ?? 0)} of the stars of all repositories`;
+      const title = h("span", {}, h("strong", {}, name), `: ${part} in ${formatMonth(this.#trends.months[newest])}`);
       return trendChart(this.#trends.months, share, formatShare, { title, unit: "of all stars" });
     };
     const shown = [
@@ -167,7 +168,7 @@ class RisingPage {
       ...shown.map(({ wanted, known, kind }) => {
         if (!wanted) return null;
         if (known) return chart(known);
-        if (kind === "language" && this.#languages().includes(wanted)) return null; // too few stars for a curve
+        if (kind === "language" && this.#chosenLanguage) return null; // too few stars for a curve
         const all = h("a", { href: risingHref({ ...this.#address, [kind]: "" }) }, `List every ${kind}`);
         return h(
           "p",
@@ -208,6 +209,7 @@ class RisingPage {
     return h(
       "div",
       {},
+      h("h2", { class: "visually-hidden" }, "Repositories"),
       this.#descriptionsOffer(() => refresh()),
       list,
     );
@@ -262,6 +264,7 @@ class RisingPage {
         exact: person.exact,
         search: (bias, k) => this.#app.engine.search(person.vector, { k, bias }),
       }),
+      this.#developerLinks(),
     ];
   }
 
@@ -282,12 +285,13 @@ class RisingPage {
   #filtered() {
     const { field, language, age } = this.#address;
     const chosen = field && this.#trends.field(field);
+    const chosenLanguage = this.#chosenLanguage;
     const born = this.#bornAfter(Number(age));
     return this.#ranking
       .filter(
         (one) =>
           (!field || (chosen && isIn(chosen, one))) &&
-          (!language || this.#app.catalogue.language(one.row).toLowerCase() === language.toLowerCase()) &&
+          (!language || (chosenLanguage && this.#app.catalogue.language(one.row) === chosenLanguage)) &&
           (!age || one.born >= born),
       )
       .map(({ row }) => row);
@@ -299,6 +303,12 @@ class RisingPage {
     return new Date(Date.UTC(last.getUTCFullYear(), last.getUTCMonth() - months, last.getUTCDate()))
       .toISOString()
       .slice(0, 10);
+  }
+
+  /** The language of the address as the data write it, "" for one that no repository has. */
+  get #chosenLanguage() {
+    const wanted = this.#address.language.toLowerCase();
+    return this.#app.model.languages.find((name) => name.toLowerCase() === wanted) ?? "";
   }
 
   /** Languages of the ranking, most frequent first. */
@@ -315,7 +325,7 @@ class RisingPage {
   /** @param {() => void} onChange called when a filter was changed */
   #filters(onChange) {
     const { fields } = this.#trends;
-    const { field, language, age } = this.#address;
+    const { field, age } = this.#address;
     const option = (/** @type {string} */ value, text = value) => h("option", { value }, text);
     const group = (/** @type {Field["kind"]} */ kind, /** @type {string} */ label) => {
       const members = fields.filter((one) => one.kind === kind);
@@ -338,8 +348,8 @@ class RisingPage {
       element.value = value;
       return options.filter(Boolean).length > 1 && h("div", {}, h("label", { for: element.id }, label), element);
     };
-    const languages = this.#languages();
-    const known = languages.find((name) => name.toLowerCase() === language.toLowerCase());
+    const chosen = this.#chosenLanguage;
+    const languages = [...new Set([...this.#languages(), ...(chosen ? [chosen] : [])])];
     const filters = document.createDocumentFragment();
     for (const one of [
       select("field", "Field", (this.#trends.field(field) ?? { key: "" }).key, [
@@ -347,10 +357,7 @@ class RisingPage {
         group("category", "Fields"),
         group("cluster", "Places on the map"),
       ]),
-      select("language", "Language", known ?? "", [
-        option("", "any language"),
-        ...languages.map((name) => option(name)),
-      ]),
+      select("language", "Language", chosen, [option("", "any language"), ...languages.map((name) => option(name))]),
       select("age", "Age", age, [option("", "any age"), ...this.#ages().map((n) => option(String(n), ageLabel(n)))]),
     ])
       if (one) filters.append(one);
