@@ -36,7 +36,8 @@ def text_index(
     """Words of names, descriptions, languages and topics, with vectors and the repositories that have them.
 
     A description in any words finds repositories by it: each word adds its vector to the place of the query, and the
-    words themselves are looked up. READMEs say more of where a word belongs. Repositories with too few stargazers for a trained vector are placed by their words.
+    words themselves are looked up. READMEs say more of where a word belongs. Repositories with too few stargazers for a
+    trained vector are placed by their words.
     """
     summary = build_search(
         RepoCatalog.load(repo_catalog.path),
