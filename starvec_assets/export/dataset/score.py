@@ -92,7 +92,7 @@ def rank(
         first = np.arange(k + 1)
         return np.stack([first[first != query][:k] for query in queries])
     norms = np.linalg.norm(vectors.astype(np.float32), axis=1, keepdims=True)
-    unit = vectors.astype(np.float32) / np.where(norms > 0, norms, 1)
+    unit = np.asarray(vectors / np.where(norms > 0, norms, 1), np.float32)
     step = max(1, _BLOCK_BYTES // (4 * n))
     return np.concatenate([_nearest(queries[i : i + step], unit, k) for i in range(0, len(queries), step)])
 
