@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -103,7 +103,12 @@ def simulate_events(
 
 
 def hourly_lines(events: SimulatedEvents, repos: Sequence[SampleRepo], hours: Sequence[datetime]) -> Iterator[bytes]:
-    """Yield the JSON lines of each of `hours`, one line per event."""
+    """Yield the JSON lines of each of `hours`, one line per event.
+
+    The count of stars in a payload is the catalogue's, of a newborn repository what it has been given by then.
+    """
+    planted = planted_trends(repos)
+    newborn = {i: 0 for i, repo in enumerate(repos) if planted.get(repo.name) == BORN}
     references = [repo_reference(_repo_id(repo), repo.name) for repo in repos]
     actors: dict[int, Json] = {}
     start = np.array([int(hour.timestamp()) for hour in hours])
@@ -115,7 +120,11 @@ def hourly_lines(events: SimulatedEvents, repos: Sequence[SampleRepo], hours: Se
         for event_id, (time, kind, user, repo) in enumerate(zip(times, *columns, strict=True), _FIRST_EVENT_ID + low):
             if user not in actors:
                 actors[user] = actor(FIRST_ID + user, login_of(user))
-            payload = _payload(_KINDS[kind], event_id, f"{time}Z", login_of(user), references[repo]["id"], repos[repo])
+            known = repos[repo]
+            if repo in newborn:
+                newborn[repo] += _KINDS[kind] == _WATCH
+                known = replace(known, stars=newborn[repo])
+            payload = _payload(_KINDS[kind], event_id, f"{time}Z", login_of(user), references[repo]["id"], known)
             line = event(event_id, _KINDS[kind], actors[user], references[repo], payload, f"{time}Z")
             lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         yield b"".join(lines)

@@ -22,6 +22,7 @@ from starvec_assets.sample.catalogue import load_catalogue, load_little_known
 from starvec_assets.sample.curators import simulate_lists
 from starvec_assets.sample.events import simulate_events
 from starvec_assets.sample.people import simulate_few_stars, simulate_stars
+from starvec_assets.sample.planted_trends import BORN, planted_trends
 from starvec_assets.sample.simulate import AWESOME, MARKER, PEOPLE, SampleSettings, SampleSummary, write_archive
 
 SMALL_SAMPLE = SampleSettings(users=300, months=("2024-02",), noise=0.5, seed=3)
@@ -114,7 +115,13 @@ def test_every_repository_is_described_by_an_event_of_the_month(events: list[dic
         for base in [event["payload"]["pull_request"]["base"]["repo"]]
     }
     repos = [*load_catalogue(), *load_little_known()]
-    assert facts == {r.name: (r.description, r.language, r.stars, ids[r.name]) for r in repos}
+    born = {name for name, trend in planted_trends(load_catalogue()).items() if trend == BORN}
+    assert facts == {
+        r.name: (r.description, r.language, facts[r.name][2] if r.name in born else r.stars, ids[r.name]) for r in repos
+    }
+    starred = Counter(event["repo"]["name"] for event in events if event["type"] == "WatchEvent")
+    assert all(facts[name][2] <= starred[name] for name in born), "a newborn has the stars that it was given"
+    assert any(facts[name][2] for name in born)
 
 
 def test_forks_and_creations_carry_the_description_too(events: list[dict[str, Any]]) -> None:
