@@ -34,7 +34,7 @@ MARKER = "sample.json"
 AWESOME = "awesome"
 PEOPLE = "people.tsv"
 
-_VERSION = 6  # increase it when the same settings give other bytes
+_VERSION = 7  # increase it when the same settings give other bytes
 _README = f"""{SIMULATED}
 
 The repositories are real, chosen and described by hand. The people, their stars and everything else that happens here
