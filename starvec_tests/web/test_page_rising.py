@@ -31,7 +31,8 @@ def listed(page: Any) -> list[str]:
 
 
 def names(inputs: BundleInputs, ranking: str, field: str = "", language: str = "") -> list[str]:
-    return read_ranking(inputs.trends, ranking, field, language)["name"].to_pylist()
+    found: list[str] = read_ranking(inputs.trends, ranking, field, language)["name"].to_pylist()
+    return found
 
 
 @pytest.mark.parametrize(
