@@ -27,7 +27,7 @@ RESOURCES_IN_OUTCOME: Mapping[str, Mapping[str, Sequence[str]]] = {
     "training_leaderboard": {"gpu": ["precision"]},
     "awesome_lists": {"awesome_source": ["location"]},
     "developer_vectors": {"developer_source": ["path"]},
-    "dataset_release": {"dataset_publisher": ["contact", "homepage"]},
+    "dataset_release": {"dataset_publisher": ["contact", "homepage", "removed"]},
 }
 """Fields of resources by asset; those of no asset say where and how work is done.
 

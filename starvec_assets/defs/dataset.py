@@ -64,7 +64,7 @@ def dataset_release(
         "homepage": dataset_publisher.homepage,
     }
     folders = DatasetInputs(**{artifact.asset: artifact.path for artifact in inputs})
-    summary = build_dataset(folders, about, config, draft.path)
+    summary = build_dataset(folders, about, config, draft.path, dataset_publisher.read_removed())
     draft.rows = {"repositories": summary.repositories, "dimensions": summary.d}
     draft.facts = {"passed_despite_gate": overridden, "contact": dataset_publisher.contact}
     return Output(summary.repositories, dataset_metadata(summary, draft.path, overridden))

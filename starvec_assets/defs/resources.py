@@ -20,6 +20,7 @@ from starvec_assets.evaluation.awesome.build import load_list_names, read_readme
 from starvec_assets.evaluation.awesome.fetch import FetchSettings, fetch_lists
 from starvec_assets.files import locked_temp_dir
 from starvec_assets.github import GitHub, Token
+from starvec_assets.github_names import repository_of
 from starvec_assets.ingest.sources import HOUR_FILE_LIMITS, FolderSource, HttpSource, Source
 from starvec_assets.paths import home
 from starvec_assets.profiles.developers import Developer, read_developers
@@ -177,6 +178,21 @@ class DatasetPublisher(dg.ConfigurableResource[None]):
         pattern=ONE_LINE,
         description="address of the published dataset (STARVEC_DATASET_HOMEPAGE)",
     )
+    removed: str = Field(
+        default="",
+        description="text file of repositories to leave out, a number or owner/name a line (STARVEC_DATASET_REMOVED)",
+    )
+
+    @set_by("STARVEC_DATASET_REMOVED")
+    def read_removed(self) -> list[str]:
+        """Return the repositories to leave out; raises StarvecError for a file that cannot be read."""
+        if not self.removed:
+            return []
+        try:
+            lines = Path(self.removed).expanduser().read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StarvecError(f"{self.removed} cannot be read ({error})") from error
+        return [repository_of(line) for line in lines if line.strip()]
 
 
 ASK_GITHUB_TAG, ASK_NOT = "starvec/ask_github", "no"
@@ -337,7 +353,10 @@ def from_environment(environ: Mapping[str, str] | None = None) -> dict[str, Any]
         "awesome_source": build(AwesomeSource, location="STARVEC_AWESOME"),
         "developer_source": build(DeveloperSource, path="STARVEC_DEVELOPERS"),
         "dataset_publisher": build(
-            DatasetPublisher, contact="STARVEC_DATASET_CONTACT", homepage="STARVEC_DATASET_HOMEPAGE"
+            DatasetPublisher,
+            contact="STARVEC_DATASET_CONTACT",
+            homepage="STARVEC_DATASET_HOMEPAGE",
+            removed="STARVEC_DATASET_REMOVED",
         ),
         "github": build(GitHubResource, max_requests="STARVEC_GITHUB_REQUESTS", max_hours="STARVEC_GITHUB_HOURS"),
         "text_encoder": build(TextEncoderResource, encoder="STARVEC_ENCODER", readmes="STARVEC_READMES"),

@@ -19,6 +19,7 @@ from starvec_assets.defs.resources import (
     ASK_GITHUB_TAG,
     ASK_NOT,
     AwesomeSource,
+    DatasetPublisher,
     DeveloperSource,
     GitHubResource,
     StarSource,
@@ -142,13 +143,14 @@ def test_text_vectors_wait_for_the_gpu_only_if_a_model_makes_them(encoder: str, 
         (StarSource(location="/nowhere"), lambda resource: resource.open(), "STARVEC_SOURCE"),
         (AwesomeSource(location="/nowhere"), lambda resource: resource.read([]), "STARVEC_AWESOME"),
         (DeveloperSource(path="/nowhere"), lambda resource: resource.read([]), "STARVEC_DEVELOPERS"),
+        (DatasetPublisher(removed="/nowhere"), lambda resource: resource.read_removed(), "STARVEC_DATASET_REMOVED"),
         (
             TextEncoderResource(readmes="/nowhere"),
             lambda resource: resource.open_readmes(GitHubResource()).__enter__(),
             "STARVEC_READMES",
         ),
     ],
-    ids=["stars", "awesome lists", "developers", "READMEs"],
+    ids=["stars", "awesome lists", "developers", "dataset", "READMEs"],
 )
 def test_an_error_names_the_setting_that_would_help(resource: Any, open_resource: Callable[[Any], Any], variable: str):
     with pytest.raises(StarvecError, match=rf"/nowhere.*\({variable} sets it\)$"):

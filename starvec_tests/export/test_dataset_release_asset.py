@@ -166,25 +166,59 @@ def test_duckdb_opens_it_by_the_line_in_the_card(folder: Path, monkeypatch: pyte
     assert [row[1] for row in rows] == sorted((row[1] for row in rows), reverse=True)
 
 
-def test_two_builds_are_the_same_bytes(folder: Path, completed_run: CompletedRun, tmp_path: Path):
+@pytest.fixture
+def inputs(completed_run: CompletedRun) -> DatasetInputs:
     store = completed_run.store
-    inputs = DatasetInputs(**{name: store.latest(name).path for name in DatasetInputs.__dataclass_fields__})
-    settings = store.latest("user_buckets").manifest.config | store.latest("trained_embeddings").manifest.config
-    about = {"sources": ["a"], "simulated": False, "settings": settings, "inputs": {}, "gate_failures": ["recall fell"]}
-    about |= {"contact": "data@example.org", "homepage": "https://example.org/data"}
+    return DatasetInputs(**{name: store.latest(name).path for name in DatasetInputs.__dataclass_fields__})
+
+
+@pytest.fixture
+def about(completed_run: CompletedRun) -> dict[str, Any]:
+    store = completed_run.store
+    return {
+        "sources": ["a"],
+        "simulated": False,
+        "settings": store.latest("user_buckets").manifest.config | store.latest("trained_embeddings").manifest.config,
+        "inputs": {},
+        "gate_failures": ["recall fell"],
+        "contact": "data@example.org",
+        "homepage": "https://example.org/data",
+    }
+
+
+def test_two_builds_are_the_same_bytes(folder: Path, inputs: DatasetInputs, about: dict[str, Any], tmp_path: Path):
+    """The asset's own and one with other facts of the publisher: their tables are the same, and so is all of two."""
+    contents = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         build_dataset(inputs, about, DatasetSettings(), tmp_path / name)
-    first, second = (
-        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("first", "second")
-    )
+        contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    first, second = contents
     assert first == second
-    assert {name for name in first if name.endswith(".parquet")} == {p.name for p in folder.glob("*.parquet")}
-    assert all((folder / name).read_bytes() == content for name, content in first.items() if name.endswith(".parquet"))
+    tables = {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
+    assert {name: content for name, content in first.items() if name.endswith(".parquet")} == tables
     card = first["README.md"].decode()
     assert "for any other question: data@example.org" in card
     assert "**These vectors failed checks of their evaluation**" in card
     assert json.loads(first["croissant.json"])["url"] == "https://example.org/data"
+
+
+def test_removed_repositories_are_nowhere(folder: Path, inputs: DatasetInputs, about: dict[str, Any], tmp_path: Path):
+    repositories = pq.read_table(folder / "repositories.parquet", columns=["repo_id", "name"]).to_pylist()
+    by_name, by_number = repositories[0], repositories[5]
+    lists = pq.read_table(folder / "groups.parquet")["list"].to_pylist()
+    removed = [by_name["name"].upper(), str(by_number["repo_id"]), lists[0]]
+    summary = build_dataset(inputs, about, DatasetSettings(), tmp_path, removed)
+    assert summary.repositories == len(repositories) - 2
+    gone = {by_name["repo_id"], by_number["repo_id"]}
+    for path in tmp_path.glob("*.parquet"):
+        table = pq.read_table(path)
+        for name in table.column_names:
+            if name.endswith("_id"):
+                assert not gone & set(table[name].to_pylist()), (path.name, name)
+    assert lists[0] not in pq.read_table(tmp_path / "groups.parquet")["list"].to_pylist()
+    ids = pq.read_table(tmp_path / "repositories.parquet")["repo_id"].to_pylist()
+    assert pq.read_table(tmp_path / "vectors.parquet")["repo_id"].to_pylist() == ids
 
 
 def test_croissant_is_valid_and_its_records_are_read_without_a_network(folder: Path, monkeypatch: pytest.MonkeyPatch):

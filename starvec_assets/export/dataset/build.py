@@ -1,7 +1,7 @@
 """Builds dataset_release: the folder that is published, with its card, its description and its checksums."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,34 +92,43 @@ def disk_bytes(repositories: int, d: int, co_stars: int) -> int:
 
 
 def build_dataset(
-    inputs: DatasetInputs, about: Mapping[str, Any], settings: DatasetSettings, out: Path
+    inputs: DatasetInputs,
+    about: Mapping[str, Any],
+    settings: DatasetSettings,
+    out: Path,
+    removed: Collection[str] = (),
 ) -> DatasetSummary:
     """Write the dataset into the empty folder `out`; equal inputs give equal bytes.
 
     `about` has what manifests say: `sources` of the stars, whether they are `simulated`, `settings` of the corpus and
     the training, `inputs` (content hash by asset), `gate_failures` that were overridden; and the publisher's `contact`
-    and `homepage`, "" where there is none.
+    and `homepage`, "" where there is none. `removed` are repositories to leave out, by number or owner/name.
     Raises StarvecError when the inputs do not fit together.
     """
-    export = read_repositories(inputs.fp16_export)
-    half = read_matrix(inputs.fp16_export / VECTORS, len(export))
-    ids = export["repo_id"].combine_chunks()
+    exported = read_repositories(inputs.fp16_export)
     corpus = Corpus.load(inputs.user_buckets)
-    if not np.array_equal(corpus.repo_ids, ids.to_numpy()[: corpus.n]):
+    if not np.array_equal(corpus.repo_ids, exported["repo_id"].to_numpy()[: corpus.n]):
         raise StarvecError("fp16_export has other repositories than user_buckets: materialize it again")
+    names, numbers = exported["name"].to_pylist(), exported["repo_id"].to_pylist()
+    removed = {repository.lower() for repository in removed}
+    stays = np.array([not {name.lower(), str(number)} & removed for name, number in zip(names, numbers, strict=True)])
+    export, half = exported.filter(stays), read_matrix(inputs.fp16_export / VECTORS, len(exported))[stays]
+    ids = export["repo_id"].combine_chunks()
 
-    stars_in_corpus = np.bincount(corpus.lists.items, minlength=corpus.n)
+    stars_in_corpus = np.bincount(corpus.lists.items, minlength=corpus.n)[stays[: corpus.n]]
     catalogue = RepoCatalog.load(inputs.repo_catalog)
     repositories = repositories_table(export, catalogue, inputs.repository_map, stars_in_corpus)
     write_table(repositories, REPOSITORIES, out / "repositories.parquet")
     write_vectors(half, export["repo_id"], out)
     write_table(neighbours_table(half.astype(np.float32), ids.to_numpy()), NEIGHBOURS, out / "neighbours.parquet")
     pairs, people = co_star_pairs(corpus.lists, corpus.n, settings.co_stars)
-    columns = [corpus.repo_ids[pairs[:, 0]], corpus.repo_ids[pairs[:, 1]], people]
+    stay = stays[pairs].all(axis=1)
+    columns = [*corpus.repo_ids[pairs[stay]].T, people[stay]]
     write_table(pa.table(columns, names=CO_STARS.names), CO_STARS, out / "co_stars.parquet")
     write_monthly_stars(inputs.trends, ids, out / "monthly_stars.parquet")
     write_table(pq.read_table(inputs.trends / "months.parquet"), MONTHS, out / "months.parquet")
-    write_table(groups_table(inputs.awesome_lists / "groups.parquet", ids), GROUPS, out / "groups.parquet")
+    groups = groups_table(inputs.awesome_lists / "groups.parquet", ids, removed)
+    write_table(groups, GROUPS, out / "groups.parquet")
     shutil.copyfile(score.__file__, out / "score.py")
 
     rows = {path.name: pq.read_metadata(path).num_rows for path in sorted(out.glob("*.parquet"))}

@@ -1,7 +1,7 @@
 """The tables of the dataset, and its matrix as safetensors."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -179,12 +179,16 @@ def write_monthly_stars(trends: Path, repo_ids: pa.Array, path: Path) -> int:
     return rows
 
 
-def groups_table(groups: Path, repo_ids: pa.Array) -> pa.Table:
+def groups_table(groups: Path, repo_ids: pa.Array, removed: Collection[str] = ()) -> pa.Table:
     """Return the rows of groups.parquet of awesome_lists that are of `repo_ids`, with their split.
+
+    Lists whose name, in lower case, is among `removed` are left out.
 
     The split is the half of the list by the SHA-256 of its name: it is the same in every release.
     """
     table = pq.read_table(groups)
-    table = table.filter(pc.is_in(table["repo_id"], value_set=repo_ids))
+    lists = pa.array(sorted(removed), pa.string())
+    stays = pc.invert(pc.is_in(pc.utf8_lower(table["list"]), value_set=lists))
+    table = table.filter(pc.and_(stays, pc.is_in(table["repo_id"], value_set=repo_ids)))
     split = [SPLITS[half_of(name)] for name in table["list"].to_pylist()]
     return table.append_column("split", pa.array(split, pa.string()))
