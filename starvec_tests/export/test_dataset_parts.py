@@ -54,10 +54,10 @@ def test_the_strongest_pairs_of_either_repository_are_kept(lists: RaggedArray):
         for row, other in ((a, b), (b, a)):
             of_row.setdefault(row, []).append((-people / np.sqrt(float(stars[a]) * stars[b]), other))
     kept = {tuple(sorted((row, other))) for row, others in of_row.items() for _, other in sorted(others)[:2]}
-    pairs, people = co_star_pairs(lists, N, 2)
+    pairs, counts = co_star_pairs(lists, N, 2)
     assert set(map(tuple, pairs.tolist())) == kept
     assert len(kept) < len(expected)
-    assert people.tolist() == [expected[a, b] for a, b in pairs.tolist()]
+    assert counts.tolist() == [expected[a, b] for a, b in pairs.tolist()]
 
 
 @pytest.mark.parametrize("strongest", [0, 3])

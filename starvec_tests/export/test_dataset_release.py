@@ -10,7 +10,6 @@ import pytest
 from fake_hub import FakeHub, Stage
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.dataset import release as publication
 from starvec_assets.export.dataset.release import is_release, push_release, write_release
 from starvec_assets.store import Artifact, ArtifactStore
 
@@ -82,7 +81,7 @@ def test_a_copy_that_breaks_off_leaves_no_folder(release: Artifact, tmp_path: Pa
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(publication.shutil, "copyfile", full)
+    monkeypatch.setattr("shutil.copyfile", full)
     with pytest.raises(StarvecError, match=r"cannot be written .*No space left"):
         write_release(release, tmp_path / "dataset")
     assert [path.name for path in tmp_path.iterdir()] == ["artifacts"]
