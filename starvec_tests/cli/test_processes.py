@@ -137,7 +137,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_hashes(completed_run: Compl
     assert resumed.returncode == 0, resumed.stderr
     assert re.search(r"resuming at epoch [1-7]", resumed.stderr), resumed.stderr
     expected, hashes = content_hashes(completed_run.home), content_hashes(home_copy)
-    assert len(expected) == 15
+    assert len(expected) == 19
     # The second evaluation compares with the first export, and the page shows the evaluation.
     assert {asset for asset in expected if hashes[asset] != expected[asset]} <= {"evaluation", "web_bundle"}
 

@@ -310,7 +310,7 @@ def test_vectors_worse_than_the_exported_ones_are_not_exported(
     monkeypatch.setenv("STARVEC_DEVICE", "cpu")
     prepare_home()
     loaded = definitions.defs()
-    job = dg.define_asset_job("work", selection=["trained_embeddings", "evaluation", "fp16_export"])
+    job = dg.define_asset_job("work", selection=["trained_embeddings", "text_index", "evaluation", "fp16_export"])
     monkeypatch.setattr(runs, "defs", lambda: dg.Definitions.merge(loaded, dg.Definitions(jobs=[job])))
     exported = ArtifactStore(home_copy / "artifacts").latest("fp16_export")
     config = {"trained_embeddings": {"config": {"init": "random", "epochs": 0}}}
