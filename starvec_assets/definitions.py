@@ -30,6 +30,23 @@ from starvec_assets.defs import (
 )
 from starvec_assets.errors import StarvecError
 
+MODULES = [
+    ingest,
+    star_history,
+    starred_lists,
+    corpus,
+    text,
+    training,
+    text_search,
+    repository_map,
+    evaluation,
+    profiles,
+    trends,
+    export,
+    dataset,
+]
+"""Modules whose assets are loaded, in the order data flows."""
+
 
 def _executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition | None:
     """Return the executor named by STARVEC_EXECUTOR: `kubernetes` runs every step in a pod; unset, in a process."""
@@ -48,22 +65,7 @@ def _executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition | None:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Assemble the project; a deployment's settings come from environment variables (docs/operation.md)."""
-    modules = [
-        ingest,
-        star_history,
-        starred_lists,
-        corpus,
-        text,
-        training,
-        text_search,
-        repository_map,
-        evaluation,
-        profiles,
-        trends,
-        export,
-        dataset,
-    ]
-    loaded = [asset for asset in dg.load_assets_from_modules(modules) if isinstance(asset, dg.AssetsDefinition)]
+    loaded = [asset for asset in dg.load_assets_from_modules(MODULES) if isinstance(asset, dg.AssetsDefinition)]
     assets = code_versions.with_resources(loaded, resources.from_environment(os.environ))
     return dg.Definitions(
         executor=_executor(os.environ),

@@ -273,15 +273,21 @@ def user(login: str, github: bool, count: int) -> None:
 
     export = _open_export()
     stars = _stars_from_github(login) if github else _stars_from_log(login)
+    rows, known = _rows_of_person(export, login, stars)
+    print(f"{login}: {len(known):,} of {len(stars):,} starred repositories are in the vocabulary")
+    print_neighbours(export.nearest(export.user_vector(known), count, exclude=rows), "would like")
+
+
+def _rows_of_person(export: "ExportIndex", login: str, stars: Sequence[tuple[int, str]]) -> tuple[list[int], list[int]]:
+    """Return the rows of a person's stars, and those of them in the vocabulary, of which there must be one."""
     rows = export.rows_of(stars)
     known = export.in_vocabulary(rows)
     if not known:
         raise StarvecError(
-            f"{login} starred {len(stars):,} repositories, none of them in the vocabulary of this "
-            "export: materialize more months, or a larger vocabulary in user_buckets"
+            f"{login} starred {len(stars):,} repositories, none of them in the vocabulary of this export: materialize "
+            "more months, or a larger vocabulary in user_buckets"
         )
-    print(f"{login}: {len(known):,} of {len(stars):,} starred repositories are in the vocabulary")
-    print_neighbours(export.nearest(export.user_vector(known), count, exclude=rows), "would like")
+    return rows, known
 
 
 def _stars_from_github(login: str) -> list[tuple[int, str]]:
@@ -345,14 +351,7 @@ def _nearest_to(login: str, table: "pa.Table") -> "pa.Table":
     import pyarrow as pa
 
     export = _open_export()
-    stars = _stars_from_log(login)
-    starred = export.rows_of(stars)
-    known = export.in_vocabulary(starred)
-    if not known:
-        raise StarvecError(
-            f"{login} starred {len(stars):,} repositories, none of them in the vocabulary of this export: materialize "
-            "more months, or a larger vocabulary in user_buckets"
-        )
+    starred, known = _rows_of_person(export, login, _stars_from_log(login))
     found = [export.rows_of([(repo_id, "")]) for repo_id in table["repo_id"].to_pylist()]
     chosen = {i: row for i, rows in enumerate(found) for row in rows if row not in starred}
     cosines = export.vectors(list(chosen.values())) @ export.user_vector(known)

@@ -5,39 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from starvec_assets.defs import (
-    corpus,
-    dataset,
-    evaluation,
-    export,
-    ingest,
-    profiles,
-    repository_map,
-    star_history,
-    star_log_checks,
-    starred_lists,
-    text,
-    text_search,
-    training,
-    trends,
-)
+from starvec_assets.definitions import MODULES
+from starvec_assets.defs import star_log_checks
 from starvec_assets.defs.resources import from_environment
 
-MODULES = [
-    ingest,
-    star_history,
-    starred_lists,
-    corpus,
-    text,
-    training,
-    text_search,
-    repository_map,
-    evaluation,
-    profiles,
-    trends,
-    export,
-    dataset,
-]
 ASSETS = [*dg.load_assets_from_modules(MODULES), star_log_checks.star_log_checks]
 
 
