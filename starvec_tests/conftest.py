@@ -1,13 +1,13 @@
 """Fixtures that tests of several packages share."""
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from browsers import Browsers
 from completed_run import CompletedRun, complete_run
 from filelock import FileLock
 from hypothesis import settings
@@ -57,17 +57,17 @@ def completed_run(tmp_path_factory: pytest.TempPathFactory, wasm_cache: Path) ->
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """The installed Chromium, headless, started once for all tests."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine: install it to test page and UI (apt-get install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright to test page and UI")
-    with playwright.sync_playwright() as running:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-        opened = running.chromium.launch(executable_path=chromium, headless=True, args=options)
-        yield opened
-        opened.close()
+def browsers() -> Iterator[Browsers]:
+    """The installed browsers, each started once for all tests of a process."""
+    browsers = Browsers()
+    yield browsers
+    browsers.close()
+
+
+@pytest.fixture(scope="session")
+def browser(browsers: Browsers) -> Any:
+    """Chromium."""
+    return browsers.start("chromium")
 
 
 @pytest.fixture

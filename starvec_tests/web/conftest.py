@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from browsers import Browsers
 from page_helpers import Reference
 from page_trends import write_trends_artifact
 
@@ -49,6 +50,20 @@ USERS = 3_000
 D = 128
 HOSTILE = '<img src=x onerror="window.hacked=1"> \u202eevil\u202c <script>window.hacked=1</script> &amp; "quoted"'
 """Description of the least starred repository of the bundle."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of the page in Chromium and in Firefox."""
+    if "browser" in metafunc.fixturenames:
+        firefox = [pytest.param("firefox", marks=pytest.mark.firefox)]
+        only_chromium = metafunc.definition.get_closest_marker("only_chromium")
+        metafunc.parametrize("browser", ["chromium", *([] if only_chromium else firefox)], indirect=True)
+
+
+@pytest.fixture
+def browser(request: pytest.FixtureRequest, browsers: Browsers) -> Any:
+    """The browser that the test runs in."""
+    return browsers.start(request.param)
 
 
 @pytest.fixture(scope="session")
