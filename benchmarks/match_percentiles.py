@@ -1,4 +1,4 @@
-"""How uniform percentiles and skill scores of fresh people are, by one table for everybody and by bins of stars.
+"""How uniform percentiles of fresh people are, by one table for everybody and by bins of stars.
 
     python benchmarks/match_percentiles.py --stars stars.parquet [--heldout 6000] [--folder FOLDER]
 
@@ -6,15 +6,14 @@
 people, whom neither training nor the tables see. `--folder` keeps the corpus and the vectors, and takes them from there
 the next time. 100 people who are trained on stand for the developers.
 
-First come shares of percentiles at 95 or more, and of scores at the 95th percentile's or more: both should be 5 %. In
-brackets is the Kolmogorov-Smirnov distance from uniform. "pairs" are random pairs of two people of the row. Below are
-tests of independent draws, each person in one draw of a test.
+First come shares of percentiles at 95 or more, which should be 5 %. In brackets is the Kolmogorov-Smirnov distance from
+uniform. "pairs" are random pairs of two people of the row, "fields" the categories of the radar. Below are tests of
+independent draws, each person in one draw of a test.
 """
 
 import argparse
 import sys
 import tempfile
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +25,20 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this on
 from training import SHARED, ours, prepare
 
 from starvec_assets.corpus.corpus import Corpus
-from starvec_assets.profiles.developers import developer_tables
 from starvec_assets.profiles.people_sample import PeopleSample
-from starvec_assets.profiles.probes import ProbeSettings, fit_probes, load_categories, load_probes, skill_scores
-from starvec_assets.profiles.quantiles import Table, Uniformity, fit_quantiles, percentile, random_cosines
+from starvec_assets.profiles.probes import ProbeSettings, fit_probes, load_categories, load_probes
+from starvec_assets.profiles.quantiles import (
+    Table,
+    Uniformity,
+    direction_percentiles,
+    direction_tables,
+    fit_quantiles,
+    percentile,
+    random_cosines,
+)
 from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ragged import RaggedArray
-from starvec_assets.vectors import Counts, Matrix
+from starvec_assets.vectors import Counts, Matrix, unit_rows
 
 DEVELOPERS, PAIRS = 100, 200_000
 Mask = npt.NDArray[np.bool_]
@@ -46,23 +52,20 @@ class Calibrated:
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch)
             self.pair_tests = fit_quantiles(vectors, people, heldout, out).heldout
-            fit_probes(vectors, names, stars, people, load_categories(), ProbeSettings(), out)
+            fit_probes(vectors, names, stars, people, heldout, load_categories(), ProbeSettings(), out)
             self.pairs: Table = np.load(out / "people.npy")
-            _, weights, calibration = load_probes(out)
-        self.skills = skill_scores(weights, calibration, heldout)
-        self.tables = developer_tables(people.vectors[:DEVELOPERS], people)
-        self.closeness = (heldout.vectors @ people.vectors[:DEVELOPERS].T).astype(np.float64)
-        for b, d in product(range(len(heldout.bins)), range(DEVELOPERS)):
-            chosen = heldout.bin_of == b
-            self.closeness[chosen, d] = percentile(self.tables[d, b], self.closeness[chosen, d])
+            _, weights, fields = load_probes(out)
+        self.skills = direction_percentiles(unit_rows(weights), fields, heldout)
+        developers = people.vectors[:DEVELOPERS]
+        self.closeness = direction_percentiles(developers, direction_tables(developers, people, "a developer"), heldout)
 
     def row(self, chosen: Mask) -> list[str]:
-        """Return shares and KS distances of `chosen` people, all of one bin: of pairs, of developers, of skills."""
+        """Return shares and KS distances of `chosen` people, all of one bin: of pairs, of developers, of fields."""
         vectors, (b,) = self.heldout.vectors[chosen], np.unique(self.heldout.bin_of[chosen])
         cosines = random_cosines(vectors, vectors, PAIRS, np.random.default_rng(0))
-        tests = [Uniformity.of(x) for x in (percentile(self.pairs[b, b], cosines), self.closeness[chosen].ravel())]
-        shown = [f"{100 * test.top_share:.1f} % ({test.ks_distance:.3f})" for test in tests if test]
-        return [*shown, f"{100 * (self.skills[chosen] >= ProbeSettings().p95_target).mean():.1f} %"]
+        percentiles = percentile(self.pairs[b, b], cosines), self.closeness[chosen].ravel(), self.skills[chosen].ravel()
+        tests = [Uniformity.of(x) for x in percentiles]
+        return [f"{100 * test.top_share:.1f} % ({test.ks_distance:.3f})" for test in tests if test]
 
     def developer_tests(self) -> list[Uniformity | None]:
         """Test one random developer for each person, by bin."""
@@ -86,7 +89,7 @@ def report(corpus: Corpus, vectors: Matrix) -> None:
     before, after = calibrated(StarBins((1,), (len(lists),))), calibrated(bins)
     rows = {label: bins.bin_of(heldout.lengths) == b for b, label in enumerate(bins.labels)}
     rows |= {"10 to 14": heldout.lengths < 15, "200 or more": heldout.lengths >= 200}
-    print("| stars | people | pairs before | by bins | developers before | by bins | skills before | by bins |")
+    print("| stars | people | pairs before | by bins | developers before | by bins | fields before | by bins |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for label, chosen in rows.items():
         figures = [figure for pair in zip(before.row(chosen), after.row(chosen), strict=True) for figure in pair]

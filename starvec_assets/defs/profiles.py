@@ -39,13 +39,13 @@ PEOPLE_RULE = USER_VECTOR_RULE | STAR_BINS_RULE
 
 
 class LinearProbesConfig(ProbeSettings, AssetConfig):
-    """How the probes are fitted and what their scores mean."""
+    """How the probes are fitted."""
 
 
 @artifact_asset(
     group="profiles",
     kinds={"scikitlearn"},
-    algorithm="2",
+    algorithm="3",
     rules=PEOPLE_RULE,
     scores_first=True,
     checks=[
@@ -72,7 +72,8 @@ def linear_probes(
     corpus, vectors = Corpus.load(user_buckets.path), load_vectors(trained_embeddings.path)
     categories = follow_renames(load_categories(), RepoCatalog.load(repo_catalog.path), corpus)
     people = sample_people(corpus, vectors)
-    summary = fit_probes(vectors, corpus.names, corpus.stars, people, categories, config, draft.path)
+    heldout = heldout_people(corpus, vectors, people.bins)
+    summary = fit_probes(vectors, corpus.names, corpus.stars, people, heldout, categories, config, draft.path)
     draft.rows = {"categories": len(summary.auc)}
     draft.facts = {"user_rule": USER_VECTOR_RULE, "star_bins": people.bins.facts()}
     draft.facts |= {"omitted": summary.omitted, "missing": summary.missing}

@@ -18,7 +18,12 @@ from starvec_assets.item_faults import ItemFaults
 from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.parquet import column, write_table
 from starvec_assets.profiles.people_sample import PeopleSample
-from starvec_assets.profiles.quantiles import LEVELS, Table, Uniformity, percentile, quantile_table, uniformity_metadata
+from starvec_assets.profiles.quantiles import (
+    Uniformity,
+    direction_tables,
+    direction_uniformity,
+    uniformity_metadata,
+)
 from starvec_assets.progress import bar
 from starvec_assets.prototypes import Prototypes
 from starvec_assets.ragged import RaggedArray
@@ -183,7 +188,7 @@ def build_developers(
 ) -> DevelopersSummary:
     """Write vectors.npy, float32 [m, d], developers.parquet, quantiles.npy, star_bins.json and `Prototypes` into `out`.
 
-    quantiles.npy is `developer_tables` of `people`. `rows`: vocabulary rows starred, by lower-case login; developers
+    quantiles.npy is `direction_tables` of `people`. `rows`: vocabulary rows starred, by lower-case login; developers
     with fewer than `min_stars` are excluded. `stars` [n]: stargazers of each row of `vectors`. `heldout`: other people
     than `people`.
     """
@@ -192,7 +197,7 @@ def build_developers(
     included = [d for d in developers if counts[d.login] >= min_stars]
     starred = RaggedArray.of([unique[d.login] for d in included])
     known = user_vectors(vectors, starred, stars)
-    tables = developer_tables(known, people)
+    tables = direction_tables(known, people, "a developer")
     np.save(out / "vectors.npy", known)
     np.save(out / "quantiles.npy", tables)
     Prototypes.of(vectors, starred).save(out)
@@ -202,33 +207,8 @@ def build_developers(
     return DevelopersSummary(
         included={login: count for login, count in counts.items() if count >= min_stars},
         excluded={login: count for login, count in counts.items() if count < min_stars},
-        heldout=_uniformity(known, tables, heldout),
+        heldout=direction_uniformity(known, tables, heldout),
     )
-
-
-def developer_tables(developers: Matrix, people: PeopleSample) -> Table:
-    """Return the quantile tables of the cosines of `people` of each bin to each of `developers` [m, d].
-
-    int16 [m, bins, 33]. Raises StarvecError when all people of a bin have the same cosine.
-    """
-    tables = np.empty((len(developers), len(people.bins), len(LEVELS)), np.int16)
-    if len(developers):
-        for i, (vectors, label) in enumerate(zip(people.by_bin(), people.bins.labels, strict=True)):
-            tables[:, i] = quantile_table(vectors @ developers.T, f"a developer and people with {label} stars")
-    return tables
-
-
-def _uniformity(
-    developers: Matrix, tables: Table, heldout: PeopleSample, seed: int = 0
-) -> dict[str, Uniformity | None]:
-    if not len(developers):
-        return {}
-    chosen = np.random.default_rng(seed).integers(0, len(developers), len(heldout.vectors))
-    cosines = np.einsum("pd,pd->p", heldout.vectors, developers[chosen], dtype=np.float64)
-    percentiles = np.array(
-        [percentile(tables[d, b], c) for d, b, c in zip(chosen, heldout.bin_of, cosines, strict=True)]
-    )
-    return {label: Uniformity.of(percentiles[heldout.bin_of == i]) for i, label in enumerate(heldout.bins.labels)}
 
 
 def exclusion_reasons(summary: DevelopersSummary, stars: DeveloperStars) -> dict[str, str]:

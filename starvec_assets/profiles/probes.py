@@ -2,9 +2,8 @@
 
 A logistic regression separates a category's reference repositories from those of the other categories and from random
 others; its regularization is chosen by cross-validation. People are means of many repositories, so they are far closer
-to the centre, the more so the more they starred, and their raw probabilities are all near zero. Each probe's log-odds
-are therefore scaled and shifted, which changes no order among people of a bin of stars, such that in every bin the
-median scores `median_target` and the 95th percentile `p95_target`: score = sigmoid(scale · (w · unit vector) + shift).
+to the centre, the more so the more they starred, and their probabilities are all near zero. What is said of a person is
+therefore a percentile: the share of people with about as many stars whose cosine to the probe's weights is lower.
 """
 
 import json
@@ -26,6 +25,15 @@ from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.markdown import Metadata, markdown_table, parquet_preview
 from starvec_assets.parquet import column, table_of, write_table
 from starvec_assets.profiles.people_sample import PeopleSample
+from starvec_assets.profiles.quantiles import (
+    LEVELS,
+    Table,
+    Uniformity,
+    direction_percentiles,
+    direction_tables,
+    direction_uniformity,
+    uniformity_metadata,
+)
 from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ranking.search import Floats
 from starvec_assets.vectors import Counts, Matrix, unit_rows
@@ -47,7 +55,7 @@ REPOSITORIES = pa.schema(
         ),
         column("rank", pa.int32(), "from 1"),
         column("repo_name", pa.string(), "owner/name"),
-        column("probability", pa.float64(), "by the probe before calibration on people; of references out of fold"),
+        column("probability", pa.float64(), "by the probe; of references out of fold"),
         column("reference_of", pa.string(), "the category that has it as a reference", nullable=True),
     ]
 )
@@ -59,8 +67,6 @@ class ProbeSettings(Settings):
     negatives: int = Field(3_000, ge=10, description="random repositories used as members of no category")
     min_references: int = Field(8, ge=4, description="references in the vocabulary below which a category is left out")
     folds: int = Field(5, ge=2, le=20, description="folds of the cross-validation")
-    median_target: float = Field(0.15, gt=0, lt=1, description="score of a bin's median person in a category")
-    p95_target: float = Field(0.8, gt=0, lt=1, description="score of a bin's 95th percentile in a category")
     min_auc: float = Field(0.9, ge=0.5, le=1, description="cross-validated AUC below which the check warns")
     examples: int = Field(10, ge=1, le=100, description="repositories per category and kind in repositories.parquet")
     seed: int = Field(0, ge=0, lt=1 << 32, description="seed of negatives and folds")
@@ -75,8 +81,10 @@ class ProbesSummary:
     references: dict[str, int]  # references in the vocabulary by category, omitted categories included
     missing: dict[str, list[str]]  # references that are not in the vocabulary, by category
     omitted: list[str]  # categories with too few references
-    highest: float  # median over people of the score in their strongest category
-    lowest: float  # median over people of the score in their weakest category
+    highest: float  # median over people of the percentile in their strongest category
+    lowest: float  # median over people of the percentile in their weakest category
+    heldout: Mapping[str, Uniformity | None]
+    """By bin in words, how uniform the percentiles of held-out people are, each in one random category."""
 
 
 def load_categories(path: Path = CATEGORIES) -> dict[str, list[str]]:
@@ -119,15 +127,17 @@ def fit_probes(
     names: Sequence[str],
     stars: Counts,
     people: PeopleSample,
+    heldout: PeopleSample,
     categories: Mapping[str, Sequence[str]],
     settings: ProbeSettings,
     out: Path,
 ) -> ProbesSummary:
-    """Write weights.npy, calibration.npy, star_bins.json, probes.json and repositories.parquet into `out`.
+    """Write weights.npy, quantiles.npy, star_bins.json, probes.json and repositories.parquet into `out`.
 
-    `vectors` [n, d] with their `names` and `stars`; `people`: a sample, at least 20 in each bin; `categories`: names of
-    reference repositories. Raises StarvecError when fewer than two categories have enough references, categories share
-    one, or the vectors are not finite or constant.
+    `vectors` [n, d] with their `names` and `stars`; `people`: a sample, at least 20 in each bin; `heldout`: others;
+    `categories`: names of reference repositories. quantiles.npy is `direction_tables` of the unit weights. Raises
+    StarvecError when fewer than two categories have enough references, categories share one, or the vectors are not
+    finite or constant.
     """
     _check_categories(categories)
     unit = unit_rows(vectors)
@@ -146,24 +156,26 @@ def fit_probes(
     training = unit[np.concatenate([references, negatives])]
     fits = {c: _fit(training, np.pad(labels == c, (0, len(negatives))), settings) for c in fitted}
     weights = np.array([fit.weights for fit in fits.values()], np.float32)
-    calibration = _calibrate(weights, list(fits), people, settings)
+    directions = unit_rows(weights)
+    tables = direction_tables(directions, people, "a category")
     examples = []
     for c, fit in fits.items():
         probability = _sigmoid(unit @ fit.weights + fit.bias)
         out_of_fold = _sigmoid(fit.out_of_fold[: len(references)])
         examples += _examples(c, names, probability, references, labels, out_of_fold, settings.examples)
     np.save(out / "weights.npy", weights)
-    np.save(out / "calibration.npy", calibration)
+    np.save(out / "quantiles.npy", tables)
     people.bins.save(out)
     write_table(table_of(examples, REPOSITORIES), REPOSITORIES, out / "repositories.parquet")
-    scores = skill_scores(weights, calibration, people)
+    percentiles = direction_percentiles(directions, tables, people)
     summary = ProbesSummary(
         auc={c: fit.auc for c, fit in fits.items()},
         references={c: len(r) for c, r in rows.items()},
         missing={c: m for c, m in missing.items() if m},
         omitted=[c for c in rows if c not in fitted],
-        highest=float(np.median(scores.max(axis=1))),
-        lowest=float(np.median(scores.min(axis=1))),
+        highest=float(np.median(percentiles.max(axis=1))),
+        lowest=float(np.median(percentiles.min(axis=1))),
+        heldout=direction_uniformity(directions, tables, heldout),
     )
     content = {
         "categories": [
@@ -171,38 +183,28 @@ def fit_probes(
             for c, fit in fits.items()
         ],
         "omitted": {c: {"references": len(rows[c]), "missing": missing[c]} for c in summary.omitted},
-        "calibration": {"median": settings.median_target, "top_twentieth": settings.p95_target},
     }
     (out / "probes.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return summary
 
 
-def load_probes(folder: Path) -> tuple[dict[str, Any], Matrix, Matrix]:
-    """Read probes.json, the weights, float32 [categories, d], and the calibration, float32 [bins, categories, 2].
+def load_probes(folder: Path) -> tuple[dict[str, Any], Matrix, Table]:
+    """Read probes.json, the weights, float32 [categories, d], and the tables of people, int16 [categories, bins, 33].
 
     Raises StarvecError when a file is missing or they do not fit together.
     """
     try:
         content: dict[str, Any] = json.loads((folder / "probes.json").read_bytes())
-        weights, calibration = (np.load(folder / f"{x}.npy", allow_pickle=False) for x in ("weights", "calibration"))
+        weights, tables = (np.load(folder / f"{x}.npy", allow_pickle=False) for x in ("weights", "quantiles"))
     except (OSError, ValueError) as error:
         raise StarvecError(f"cannot read the probes in {folder} ({error}): materialize linear_probes again") from error
     categories, bins = len(content["categories"]), StarBins.load(folder)
-    if len(weights) != categories or calibration.shape != (len(bins), categories, 2):
+    if len(weights) != categories or tables.shape != (categories, len(bins), len(LEVELS)):
         raise StarvecError(
-            f"{folder}: {categories} categories, {len(bins)} bins of stars, weights {weights.shape}, calibration "
-            f"{calibration.shape}: materialize linear_probes again"
+            f"{folder}: {categories} categories, {len(bins)} bins of stars, weights {weights.shape}, quantiles "
+            f"{tables.shape}: materialize linear_probes again"
         )
-    return content, weights, calibration
-
-
-def skill_scores(weights: Matrix, calibration: Matrix, people: PeopleSample) -> Floats:
-    """Return the score of each person in each category, 0 to 1, float64 [people, categories].
-
-    `weights` [categories, d]; `calibration` [bins, categories, 2]: scale and shift of the log-odds w · unit vector.
-    """
-    scale, shift = np.moveaxis(calibration[people.bin_of].astype(np.float64), -1, 0)
-    return _sigmoid(scale * (people.vectors @ weights.T) + shift)
+    return content, weights, tables
 
 
 def probe_faults(summary: ProbesSummary, settings: ProbeSettings) -> list[str]:
@@ -228,9 +230,10 @@ def linear_probes_metadata(folder: Path, summary: ProbesSummary) -> Metadata:
             ["category", "AUC", "references in the vocabulary", "missing"],
             [[c, summary.auc.get(c), n, len(summary.missing.get(c, []))] for c, n in summary.references.items()],
         ),
-        "strongest category of the median person": summary.highest,
-        "weakest category of the median person": summary.lowest,
+        "percentile of the median person's strongest category": summary.highest,
+        "percentile of the median person's weakest category": summary.lowest,
         "bins of stars": StarBins.load(folder).table(),
+        **uniformity_metadata(summary.heldout, "held-out people in a category"),
         "references not in the vocabulary": markdown_table(["category", "reference"], missing),
         "nearest and confused": parquet_preview(
             table, ["category", "kind", "repo_name", "probability", "reference_of"], rows=10_000
@@ -293,26 +296,6 @@ def _fit(x: Matrix, positive: npt.NDArray[np.bool_], settings: ProbeSettings) ->
         c = max(_C, key=lambda c: (auc[c], -c))  # on a tie the strongest penalty
         fitted = model(c).fit(x, positive)
     return _Fit(np.asarray(fitted.coef_[0], float), float(fitted.intercept_[0]), c, auc[c], odds[c])
-
-
-def _calibrate(weights: Matrix, names: Sequence[str], people: PeopleSample, settings: ProbeSettings) -> Matrix:
-    """Return scale and shift of the log-odds by bin and category, such that the people of each bin meet the targets.
-
-    `weights` are those of the categories `names`; the result is float32 [bins, categories, 2].
-    """
-    targets = np.array([settings.median_target, settings.p95_target])
-    if targets[0] >= targets[1]:
-        raise StarvecError(f"probe setting median_target {targets[0]} must be below p95_target {targets[1]}")
-    low, high = np.log(targets / (1 - targets))
-    median, p95 = np.stack([np.quantile(part @ weights.T, [0.5, 0.95], axis=0) for part in people.by_bin()], axis=1)
-    for i, label in enumerate(people.bins.labels):
-        if same := [name for name, gap in zip(names, p95[i] - median[i], strict=True) if gap < 1e-6]:
-            raise StarvecError(
-                f"category {same[0]!r} gives all people with {label} stars the same score: "
-                "sample more, or other, people"
-            )
-    scale = (high - low) / (p95 - median)
-    return np.stack([scale, low - scale * median], axis=-1).astype(np.float32)
 
 
 def _examples(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +180,41 @@ def quantile_table(cosines: npt.NDArray[np.floating], name: str = "vectors") -> 
 def percentile(table: Table, cosine: npt.ArrayLike) -> Floats:
     """Return the percentage of pairs with a lower cosine by one table [33], interpolated linearly between LEVELS."""
     return np.asarray(np.interp(COSINE_SCALE * np.asarray(cosine, float), table.astype(float), LEVELS))
+
+
+def direction_tables(directions: Matrix, people: PeopleSample, name: str) -> Table:
+    """Return the quantile tables of the cosines of `people` of each bin to each of `directions` [m, d].
+
+    int16 [m, bins, 33]. Raises StarvecError, which `name`s a direction, when all people of a bin have the same cosine.
+    """
+    tables = np.empty((len(directions), len(people.bins), len(LEVELS)), np.int16)
+    if len(directions):
+        for i, (vectors, label) in enumerate(zip(people.by_bin(), people.bins.labels, strict=True)):
+            tables[:, i] = quantile_table(vectors @ directions.T, f"{name} and people with {label} stars")
+    return tables
+
+
+def direction_percentiles(directions: Matrix, tables: Table, people: PeopleSample) -> Floats:
+    """Return the share in per cent of the people of the same bin who are less close to each direction.
+
+    `tables` [m, bins, 33] are those of `directions` [m, d]; the result is float64 [people, m].
+    """
+    cosines = (people.vectors @ directions.T).astype(np.float64)
+    for b, m in product(range(len(people.bins)), range(len(directions))):
+        chosen = people.bin_of == b
+        cosines[chosen, m] = percentile(tables[m, b], cosines[chosen, m])
+    return cosines
+
+
+def direction_uniformity(
+    directions: Matrix, tables: Table, heldout: PeopleSample, seed: int = 0
+) -> dict[str, Uniformity | None]:
+    """Test the percentiles of held-out people, each for one random direction, by bin in words."""
+    if not len(directions):
+        return {}
+    chosen = np.random.default_rng(seed).integers(0, len(directions), len(heldout.vectors))
+    percentiles = direction_percentiles(directions, tables, heldout)[np.arange(len(chosen)), chosen]
+    return {label: Uniformity.of(percentiles[heldout.bin_of == i]) for i, label in enumerate(heldout.bins.labels)}
 
 
 def _disjoint_cosines(first: Matrix, second: Matrix, rng: np.random.Generator) -> Floats:

@@ -19,34 +19,47 @@ from starvec_assets.profiles.probes import (
     load_categories,
     load_probes,
     probe_faults,
-    skill_scores,
 )
+from starvec_assets.profiles.quantiles import direction_percentiles
 from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ragged import RaggedArray
+from starvec_assets.vectors import unit_rows
 
 SETTINGS = ProbeSettings(negatives=300)
 QUICK = ProbeSettings(negatives=50, folds=2)
 
 
+def fit(world, out, settings=QUICK, categories=None, people=None, vectors=None, heldout=None):
+    return fit_probes(
+        world.vectors if vectors is None else vectors,
+        world.names,
+        world.star_counts,
+        people or world.people,
+        heldout or world.fresh,
+        categories or world.categories,
+        settings,
+        out,
+    )
+
+
 @pytest.fixture(scope="module")
 def fitted(world, tmp_path_factory):
     out = tmp_path_factory.mktemp("probes")
-    return out, fit_probes(world.vectors, world.names, world.star_counts, world.people, world.categories, SETTINGS, out)
+    return out, fit(world, out, SETTINGS)
 
 
-def scores_of(folder, people):
-    _, weights, calibration = load_probes(folder)
-    return skill_scores(weights, calibration, people)
+def percentiles_of(folder, people):
+    _, weights, tables = load_probes(folder)
+    return direction_percentiles(unit_rows(weights), tables, people)
 
 
-def test_a_user_with_security_stars_only_scores_highest_in_security(world, fitted):
+def test_a_user_with_security_stars_only_is_ahead_in_security(world, fitted):
     names = [category["name"] for category in load_probes(fitted[0])[0]["categories"]]
     security = [i for i, name in enumerate(world.names) if name.startswith("security/")][20:70]
     person = PeopleSample.of(world.vectors, RaggedArray.of([security]), world.star_counts, world.people.bins)
-    score = scores_of(fitted[0], person)[0]
-    assert names[score.argmax()] == "security"
-    all_users = scores_of(fitted[0], world.people)[:, names.index("security")]
-    assert score.max() > np.quantile(all_users, 0.95)
+    percentiles = percentiles_of(fitted[0], person)[0]
+    assert names[percentiles.argmax()] == "security"
+    assert percentiles.max() > 95
 
 
 def test_planted_categories_are_separable(fitted):
@@ -54,38 +67,42 @@ def test_planted_categories_are_separable(fitted):
     assert fitted[1].missing == {}
 
 
-def test_median_and_p95_person_of_every_bin_score_their_targets(world, fitted):
-    scores = scores_of(fitted[0], world.people)
+def test_percentiles_are_the_share_of_people_of_the_bin_who_are_less_close(world, fitted):
+    percentiles = percentiles_of(fitted[0], world.people)
+    directions = load_probes(fitted[0])[1]
     for i in range(2):
-        of_bin = scores[world.people.bin_of == i]
-        assert np.median(of_bin, axis=0) == pytest.approx(SETTINGS.median_target, abs=0.01)
-        assert np.quantile(of_bin, 0.95, axis=0) == pytest.approx(SETTINGS.p95_target, abs=0.01)
+        chosen = world.people.bin_of == i
+        cosines = world.people.vectors[chosen] @ directions.T
+        ranks = 100 * cosines.argsort(axis=0).argsort(axis=0) / (chosen.sum() - 1)
+        assert np.abs(percentiles[chosen] - ranks).max() < 2
 
 
-def test_a_score_means_the_same_for_fresh_people_of_few_and_of_many_stars(world, fitted):
-    scores = scores_of(fitted[0], world.fresh)
+def test_a_percentile_means_the_same_for_fresh_people_of_few_and_of_many_stars(world, fitted):
+    percentiles = percentiles_of(fitted[0], world.fresh)
     for i in range(2):
-        of_bin = scores[world.fresh.bin_of == i]
-        assert (of_bin >= SETTINGS.p95_target).mean() == pytest.approx(0.05, abs=0.015)
-        assert (of_bin >= SETTINGS.median_target).mean() == pytest.approx(0.5, abs=0.03)
+        of_bin = percentiles[world.fresh.bin_of == i]
+        assert (of_bin >= 95).mean() == pytest.approx(0.05, abs=0.015)
+        assert (of_bin >= 50).mean() == pytest.approx(0.5, abs=0.03)
+    assert set(fitted[1].heldout) == set(world.people.bins.labels)
+    assert all(test.p_value > 0.01 for test in fitted[1].heldout.values())
 
 
-def test_without_bins_a_score_depends_on_the_number_of_stars(world, tmp_path):
+def test_without_bins_a_percentile_depends_on_the_number_of_stars(world, tmp_path):
     one_bin = [
         PeopleSample(people.vectors, np.zeros(len(people.vectors), int), StarBins((1,), (2000,)))
         for people in (world.people, world.fresh)
     ]
-    fit_probes(world.vectors, world.names, world.star_counts, one_bin[0], world.categories, QUICK, tmp_path)
-    high = scores_of(tmp_path, one_bin[1]) >= SETTINGS.p95_target
+    fit(world, tmp_path, people=one_bin[0], heldout=one_bin[1])
+    high = percentiles_of(tmp_path, one_bin[1]) >= 95
     few, many = (high[world.fresh.bin_of == i].mean() for i in range(2))
     assert max(few, many) > 1.5 * min(few, many)
 
 
-def test_summary_has_the_median_highest_and_lowest_score(world, fitted):
-    scores = scores_of(fitted[0], world.people)
-    assert fitted[1].highest == pytest.approx(np.median(scores.max(axis=1)), abs=1e-4)
-    assert fitted[1].lowest == pytest.approx(np.median(scores.min(axis=1)), abs=1e-4)
-    assert fitted[1].highest > 0.5 > 0.1 > fitted[1].lowest
+def test_summary_has_the_median_highest_and_lowest_percentile(world, fitted):
+    percentiles = percentiles_of(fitted[0], world.people)
+    assert fitted[1].highest == pytest.approx(np.median(percentiles.max(axis=1)), abs=0.01)
+    assert fitted[1].lowest == pytest.approx(np.median(percentiles.min(axis=1)), abs=0.01)
+    assert fitted[1].highest > 75 > 25 > fitted[1].lowest
 
 
 def test_examples_are_nearest_others_confused_and_weakest_references(world, fitted):
@@ -116,7 +133,7 @@ def test_on_equal_auc_the_strongest_penalty_is_chosen(world, tmp_path):
     separable = np.eye(32, dtype=np.float32)[field] + 0.01 * world.vectors
     names, settings = world.names, ProbeSettings(negatives=30)
     categories = {name: [n for n in names if n.startswith(f"{name}/")] for name in ("genai", "web3")}
-    summary = fit_probes(separable, names, world.star_counts, world.people, categories, settings, tmp_path)
+    summary = fit(world, tmp_path, settings, categories, vectors=separable)
     assert set(summary.auc.values()) == {1.0}
     content = json.loads((tmp_path / "probes.json").read_text())
     assert {category["c"] for category in content["categories"]} == {1.0}
@@ -124,14 +141,12 @@ def test_on_equal_auc_the_strongest_penalty_is_chosen(world, tmp_path):
 
 def test_a_duplicate_reference_counts_once(world, tmp_path):
     categories = dict(world.categories, genai=[*world.categories["genai"], "GENAI/repo0"])
-    assert fit_probes(
-        world.vectors, world.names, world.star_counts, world.people, categories, QUICK, tmp_path
-    ).references["genai"] == 20  # fmt: skip
+    assert fit(world, tmp_path, categories=categories).references["genai"] == 20
 
 
 def test_missing_references_are_listed_and_small_categories_omitted(world, tmp_path):
     categories = dict(world.categories, web3=["web3/repo0", "gone/away"], genai=[*world.categories["genai"], "no/such"])
-    summary = fit_probes(world.vectors, world.names, world.star_counts, world.people, categories, QUICK, tmp_path)
+    summary = fit(world, tmp_path, categories=categories)
     assert summary.omitted == ["web3"]
     assert summary.references["web3"] == 1
     assert summary.missing == {"web3": ["gone/away"], "genai": ["no/such"]}
@@ -139,32 +154,29 @@ def test_missing_references_are_listed_and_small_categories_omitted(world, tmp_p
 
 
 def test_same_seed_same_bytes(world, fitted, tmp_path):
-    fit_probes(world.vectors, world.names, world.star_counts, world.people, world.categories, SETTINGS, tmp_path)
+    fit(world, tmp_path, SETTINGS)
     for file in sorted(tmp_path.iterdir()):
         assert file.read_bytes() == (fitted[0] / file.name).read_bytes()
 
 
 def test_bad_input_is_refused(world, tmp_path):
-    def fit(vectors=world.vectors, people=world.people, categories=world.categories):
-        fit_probes(vectors, world.names, world.star_counts, people, categories, SETTINGS, tmp_path)
-
     with pytest.raises(StarvecError, match=r"genai/repo1 .* both 'genai' and 'web3'"):
-        fit(categories=dict(world.categories, web3=[*world.categories["web3"], "genai/Repo1".lower()]))
+        fit(world, tmp_path, categories=dict(world.categories, web3=[*world.categories["web3"], "genai/Repo1".lower()]))
     with pytest.raises(StarvecError, match="only 1 of 2 categories"):
-        fit(categories={"genai": world.categories["genai"], "web3": ["no/thing"]})
+        fit(world, tmp_path, categories={"genai": world.categories["genai"], "web3": ["no/thing"]})
     with pytest.raises(StarvecError, match="the same"):
-        fit(vectors=np.ones_like(world.vectors))
+        fit(world, tmp_path, vectors=np.ones_like(world.vectors))
     with pytest.raises(StarvecError, match="finite"):
-        fit(vectors=np.full_like(world.vectors, np.nan))
+        fit(world, tmp_path, vectors=np.full_like(world.vectors, np.nan))
     few = PeopleSample(world.people.vectors[:30], world.people.bin_of[:30], world.people.bins)
     with pytest.raises(StarvecError, match=r"20 people a bin of stars \(\d+ given\)"):
-        fit(people=few)
+        fit(world, tmp_path, people=few)
     one = PeopleSample(np.repeat(world.people.vectors[:1], 99, axis=0), np.zeros(99, int), StarBins((1,), (99,)))
     with pytest.raises(StarvecError, match="the same"):
-        fit(people=one)
+        fit(world, tmp_path, people=one)
 
 
-@pytest.mark.parametrize("file", ["calibration.npy", "star_bins.json", "probes.json"])
+@pytest.mark.parametrize("file", ["quantiles.npy", "star_bins.json", "probes.json"])
 def test_probes_of_an_older_version_are_refused(fitted, tmp_path, file):
     folder = shutil.copytree(fitted[0], tmp_path / "probes")
     (folder / file).unlink()
@@ -208,7 +220,7 @@ def test_the_shipped_categories_are_ten_with_at_least_twenty_references():
 def test_faults_name_inseparable_and_omitted_categories(world, tmp_path):
     categories = dict(world.categories, web3=["web3/repo0"], systems=world.categories["systems"][:8])
     settings = ProbeSettings(negatives=50, folds=2, min_auc=1.0)
-    summary = fit_probes(world.vectors, world.names, world.star_counts, world.people, categories, settings, tmp_path)
+    summary = fit(world, tmp_path, settings, categories)
     summary.auc.update(dict.fromkeys(summary.auc, 1.0) | {"genai": 0.95})
     low, omitted = probe_faults(summary, settings)
     assert "genai: cross-validated AUC 0.950" in low
@@ -216,6 +228,7 @@ def test_faults_name_inseparable_and_omitted_categories(world, tmp_path):
     metadata = linear_probes_metadata(tmp_path, summary)
     assert metadata["lowest AUC"] == 0.95
     assert "30 or more" in metadata["bins of stars"]
+    assert 0 < metadata["p-value of held-out people in a category being uniform"] <= 1
     assert "| genai | 0.95 |" in str(metadata["AUC by category"])
     assert str(metadata["nearest and confused"]).count("| confused |") == 9 * settings.examples
 

@@ -8,6 +8,7 @@ import pytest
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
+from starvec_assets.profiles.quantiles import LEVELS
 from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.trends.membership import categorize, find_members
 
@@ -26,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     """A corpus, probes of two categories, and a map whose clusters are the topics; the last row has no place."""
     pq.write_table(pa.table({"repo_id": np.arange(N) + 1_000, "name": NAMES}), tmp_path / "repos.parquet")
     np.save(tmp_path / "weights.npy", np.eye(D, dtype=np.float32)[:2] * 5)
-    np.save(tmp_path / "calibration.npy", np.zeros((1, 2, 2), np.float32))
+    np.save(tmp_path / "quantiles.npy", np.zeros((2, 1, len(LEVELS)), np.int16))
     StarBins((10,), (500,)).save(tmp_path)
     (tmp_path / "probes.json").write_text(json.dumps({"categories": [{"name": "GenAI"}, {"name": "Web3"}]}))
     clusters = np.append(TOPIC[:-1], -1).astype(np.int32)
