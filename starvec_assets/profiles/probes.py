@@ -132,11 +132,11 @@ def fit_probes(
     settings: ProbeSettings,
     out: Path,
 ) -> ProbesSummary:
-    """Write weights.npy, quantiles.npy, star_bins.json, probes.json and repositories.parquet into `out`.
+    """Write weights.npy, quantiles.npy, places.npy, star_bins.json, probes.json and repositories.parquet into `out`.
 
     `vectors` [n, d] with their `names` and `stars`; `people`: a sample, at least 20 in each bin; `heldout`: others;
-    `categories`: names of reference repositories. quantiles.npy is `direction_tables` of the unit weights. Raises
-    StarvecError when fewer than two categories have enough references, categories share one, or the vectors are not
+    `categories`: names of reference repositories. quantiles.npy is `direction_tables` of the unit weights; places.npy,
+    float32 [categories, d], are the unit means of the references, for which people are looked for. Raises StarvecError when fewer than two categories have enough references, categories share one, or the vectors are not
     finite or constant.
     """
     _check_categories(categories)
@@ -165,6 +165,7 @@ def fit_probes(
         examples += _examples(c, names, probability, references, labels, out_of_fold, settings.examples)
     np.save(out / "weights.npy", weights)
     np.save(out / "quantiles.npy", tables)
+    np.save(out / "places.npy", unit_rows(np.stack([unit[rows[c]].mean(axis=0) for c in fitted])))
     people.bins.save(out)
     write_table(table_of(examples, REPOSITORIES), REPOSITORIES, out / "repositories.parquet")
     percentiles = direction_percentiles(directions, tables, people)

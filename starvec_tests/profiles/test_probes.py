@@ -53,6 +53,15 @@ def percentiles_of(folder, people):
     return direction_percentiles(unit_rows(weights), tables, people)
 
 
+def test_the_place_of_a_category_is_the_mean_of_its_references(world, fitted):
+    unit = unit_rows(world.vectors)
+    places = np.load(fitted[0] / "places.npy")
+    for category, place in zip(load_probes(fitted[0])[0]["categories"], places, strict=True):
+        references = [name for name in world.categories[category["name"]] if name in world.names]
+        mean = unit[[world.names.index(name) for name in references]].mean(axis=0)
+        np.testing.assert_allclose(place, mean / np.linalg.norm(mean), atol=1e-6)
+
+
 def test_a_user_with_security_stars_only_is_ahead_in_security(world, fitted):
     names = [category["name"] for category in load_probes(fitted[0])[0]["categories"]]
     security = [i for i, name in enumerate(world.names) if name.startswith("security/")][20:70]

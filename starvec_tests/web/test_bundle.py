@@ -71,7 +71,9 @@ def test_people_json_matches_the_artifacts(inputs: BundleInputs, bundle: Path):
     assert [category["name"] for category in people["categories"]] == [
         category["name"] for category in probes["categories"]
     ]
+    places = np.load(inputs.linear_probes / "places.npy")
     for i, category in enumerate(people["categories"]):
+        np.testing.assert_array_equal(floats(category["place"]), places[i])
         weights = np.frombuffer(base64.b64decode(category["weights"]), "<f4")
         np.testing.assert_array_equal(weights, weights_of[i])
         np.testing.assert_array_equal(np.float32(category["calibration"]), calibration[:, i])
