@@ -55,10 +55,11 @@ def percentiles_of(folder, people):
 
 def test_the_place_of_a_category_is_the_mean_of_its_references(world, fitted):
     unit = unit_rows(world.vectors)
+    rows = {name.lower(): row for row, name in enumerate(world.names)}
     places = np.load(fitted[0] / "places.npy")
     for category, place in zip(load_probes(fitted[0])[0]["categories"], places, strict=True):
-        references = [name for name in world.categories[category["name"]] if name in world.names]
-        mean = unit[[world.names.index(name) for name in references]].mean(axis=0)
+        references = [rows[name.lower()] for name in world.categories[category["name"]] if name.lower() in rows]
+        mean = unit[references].mean(axis=0)
         np.testing.assert_allclose(place, mean / np.linalg.norm(mean), atol=1e-6)
 
 
