@@ -1,7 +1,7 @@
 """A stand-in for the Hugging Face Hub on localhost: what creating a dataset and uploading a folder asks of it.
 
     with FakeHub() as hub:
-        hub.refused = "commit"        # "create", "upload" or "commit" is refused
+        hub.refused = "commit"        # "create", "upload" (of a second file) or "commit" is refused
         ...
         hub.files                     # content of the files of the last commit, by path
 
@@ -10,6 +10,7 @@ Requests and answers are those of huggingface_hub 2.4 without Xet (its source, r
 
 import base64
 import hashlib
+import itertools
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,7 @@ class FakeHub:
         self.requests: list[str] = []
         self.tokens: set[str] = set()
         self._large: dict[str, bytes] = {}
+        self._uploads = itertools.count()
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -79,7 +81,7 @@ class FakeHub:
         self._server.server_close()
 
     def put(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
-        if self.refused == "upload":
+        if next(self._uploads) and self.refused == "upload":
             return 403, {"error": "no space left for this account"}
         digest = path.rsplit("/", 1)[-1]
         if hashlib.sha256(body).hexdigest() != digest:

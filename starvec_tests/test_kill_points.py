@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from kill_points import kill_everywhere, killed_at, snapshot
 
+from starvec_assets.export.dataset.release import write_release
 from starvec_assets.export.publish import FILE_LIST, publish
 from starvec_assets.store import Artifact, ArtifactStore, MonthlyArtifacts
 from starvec_assets.training import checkpoint as checkpoints
@@ -175,6 +176,27 @@ def test_a_first_publication_killed_anywhere_is_finished_by_the_next(tmp_path: P
 
     points = kill_everywhere(lambda at: publish(new, tmp_path / f"site{at}"), lambda at: None, finished)
     assert len(points) > 20
+
+
+def test_a_dataset_killed_anywhere_is_whole_or_not_there_and_is_finished_by_the_next(tmp_path: Path) -> None:
+    files = {"README.md": "card", "repositories.parquet": "rows", "vectors.safetensors": "numbers"}
+    with ArtifactStore(tmp_path / "artifacts").write("dataset_release", code_version="1") as draft:
+        for name, text in files.items():
+            (draft.path / name).write_text(text)
+    release, out = draft.done(), tmp_path / "out"
+    out.mkdir()
+
+    def check(at: int) -> None:
+        found = snapshot(out)
+        if f"dataset{at}" in found:
+            assert {name: (found[f"dataset{at}/{name}"] or b"").decode() for name in files} == files
+
+    def finished(at: int) -> None:
+        names = {f"dataset{i}{name}" for i in range(at + 1) for name in ("", *(f"/{file}" for file in files))}
+        assert set(snapshot(out)) == names
+
+    points = kill_everywhere(lambda at: write_release(release, out / f"dataset{at}"), check, finished)
+    assert len(points) > 10
 
 
 def test_the_points_are_where_files_change(tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def test_a_refused_push_is_told_loses_nothing_and_can_be_repeated(
     ) as told:
         push_release(folder, release, "me/starvec", {"HF_TOKEN": TOKEN})
     assert TOKEN not in str(told.value)
+    assert sum("PUT" in request for request in hub.requests) == {"create": 0, "upload": 2, "commit": 2}[stage]
     assert hub.files == {}
     assert contents(folder) == FILES
     hub.refused = None
