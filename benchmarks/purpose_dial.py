@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the scripts beside this on
 
 from acceptance import LISTS, PRECISION, SHARED, Truth, real_users
 
-from starvec_assets.export.fp16 import TEXT, ExportIndex, read_export, read_matrix
+from starvec_assets.export.fp16 import TEXT, read_export, read_matrix, read_repositories
 from starvec_assets.ranking.metrics import ndcg
 from starvec_assets.ranking.purpose import text_weight
 from starvec_assets.ranking.search import Floats, Indices
@@ -48,9 +48,9 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=SHARED)
     args = parser.parse_args()
     vectors = unit_rows(read_export(args.export)[0])
-    export = ExportIndex(args.export)
-    names = export.repos["name"].to_pylist()[: len(vectors)]
-    text = unit_rows(read_matrix(args.export / TEXT, len(export))[: len(vectors)].astype(np.float32))
+    repositories = read_repositories(args.export)
+    names = repositories["name"].to_pylist()[: len(vectors)]
+    text = unit_rows(read_matrix(args.export / TEXT, len(repositories))[: len(vectors)].astype(np.float32))
     truth = Truth.load(names, args.shared)
     gains = truth.groups.gains(truth.groups.queries)
     stars = real_users(args.shared / "real_users", {name.lower(): i for i, name in reversed(list(enumerate(names)))})

@@ -135,7 +135,7 @@ def make_vectors(folder: Path, out: Path, limits: Limits) -> str:
 
 def make_export(folder: Path, out: Path, limits: Limits) -> str:
     """Write fp16_export."""
-    from starvec_assets.export.fp16 import ExportSettings, build_export
+    from starvec_assets.export.fp16_build import ExportSettings, build_export
 
     catalogue, corpus = RepoCatalog(folder / "months/repos.parquet"), Corpus.load(folder / "corpus")
     vectors, text = (load_vectors(folder / name) for name in ("vectors", "text"))

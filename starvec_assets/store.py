@@ -14,6 +14,7 @@ first one is replaced, and its manifest names the versions of the others (`Month
 import contextlib
 import hashlib
 import json
+import os
 import re
 import tempfile
 import time
@@ -38,6 +39,7 @@ from starvec_assets.files import (
     sha256,
     write_atomically,
 )
+from starvec_assets.paths import home
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 16 << 20
@@ -507,6 +509,11 @@ def content_hash(files: Mapping[str, tuple[int, str]]) -> str:
     """Return the content hash of files given as in a manifest, hexadecimal."""
     digests = {name: digest for name, (_, digest) in files.items()}
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def open_store() -> ArtifactStore:
+    """Return the store of this machine: that of STARVEC_HOME, mirrored to $STARVEC_BUCKET where it is set."""
+    return ArtifactStore(home() / "artifacts", bucket=os.environ.get("STARVEC_BUCKET", ""))
 
 
 def _refuse_number(name: str) -> NoReturn:

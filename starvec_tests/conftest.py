@@ -11,6 +11,7 @@ from browsers import Browsers
 from completed_run import CompletedRun, complete_run
 from filelock import FileLock
 from hypothesis import settings
+from small_home import write_small_home
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export import wasm
@@ -42,6 +43,14 @@ def wasm_cache() -> Path:
     except StarvecError as error:
         pytest.skip(str(error))
     return cache
+
+
+@pytest.fixture(scope="session")
+def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with what a Space opens, for reading: see small_home.py."""
+    home = tmp_path_factory.mktemp("small") / "home"
+    write_small_home(home)
+    return home
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from archive import MONTH, write_hour_files
 from planted_corpus import CPU, N, planted_lists
 
 from starvec_assets.corpus.corpus import Corpus
-from starvec_assets.export.fp16 import ExportSettings, build_export
+from starvec_assets.export.fp16_build import ExportSettings, build_export
 from starvec_assets.export.publish import FILE_LIST, publish
 from starvec_assets.ingest.build_month import merge_month, read_month
 from starvec_assets.ingest.calendar import month_start

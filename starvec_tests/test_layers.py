@@ -12,14 +12,14 @@ from starvec_assets.paths import PACKAGE
 
 LAYERS = [
     *("ground floor", "ranking", "ingest", "sample", "corpus", "text", "training", "text_search", "repository_map"),
-    *("evaluation", "profiles", "trends", "export"),
-    *("defs", "definitions", "cli"),
+    *("evaluation", "profiles", "trends", "export", "space"),
+    *("defs", "definitions", "cli", "__init__"),
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def layer(parts: list[str]) -> str:
-    """The layer of a module, given the parts of its name below starvec_assets."""
+    """The layer of a module, given the parts of its name below starvec_assets; `load` in __init__ is above all rooms."""
     return parts[0] if parts and parts[0] in LAYERS else "ground floor"
 
 

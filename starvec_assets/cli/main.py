@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import starvec_assets
 from starvec_assets.cli.environment import prepare_home, set_sources
 from starvec_assets.cli.interrupts import EXIT_CODE, announce_interrupt, exit_soon_after_interrupt, is_interrupt
 from starvec_assets.cli.parameters import (
@@ -30,15 +31,12 @@ from starvec_assets.github_names import repository_of
 from starvec_assets.ingest.calendar import last_whole_month
 from starvec_assets.paths import home
 from starvec_assets.sample import SIMULATED
-from starvec_assets.store import Artifact, ArtifactStore, CorruptArtifact, MonthlyArtifacts
+from starvec_assets.store import open_store
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from starvec_assets.cli.unknown_repository import RepositoryText
-    from starvec_assets.export.fp16 import ExportIndex
     from starvec_assets.github import GitHub
-    from starvec_assets.text_search.index import TextIndex
+    from starvec_assets.space import Space, Star
 
 
 class StarvecGroup(click.Group):
@@ -86,9 +84,9 @@ def demo() -> None:
     from starvec_assets.sample.simulate import SampleSettings
 
     _run_months(SampleSettings().months, source="sample")
-    export = _open_export()
+    space = _load_space()
     for name in ("pandas-dev/pandas", "facebook/react", "rust-lang/rust", "kubernetes/kubernetes"):
-        print_neighbours(export.similar(name, 5), f"nearest to {name}")
+        print_neighbours(space.similar(name, 5), f"nearest to {name}")
     print_next_commands()
 
 
@@ -124,7 +122,7 @@ def rebuild(assignments: Sequence[Assignment], wait: bool, **sources: str) -> No
     from starvec_assets.cli.runs import run_rebuild
 
     run_rebuild(assignments, wait)
-    print_run_summary(_store())
+    print_run_summary(open_store())
 
 
 @main.command()
@@ -139,8 +137,8 @@ def rollback(asset: str, version: str | None, wait: bool) -> None:
     prepare_home()
     from starvec_assets.cli.rollback import require_asset, roll_back, version_lines
 
-    require_asset(_store(), asset)
-    for line in roll_back(_store(), asset, version, wait) if version else version_lines(_store(), asset):
+    require_asset(open_store(), asset)
+    for line in roll_back(open_store(), asset, version, wait) if version else version_lines(open_store(), asset):
         print(line)
 
 
@@ -153,7 +151,7 @@ def _run_months(
     from starvec_assets.cli.runs import run_months
 
     run_months(months, assignments, wait)
-    print_run_summary(_store())
+    print_run_summary(open_store())
 
 
 @main.command()
@@ -175,20 +173,27 @@ def similar(repository: str, purpose: float, github: bool, count: int) -> None:
     """
     from starvec_assets.cli.output import print_neighbours
 
-    export, title = _open_export(), f"nearest to {repository}"
-    if export.get(repository) is not None:
-        neighbours = export.similar(repository, count, purpose)
+    space, title = _load_space(), f"nearest to {repository}"
+    if repository in space:
+        neighbours = space.similar(repository, count, purpose=purpose)
     else:
-        text = _text_of_unknown(repository, export, github)
+        text = _text_of_unknown(repository, space, github)
         if text.note:
             print(f"({text.note})", file=sys.stderr)
-        if rows := export.rows_of([(text.repo_id, text.name)]):
+        known = next((own for own in (text.repo_id, text.name) if own in space), None)
+        if known is not None:
             title = f"nearest to {text.name}, formerly {repository}"
-            neighbours = export.neighbours(rows[0], count, purpose)
+            neighbours = space.similar(known, count, purpose=purpose)
         else:
-            vector, text_vector = text.place(_text_index_of_export())
+            place = space.place(
+                name=text.name,
+                description=text.description,
+                language=text.language,
+                topics=text.topics,
+                readme=text.readme,
+            )
             print(f"{text.name} is placed by {text.shown()}")
-            neighbours = export.nearest(vector, count, text=text_vector, purpose=purpose)
+            neighbours = space.similar(place, count, purpose=purpose)
     print_neighbours(neighbours, title)
 
 
@@ -205,33 +210,17 @@ def search(words: Sequence[str], language: str, min_stars: int, people: bool, as
     For example: starvec search time series forecasting in rust
     """
     from starvec_assets.cli.output import print_found, print_people
-    from starvec_assets.export.search import ExportSearch
 
     if people and (language or min_stars):
         raise click.UsageError("--language and --min-stars are about repositories: leave them out with --people")
-    export = _store().latest("fp16_export")
-    _warn_if_simulated(export)
-    found = ExportSearch(export.path, _text_index_of_export())
-    query = " ".join(words)
+    space, query = _load_space(), " ".join(words)
     if people:
-        print_people(found.people(query, count, _developers_of(export)), as_json)
+        print_people(space.search_developers(query, count), as_json)
     else:
-        print_found(found.repositories(query, count, language, min_stars), as_json)
+        print_found(space.search(query, count, language=language, min_stars=min_stars), as_json)
 
 
-def _developers_of(export: Artifact) -> Path:
-    """Return the folder of developer_vectors; raises StarvecError when it is of other vectors than the export."""
-    developers = _store().latest("developer_vectors")
-    (_, own), (_, exported) = (artifact.manifest.inputs["trained_embeddings"] for artifact in (developers, export))
-    if own != exported:
-        raise StarvecError(
-            "developer_vectors and fp16_export are of different vectors: materialize both from the newest "
-            "trained_embeddings"
-        )
-    return developers.path
-
-
-def _text_of_unknown(repository: str, export: "ExportIndex", github: bool) -> "RepositoryText":
+def _text_of_unknown(repository: str, space: "Space", github: bool) -> "RepositoryText":
     """Return what the catalogue or GitHub says of a repository that the export does not have under this name."""
     from starvec_assets.cli.unknown_repository import LIMITS, text_at_github, text_in_catalogue
     from starvec_assets.ingest.repo_catalog import RepoCatalog
@@ -239,25 +228,11 @@ def _text_of_unknown(repository: str, export: "ExportIndex", github: bool) -> "R
     name = repository_of(repository)
     try:
         if not github:
-            return text_in_catalogue(name, RepoCatalog.load(_store().latest("repo_catalog").path))
+            return text_in_catalogue(name, RepoCatalog.load(open_store().latest("repo_catalog").path))
         with _github(limits=LIMITS, patience=LIMITS.timeout) as client:
             return text_at_github(name, client)
     except StarvecError as error:
-        raise StarvecError(f"{export.unknown(repository)} {error}") from error
-
-
-def _text_index_of_export() -> "TextIndex":
-    """Open the text_index that the newest export was made with."""
-    from starvec_assets.text_search.index import TextIndex
-
-    store = _store()
-    made_from = store.latest("fp16_export").manifest.inputs
-    if "text_index" not in made_from:
-        raise StarvecError("this export is of an older starvec, without text_index: materialize fp16_export again")
-    try:
-        return TextIndex.load(store.open("text_index", made_from["text_index"][0]).path)
-    except CorruptArtifact as error:
-        raise StarvecError(f"{error}. This export was made with it: materialize fp16_export as well") from error
+        raise StarvecError(f"{space.unknown(repository)} {error}") from error
 
 
 @main.command()
@@ -271,23 +246,11 @@ def user(login: str, github: bool, count: int) -> None:
     """
     from starvec_assets.cli.output import print_neighbours
 
-    export = _open_export()
+    space = _load_space()
     stars = _stars_from_github(login) if github else _stars_from_log(login)
-    rows, known = _rows_of_person(export, login, stars)
-    print(f"{login}: {len(known):,} of {len(stars):,} starred repositories are in the vocabulary")
-    print_neighbours(export.nearest(export.user_vector(known), count, exclude=rows), "would like")
-
-
-def _rows_of_person(export: "ExportIndex", login: str, stars: Sequence[tuple[int, str]]) -> tuple[list[int], list[int]]:
-    """Return the rows of a person's stars, and those of them in the vocabulary, of which there must be one."""
-    rows = export.rows_of(stars)
-    known = export.in_vocabulary(rows)
-    if not known:
-        raise StarvecError(
-            f"{login} starred {len(stars):,} repositories, none of them in the vocabulary of this export: materialize "
-            "more months, or a larger vocabulary in user_buckets"
-        )
-    return rows, known
+    person = space.person(stars, login)
+    print(f"{login}: {len(person.known):,} of {len(stars):,} starred repositories are in the vocabulary")
+    print_neighbours(space.recommend(person, count), "would like")
 
 
 def _stars_from_github(login: str) -> list[tuple[int, str]]:
@@ -303,23 +266,49 @@ def _github(**bounds: Any) -> "GitHub":
     return GitHub(Token.from_environment(), cache=home() / "cache" / "github", **bounds)
 
 
-def _stars_from_log(login: str) -> list[tuple[int, str]]:
-    """Return repo_id and "" for every repository that `login` starred in the star log, which has no names."""
-    from starvec_assets.defs.resources import DuckDBWithSpill
-    from starvec_assets.ingest.star_log import star_files
-    from starvec_assets.ingest.user_lookup import starred_repos
+def _stars_from_log(login: str) -> "Sequence[Star]":
+    """Return the numbers of the repositories that `login` starred in the star log."""
+    from starvec_assets.cli.match import stars_in_log
 
-    artifacts = _store()
-    log, months = artifacts.latest("star_log"), MonthlyArtifacts("raw_stars", artifacts)
-    with DuckDBWithSpill().connect() as connection:
-        files = star_files(log, months, artifacts.latest("star_history"), artifacts.find("starred_lists"))
-        stars = starred_repos(connection, files, [login])
-    if not stars:
-        raise StarvecError(
-            f"{login} starred nothing in the {log.manifest.rows['months']} months of the star log; with --github "
-            "the stars are read from the GitHub API"
-        )
-    return [(repo_id, "") for repo_id in next(iter(stars.values()))]
+    found = stars_in_log([login], open_store())
+    if login in found.unknown:
+        raise StarvecError(f"{login} {found.unknown[login]}")
+    return found.stars[login]
+
+
+@main.command()
+@click.argument("repository")
+@click.option(
+    "--people",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Logins, one a line, of people of whom you may ask; # begins a comment.",
+)
+@click.option("--github", is_flag=True, help="Read the stars from the GitHub API, not from the star log.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+@count_option
+def match(repository: str, file: Path, github: bool, as_json: bool, count: int) -> None:
+    """Rank people by how likely they would star a repository.
+
+    For example: starvec match pandas-dev/pandas --people contributors.txt
+
+    Nothing of anybody is stored, except that with --github the answers of the API are cached as ever.
+    """
+    from starvec_assets.cli.match import people_in, read_logins, stars_at_github, stars_in_log
+    from starvec_assets.cli.output import print_stargazers
+
+    logins, space = read_logins(file), _load_space()
+    name = space.names[space.find(repository)]
+    if github:
+        with _github() as client:
+            found = stars_at_github(logins, client)
+    else:
+        found = stars_in_log(logins, open_store())
+    people, left_out = people_in(space, found)
+    ranked = space.would_star(name, people) if people else []
+    print_stargazers(ranked, left_out, name, count, as_json)
 
 
 @main.command()
@@ -336,27 +325,16 @@ def rising(field: str, language: str, login: str | None, as_json: bool, count: i
     from starvec_assets.cli.output import print_rising
     from starvec_assets.trends.rankings import load_about, read_ranking
 
-    trends = _store().latest("trends")
+    trends = open_store().latest("trends")
     about = load_about(trends.path)
-    table = read_ranking(trends.path, "rising", field, language)
     if login:
-        table = _nearest_to(login, table)
+        space = _load_space()
+        person = space.person(_stars_from_log(login), login)
+        table = space.rising(count, field=field, language=language, like=person).to_arrow()
     else:
-        _warn_if_simulated(trends)
-    print_rising(table.slice(0, count), about, as_json)
-
-
-def _nearest_to(login: str, table: "pa.Table") -> "pa.Table":
-    """Return the rows of repositories that `login` has not starred, nearest first, with their cosines."""
-    import pyarrow as pa
-
-    export = _open_export()
-    starred, known = _rows_of_person(export, login, _stars_from_log(login))
-    found = [export.rows_of([(repo_id, "")]) for repo_id in table["repo_id"].to_pylist()]
-    chosen = {i: row for i, rows in enumerate(found) for row in rows if row not in starred}
-    cosines = export.vectors(list(chosen.values())) @ export.user_vector(known)
-    table = table.take(pa.array(list(chosen), pa.int64())).append_column("cosine", pa.array(cosines))
-    return table.sort_by([("cosine", "descending")])
+        _warn_if_simulated(trends.manifest.provenance)
+        table = read_ranking(trends.path, "rising", field, language).slice(0, count)
+    print_rising(table, about, as_json)
 
 
 @main.command()
@@ -365,8 +343,8 @@ def serve(port: int) -> None:
     """Serve the newest page at http://127.0.0.1:8000."""
     from starvec_assets.serve import create_server, newest_page
 
-    store = _store()
-    _warn_if_simulated(store.latest("web_bundle"))
+    store = open_store()
+    _warn_if_simulated(store.latest("web_bundle").manifest.provenance)
     with create_server(newest_page(store), port) as http:
         print(f"http://127.0.0.1:{http.server_port}/    (Ctrl-C ends it)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
@@ -385,7 +363,7 @@ def publish(to: Path) -> None:
     """Write the page as a folder for a static host."""
     from starvec_assets.export import publish
 
-    size = publish.publish(_store().latest("web_bundle"), to)
+    size = publish.publish(open_store().latest("web_bundle"), to)
     print(f"{to}: {size / 1e6:.1f} MB, ready for any static host")
 
 
@@ -402,8 +380,8 @@ def dataset(to: Path, name: str | None) -> None:
     """Write the dataset for others as a folder, and publish it."""
     from starvec_assets.export.dataset.release import push_release, write_release
 
-    release = _store().latest("dataset_release")
-    _warn_if_simulated(release)
+    release = open_store().latest("dataset_release")
+    _warn_if_simulated(release.manifest.provenance)
     folder = write_release(release, to)
     print(f"{folder}: {release.size / 1e6:.1f} MB; README.md is its card")
     if name is not None:
@@ -448,19 +426,13 @@ def _require_free_port(port: int) -> None:
             ) from error
 
 
-def _open_export() -> "ExportIndex":
-    from starvec_assets.export.fp16 import ExportIndex
-
-    export = _store().latest("fp16_export")
-    _warn_if_simulated(export)
-    return ExportIndex(export.path)
+def _load_space() -> "Space":
+    space = starvec_assets.load()
+    _warn_if_simulated(space.provenance)
+    return space
 
 
-def _warn_if_simulated(artifact: Artifact) -> None:
-    """Print on stderr if an artifact is made from the simulated sample."""
-    if SIMULATED in artifact.manifest.provenance:
+def _warn_if_simulated(provenance: Sequence[str]) -> None:
+    """Print on stderr if what was made of these sources is made from the simulated sample."""
+    if SIMULATED in provenance:
         print(f"({SIMULATED})", file=sys.stderr)
-
-
-def _store() -> ArtifactStore:
-    return ArtifactStore(home() / "artifacts", bucket=os.environ.get("STARVEC_BUCKET", ""))

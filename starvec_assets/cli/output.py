@@ -13,14 +13,14 @@ import pyarrow as pa
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.scoreboard import scoreboard, text_table
 from starvec_assets.export.catalogue_columns import sanitize_line
-from starvec_assets.export.fp16 import Neighbour
-from starvec_assets.export.search import FoundPerson, FoundRepository
+from starvec_assets.space import ListedDeveloper, MatchedRepository, Repository, Stargazer
 from starvec_assets.store import ArtifactStore
 
+_FOUND_FIELDS = ("name", "score", "stars", "language", "description", "matched", "placed_by_text")
 PLACED_MARK = "  (placed by its description)"
 
 
-def print_neighbours(neighbours: Sequence[Neighbour], title: str) -> None:
+def print_neighbours(neighbours: Sequence[Repository], title: str) -> None:
     """Print a title and a line for each repository: cosine, name, stars, language and description."""
     print(title)
     width = max((len(neighbour.name) for neighbour in neighbours), default=0)
@@ -29,11 +29,11 @@ def print_neighbours(neighbours: Sequence[Neighbour], title: str) -> None:
         about = sanitize_line(f"{neighbour.language} {neighbour.description}")
         mark = PLACED_MARK if neighbour.placed_by_text else ""
         name = neighbour.name.ljust(width)
-        print(f"  {neighbour.cosine:.3f}  {name}  {neighbour.stars:>7,}  {about[:80]}{mark}".rstrip())
+        print(f"  {neighbour.score:.3f}  {name}  {neighbour.stars:>7,}  {about[:80]}{mark}".rstrip())
     print()
 
 
-def print_found(repositories: Sequence[FoundRepository], as_json: bool) -> None:
+def print_found(repositories: Sequence[MatchedRepository], as_json: bool) -> None:
     """Print a line for each repository that a search found: score, name, stars, language, description, matched words.
 
     As JSON it is an object a line.
@@ -41,7 +41,7 @@ def print_found(repositories: Sequence[FoundRepository], as_json: bool) -> None:
     width = max((len(repository.name) for repository in repositories), default=0)
     for repository in repositories:
         if as_json:
-            print(json.dumps(asdict(repository)))
+            print(json.dumps({name: getattr(repository, name) for name in _FOUND_FIELDS}))
             continue
         about = sanitize_line(f"{repository.language} {repository.description}")[:80]
         mark = PLACED_MARK if repository.placed_by_text else ""
@@ -50,7 +50,7 @@ def print_found(repositories: Sequence[FoundRepository], as_json: bool) -> None:
         print(f"  {repository.score:6.3f}  {name}  {repository.stars:>7,}  {about}{matched}{mark}".rstrip())
 
 
-def print_people(people: Sequence[FoundPerson], as_json: bool) -> None:
+def print_people(people: Sequence[ListedDeveloper], as_json: bool) -> None:
     """Print a line for each developer that a search found: score, login and name; as JSON an object a line."""
     width = max((len(person.login) for person in people), default=0)
     for person in people:
@@ -58,6 +58,34 @@ def print_people(people: Sequence[FoundPerson], as_json: bool) -> None:
             print(json.dumps(asdict(person)))
         else:
             print(f"  {person.score:.3f}  {person.login.ljust(width)}  {sanitize_line(person.name)}".rstrip())
+
+
+def print_stargazers(
+    people: Sequence[Stargazer], left_out: Mapping[str, str], repository: str, count: int, as_json: bool
+) -> None:
+    """Print the first `count` people who would star a repository, then who has starred it, and who is left out and why.
+
+    As JSON it is an object for each of them, whose "status" is "would star", "has starred" or "left out".
+    """
+    ranked = [person for person in people if not person.starred][:count]
+    starred = [person for person in people if person.starred]
+    if as_json:
+        for person in [*ranked, *starred]:
+            status = "has starred" if person.starred else "would star"
+            facts = asdict(person)
+            print(json.dumps({"login": facts.pop("name"), "status": status} | facts))
+        for login, reason in left_out.items():
+            print(json.dumps({"login": login, "status": "left out", "reason": reason}))
+        return
+    print(f"who would star {repository}, of {len(people) + len(left_out):,}")
+    width = max((len(person.name) for person in people), default=0)
+    for person in ranked:
+        reasons = f"  for {', '.join(person.because)}" if person.because else ""
+        print(f"  {person.score:6.2f}  {person.name.ljust(width)}  {person.stars:>5,} stars{reasons}")
+    if starred:
+        print(f"has starred it already: {', '.join(person.name for person in starred)}")
+    for login, reason in left_out.items():
+        print(f"left out: {login} {sanitize_line(reason)}")
 
 
 def print_rising(ranking: pa.Table, about: Mapping[str, Any], as_json: bool) -> None:

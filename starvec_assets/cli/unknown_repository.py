@@ -1,4 +1,4 @@
-"""Repositories that an export does not have: what the catalogue or GitHub says of them, and their place by it."""
+"""Repositories that an export does not have: what the catalogue or GitHub says of them."""
 
 from dataclasses import dataclass, field
 
@@ -11,10 +11,6 @@ from starvec_assets.http import HttpLimits
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.text.documents import plain_readme
 from starvec_assets.text.readmes import MAX_README_BYTES
-from starvec_assets.text_search.documents import document_words
-from starvec_assets.text_search.index import TextIndex
-from starvec_assets.text_search.placed import place_text
-from starvec_assets.text_search.search import Vector
 
 LIMITS = HttpLimits(tries=3, timeout=10, deadline=30, max_bytes=MAX_README_BYTES)
 """Bounds of a request to GitHub that somebody waits for."""
@@ -44,19 +40,6 @@ class RepositoryText:
             return "its name alone"
         *first, last = said
         return f"its {' and '.join([', '.join(first), last] if first else [last])}: {next(iter(said.values()))}"
-
-    def place(self, index: TextIndex) -> tuple[Vector, Vector]:
-        """Return its places among the trained vectors and among those of texts, unit vectors [d] and [text_d].
-
-        Raises StarvecError when no word has a vector.
-        """
-        words = document_words(self.name, self.description, self.language, self.topics, self.readme)
-        vector, text = place_text(words, index)
-        if not vector.any():
-            raise StarvecError(
-                f"{self.name} has no place: none of the words of {self.shown()[:120]} is known to this export"
-            )
-        return vector, text
 
 
 def text_in_catalogue(name: str, catalogue: RepoCatalog) -> RepositoryText:

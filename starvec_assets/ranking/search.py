@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
 
 BLOCK_BYTES = 1 << 26  # scores held by one core
+_BLOCK_ROWS = 2_048  # of float32 within a core's cache
 _MAX_CORES = 16  # beyond these, memory bandwidth is the limit
 _EXTRA_CANDIDATES = 8  # beyond k, taken from float32 to float64
 
@@ -55,6 +56,20 @@ def top_k(queries: Matrix, vectors: Matrix, k: int, exclude: RaggedArray | None 
         for count in pool.map(rank, _blocks(len(unit_queries), 4 * len(unit_vectors))):
             bar.update(count)
     return ranked
+
+
+def cosines(matrix: npt.NDArray[np.floating], query: npt.NDArray[np.floating]) -> Matrix:
+    """Return the cosine of every row of `matrix` [n, d] to `query` [d], float32 [n]; 0 to and from a zero row.
+
+    The matrix may be a memory map of float16: some rows at a time become float32.
+    """
+    unit = unit_rows(query[None])[0]
+    scores = np.empty(len(matrix), np.float32)
+    for start in range(0, len(matrix), _BLOCK_ROWS):
+        rows = matrix[start : start + _BLOCK_ROWS].astype(np.float32)
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        scores[start : start + _BLOCK_ROWS] = rows @ unit / np.where(lengths > 0, lengths, 1)
+    return scores
 
 
 def popularity_top_k(n: int, k: int, exclude: RaggedArray) -> Indices:

@@ -3,7 +3,6 @@
 A text's place is the sum of the vectors that a TextIndex has for its distinct words, as a unit vector.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from starvec_assets.parquet import column, write_table
 from starvec_assets.sql import load_queries
 from starvec_assets.text_search.documents import document_words
 from starvec_assets.text_search.index import TextIndex
-from starvec_assets.text_search.search import Vector, place
 from starvec_assets.vectors import Matrix, load_matrix, unit_rows
 
 Half = npt.NDArray[np.float16]
@@ -123,16 +121,6 @@ def place_last_texts(index: TextIndex, count: int) -> tuple[Matrix, Matrix]:
     words = sp.csr_array(sp.csc_array(postings, shape=(index.rows, len(index.words))))[index.rows - count :]
     vectors = unit_rows(words @ (index.vectors * index.scales[:, None]))
     return vectors, unit_rows(words @ (index.text_vectors * index.text_scales[:, None]))
-
-
-def place_text(words: Iterable[str], index: TextIndex) -> tuple[Vector, Vector]:
-    """Return the places of a text, given as words, among the trained vectors [d] and among those of texts [text_d].
-
-    Both are unit vectors: the sum of the vectors of its distinct words; zeros where no word has a vector.
-    """
-    number = {word: i for i, word in enumerate(index.words)}
-    known = sorted({number[word] for word in words if word in number})
-    return place(index.vectors, index.scales, known), place(index.text_vectors, index.text_scales, known)
 
 
 def _take_texts(index: TextIndex, kept: npt.NDArray[np.bool_]) -> TextIndex:

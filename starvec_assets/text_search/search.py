@@ -14,7 +14,7 @@ precision in the order written here, and rounded to float32 at the same steps: t
 scores of the int8 plane. The latter propose candidates, of which both planes give the cosines (web/engine/search.js).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,6 +146,16 @@ def place(vectors: npt.NDArray[np.int8], scales: Matrix, words: Sequence[int]) -
         total += vectors[word].astype(np.float64) * float(scales[word])
     query = total.astype(np.float32).astype(np.float64)  # as the page hands a query to its search
     return np.asarray(query / (np.sqrt(np.cumsum(query * query)[-1]) or 1), np.float32)
+
+
+def place_text(words: Iterable[str], index: TextIndex) -> tuple[Vector, Vector]:
+    """Return the places of a text, given as words, among the trained vectors [d] and among those of texts [text_d].
+
+    Both are unit vectors: the sum of the vectors of its distinct words; zeros where no word has a vector.
+    """
+    number = {word: i for i, word in enumerate(index.words)}
+    known = sorted({number[word] for word in words if word in number})
+    return place(index.vectors, index.scales, known), place(index.text_vectors, index.text_scales, known)
 
 
 def int8_cosines(plane: Int8, multipliers: Vector, units: Matrix) -> Matrix:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from completed_run import MONTH, CompletedRun, Invoke
 
+import starvec_assets
 from starvec_assets.cli import main as commands
 from starvec_assets.cli import output, runs
 from starvec_assets.defs.ingest import MONTHS
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.fp16 import ExportIndex
 from starvec_assets.ingest.calendar import last_whole_month
 from starvec_assets.store import ArtifactStore
 
@@ -57,13 +57,13 @@ def test_an_unknown_repository_is_answered_with_similar_names(completed_run: Com
 
 @pytest.mark.parametrize("name", ["https://github.com/pandas-dev/pandas", "pandas-dev/pandas/"])
 def test_a_repository_is_found_by_its_address(completed_run: CompletedRun, name: str):
-    export = ExportIndex(completed_run.store.latest("fp16_export").path)
-    assert export.find(name) == export.find("pandas-dev/pandas")
+    space = starvec_assets.load(completed_run.home)
+    assert space.find(name) == space.find("pandas-dev/pandas")
 
 
 def test_a_misspelt_repository_is_answered_with_its_name(completed_run: CompletedRun):
     with pytest.raises(StarvecError, match=r"Similar names: pandas-dev/pandas"):
-        ExportIndex(completed_run.store.latest("fp16_export").path).find("Pandas-Dev/pandsa")
+        starvec_assets.load(completed_run.home).find("Pandas-Dev/pandsa")
 
 
 def test_similar_turns_to_the_same_purpose(completed_run: CompletedRun, invoke: Invoke):

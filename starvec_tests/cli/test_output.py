@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from starvec_assets.cli.output import print_neighbours, program_name
-from starvec_assets.export.fp16 import Neighbour
+from starvec_assets.space import Repository
 
 
 def test_control_characters_of_a_description_are_removed(capsys: pytest.CaptureFixture[str]):
-    print_neighbours([Neighbour(0, "o/r", 0.5, 7, "", "red \x1b[31m\r\nthing")], "nearest")
+    print_neighbours([Repository("o/r", 0.5, 7, "", False, 1, "red \x1b[31m\r\nthing")], "nearest")
     print_neighbours([], "nobody")
     assert capsys.readouterr().out == "nearest\n  0.500  o/r        7  red [31m thing\n\nnobody\n\n"
 
 
 def test_a_repository_placed_by_its_text_is_marked(capsys: pytest.CaptureFixture[str]):
-    print_neighbours([Neighbour(9, "o/new", 0.5, 2, "C", "long " * 40, placed_by_text=True)], "nearest")
+    print_neighbours([Repository("o/new", 0.5, 2, "C", True, 9, "long " * 40)], "nearest")
     line = capsys.readouterr().out.splitlines()[1]
     assert line.startswith("  0.500  o/new        2  C long")
     assert line.endswith("  (placed by its description)")

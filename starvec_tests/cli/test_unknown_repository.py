@@ -18,7 +18,6 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.github import Blocked, RateLimited, Unanswered
 from starvec_assets.ingest.repo_catalog import CATALOG, RepoCatalog
 from starvec_assets.store import ArtifactStore
-from starvec_assets.text_search.index import TextIndex
 
 SEEN = datetime(2026, 1, 2, tzinfo=UTC)
 MARKUP = b'# <img src=x onerror="alert(1)">\n\x1b[2J\x00A parser of grammars\n'
@@ -97,12 +96,6 @@ def test_a_spent_limit_says_when_to_come_back() -> None:
         fake.requests_per_hour = 0
         with pytest.raises(RateLimited, match="2026-11-02"):
             text_at_github("owner/repo5", client)
-
-
-def test_a_text_without_a_known_word_has_no_place(completed_run: CompletedRun) -> None:
-    index = TextIndex.load(completed_run.store.latest("text_index").path)
-    with pytest.raises(StarvecError, match="zzqx/qqzx has no place: none of the words of its description: xyzzyx is"):
-        RepositoryText(1, "zzqx/qqzx", "xyzzyx", None).place(index)
 
 
 def repositories(run: CompletedRun, asset: str) -> pa.Table:

@@ -10,7 +10,8 @@ from graph import failure_message, materialize
 from starvec_assets.defs import ingest, training
 from starvec_assets.defs.resources import DuckDBWithSpill, GpuResource, StarSource
 from starvec_assets.disk_space import RESERVE
-from starvec_assets.export.fp16 import disk_bytes as export_bytes
+from starvec_assets.export.dataset.build import disk_bytes as dataset_bytes
+from starvec_assets.export.fp16_build import disk_bytes as export_bytes
 from starvec_assets.ingest.hour_cache import disk_bytes as month_bytes
 from starvec_assets.ingest.sources import HOUR_FILE_BYTES
 from starvec_assets.store import ArtifactStore
@@ -88,6 +89,7 @@ def test_estimates_cover_what_a_run_wrote_and_are_of_its_order(completed_run: Co
         (training_bytes(rows, 128), store.latest("trained_embeddings").size + 2 * size(checkpoint)),
         (text_bytes(rows, 128), store.latest("readme_init_vectors").size),
         (export_bytes(store.latest("trained_embeddings").size, rows, placed), store.latest("fp16_export").size),
+        (dataset_bytes(rows + placed, 128, 50), store.latest("dataset_release").size),
         (month_bytes([path.stat().st_size for path in hours], Path("none")), stars),
     ):
         assert written < 1.1 * estimate

@@ -1,4 +1,4 @@
-"""FP16 export: content, exact search, rejected inputs."""
+"""FP16 export: content and rejected inputs."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,19 +10,12 @@ import pytest
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.fp16 import (
-    SCHEMA,
-    ExportIndex,
-    ExportSettings,
-    build_export,
-    fp16_export_metadata,
-    read_export,
-)
+from starvec_assets.export.fp16 import SCHEMA, read_export, read_repositories, rows_by_name
+from starvec_assets.export.fp16_build import ExportSettings, build_export, fp16_export_metadata
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ingest.watch_events import UTC_SECONDS
-from starvec_assets.ragged import RaggedArray
 from starvec_assets.text_search.placed import REPOS, Placed
-from starvec_assets.vectors import unit_rows, user_vectors
+from starvec_assets.vectors import unit_rows
 
 N, D = 300, 16
 
@@ -51,12 +44,10 @@ def text() -> np.ndarray:
     return rows
 
 
-def export(
-    vectors: np.ndarray, tables: tuple[Corpus, RepoCatalog], out: Path, text: np.ndarray | None = None
-) -> ExportIndex:
+def export(vectors: np.ndarray, tables: tuple[Corpus, RepoCatalog], out: Path, text: np.ndarray | None = None) -> Path:
     out.mkdir()
     build_export(vectors, vectors if text is None else text, *tables, out, ExportSettings())
-    return ExportIndex(out)
+    return out
 
 
 def test_the_matrix_is_little_endian_float16_of_unit_rows(vectors, tables, tmp_path):
@@ -71,72 +62,21 @@ def test_the_matrix_is_little_endian_float16_of_unit_rows(vectors, tables, tmp_p
     assert all(schema.field(name).metadata[b"comment"] for name in schema.names)
 
 
-def test_neighbours_match_brute_force(vectors, tables, tmp_path):
-    index = export(vectors, tables, tmp_path / "out")
-    unit = unit_rows(vectors)
-    for row in (0, 7, 299):
-        cosines = unit @ unit[row]
-        cosines[row] = -2
-        found = index.similar(f"OWNER{row}/repo-{row}", 5)
-        assert [n.index for n in found] == np.argsort(-cosines)[:5].tolist()
-        np.testing.assert_allclose([n.cosine for n in found], np.sort(cosines)[::-1][:5], atol=2e-3)
-
-
-@pytest.mark.parametrize(("purpose", "weight"), [(-1, -0.1), (-0.5, -0.05), (0.5, 0.2), (1, 0.4)])
-def test_the_dial_weighs_the_text_beside_the_vectors(vectors, text, tables, tmp_path, purpose, weight):
-    index = export(vectors, tables, tmp_path / "out", text)
-    unit, unit_text = unit_rows(vectors), unit_rows(text)
-    for row in (0, 3, 299):
-        scores = (unit @ unit[row] + weight * (unit_text @ unit_text[row])) / (1 + weight)
-        scores[row] = -2
-        found = index.similar(f"owner{row}/repo-{row}", 5, purpose)
-        assert [n.index for n in found] == np.argsort(-scores)[:5].tolist()
-        np.testing.assert_allclose([n.cosine for n in found], np.sort(scores)[::-1][:5], atol=2e-3)
-
-
-def test_in_the_middle_of_the_dial_are_the_neighbours_of_the_vectors_alone(vectors, text, tables, tmp_path):
-    index = export(vectors, tables, tmp_path / "out", text)
-    assert index.similar("owner7/repo-7", 20, 0) == index.similar("owner7/repo-7", 20)
-    nearly = index.similar("owner7/repo-7", 20, 1e-6)
-    assert [n.index for n in nearly] == [n.index for n in index.similar("owner7/repo-7", 20)]
-    assert [n.name for n in index.similar("owner7/repo-7", 1000, 1e-6)].count("owner7/Repo-7") == 0
-    assert len(index.similar("owner7/repo-7", 1000, 1)) == N - 1
-
-
-@pytest.mark.parametrize("purpose", [-1.01, 2, float("nan")])
-def test_a_dial_beyond_its_ends_is_refused(vectors, tables, tmp_path, purpose):
-    with pytest.raises(StarvecError, match="from -1, same people, to 1, same purpose"):
-        export(vectors, tables, tmp_path / "out").similar("owner7/repo-7", 5, purpose)
-
-
-def test_user_vector_follows_the_rule_and_own_stars_are_excluded(vectors, tables, tmp_path):
-    index = export(vectors, tables, tmp_path / "out")
-    rows = index.rows_of([(1003, ""), (5, "no/where"), (7, "OWNER10/repo-10"), (1003, "owner10/Repo-10")])
-    assert rows == [3, 10]
-    user = index.user_vector([3, 10])
-    np.testing.assert_allclose(
-        user, user_vectors(vectors, RaggedArray.of([[3, 10]]), np.arange(N, 0, -1))[0], atol=2e-3
-    )
-    assert {3, 10}.isdisjoint(n.index for n in index.nearest(user, 50, exclude={3, 10}))
-
-
 def test_of_repositories_of_one_name_the_one_seen_last_is_found(vectors, tables, tmp_path):
     vocabulary = tables[0].repos_path
     repos = pq.read_table(vocabulary)
     names = repos["name"].to_pylist()
     names[0], names[8], names[200] = "gone/again", "gone/again", "Gone/Again"
     pq.write_table(repos.set_column(repos.column_names.index("name"), "name", pa.array(names)), vocabulary)
-    index = export(vectors, tables, tmp_path / "out")
-    assert index.find("gone/AGAIN") == 8
-    assert index.rows_of([(0, "gone/again"), (1200, "gone/again"), (1000, "gone/again")]) == [8, 200, 0]
+    assert rows_by_name(read_repositories(export(vectors, tables, tmp_path / "out")))["gone/again"] == 8
 
 
 @pytest.mark.parametrize("column", ["last_seen", "placed_by_text"])
 def test_an_export_of_an_older_version_is_an_error_with_the_way_out(vectors, tables, tmp_path, column):
-    file = export(vectors, tables, tmp_path / "out").repos.drop_columns(column)
-    pq.write_table(file, tmp_path / "out/repos.parquet")
+    repos = pq.read_table(export(vectors, tables, tmp_path / "out") / "repos.parquet").drop_columns(column)
+    pq.write_table(repos, tmp_path / "out/repos.parquet")
     with pytest.raises(StarvecError, match=f"older starvec, without {column}: materialize fp16_export again"):
-        ExportIndex(tmp_path / "out")
+        read_repositories(tmp_path / "out")
 
 
 def placed_repositories(width: int) -> Placed:
@@ -170,31 +110,20 @@ def test_placed_repositories_follow_the_vocabulary_and_are_marked(vectors, text,
         {"repo_id": 5000, "name": "new/two", "language": "Rust", "stars": 3},
     ]
     np.testing.assert_array_equal(np.fromfile(out / "text.f16", "<f2").reshape(N + 2, -1)[N:], placed.text)
-    index = ExportIndex(out)
-    found = index.similar("owner7/repo-7", 3)
-    assert (found[0].name, found[0].placed_by_text) == ("new/one", True)
-    assert not any(neighbour.placed_by_text for neighbour in found[1:])
-    assert [n.name for n in index.similar("new/TWO", 1)] == ["owner8/Repo-8"]
-    assert index.find("new/one") == N
     assert "repositories placed by their text" in fp16_export_metadata(out, summary, [])
 
 
-def test_the_vocabulary_alone_is_compared_with_the_next_vectors_and_makes_a_persons_vector(vectors, tables, tmp_path):
+def test_the_vocabulary_alone_is_compared_with_the_next_vectors(vectors, tables, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     build_export(vectors, vectors, *tables, out, ExportSettings(), placed_repositories(D))
     known, repo_ids = read_export(out)
     assert known.shape == (N, D)
     assert repo_ids.tolist() == list(range(1000, 1000 + N))
-    index = ExportIndex(out)
-    rows = index.rows_of([(5001, ""), (1003, ""), (0, "new/two")])
-    assert rows == [N, 3, N + 1]
-    assert index.in_vocabulary(rows) == [3]
-    np.testing.assert_array_equal(index.user_vector(rows), index.user_vector([3]))
 
 
 def test_an_older_export_is_read_as_a_vocabulary(vectors, tables, tmp_path):
-    repos = export(vectors, tables, tmp_path / "out").repos.drop_columns("placed_by_text")
+    repos = pq.read_table(export(vectors, tables, tmp_path / "out") / "repos.parquet").drop_columns("placed_by_text")
     pq.write_table(repos, tmp_path / "out/repos.parquet")
     assert read_export(tmp_path / "out")[0].shape == (N, D)
 
@@ -204,10 +133,6 @@ def test_equal_vectors_give_equal_bytes(vectors, tables, tmp_path):
         export(vectors, tables, tmp_path / name)
     for file in (tmp_path / "one").iterdir():
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
-
-
-def test_more_neighbours_than_repositories_returns_all(vectors, tables, tmp_path):
-    assert len(export(vectors, tables, tmp_path / "out").similar("owner1/repo-1", 1000)) == N - 1
 
 
 def test_vectors_of_another_vocabulary_are_refused(vectors, tables, tmp_path):
@@ -226,11 +151,6 @@ def test_vectors_that_are_not_finite_are_refused(vectors, tables, tmp_path):
         export(vectors, tables, tmp_path / "out")
 
 
-def test_a_folder_without_an_export_is_an_error(tmp_path):
-    with pytest.raises(StarvecError, match="contains no export"):
-        ExportIndex(tmp_path)
-
-
 def test_metadata_shows_precision_gate_and_neighbours(vectors, tables, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
@@ -238,5 +158,7 @@ def test_metadata_shows_precision_gate_and_neighbours(vectors, tables, tmp_path)
     assert 0.9999 < summary.min_cosine <= 1
     metadata = fp16_export_metadata(out, summary, [])
     assert metadata["gate"] == "passed"
-    assert "owner0/Repo-0" in str(metadata["neighbours"])
+    cosines = unit_rows(vectors) @ unit_rows(vectors)[0]
+    nearest = ", ".join(f"owner{row}/Repo-{row}" for row in np.argsort(-cosines)[1:4])
+    assert f"| owner0/Repo-0 | {nearest} |" in str(metadata["neighbours"])
     assert fp16_export_metadata(out, summary, ["recall fell"])["gate"] == "failed, overridden"

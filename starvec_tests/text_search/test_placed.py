@@ -19,9 +19,9 @@ from starvec_assets.text_search.placed import (
     PlacedSettings,
     choose_candidates,
     place_repositories,
-    place_text,
     texts_of,
 )
+from starvec_assets.text_search.search import place_text
 from starvec_assets.text_search.tokenizer import tokenize
 
 SEEN = datetime(2026, 1, 2, tzinfo=UTC)

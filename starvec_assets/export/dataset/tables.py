@@ -1,6 +1,5 @@
-"""The tables of the dataset, and its matrix as safetensors."""
+"""The tables of the dataset, and its matrix."""
 
-import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 
 from starvec_assets.evaluation.awesome.build import GROUPS as AWESOME_GROUPS
 from starvec_assets.evaluation.awesome.queries import half_of
+from starvec_assets.export.dataset.safetensors import write_safetensors
 from starvec_assets.export.dataset.score import SPLITS
 from starvec_assets.export.fp16 import rows_by_name
 from starvec_assets.ingest.repo_catalog import CATALOG, RepoCatalog
@@ -119,25 +119,6 @@ def write_vectors(half: npt.NDArray[np.float16], repo_ids: pa.ChunkedArray, out:
     schema = vectors_schema(half.shape[1])
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(half.astype(np.float32).ravel()), half.shape[1])
     write_table(pa.table([repo_ids, vectors], names=schema.names), schema, out / "vectors.parquet")
-
-
-def write_safetensors(arrays: dict[str, npt.NDArray[np.float16] | npt.NDArray[np.int64]], path: Path) -> None:
-    """Write little-endian float16 and int64 arrays as safetensors.
-
-    The length of a JSON header as uint64, the header, padded by spaces to whole words, and the arrays one after the
-    other (https://github.com/huggingface/safetensors, "Format", read in 2026-11).
-    """
-    header, end = {}, 0
-    for name, array in arrays.items():
-        kind = {"<f2": "F16", "<i8": "I64"}[array.dtype.str]
-        header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [end, end + array.nbytes]}
-        end += array.nbytes
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for array in arrays.values():
-            array.tofile(file)
 
 
 def neighbours_table(vectors: Matrix, repo_ids: npt.NDArray[np.int64]) -> pa.Table:
