@@ -145,8 +145,8 @@ def fetch_stars(
     token.
     """
     stars: dict[str, list[StarredRepository]] = {}
-    faults = ItemFaults("developers at GitHub")
-    with bar(len(logins), "stars of developers", "person") as progress:
+    faults = ItemFaults("people at GitHub")
+    with bar(len(logins), "stars of people", "person") as progress:
         for login in logins:
             try:
                 stars[login.lower()] = list(starred(login, user_ids.get(login.lower())))

@@ -153,7 +153,7 @@ def test_developers_who_all_fail_alike_end_the_requests():
     def starred(login, user_id):
         raise Unanswered("502: Unicorn!")
 
-    with pytest.raises(ServiceDown, match=r"developers at GitHub: the last 5 all failed, p4 with: 502: Unicorn!"):
+    with pytest.raises(ServiceDown, match=r"people at GitHub: the last 5 all failed, p4 with: 502: Unicorn!"):
         fetch_stars(starred, [f"p{i}" for i in range(99)], {})
 
 
