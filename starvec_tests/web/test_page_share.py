@@ -20,11 +20,22 @@ def api(reference: Reference) -> StarsApi:
     return StarsApi({"ann": reference.starred(MINE), "bob": reference.starred(THEIRS)})
 
 
-def packed(vector: Any, login: bytes = b"ann", stars: int = len(MINE)) -> bytes:
-    """Payload as docs/page.md describes it."""
+def quantized(vector: Any) -> Any:
+    """The unit vector that a link holds of another."""
+    return unit_rows(np.rint(vector * (32767 / np.abs(vector).max()))[None])[0]
+
+
+def packed(vector: Any, login: bytes = b"ann", stars: int | None = len(MINE), prototypes: bytes = b"") -> bytes:
+    """Payload as docs/page.md describes it: of format 1 without stars, of format 3 with prototypes."""
     whole = np.rint(np.asarray(vector) * (32767 / np.abs(vector).max())).astype("<i2")
-    body = struct.pack("<H", len(whole)) + whole.tobytes() + struct.pack("<I", stars) + bytes([len(login)]) + login
+    number = b"" if stars is None else struct.pack("<I", stars)
+    body = struct.pack("<H", len(whole)) + whole.tobytes() + number + bytes([len(login)]) + login + prototypes
     return body + struct.pack("<I", zlib.crc32(body))
+
+
+def packed_prototypes(weights: Any, vectors: Any) -> bytes:
+    """The end of a card's payload."""
+    return bytes([len(weights)]) + np.asarray(weights, "<f4").tobytes() + np.asarray(vectors, np.int8).tobytes()
 
 
 def link(model: str, payload: bytes, version: int = 2) -> str:
@@ -52,7 +63,7 @@ def test_two_people_compare_by_a_link(browser: Any, visitor: Any, site: str, ref
         assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
             reference.person(MINE), len(MINE)
         )
-        assert "it holds where 50 stars point" in page.inner_text(".profile .lead")
+        assert "it holds where 50 stars point" in page.inner_text(".profile")
         assert len(api.requests) == requests, "a shared profile needs no request to GitHub"
         submit_login(page, "bob")
         page.wait_for_selector("h1:has-text('You and ann')")
@@ -82,8 +93,23 @@ def test_link_may_leave_the_login_out(visitor: Any, site: str, reference: Refere
     page.wait_for_selector("h1:has-text('You and Somebody')")
 
 
-def test_link_of_another_model_is_rejected(visitor: Any, site: str, reference: Reference):
-    page = open_page(visitor, site, link("0123456789abcdef", packed(reference.person(MINE))))
+def test_link_of_format_1_is_compared_with_people_of_the_middle(visitor: Any, site: str, reference: Reference):
+    middle = reference.bins.lowest[(len(reference.bins) - 1) // 2]
+    fragment = link(reference.model["model"], packed(reference.person(MINE), stars=None), 1)
+    page = open_page(visitor, site, fragment)
+    assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
+        quantized(reference.person(MINE)), middle
+    )
+    text = page.inner_text(".profile")
+    assert "does not tell how many stars it is made of" in text
+    assert f"people of the middle: with {reference.bins.labels[(len(reference.bins) - 1) // 2]} stars" in text
+    page.click("text=Copy a link to this profile")
+    assert page.input_value("#share-link") == site + fragment, "no number is made up"
+
+
+@pytest.mark.parametrize("version", [1, 2, 3], ids=["format 1", "format 2", "card"])
+def test_link_of_another_model_is_rejected(version: int, visitor: Any, site: str, reference: Reference):
+    page = open_page(visitor, site, link("0123456789abcdef", packed(reference.person(MINE)), version))
     assert "made with another model (0123456789abcdef)" in page.inner_text("[role=alert]")
     assert page.query_selector(".radar") is None
 
@@ -92,6 +118,11 @@ def invalid_links(reference: Reference) -> dict[str, tuple[str, str]]:
     """Fragment and part of the error message, by what is wrong."""
     model, good = reference.model["model"], packed(reference.person(MINE))
     text = link(model, good)
+    one = np.eye(1, 128) * 127
+
+    def card(*prototypes: Any) -> str:
+        return link(model, packed(reference.person(MINE), prototypes=packed_prototypes(*prototypes)), 3)
+
     spoiled = bytearray(good)
     spoiled[40] ^= 1
     nan = struct.pack("<H", 128) + struct.pack("<f", float("nan")) * 64 + b"\0"
@@ -115,11 +146,19 @@ def invalid_links(reference: Reference) -> dict[str, tuple[str, str]]:
             link(model, packed(reference.person(MINE), b"<img src=x>")),
             "could have a GitHub login",
         ),
-        "a later format": (link(model, good, 3), "has format 3, this page reads format 2"),
-        "a link made before stars were counted": (
-            link(model, _with_checksum(good[:258] + good[262:-4]), 1),
-            "has format 1, this page reads format 2: it was made by another version of the page. Ask for a new link",
-        ),
+        "a later format": (link(model, good, 4), "has format 4, this page reads formats 1 to 3"),
+        "format 0": (link(model, good, 0), "has format 0, this page reads formats 1 to 3"),
+        "format 2 called format 1": (link(model, good, 1), "do not have the lengths"),
+        "format 2 called a card": (link(model, good, 3), "do not have the lengths"),
+        "a card cut short": (card([0.5], one)[:-200], "checksum is wrong"),
+        "a card without directions": (card([], []), "directions that no stars have"),
+        "a card of nine directions": (card([0.1] * 9, np.ones((9, 128))), "directions that no stars have"),
+        "a card with a negative weight": (card([0.5, -0.1], np.ones((2, 128))), "directions that no stars have"),
+        "a card that weighs nothing": (card([0.0], one), "directions that no stars have"),
+        "a card that weighs too much": (card([0.6, 0.6], np.ones((2, 128))), "directions that no stars have"),
+        "a card with an endless weight": (card([np.inf], one), "directions that no stars have"),
+        "a card with a weight that is no number": (card([np.nan], one), "directions that no stars have"),
+        "a card whose direction is none": (card([0.5, 0.5], np.eye(2, 128) * [[1], [0]]), "directions that no stars"),
         "no version": (text.replace("2.", "x.", 1), "is no profile"),
         "no model": (text.replace(model, "../../../../etc"), "This link"),
         "one part more": (text + ".AAAA", "is no profile"),
