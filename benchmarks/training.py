@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +51,9 @@ HELD_OUT, LEAST_STARS, LEAST_STARGAZERS = 800, 4, 5
 USERS_A_BLOCK = 100_000
 HALVES = {"users_per_bag": 1, "bucket_a": 100_000, "bucket_b": 100_000}
 
+
+if TYPE_CHECKING:
+    from starvec_assets.text.vectors import TextVectors
 
 Trained = tuple[Matrix, float | None]
 """Vectors [n, d], and users per second for methods that iterate over users."""
@@ -90,19 +93,11 @@ def describe(names: list[str], shared: Path) -> pa.Table:
 
 def ours(corpus: Corpus, encoder: str = "tfidf", **change: Any) -> Trained:
     """This project with its defaults and `change`."""
-    from starvec_assets.defs.resources import TextEncoderResource
-    from starvec_assets.text.documents import document
-    from starvec_assets.text.vectors import make_text_vectors
     from starvec_assets.training.device import pick_device
     from starvec_assets.training.trainer import train
 
-    settings, text = TrainSettings(**change), None
-    if "text" in settings.init:
-        repos = pq.read_table(corpus.folder / "repos.parquet").to_pylist()
-        texts = [document(repo["name"], repo["description"], repo["language"]) for repo in repos]
-        text = make_text_vectors(
-            texts, TextEncoderResource.model_validate({"encoder": encoder}).open("cpu"), settings.dim
-        )
+    settings = TrainSettings(**change)
+    text = text_vectors(corpus, settings.dim, encoder) if "text" in settings.init else None
     result = train(
         corpus.lists,
         corpus.n,
@@ -116,6 +111,17 @@ def ours(corpus: Corpus, encoder: str = "tfidf", **change: Any) -> Trained:
     )
     speeds = [epoch.users_per_second for epoch in result.epochs[1:]]
     return result.vectors, float(np.median(speeds)) if speeds else None
+
+
+def text_vectors(corpus: Corpus, dim: int = DIM, encoder: str = "tfidf") -> "TextVectors":
+    """Return the vectors of the repositories' texts."""
+    from starvec_assets.defs.resources import TextEncoderResource
+    from starvec_assets.text.documents import document
+    from starvec_assets.text.vectors import make_text_vectors
+
+    repos = pq.read_table(corpus.folder / "repos.parquet").to_pylist()
+    texts = [document(repo["name"], repo["description"], repo["language"]) for repo in repos]
+    return make_text_vectors(texts, TextEncoderResource.model_validate({"encoder": encoder}).open("cpu"), dim)
 
 
 def literal(corpus: Corpus) -> Trained:
