@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browsers import Browsers
+from browsers import launch_chromium
 from completed_run import CompletedRun, complete_run
 from filelock import FileLock
 from hypothesis import settings
@@ -66,17 +66,19 @@ def completed_run(tmp_path_factory: pytest.TempPathFactory, wasm_cache: Path) ->
 
 
 @pytest.fixture(scope="session")
-def browsers() -> Iterator[Browsers]:
-    """The installed browsers, each started once for all tests of a process."""
-    browsers = Browsers()
-    yield browsers
-    browsers.close()
+def playwright() -> Iterator[Any]:
+    """Playwright, which drives Chromium and Firefox."""
+    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright to test page and UI")
+    with api.sync_playwright() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
-def browser(browsers: Browsers) -> Any:
-    """Chromium."""
-    return browsers.start("chromium")
+def chromium(playwright: Any) -> Iterator[Any]:
+    """Chromium, started once for all tests of a process."""
+    browser = launch_chromium(playwright)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

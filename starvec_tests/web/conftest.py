@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from browsers import Browsers
-from page_helpers import Reference
+from browsers import launch_firefox
+from page_helpers import Reference, find_in
 from page_trends import write_trends_artifact
 
 from starvec_assets.corpus.corpus import Corpus
@@ -21,7 +21,7 @@ from starvec_assets.evaluation.evaluate import EvaluationSettings, GroundTruth, 
 from starvec_assets.evaluation.gates import GateSettings, check_gates, write_gates
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
-from starvec_assets.export.fp16 import ExportSettings, build_export
+from starvec_assets.export.fp16_build import ExportSettings, build_export
 from starvec_assets.ingest.capture import Measured, capture_table
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.ingest.star_log import STAR_LOG
@@ -38,7 +38,7 @@ from starvec_assets.repository_map.build import CLUSTER_COLUMNS, CLUSTERS, MAP
 from starvec_assets.repository_map.hierarchy import LEVELS
 from starvec_assets.sample.catalogue import load_catalogue
 from starvec_assets.sample.people import simulate_stars, specialists
-from starvec_assets.serve import create_server, files_of
+from starvec_assets.serve import create_server
 from starvec_assets.text.encoders import TfidfSvdEncoder
 from starvec_assets.text.vectors import make_text_vectors
 from starvec_assets.text_search.build import IndexSettings, build_text_index
@@ -60,10 +60,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("browser", ["chromium", *([] if only_chromium else firefox)], indirect=True)
 
 
+@pytest.fixture(scope="module")
+def firefox(playwright: Any) -> Iterator[Any]:
+    """Firefox, started for each module: driven, it keeps all that it ever loaded in memory."""
+    browser = launch_firefox(playwright)
+    yield browser
+    browser.close()
+
+
 @pytest.fixture
-def browser(request: pytest.FixtureRequest, browsers: Browsers) -> Any:
+def browser(request: pytest.FixtureRequest) -> Any:
     """The browser that the test runs in."""
-    return browsers.start(request.param)
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +131,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
     built = Corpus.load(inputs.user_buckets)
     people = sample_people(built, vectors)
     heldout = heldout_people(built, vectors, people.bins)
-    fit_probes(vectors, names, stars, people, load_categories(), ProbeSettings(negatives=500), inputs.linear_probes)
+    settings = ProbeSettings(negatives=500)
+    fit_probes(vectors, names, stars, people, heldout, load_categories(), settings, inputs.linear_probes)
     fit_quantiles(vectors, people, heldout, inputs.quantile_tables, pairs=50_000)
     specialist_users = specialists(simulated.user, simulated.repo, catalogue)
     starred = {f"known-{user}": lists[user].tolist() for _, user in specialist_users}
@@ -227,7 +236,7 @@ def site(bundle: Path) -> Iterator[str]:
 
 
 def _serve(folder: Path) -> Any:
-    http = create_server(files_of(folder), 0)
+    http = create_server(find_in(folder), 0)
     threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True).start()
     return http
 

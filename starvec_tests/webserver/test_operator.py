@@ -219,9 +219,9 @@ def ui(tmp_path_factory: pytest.TempPathFactory, completed_run: CompletedRun) ->
 
 
 @pytest.fixture(scope="module")
-def page(ui: Ui, browser: Any) -> Iterator[Any]:
+def page(ui: Ui, chromium: Any) -> Iterator[Any]:
     """A page of the UI in a browser."""
-    context = browser.new_context(base_url=str(ui.client.base_url), viewport={"width": 1500, "height": 1000})
+    context = chromium.new_context(base_url=str(ui.client.base_url), viewport={"width": 1500, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(120_000)
     yield page
