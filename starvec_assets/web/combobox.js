@@ -5,10 +5,11 @@ import { announce, errorMessage, formatCount, h, pluralize } from "./dom.js";
 import { REPOSITORY_PATTERN } from "./github_names.js";
 import { normalizeQuery } from "./name_search.js";
 import { placedMark } from "./repo_list.js";
-import { isPlacedByText, MAX_QUERY_LENGTH, searchHref } from "./state.js";
+import { MAX_QUERY_LENGTH, searchHref } from "./state.js";
 
+/** @import { NamedRepository, Repository } from "./engine/catalogue.js" */
 /** @import { App } from "./state.js" */
-/** @typedef {{row: number, edits: number, byMeaning: boolean}} Suggestion row -1: search for what was typed */
+/** @typedef {NamedRepository | (Repository & {byMeaning: true}) | null} Suggestion null: search for what was typed */
 
 const MAX_NAMES = 7;
 const MAX_BY_MEANING = 4;
@@ -23,14 +24,16 @@ const MAX_NAME_LENGTH = 100; // characters typed, above which it is a text and n
  * @param {string} [options.hint]
  * @param {string} options.button
  * @param {boolean} [options.inStars] whether searches are among the stars of the current user
- * @param {(row: number) => void} options.onChoose called with the row of a repository
+ * @param {(repository: Repository) => void} options.onChoose
  * @param {(name: string) => void} options.onMissing called with an owner/name that is not known
+ * @param {(text: string) => void} [options.onText] called with anything else; searches for it if it is left out
  */
-export function combobox(app, { id, label, value, hint = "", button, inStars = false, onChoose, onMissing }) {
+export function combobox(app, { id, label, value, hint = "", button, inStars = false, onChoose, onMissing, onText }) {
   let active = -1;
   /** @type {Suggestion[]} */
   let suggestions = [];
   let latestTyped = 0;
+  let latestSubmitted = 0;
   const list = h("ul", { id: `${id}-list`, role: "listbox", "aria-label": "Repositories", hidden: true });
   const input = h("input", {
     id,
@@ -57,14 +60,15 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
   };
   const searchFor = (/** @type {string} */ text) => {
     close();
-    location.hash = searchHref(text, inStars);
+    if (onText) onText(text);
+    else location.hash = searchHref(text, inStars);
   };
-  const choose = (/** @type {Suggestion} */ { row }) => {
-    if (row < 0) return searchFor(input.value);
+  const take = (/** @type {Repository} */ repository) => {
     close();
     input.value = "";
-    onChoose(row);
+    onChoose(repository);
   };
+  const choose = (/** @type {Suggestion} */ suggestion) => (suggestion ? take(suggestion) : searchFor(input.value));
   const setActive = (/** @type {number} */ index) => {
     active = index;
     for (const [i, element] of [...list.children].entries())
@@ -77,7 +81,7 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
   };
   const show = (/** @type {Suggestion[]} */ shown) => {
     suggestions = shown;
-    list.replaceChildren(...shown.map((suggestion, i) => option(app, `${id}-${i}`, suggestion, input.value, choose)));
+    list.replaceChildren(...shown.map((suggestion, i) => option(`${id}-${i}`, suggestion, input.value, choose)));
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
     setActive(-1);
@@ -86,32 +90,38 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
     const number = ++latestTyped;
     const typed = input.value;
     if (!typed.trim()) return close();
-    const hits = typed.length <= MAX_NAME_LENGTH && app.nameIndex ? app.nameIndex.search(typed, MAX_NAMES) : [];
-    const names = hits.map(({ index, edits }) => ({ row: index, edits, byMeaning: false }));
-    const search = { row: -1, edits: 0, byMeaning: true };
+    if (active >= 0) setActive(-1); // it was of what was typed before
+    const { engine } = app;
+    const canBeName = typed.length <= MAX_NAME_LENGTH && engine.namesLoaded;
+    const names = canBeName ? await engine.suggest(typed, MAX_NAMES).catch(() => []) : [];
+    if (number !== latestTyped || active >= 0) return; // an answer that is too late changes nothing under the reader
     const isText = /\s/.test(typed.trim());
-    show(isText ? [search, ...names] : [...names, search]);
+    show(isText ? [null, ...names] : [...names, null]);
     if (names.length)
       announce(`${pluralize(names.length, "name")}, ${names[0].edits ? "none exactly as typed" : "arrow keys choose"}`);
     else if (typed.trim().length > 2)
-      announce(app.nameIndex ? "No repository of that name. Enter searches descriptions" : "Names are still loading");
-    if (!app.engine.wordsLoaded || typed.length > MAX_NAME_LENGTH) return;
-    const { rows } = await app.engine.searchText(typed, { k: MAX_NAMES + MAX_BY_MEANING });
-    if (number !== latestTyped || active >= 0) return;
+      announce(
+        engine.namesLoaded ? "No repository of that name. Enter searches descriptions" : "Names are still loading",
+      );
+    if (!engine.wordsLoaded || typed.length > MAX_NAME_LENGTH) return;
+    const { rows } = await engine.searchText(typed, { k: MAX_NAMES + MAX_BY_MEANING });
     const named = new Set(names.map(({ row }) => row));
-    const byMeaning = Array.from(rows)
-      .filter((row) => !named.has(row))
-      .slice(0, MAX_BY_MEANING)
-      .map((row) => ({ row, edits: 0, byMeaning: true }));
-    show(isText ? [search, ...names, ...byMeaning] : [...names, ...byMeaning, search]);
+    const others = Array.from(rows).filter((row) => !named.has(row));
+    const near = await engine.repositories(others.slice(0, MAX_BY_MEANING));
+    if (number !== latestTyped || active >= 0) return;
+    const byMeaning = near.map((repository) => ({ ...repository, byMeaning: /** @type {const} */ (true) }));
+    show(isText ? [null, ...names, ...byMeaning] : [...names, ...byMeaning, null]);
   };
-  const submit = () => {
+  const submit = async () => {
     const text = input.value;
     if (!text.trim()) return input.focus();
+    if (active >= 0) return choose(suggestions[active]);
+    const number = ++latestSubmitted;
+    const canBeName = text.length <= MAX_NAME_LENGTH && app.engine.namesLoaded;
+    const repository = canBeName ? await app.engine.repositoryCalled(text).catch(() => null) : null;
+    if (number !== latestSubmitted || !input.isConnected) return;
     const name = normalizeQuery(text);
-    const row = text.length <= MAX_NAME_LENGTH ? rowByName(app, name) : -1;
-    if (active >= 0) choose(suggestions[active]);
-    else if (row >= 0) choose({ row, edits: 0, byMeaning: false });
+    if (repository) take(repository);
     else if (REPOSITORY_PATTERN.test(name)) {
       close();
       onMissing(name);
@@ -135,7 +145,7 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
     }
   });
   const hintElement = hint && h("p", { id: `${id}-hint`, class: "hint" }, hint);
-  app.nameIndexReady.then(
+  app.engine.catalogueReady.then(
     () => {
       if (document.activeElement === input && input.value) suggest();
     },
@@ -158,44 +168,16 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
 }
 
 /**
- * Row of the repository that is called `name`, with or without its owner and with any separators; -1 if there is none.
- * @param {App} app
- * @param {string} name as `normalizeQuery` returns it
- */
-function rowByName({ catalogue, nameIndex }, name) {
-  const exact = catalogue.indexOfName(name);
-  if (exact >= 0) return exact;
-  const joined = (/** @type {string} */ text) => text.toLowerCase().replace(/[\s_.-]+/g, "-");
-  const hits = nameIndex?.search(name, MAX_NAMES) ?? [];
-  const hit = hits.find(({ index }) => joined(catalogue.names[index].replace(/^.*\//, "")) === joined(name));
-  return hit ? hit.index : -1;
-}
-
-/**
  * One suggestion, with what was typed marked in it.
- * @param {App} app
  * @param {string} id
  * @param {Suggestion} suggestion
  * @param {string} typed
  * @param {(suggestion: Suggestion) => void} choose
  */
-function option(app, id, suggestion, typed, choose) {
-  const { row, edits, byMeaning } = suggestion;
-  const { catalogue } = app;
-  const stars = row >= 0 && catalogue.stars.length > row ? `${formatCount(catalogue.stars[row])} ★` : "";
-  const content =
-    row < 0
-      ? [h("span", { class: "search-for" }, "Search for ", h("q", {}, shortened(typed.trim())))]
-      : [
-          h(
-            "span",
-            { class: "name" },
-            ...(byMeaning || edits ? [catalogue.names[row]] : marked(catalogue.names[row], typed)),
-          ),
-          h("span", { class: "aside" }, byMeaning ? "by meaning" : edits ? "similar name" : stars),
-          catalogue.description(row) && h("span", { class: "about" }, catalogue.description(row)),
-          isPlacedByText(app, row) && placedMark(),
-        ];
+function option(id, suggestion, typed, choose) {
+  const content = suggestion
+    ? repositoryContent(suggestion, typed)
+    : [h("span", { class: "search-for" }, "Search for ", h("q", {}, shortened(typed.trim())))];
   return h(
     "li",
     {
@@ -207,6 +189,22 @@ function option(app, id, suggestion, typed, choose) {
     },
     ...content,
   );
+}
+
+/**
+ * @param {NonNullable<Suggestion>} suggestion
+ * @param {string} typed
+ */
+function repositoryContent(suggestion, typed) {
+  const { name, stars, description, placed } = suggestion;
+  const byMeaning = "byMeaning" in suggestion;
+  const isSimilar = !byMeaning && suggestion.edits > 0;
+  return [
+    h("span", { class: "name" }, ...(byMeaning || isSimilar ? [name] : marked(name, typed))),
+    h("span", { class: "aside" }, byMeaning ? "by meaning" : isSimilar ? "similar name" : `${formatCount(stars)} ★`),
+    description && h("span", { class: "about" }, description),
+    placed && placedMark(),
+  ];
 }
 
 /**

@@ -32,9 +32,10 @@ export function githubQuestion(app, signal, name) {
     try {
       const facts = await fetchRepository(asked, { token: app.token, signal });
       if (signal.aborted) return;
-      const known = rowOf(app, facts);
-      if (known >= 0) {
-        location.hash = similarHref([app.catalogue.names[known]]);
+      const [known] = await app.engine.repositories(await app.engine.rowsOfStars([facts]));
+      if (signal.aborted) return;
+      if (known) {
+        location.hash = similarHref([known.name]); // known by another name than the one asked for
         return;
       }
       app.askedRepositories.set(asked, facts);
@@ -65,16 +66,6 @@ export function githubQuestion(app, signal, name) {
 }
 
 /**
- * Row of a repository that is known by another name than the one asked for, -1 for one that is not.
- * @param {App} app
- * @param {RepositoryFacts} facts
- */
-function rowOf({ catalogue }, { id, name }) {
-  const row = catalogue.indexOfName(name);
-  return row >= 0 ? row : catalogue.indexOfId(id);
-}
-
-/**
  * What a repository is, and what is near its place.
  * @param {App} app
  * @param {AbortSignal} signal
@@ -99,12 +90,11 @@ function placedRepository(app, signal, facts) {
       id: "placed",
       signal,
       needsWords: true,
-      exact: app.engine.exact,
-      search: async (bias, k) => {
+      search: async (filter, k) => {
         const place = await app.engine.placeText(text);
         isPlaced = place.some(Boolean);
         if (!isPlaced) return { indices: [], cosines: [], exact: true };
-        return app.engine.search(place, { k, bias });
+        return app.engine.search(place, { k, filter });
       },
       emptyNote: () =>
         isPlaced

@@ -3,12 +3,17 @@
 import { announce, errorMessage, formatCount, h, pluralize, replace } from "./dom.js";
 import { downloadProgress, downloadSizeNote, isOnDevice, wordsProgress } from "./download_progress.js";
 import { REPOSITORY_PATTERN } from "./github_names.js";
-import { activitySteps, scoreBias } from "./scoring.js";
-import { isPlacedByText, similarHref } from "./state.js";
+import { setFilters } from "./list_filters.js";
+import { similarHref } from "./state.js";
 
 /** @import { Child } from "./dom.js" */
+/** @import { Repository } from "./engine/catalogue.js" */
+/** @import { Filter } from "./engine/filter.js" */
 /** @import { App } from "./state.js" */
-/** @typedef {{indices: ArrayLike<number>, cosines: ArrayLike<number>, exact: boolean}} SearchResult */
+/**
+ * @typedef {{indices: ArrayLike<number>, cosines: ArrayLike<number>, exact: boolean, rows?: number}} SearchResult
+ *   `rows`: how many were searched, the most starred ones; without it, all
+ */
 
 const MAX_RESULTS = 50;
 const INITIAL_RESULTS = 15;
@@ -19,15 +24,14 @@ const INITIAL_RESULTS = 15;
  * @param {object} options
  * @param {string} options.id
  * @param {AbortSignal} options.signal aborted when the view is left
- * @param {(bias: Float32Array | null, k: number) => Promise<R>} options.search
- * @param {Promise<void>} options.exact settles when the vectors and the query are exact
+ * @param {(filter: Filter, k: number) => Promise<R>} options.search
  * @param {ArrayLike<number>} [options.exclude] rows never shown
  * @param {() => Uint32Array | null} [options.only] rows beside which none is shown, null for all
  * @param {boolean} [options.fame] whether to show the fame slider
  * @param {string} [options.scoreLabel] name of the number before each repository, "" for none
  * @param {string} [options.label] name of the list
  * @param {(found: R) => Promise<Child[]> | Child[]} [options.explain] for each repository found, why it was
- * @param {(row: number) => Node[]} [options.actions] buttons beside each repository
+ * @param {(repository: Repository) => Node[]} [options.actions] buttons beside each repository
  * @param {(name: string) => string} [options.href] address that a repository's name leads to
  * @param {(onChange: () => void) => Node} [options.control] makes a further filter, which calls `onChange` when it was
  *   changed
@@ -57,35 +61,38 @@ export function repoList(
     needsWords = false,
     emptyNote = "No repository passes these filters: allow more languages or fewer stars.",
     onCreate,
-    exact,
   },
 ) {
   const list = h("ol", { class: "results", "aria-label": label });
   const note = h("p", { class: "hint", role: "status" });
+  const scope = h("p", { class: "hint scope", hidden: true });
   const showAll = h("button", { type: "button", hidden: true, class: "quiet" });
   const downloadPrompt = h("div", { class: "download-prompt" });
   let visible = history.state?.expandedList === id ? MAX_RESULTS : INITIAL_RESULTS; // restored when coming back
   let latestSearch = 0;
-  let vectorsExact = false;
   let announceNext = false; // the visitor changed a filter, so the next result is announced, whichever search it is of
   /** @type {R | null} */
   let result = null;
+  /** Those of `result`. @type {Repository[]} */
+  let repositories = [];
   /** @type {Child[]} */
   let explanations = [];
 
   const render = () => {
     if (!result) return;
-    const { indices, cosines } = result;
-    const rows = Array.from(indices).slice(0, visible);
+    const { indices, cosines, rows = app.model.n } = result;
+    scope.hidden = rows === app.model.n;
+    scope.textContent = `From the ${formatCount(rows)} most starred so far, of ${formatCount(app.model.n)}: the list is refined while more of the vectors come.`;
+    const shown = repositories.slice(0, visible);
     replace(
       list,
-      ...rows.map((row, i) => repoItem(app, row, cosines[i], scoreLabel, explanations[i], actions?.(row) ?? [], href)),
+      ...shown.map((one, i) => repoItem(one, cosines[i], scoreLabel, explanations[i], actions?.(one) ?? [], href)),
     );
     showAll.hidden = indices.length <= visible;
     showAll.textContent = `Show all ${indices.length}`;
     note.textContent = indices.length ? "" : typeof emptyNote === "string" ? emptyNote : emptyNote(result);
   };
-  // Visitors who came by a link have not seen the size of the download yet.
+  // The browser asks to save data, and the visitor has not seen the size of the download yet.
   const promptDownload = () => {
     const consent = () => {
       app.downloadConsented = true;
@@ -106,14 +113,13 @@ export function repoList(
         return searchNumber === latestSearch ? promptDownload() : undefined;
       replace(downloadPrompt); // consent may also have been given elsewhere on the page
       if (needsVectors) app.engine.download();
-      await Promise.all([needsVectors && app.engine.ready, app.catalogue.namesReady, app.catalogue.columnsReady]);
       const chosen = { ...(usualFilters ? app.filters : {}), fame: fame ? app.filters.fame : 0 };
-      const bias = scoreBias(app, { ...chosen, exclude, only: only() });
-      const newResult = await search(bias, MAX_RESULTS);
+      const newResult = await search({ ...chosen, exclude, only: only() }, MAX_RESULTS);
       const newExplanations = explain ? await explain(newResult) : [];
+      const newRepositories = await app.engine.repositories(newResult.indices);
       if (searchNumber !== latestSearch || signal.aborted) return;
-      [result, explanations] = [newResult, newExplanations];
-      list.toggleAttribute("data-exact", vectorsExact && newResult.exact);
+      [result, repositories, explanations] = [newResult, newRepositories, newExplanations];
+      list.toggleAttribute("data-exact", newResult.exact);
       render();
       if (announceNext) announce(pluralize(newResult.indices.length, "repository", "repositories"));
       announceNext = false;
@@ -141,19 +147,17 @@ export function repoList(
   };
 
   refresh();
-  exact.then(
-    () => {
-      vectorsExact = true;
-      if (!signal.aborted) refresh();
-    },
-    () => {},
-  );
-  app.engine.ready
-    .then(() => app.catalogue.loadDescriptions())
-    .then(
-      () => !signal.aborted && render(),
-      () => {},
-    );
+  if (needsVectors) app.engine.addEventListener("refined", refresh, { signal });
+  const describe = async () => {
+    await app.engine.ready;
+    await app.engine.loadDescriptions();
+    const shown = result;
+    const described = await app.engine.repositories(shown?.indices ?? []);
+    if (shown !== result || signal.aborted) return; // a newer search has them
+    repositories = described;
+    render();
+  };
+  describe().catch(() => {}); // the list can do without
   const filters = usualFilters ? filterControls(app, id, fame, onFilterChange) : h("div", { class: "filters" });
   if (control) filters.prepend(control(onFilterChange));
   onCreate?.(refresh);
@@ -165,6 +169,7 @@ export function repoList(
     needsVectors && downloadProgress(app, signal),
     needsWords && wordsProgress(app, signal),
     note,
+    scope,
     list,
     showAll,
   );
@@ -181,21 +186,21 @@ function filterControls(app, id, fame, onFilterChange) {
   const language = h("select", {
     id: `${id}-language`,
     onchange: () => {
-      filters.language = language.value;
+      setFilters(app, { language: language.value });
       onFilterChange();
     },
   });
   const stars = h("select", {
     id: `${id}-stars`,
     onchange: () => {
-      filters.minStars = Number(stars.value);
+      setFilters(app, { minStars: Number(stars.value) });
       onFilterChange();
     },
   });
   const activity = h("select", {
     id: `${id}-activity`,
     onchange: () => {
-      filters.months = Number(activity.value);
+      setFilters(app, { months: Number(activity.value) });
       onFilterChange();
     },
   });
@@ -208,16 +213,15 @@ function filterControls(app, id, fame, onFilterChange) {
   activity.append(h("option", { value: "0" }, "at any time"));
   language.append(h("option", { value: "" }, "any language"));
   stars.append(h("option", { value: "0" }, "any number"));
-  app.catalogue.columnsReady.then(
-    () => {
+  app.engine.catalogueReady.then(
+    ({ mostStars, monthsCovered }) => {
       const languages = app.model.languages.filter(Boolean); // most frequent first
       language.append(...languages.map((name) => h("option", { value: name }, name)));
       language.value = filters.language;
-      const highest = app.catalogue.stars.reduce((most, x) => Math.max(most, x), 0);
-      const steps = [10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000].filter((step) => step <= highest);
+      const steps = [10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000].filter((step) => step <= mostStars);
       stars.append(...steps.map((step) => h("option", { value: step }, `${formatCount(step)} or more`)));
       stars.value = String(filters.minStars);
-      const months = activitySteps(app.catalogue, [1, 3, 12]);
+      const months = [1, 3, 12].filter((step) => step <= monthsCovered); // longer ones exclude nothing
       activity.append(...months.map((step) => h("option", { value: step }, activityLabel(step))));
       activity.value = String(filters.months);
       activityFilter.hidden = !months.length;
@@ -234,7 +238,7 @@ function filterControls(app, id, fame, onFilterChange) {
     "aria-valuetext": fameLabel(filters.fame),
     oninput: () => slider.setAttribute("aria-valuetext", fameLabel(Number(slider.value))),
     onchange: () => {
-      filters.fame = Number(slider.value);
+      setFilters(app, { fame: Number(slider.value) });
       onFilterChange();
     },
   });
@@ -264,18 +268,15 @@ const fameLabel = (fame) =>
   fame < 0 ? `niche, ${-fame} of 4` : fame > 0 ? `famous, ${fame} of 4` : "neither niche nor famous";
 
 /**
- * @param {App} app
- * @param {number} row
+ * @param {Repository} repository
  * @param {number} cosine
  * @param {string} scoreLabel
  * @param {Child} explanation why it was found
  * @param {Node[]} actions
  * @param {(name: string) => string} href
  */
-function repoItem(app, row, cosine, scoreLabel, explanation, actions, href) {
-  const { catalogue } = app;
-  const name = catalogue.names[row];
-  const description = catalogue.description(row);
+function repoItem(repository, cosine, scoreLabel, explanation, actions, href) {
+  const { name, description, stars, language, placed, superseded } = repository;
   const slash = name.indexOf("/") + 1;
   return h(
     "li",
@@ -290,27 +291,26 @@ function repoItem(app, row, cosine, scoreLabel, explanation, actions, href) {
     h(
       "div",
       {},
-      h("h3", {}, h("a", { href: href(name) }, h("span", { class: "owner" }, name.slice(0, slash)), name.slice(slash))),
+      h(
+        "h3",
+        {},
+        h("a", { href: href(name) }, h("span", { class: "owner" }, name.slice(0, slash)), h("wbr"), name.slice(slash)),
+      ),
       description
-        ? h("p", { class: "description" }, description)
-        : !catalogue.descriptionsLoaded && h("p", { class: "description-placeholder" }),
+        ? h("p", { class: "description", dir: "auto" }, description)
+        : description === null && h("p", { class: "description-placeholder" }),
       explanation,
     ),
     h(
       "div",
       { class: "facts" },
-      h(
-        "p",
-        {},
-        h("span", {}, `${formatCount(catalogue.stars[row])} ★`),
-        catalogue.language(row) && h("span", {}, catalogue.language(row)),
-        isPlacedByText(app, row) && placedMark(),
-      ),
+      h("p", {}, h("span", {}, `${formatCount(stars)} ★`), language && h("span", {}, language), placed && placedMark()),
       h(
         "p",
         {},
         ...actions,
-        REPOSITORY_PATTERN.test(catalogue.ownNames[row]) &&
+        !superseded &&
+          REPOSITORY_PATTERN.test(name) &&
           h(
             "a",
             { href: `https://github.com/${name}`, rel: "noopener noreferrer", "aria-label": `${name} on GitHub` },
@@ -331,11 +331,10 @@ export const placedMark = () =>
 
 /**
  * The stars that pull a recommended repository in.
- * @param {App} app
- * @param {number[]} contributors rows
+ * @param {Repository[]} contributors
  */
-export function becauseOf({ catalogue }, contributors) {
-  const links = contributors.map((row) => h("a", { href: similarHref([catalogue.names[row]]) }, catalogue.names[row]));
+export function becauseOf(contributors) {
+  const links = contributors.map(({ name }) => h("a", { href: similarHref([name]) }, name));
   return links.length > 0 && h("p", { class: "why" }, "because of ", ...joinWithCommas(links));
 }
 

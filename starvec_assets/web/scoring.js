@@ -1,14 +1,13 @@
 // Scores of a person: skills, matches, nearness to a text and what is recommended. The Python counterparts are StarBins in
-// profiles/star_bins.py, skill_scores in profiles/probes.py, percentile in profiles/quantiles.py, PeopleMixture in
-// profiles/people_mixture.py, Prototypes in prototypes.py and user_vectors in vectors.py.
+// profiles/star_bins.py, percentile and direction_percentiles in profiles/quantiles.py, PeopleMixture in
+// profiles/people_mixture.py and user_vectors in vectors.py.
 
-import { dot, fameWeights, userVector } from "./engine/vectors.js";
+import { dot } from "./engine/vectors.js";
+import { closeness, interestsOf } from "./matching.js";
 
-/** @import { Catalogue } from "./engine/catalogue.js" */
-/** @import { Engine } from "./engine/engine.js" */
-/** @import { Developer, Model, People } from "./engine/model.js" */
-/** @import { SearchResult } from "./engine/search.js" */
-/** @import { Star, StarList } from "./github.js" */
+/** @import { Model, People } from "./engine/model.js" */
+/** @import { Prototypes } from "./engine/prototypes.js" */
+/** @import { StarList } from "./github.js" */
 
 /**
  * @typedef {object} Person
@@ -16,17 +15,21 @@ import { dot, fameWeights, userVector } from "./engine/vectors.js";
  * @property {string} login "" where a shared link leaves it out
  * @property {string} name to show
  * @property {Float32Array} vector unit vector
- * @property {Promise<void>} exact settles when `vector` is computed from both planes
+ * @property {() => Promise<void>} [refine] computes `vector` from what has arrived by now, where it is made of own stars
+ * @property {number} [arrived] of how many of the stars that is
  * @property {Uint32Array} starred rows of all starred repositories that are known; empty unless kind is "self"
  * @property {number} starsUsed how many stars `vector` is the mean of
+ * @property {boolean} [starsUnknown] true of a link that does not say how many; `starsUsed` is then in the middle bin
+ * @property {Prototypes} [prototypes] where they are known: of developers, of cards, and once made of the own stars
  * @property {StarList | null} stars as GitHub returned them
+ * @property {string} [card] that the current user made in this tab
  */
+
+/** Standard deviations on either side of the mean within which 80 % of a normal distribution lie. */
+const CENTRAL_80 = 1.2816;
 
 /** Cosines in tables of quantiles are multiplied by this. */
 const COSINE_SCALE = 32767;
-
-/** Weight of a step of the fame slider, as cosine per standard deviation of log(stars). */
-const FAME_STEP = 0.02;
 
 /**
  * Bin of people with `stars`; the first bin also for those with fewer than anybody in the data.
@@ -49,17 +52,38 @@ export function starRange(people, stars) {
 }
 
 /**
- * Score of a person in each category, 0 to 1.
+ * Share in per cent of the people with about as many stars whom a person is ahead of in each category.
  * @param {People} people
  * @param {Pick<Person, "vector" | "starsUsed">} person
  */
-export function skillScores(people, { vector, starsUsed }) {
+export function skillPercentiles(people, { vector, starsUsed }) {
   const bin = starBin(people, starsUsed);
-  return people.categories.map(({ weights, calibration }) => {
-    const [scale, shift] = calibration[bin];
-    return 1 / (1 + Math.exp(-(scale * dot(weights, vector) + shift)));
+  return people.categories.map(({ direction, quantiles }) =>
+    percentile(people.levels, quantiles, bin, dot(direction, vector)),
+  );
+}
+
+/**
+ * Range that each of `skillPercentiles` lies in with 80 % certainty.
+ * @param {People} people
+ * @param {Pick<Person, "vector" | "starsUsed">} person
+ * @param {number[]} errors standard errors of the cosine to each category's direction
+ * @returns {[low: number, high: number][]}
+ */
+export function skillRanges(people, { vector, starsUsed }, errors) {
+  const bin = starBin(people, starsUsed);
+  return people.categories.map(({ direction, quantiles }, i) => {
+    const [low, high] = [-1, 1].map((side) => dot(direction, vector) + side * CENTRAL_80 * errors[i]);
+    return [percentile(people.levels, quantiles, bin, low), percentile(people.levels, quantiles, bin, high)];
   });
 }
+
+/**
+ * Whether somebody has fewer stars than anybody in the data, so that nobody with as many can be compared with.
+ * @param {People} people
+ * @param {Pick<Person, "starsUsed">} person
+ */
+export const isRough = ({ lowestStars }, { starsUsed }) => starsUsed < lowestStars[0];
 
 /**
  * Share in per cent of the cosines behind a table that are lower, interpolated between `levels`.
@@ -110,21 +134,6 @@ export function pairPercentile(people, a, b) {
 }
 
 /**
- * How near a developer's stars are to a direction: the mean over their prototypes of max(0, cosine)².
- * @param {Pick<Developer, "prototypes" | "prototypeWeights">} developer
- * @param {Float32Array} direction unit vector
- */
-export function closeness({ prototypes, prototypeWeights }, direction) {
-  const d = direction.length;
-  return prototypeWeights.reduce((sum, weight, i) => {
-    if (!weight) return sum;
-    const prototype = prototypes.subarray(i * d, (i + 1) * d);
-    const cosine = dot(prototype, direction) / Math.sqrt(dot(prototype, prototype));
-    return sum + weight * Math.max(0, cosine) ** 2;
-  }, 0);
-}
-
-/**
  * The developers with `nearnessPercentile` of each, closest by their stars first.
  * @param {People} people
  * @param {Float32Array} direction unit vector, such as a text's
@@ -133,7 +142,7 @@ export function rankDevelopersByText(people, direction) {
   return people.developers
     .map((developer) => ({
       developer,
-      closeness: closeness(developer, direction),
+      closeness: closeness(interestsOf(developer), direction),
       match: nearnessPercentile(people, developer, direction),
     }))
     .sort((a, b) => b.closeness - a.closeness);
@@ -170,140 +179,8 @@ function normalShareBelow(x) {
 }
 
 /**
- * Distinct rows of repositories that were starred, looked up by id, or by name where the id is unknown: a repository
- * may have been made anew, and the ids of the sample are not GitHub's. A name alone may have gone to another repository.
- * @param {Catalogue} catalogue
- * @param {Star[]} stars
- */
-export function knownRows(catalogue, stars) {
-  const rows = stars.map(({ id, name }) => {
-    const row = catalogue.indexOfId(id);
-    return row >= 0 ? row : catalogue.indexOfName(name);
-  });
-  return Uint32Array.from(new Set(rows.filter((row) => row >= 0)));
-}
-
-/**
- * Weight of each star in the mean of a person, by the model's rule.
- * @param {{model: Model, catalogue: Catalogue}} app
- * @param {Uint32Array} rows
- */
-const starWeights = ({ model, catalogue }, rows) =>
-  fameWeights(
-    Array.from(rows, (row) => catalogue.stars[row]),
-    model.userRule.famePower,
-  );
-
-/**
  * Those of `rows` whose place is by their stars: only these say where a person is.
  * @param {{model: Model}} app
  * @param {Uint32Array} rows
  */
 export const vocabularyOf = ({ model }, rows) => rows.filter((row) => row < model.n - model.placed);
-
-/**
- * Vector of a person who starred `rows` of the vocabulary.
- * @param {{model: Model, catalogue: Catalogue, engine: Engine}} app
- * @param {Uint32Array} rows
- */
-export async function profileVector(app, rows) {
-  return userVector(await app.engine.vectors(rows), starWeights(app, rows), app.model.d);
-}
-
-/**
- * For each recommended row, the starred rows that contribute most to its cosine.
- * @param {{model: Model, catalogue: Catalogue, engine: Engine}} app
- * @param {Uint32Array} starred
- * @param {Uint32Array} recommended
- * @param {number} [k] at most so many contributors each
- * @returns {Promise<number[][]>} starred rows, largest contribution first
- */
-export async function topContributors(app, starred, recommended, k = 3) {
-  const d = app.model.d;
-  const known = vocabularyOf(app, starred);
-  const [sources, targets] = await Promise.all([app.engine.vectors(known), app.engine.vectors(recommended)]);
-  const weights = starWeights(app, known);
-  return Array.from(recommended, (_, i) => {
-    const target = targets.subarray(i * d, (i + 1) * d);
-    const contributions = Array.from(known, (row, j) => ({
-      row,
-      contribution: weights[j] * dot(sources.subarray(j * d, (j + 1) * d), target),
-    }));
-    return contributions
-      .sort((a, b) => b.contribution - a.contribution)
-      .slice(0, k)
-      .filter(({ contribution }) => contribution > 0)
-      .map(({ row }) => row);
-  });
-}
-
-/**
- * Repositories like those of `plus` and unlike those of `minus`. A basket's vector is the mean of `plus` less half the
- * mean of `minus`. Cosines of vectors and of texts are mixed as by ExportIndex.similar in export/fp16.py.
- * @param {{model: Model, engine: Engine}} app
- * @param {{plus: number[], minus: number[], purpose: number}} basket rows, at least one of `plus`; `purpose`: from -1,
- *   starred by the same people, to 1, of the same purpose
- * @param {number} k
- * @param {Float32Array | null} bias [n] that excludes rows, as of `scoreBias` without fame
- * @returns {Promise<SearchResult>}
- */
-export async function searchBasket({ model, engine }, { plus, minus, purpose }, k, bias) {
-  const rows = Uint32Array.from([...plus, ...minus]);
-  const weights = Float32Array.from(rows, (_, i) => (i < plus.length ? 1 / plus.length : -0.5 / minus.length));
-  const query = userVector(await engine.vectors(rows), weights, model.d);
-  if (!purpose) return engine.search(query, { k, bias });
-  const { samePeople, samePurpose } = model.textWeights;
-  const textWeight = Math.abs(purpose) * (purpose > 0 ? samePurpose : samePeople);
-  const textCosines = await engine.textCosines(rows, weights);
-  const added = textCosines.map((cosine, i) => textWeight * cosine + (bias ? bias[i] : 0));
-  const found = await engine.search(query, { k, bias: added });
-  return { ...found, cosines: found.scores.map((score) => score / (1 + textWeight)) };
-}
-
-/** Newest month in which a repository was last seen. @param {Catalogue} catalogue */
-const newestMonth = ({ lastSeen }) => lastSeen.reduce((newest, month) => Math.max(newest, month), 0);
-
-/**
- * Those of `steps` in which some repository, but not every one, was last seen: numbers of the newest months.
- * @param {Catalogue} catalogue
- * @param {number[]} steps
- */
-export function activitySteps(catalogue, steps) {
-  const newest = newestMonth(catalogue);
-  return steps.filter((months) => catalogue.lastSeen.some((month) => month <= newest - months));
-}
-
-/**
- * What the filters add to each row's cosine [n]: -Infinity excludes it, fame raises or lowers it. Null without filters.
- * @param {{model: Model, catalogue: Catalogue}} app
- * @param {{exclude?: ArrayLike<number>, only?: Uint32Array | null, language?: string, minStars?: number, months?: number,
- *   fame?: number}} filter exclude: rows; only: rows beside which all others are excluded; months: last seen in so many of
- *   the newest months, 0 for any; fame: -4 prefers little starred repositories, 0 neither, 4 most starred ones
- */
-export function scoreBias(
-  { model, catalogue },
-  { exclude = [], only = null, language = "", minStars = 0, months = 0, fame = 0 },
-) {
-  if (!exclude.length && !only && !language && !minStars && !months && !fame) return null;
-  const bias = new Float32Array(model.n);
-  if (fame) {
-    const logs = Float64Array.from(catalogue.stars, (stars) => Math.log(Math.max(1, stars)));
-    const mean = logs.reduce((sum, x) => sum + x, 0) / logs.length;
-    const deviation = Math.sqrt(logs.reduce((sum, x) => sum + (x - mean) ** 2, 0) / logs.length) || 1;
-    for (let i = 0; i < bias.length; i++) bias[i] = FAME_STEP * fame * ((logs[i] - mean) / deviation);
-  }
-  const earliest = months ? newestMonth(catalogue) - months + 1 : 0;
-  for (let i = 0; i < bias.length; i++)
-    if (
-      (language && catalogue.language(i) !== language) ||
-      catalogue.stars[i] < minStars ||
-      catalogue.lastSeen[i] < earliest
-    )
-      bias[i] = -Infinity;
-  for (let i = 0; i < exclude.length; i++) bias[exclude[i]] = -Infinity;
-  if (only) {
-    const kept = new Set(only);
-    for (let i = 0; i < bias.length; i++) if (!kept.has(i)) bias[i] = -Infinity;
-  }
-  return bias;
-}

@@ -1,9 +1,7 @@
 // State that all views share: the bundle, the engine and the current user. Kept in memory only; a reload clears it.
 
-import { Catalogue } from "./engine/catalogue.js";
 import { Engine } from "./engine/engine.js";
 import { loadModel, loadPeople } from "./engine/model.js";
-import { NameIndex } from "./name_search.js";
 
 /** @import { Model, People } from "./engine/model.js" */
 /** @import { RepositoryFacts } from "./github.js" */
@@ -13,17 +11,25 @@ import { NameIndex } from "./name_search.js";
  * @typedef {object} App
  * @property {Model} model
  * @property {People} people
- * @property {Catalogue} catalogue
  * @property {Engine} engine
- * @property {NameIndex | null} nameIndex null until `nameIndexReady`
- * @property {Promise<void>} nameIndexReady
  * @property {Person | null} currentUser person who was looked up last
+ * @property {Person[]} team developers and owners of links who were put together
  * @property {string} pendingLogin login that was just entered and that the profile view looks up at once
- * @property {boolean} downloadConsented whether the visitor started something beside which the download's size is shown
+ * @property {boolean} downloadConsented whether vectors may be downloaded: at once, or where the browser asks to save data
+ *   when the visitor started something beside which the size is shown
  * @property {Map<string, RepositoryFacts>} askedRepositories repositories that GitHub was asked about, by lower-case name
  * @property {string} token GitHub token that the visitor pasted, "" without one
  * @property {{language: string, minStars: number, months: number, fame: number}} filters of the lists of repositories
  */
+
+/** Addresses of views that show what a search finds. */
+const ROUTES_WITH_VECTORS = /^#\/(similar|search|dev|compare)\b.*[/?=]./;
+
+/** Whether the browser asks to save data. */
+function asksToSaveData() {
+  const { connection } = /** @type {{connection?: {saveData?: boolean}}} */ (navigator);
+  return connection?.saveData === true || matchMedia("(prefers-reduced-data: reduce)").matches;
+}
 
 /**
  * Load the model and the people, and start loading the rest.
@@ -32,26 +38,23 @@ import { NameIndex } from "./name_search.js";
  */
 export async function openApp(base) {
   const model = await loadModel(base);
+  const engine = Engine.open(base, model);
+  const downloadConsented = !asksToSaveData();
+  if (downloadConsented && ROUTES_WITH_VECTORS.test(location.hash)) engine.download(); // before the people are here
   const people = await loadPeople(base, model);
-  const catalogue = Catalogue.open(base, model);
   /** @type {App} */
   const app = {
     model,
     people,
-    catalogue,
-    engine: Engine.open(base, model),
-    nameIndex: null,
-    nameIndexReady: catalogue.namesReady.then(() => {
-      app.nameIndex = new NameIndex(catalogue.ownNames);
-    }),
+    engine,
     currentUser: null,
+    team: [],
     pendingLogin: "",
-    downloadConsented: false,
+    downloadConsented,
     askedRepositories: new Map(),
     token: "",
     filters: { language: "", minStars: 0, months: 0, fame: 0 },
   };
-  app.nameIndexReady.catch(() => {}); // shown beside the field that searches names
   return app;
 }
 
@@ -102,21 +105,38 @@ export const developerHref = (login) => `#/dev/${encodeURIComponent(login)}`;
 export const userHref = (login) => `#/user/${login}`;
 
 /**
- * Bytes of those of `files` that the bundle has.
+ * Bytes of those of `files` that the bundle has; of the vectors, without the first rows, which come with the names.
  * @param {App} app
  * @param {string[]} files
  */
-export const downloadSize = (app, files) => files.reduce((sum, name) => sum + (app.model.files[name]?.bytes ?? 0), 0);
+export function downloadSize({ model }, files) {
+  const sum = files.reduce((bytes, name) => bytes + (model.files[name]?.bytes ?? 0), 0);
+  return files.includes("vectors.hi") ? sum - model.firstRows * model.d : sum;
+}
+
+/** Files that are loaded with the page, for what is shown of repositories. */
+export const NAME_FILES = ["first.gz", "names.gz", "columns.gz"];
 
 /** Name to show for a developer or the owner of a shared link. @param {Person} person */
 export const displayName = (person) => person.name || person.login || "Somebody";
 
 /**
- * Whether too few people starred a repository, so that its place is by its text.
- * @param {App} app
- * @param {number} row
+ * The most starred rows, at most so many.
+ * @param {Model} model
+ * @param {number} most
  */
-export const isPlacedByText = ({ model }, row) => row >= model.n - model.placed;
+export const firstRows = ({ n }, most) => Uint32Array.from({ length: Math.min(most, n) }, (_, row) => row);
+
+/** Whether the people of the data are simulated. @param {App} app */
+export const isSimulated = ({ model }) => model.buildInfo.simulated === true;
+
+/** What a picture of this page says of itself: what it is made of, and of when. @param {App} app */
+export function dataFooter(app) {
+  const { first, last, users } = app.model.dataWindow;
+  const months = first && last ? `, ${first === last ? first : `${first} to ${last}`}` : "";
+  const people = `${Number(users).toLocaleString("en-US")} ${isSimulated(app) ? "simulated people" : "people"}`;
+  return `starvec · compared with the GitHub stars of ${people}${months}`;
+}
 
 /** Where the stars came from, in words. @param {App} app */
 export const dataSources = ({ model }) =>

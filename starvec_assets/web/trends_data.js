@@ -1,7 +1,7 @@
 // Loads and validates data/trends.gz: stars by month, what is rising, and the curves of fields. The file is written by
 // starvec_assets/export/trends_file.py, which describes it.
 
-import { lazyFile } from "./engine/catalogue.js";
+import { lazyFile } from "./engine/data_file.js";
 import { asArray, asFiniteNumber, asInteger, asObject, asString, assert, readHeader } from "./engine/validate.js";
 
 /** @import { Model } from "./engine/model.js" */

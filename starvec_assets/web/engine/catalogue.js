@@ -1,76 +1,104 @@
-// Names, stars, languages and descriptions of the repositories, each column loaded separately.
+// Names, numbers and descriptions of the repositories, in the worker: the page is told those of the rows that it shows.
 
-import { dataUrl } from "./model.js";
-import { assert, BundleError, fetchFile } from "./validate.js";
+import { normalizeQuery } from "../name_search.js";
+import { fetchInflated } from "./data_file.js";
+import { Lines } from "./lines.js";
+import { NameIndex } from "./name_index.js";
+import { assert } from "./validate.js";
 
-/** @import { Model } from "./model.js" */
+/** @import { DataFile } from "./model.js" */
 
-const MAX_INFLATED_BYTES = 2 ** 29;
+/**
+ * @typedef {object} Repository
+ * @property {number} row
+ * @property {string} name
+ * @property {number} stars in these data
+ * @property {string} language "" for none
+ * @property {string | null} description "" for none, null before the descriptions are loaded
+ * @property {boolean} placed whether too few people starred it, so that its place is by its text
+ * @property {boolean} superseded whether its name has gone to another repository: only the other one is found by it
+ *
+ * @typedef {Repository & {edits: number}} NamedRepository `edits`: how far its name is from what was typed, 0 if it
+ *   contains that
+ *
+ * @typedef {object} CatalogueFacts
+ * @property {number} mostStars of a repository
+ * @property {number} monthsCovered from the month in which one was last seen to the newest such month
+ *
+ * @typedef {object} CatalogueOptions
+ * @property {number} n
+ * @property {number} placed how many of the rows, the last ones, have their place by their text
+ * @property {string[]} languages by code
+ * @property {number[]} superseded rows
+ * @property {Record<string, DataFile>} files of data/, by name
+ */
 
-/** Columns in vocabulary order, most starred first; a column that is not loaded yet is empty. */
+/** Columns in vocabulary order, most starred first. */
 export class Catalogue {
-  /** @type {string[]} */
-  names = [];
-  /**
-   * `names`, "" for a repository whose name has gone to another one: only the other one is found by it.
-   * @type {string[]}
-   */
-  ownNames = [];
-  stars = new Uint32Array(0);
-  /** GitHub's ids of the repositories. */
-  ids = new Float64Array(0);
-  #languages = new Uint16Array(0);
-  /** Month in which each repository was last seen, counted from January of the year 0; 0 where it is unknown. */
-  lastSeen = new Uint16Array(0);
-  /** @type {string[]} */
-  #descriptions = [];
-  descriptionsLoaded = false;
+  #base;
+  #options;
+  #names;
+  #index;
+  #ids;
+  #superseded;
+  /** @type {Lines | null} */
+  #descriptions = null;
   /** @type {Promise<void> | null} */
   #loadingDescriptions = null;
-  #base;
-  /** @type {Map<string, number>} */
-  #byName = new Map();
-  /** @type {Map<number, number>} */
-  #byId = new Map();
 
   /**
-   * @param {URL | string} base address of data/
-   * @param {Model} model
+   * Load names and numbers.
+   * @param {URL} base address of data/
+   * @param {CatalogueOptions} options
+   * @throws {BundleError}
    */
-  constructor(base, model) {
-    this.model = model;
+  static async load(base, options) {
+    const [names, columns] = await Promise.all(
+      ["names.gz", "columns.gz"].map((name) => fetchInflated(base, name, options)),
+    );
+    return new Catalogue(base, options, new Lines(new Uint8Array(names), options.n, "names.gz"), columns);
+  }
+
+  /**
+   * @param {URL} base
+   * @param {CatalogueOptions} options
+   * @param {Lines} names
+   * @param {ArrayBuffer} columns ids as uint64, stars as uint32, languages and months last seen as uint16
+   */
+  constructor(base, options, names, columns) {
+    const { n, languages } = options;
+    const size = 16 * n;
+    assert(columns.byteLength === size, `columns.gz holds ${columns.byteLength} bytes, not ${size}: reload the page.`);
     this.#base = base;
-    /** Settles when `names` is loaded. */
-    this.namesReady = fetchLines(base, "names.gz", model).then((names) => {
-      this.names = names;
-      this.ownNames = [...names];
-      for (const row of model.superseded) this.ownNames[row] = "";
-      this.#byName = new Map(this.ownNames.map((name, row) => [name.toLowerCase(), row]));
-      this.#byName.delete("");
-    });
-    /** Settles when stars, languages and ids are loaded. */
-    this.columnsReady = fetchInflated(base, "columns.gz", model).then((bytes) => this.#setColumns(bytes));
-    // Avoid unhandled rejections; callers that await a column still see the error.
-    for (const promise of [this.namesReady, this.columnsReady]) promise.catch(() => {});
+    this.#options = options;
+    this.#names = names;
+    this.#superseded = new Set(options.superseded);
+    this.#index = new NameIndex(names, options.superseded);
+    this.n = n;
+    this.languages = languages;
+    /** GitHub's ids: pairs of the lower and the higher half. */
+    this.#ids = new Uint32Array(columns, 0, 2 * n);
+    this.stars = new Uint32Array(columns, 8 * n, n);
+    this.languageCodes = new Uint16Array(columns, 12 * n, n);
+    /** Month in which each repository was last seen, counted from January of the year 0; 0 where it is unknown. */
+    this.lastSeen = new Uint16Array(columns, 14 * n, n);
+    assert(
+      this.languageCodes.every((code) => code < languages.length),
+      "columns.gz names a language that is not listed.",
+    );
+    this.newestMonth = this.lastSeen.reduce((newest, month) => Math.max(newest, month), 0);
   }
 
-  /**
-   * Start loading names and columns, and return at once.
-   * @param {URL | string} base address of data/
-   * @param {Model} model
-   */
-  static open(base, model) {
-    return new Catalogue(base, model);
+  /** @returns {CatalogueFacts} */
+  get facts() {
+    return {
+      mostStars: this.stars.reduce((most, stars) => Math.max(most, stars), 0),
+      monthsCovered: this.newestMonth - this.lastSeen.reduce((oldest, month) => Math.min(oldest, month)),
+    };
   }
 
-  /** Language of a row, "" for none. @param {number} i */
-  language(i) {
-    return this.model.languages[this.#languages[i] ?? 0];
-  }
-
-  /** Description of a row, "" for none or before they are loaded. @param {number} i */
-  description(i) {
-    return this.#descriptions[i] ?? "";
+  get descriptionsLoaded() {
+    return this.#descriptions !== null;
   }
 
   /**
@@ -78,122 +106,93 @@ export class Catalogue {
    * @returns {Promise<void>}
    */
   loadDescriptions() {
-    this.#loadingDescriptions ??= fetchLines(this.#base, "descriptions.gz", this.model).then(
-      (descriptions) => {
-        this.#descriptions = descriptions;
-        this.descriptionsLoaded = true;
-      },
-      (error) => {
+    const file = "descriptions.gz";
+    this.#loadingDescriptions ??= fetchInflated(this.#base, file, this.#options)
+      .then((bytes) => {
+        this.#descriptions = new Lines(new Uint8Array(bytes), this.n, file);
+      })
+      .catch((error) => {
         this.#loadingDescriptions = null;
         throw error;
-      },
-    );
+      });
     return this.#loadingDescriptions;
   }
 
-  /** Row of a name in any letter case, -1 if it is unknown. @param {string} name */
-  indexOfName(name) {
-    return this.#byName.get(name.toLowerCase()) ?? -1;
-  }
-
-  /** Row of a GitHub id, -1 if it is unknown. @param {number} id */
-  indexOfId(id) {
-    return this.#byId.get(id) ?? -1;
+  /** @param {number} row @returns {Repository} */
+  repository(row) {
+    assert(row < this.n, `A row is below ${this.n}.`);
+    return {
+      row,
+      name: this.#names.get(row),
+      stars: this.stars[row],
+      language: this.languages[this.languageCodes[row]],
+      description: this.#descriptions?.get(row) ?? null,
+      placed: row >= this.n - this.#options.placed,
+      superseded: this.#superseded.has(row),
+    };
   }
 
   /**
-   * Split columns.gz: ids as uint64, stars as uint32, languages and months last seen as uint16.
-   * @param {ArrayBuffer} bytes
+   * The repository of a name in any letter case, or of an address at GitHub.
+   * @param {string} name
+   * @returns {Repository | null}
    */
-  #setColumns(bytes) {
-    const { n, languages } = this.model;
-    assert(bytes.byteLength === 16 * n, `columns.gz holds ${bytes.byteLength} bytes, not ${16 * n}: reload the page.`);
-    const ids = Float64Array.from(new BigUint64Array(bytes, 0, n), Number);
-    const [stars, languageCodes] = [new Uint32Array(bytes, 8 * n, n), new Uint16Array(bytes, 12 * n, n)];
-    assert(
-      languageCodes.every((code) => code < languages.length),
-      "columns.gz names a language that is not listed.",
-    );
-    this.#byId = new Map(Array.from(ids, (/** @type {number} */ id, /** @type {number} */ i) => [id, i]));
-    [this.stars, this.ids, this.#languages] = [stars, ids, languageCodes];
-    this.lastSeen = new Uint16Array(bytes, 14 * n, n);
+  repositoryNamed(name) {
+    const row = this.#index.rowOf(normalizeQuery(name));
+    return row < 0 ? null : this.repository(row);
   }
-}
 
-/**
- * @param {URL | string} base
- * @param {string} name
- * @param {Model} model
- */
-async function fetchLines(base, name, model) {
-  const lines = new TextDecoder().decode(await fetchInflated(base, name, model)).split("\n");
-  assert(lines.length === model.n, `${name} holds ${lines.length} lines, not ${model.n}: reload the page.`);
-  return lines;
-}
-
-/**
- * A function that loads a gzipped file at its first call for a model; after a failure the next call tries again.
- * @template T
- * @param {string} name of the file, which the model must list
- * @param {(bytes: ArrayBuffer, model: Model) => T} parse
- * @returns {(model: Model, base?: URL | string) => Promise<T>} `base`: address of data/
- */
-export function lazyFile(name, parse) {
-  /** @type {WeakMap<Model, Promise<T>>} */
-  const loading = new WeakMap();
-  return (model, base = new URL("data/", document.baseURI)) => {
-    const content = loading.get(model) ?? fetchInflated(base, name, model).then((bytes) => parse(bytes, model));
-    loading.set(model, content);
-    content.catch(() => loading.delete(model));
-    return content;
-  };
-}
-
-/**
- * Fetch a gzipped file of data/ and inflate it.
- * @param {URL | string} base address of data/
- * @param {string} name
- * @param {Model} model
- * @throws {BundleError}
- */
-async function fetchInflated(base, name, model) {
-  try {
-    const packed = await (await fetchFile(dataUrl(base, name, model))).blob();
-    // Some hosts send .gz files with Content-Encoding: gzip, so that the browser has inflated them already.
-    if (packed.size !== model.files[name].bytes) return await packed.arrayBuffer();
-    return await inflate(packed, name);
-  } catch (error) {
-    if (error instanceof BundleError) throw error;
-    throw new BundleError(`${name} was cut off or is damaged: reload the page.`);
+  /**
+   * The repository that is called `name`, with or without its owner and with any separators.
+   * @param {string} name
+   * @returns {Repository | null}
+   */
+  repositoryCalled(name) {
+    const exact = this.repositoryNamed(name);
+    if (exact) return exact;
+    const joined = (/** @type {string} */ text) => text.toLowerCase().replace(/[\s_.-]+/g, "-");
+    const wanted = joined(normalizeQuery(name));
+    const isCalled = (/** @type {Repository} */ one) => joined(one.name.replace(/^.*\//, "")) === wanted;
+    return this.suggest(name).find(isCalled) ?? null;
   }
-}
 
-/**
- * Inflate a gzipped file, to MAX_INFLATED_BYTES at most.
- * @param {Blob} packed
- * @param {string} name
- */
-export function inflate(packed, name) {
-  return readBounded(packed.stream().pipeThrough(new DecompressionStream("gzip")), name);
-}
+  /**
+   * The best repositories for what was typed so far of a name.
+   * @param {string} typed
+   * @param {number} [k] at most so many
+   * @returns {NamedRepository[]}
+   */
+  suggest(typed, k) {
+    return this.#index.search(typed, k).map(({ index, edits }) => ({ ...this.repository(index), edits }));
+  }
 
-/**
- * Read a whole stream, at most MAX_INFLATED_BYTES of it.
- * @param {ReadableStream<Uint8Array>} stream
- * @param {string} name
- */
-function readBounded(stream, name) {
-  let size = 0;
-  const counter = new TransformStream({
-    /**
-     * @param {Uint8Array} chunk
-     * @param {TransformStreamDefaultController<Uint8Array>} controller
-     */
-    transform(chunk, controller) {
-      size += chunk.length;
-      assert(size <= MAX_INFLATED_BYTES, `${name} is larger than anything this page has use for.`);
-      controller.enqueue(chunk);
-    },
-  });
-  return new Response(stream.pipeThrough(counter)).arrayBuffer();
+  /**
+   * The repositories whose names are most similar to a whole name that is not known.
+   * @param {string} name
+   * @param {number} [k] at most so many
+   * @returns {NamedRepository[]}
+   */
+  nearestNames(name, k) {
+    return this.#index.nearest(name, k).map(({ index, edits }) => ({ ...this.repository(index), edits }));
+  }
+
+  /**
+   * Distinct rows of repositories that were starred, in the order of `stars`, looked up by id, or by name where the id is
+   * unknown: a repository may have been made anew, and the ids of the sample are not GitHub's. A name alone may have gone
+   * to another repository.
+   * @param {{id: number, name: string}[]} stars
+   */
+  rowsOfStars(stars) {
+    const byId = new Map(stars.map(({ id }) => [id, -1]));
+    for (let row = 0; row < this.n; row++) {
+      const id = this.#ids[2 * row] + this.#ids[2 * row + 1] * 2 ** 32;
+      if (byId.has(id)) byId.set(id, row);
+    }
+    const byName = this.#index.rowsOf(stars.filter(({ id }) => byId.get(id) === -1).map(({ name }) => name));
+    const rows = stars.map(({ id, name }) => {
+      const row = byId.get(id) ?? -1;
+      return row >= 0 ? row : (byName.get(name.toLowerCase()) ?? -1);
+    });
+    return Uint32Array.from(new Set(rows.filter((row) => row >= 0)));
+  }
 }

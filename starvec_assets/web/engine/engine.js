@@ -1,34 +1,57 @@
 // The page's side of the search: starts the worker, forwards its progress and sends it requests.
 
+import { WatchedWorker } from "./watchdog.js";
+
+/** @import { CatalogueFacts, NamedRepository, Repository } from "./catalogue.js" */
+/** @import { Filter } from "./filter.js" */
 /** @import { Model } from "./model.js" */
+/** @import { Basket } from "./recommendation.js" */
 /** @import { SearchResult } from "./search.js" */
 /** @import { TextSearchResult } from "./text_search.js" */
-/** @import { Plane } from "./worker.js" */
+/** @import { Plane } from "./planes.js" */
+/** @import { Answers } from "./worker.js" */
 /** @typedef {{loaded: number, total: number, plane: Plane, source: "network" | "cache"}} Progress */
 
 /**
- * Search over the vectors of a model. Events: `progress` with detail Progress, `failed` with detail {message}; after a
- * failure `download` may be called again.
+ * Repositories of a model and search over their vectors. Events: `progress` with detail Progress; `refined` whenever
+ * answers would be better than before, because more rows are here or both planes; `failed` with detail {message}, after
+ * which `retry` goes on.
  */
 export class Engine extends EventTarget {
-  #worker;
+  /** Null after it was lost, until something is asked of a fresh one. @type {WatchedWorker | null} */
+  #worker = null;
   #openMessage;
-  /** Whether the worker's script could not be loaded, so that it answers nothing. */
-  #workerFailed = false;
+  /** Whether the planes are to be downloaded, by a fresh worker as well. */
+  #wantsPlanes = false;
+  #isDownloading = false;
+  #isExact = false;
   #lastId = 0;
   /**
-   * Requests without an answer, by id.
-   * @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>}
+   * Requests without an answer, by id. A fresh worker is asked them again.
+   * @type {Map<number, {message: unknown, resolve: (value: any) => void, reject: (error: Error) => void}>}
    */
   #pending = new Map();
-  /** @type {Record<"cached" | "wordsCached" | "hi" | "lo" | "stored", PromiseWithResolvers<any>>} */
-  #deferreds = { cached: deferred(), wordsCached: deferred(), hi: deferred(), lo: deferred(), stored: deferred() };
+  #deferreds = {
+    cached: deferred(),
+    wordsCached: deferred(),
+    ready: deferred(),
+    exact: deferred(),
+    stored: deferred(),
+  };
 
+  /** @type {Promise<CatalogueFacts> | null} */
+  #catalogueReady = null;
+
+  /** Whether names and numbers are there, so that requests for them need no download. */
+  namesLoaded = false;
+  descriptionsLoaded = false;
+  /** How many rows are searched by now, the most starred ones. */
+  rows = 0;
   /** Kernel that runs, once the vectors are loaded. @type {"" | "wasm" | "javascript"} */
   kernel = "";
   /** Memory of the kernel in bytes. */
   bytes = 0;
-  /** Whether `textCosines` needs no download any more. */
+  /** Whether `searchBasket` with a purpose needs no download any more. */
   textLoaded = false;
   /** Whether `searchText` and `placeText` need no download any more. */
   wordsLoaded = false;
@@ -45,26 +68,34 @@ export class Engine extends EventTarget {
     this.cached = this.#deferreds.cached.promise;
     /** Whether the index of words was stored on this device, too. @type {Promise<boolean>} */
     this.wordsCached = this.#deferreds.wordsCached.promise;
-    /** Settles when the int8 plane is loaded: searches answer. @type {Promise<void>} */
-    this.ready = this.#deferreds.hi.promise;
-    /** Settles when the residual plane is loaded too: searches answer exactly. @type {Promise<void>} */
-    this.exact = this.#deferreds.lo.promise;
+    /** Settles when the first rows are searched. @type {Promise<void>} */
+    this.ready = this.#deferreds.ready.promise;
+    /** Settles when both planes of all rows are loaded: searches answer exactly. @type {Promise<void>} */
+    this.exact = this.#deferreds.exact.promise;
     /** Whether both planes are stored on this device now; false if there is no room. @type {Promise<boolean>} */
     this.stored = this.#deferreds.stored.promise;
-    const { id, n, d, textD, wasm, files } = model;
-    this.#openMessage = { type: "open", base: new URL(base).href, modelId: id, n, d, textD, wasm, files };
-    this.#worker = this.#startWorker();
+    const { id, n, placed, d, textD, firstRows, textWeights, userRule, languages, superseded, wasm, files } = model;
+    this.#openMessage = {
+      type: "open",
+      base: new URL(base).href,
+      ...{ id, n, placed, d, textD, firstRows, textWeights, userRule, languages, superseded, wasm, files },
+    };
+    this.#startWorker();
+    this.catalogueReady.catch(() => {}); // the views that need it show the failure
   }
 
   #startWorker() {
-    const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }) => this.#onMessage(data);
-    worker.onerror = () => {
-      this.#workerFailed = true;
-      this.#fail("The search could not be started: is there a network, and is this browser a recent one?");
-    };
-    worker.postMessage(this.#openMessage);
-    return worker;
+    this.#worker = new WatchedWorker(new URL("worker.js", import.meta.url), {
+      onMessage: (message) => this.#onMessage(message),
+      onLost: (message) => {
+        this.#worker = null;
+        this.#fail(message);
+      },
+      isBusy: () => this.#isDownloading || this.#pending.size > 0,
+    });
+    [this.rows, this.#isExact] = [0, false];
+    this.#worker.post(this.#openMessage);
+    for (const { message } of this.#pending.values()) this.#worker.post(message);
   }
 
   /**
@@ -78,55 +109,196 @@ export class Engine extends EventTarget {
 
   /** Download the planes that are not loaded; calls during a download have no effect. */
   download() {
-    if (this.#workerFailed) this.#worker = this.#startWorker();
-    this.#workerFailed = false;
-    this.#worker.postMessage({ type: "download" });
+    if (!this.#worker) this.#startWorker();
+    this.#wantsPlanes = true;
+    if (this.#isDownloading || this.#isExact) return;
+    this.#isDownloading = true;
+    this.#worker?.post({ type: "download" });
+  }
+
+  /** Go on after a failure: with a fresh worker if the other one was lost, and with the download if one was asked for. */
+  retry() {
+    if (!this.#worker) this.#startWorker();
+    if (this.#wantsPlanes) this.download();
+  }
+
+  /** Settles when names and numbers are there; after a failure the next access tries again. */
+  get catalogueReady() {
+    this.#catalogueReady ??= this.#request("catalogue", undefined).then(
+      (facts) => {
+        this.namesLoaded = true;
+        return facts;
+      },
+      (error) => {
+        this.#catalogueReady = null;
+        throw error;
+      },
+    );
+    return this.#catalogueReady;
+  }
+
+  /** Load the descriptions, most of the catalogue's bytes, at the first call; after a failure the next call tries again. */
+  async loadDescriptions() {
+    await this.#request("loadDescriptions", undefined);
+    this.descriptionsLoaded = true;
   }
 
   /**
-   * The rows with the highest cosine + bias, best first. Waits until the vectors are loaded.
+   * What is to be shown of some rows.
+   * @param {ArrayLike<number>} rows
+   * @returns {Promise<Repository[]>}
+   */
+  repositories(rows) {
+    return this.#request("repositories", { rows: Uint32Array.from(rows) });
+  }
+
+  /**
+   * The repositories of names in any letter case, or of addresses at GitHub; null for one that is not known.
+   * @param {string[]} names
+   * @returns {Promise<(Repository | null)[]>}
+   */
+  repositoriesNamed(names) {
+    return this.#request("repositoriesNamed", { names });
+  }
+
+  /**
+   * The repository that is called `name`, with or without its owner and with any separators.
+   * @param {string} name
+   * @returns {Promise<Repository | null>}
+   */
+  repositoryCalled(name) {
+    return this.#request("repositoryCalled", { name });
+  }
+
+  /**
+   * The best repositories for what was typed so far of a name, best first.
+   * @param {string} typed
+   * @param {number} k at most so many
+   * @returns {Promise<NamedRepository[]>}
+   */
+  suggest(typed, k) {
+    return this.#request("suggest", { typed, k });
+  }
+
+  /**
+   * The repositories whose names are most similar to a whole name that is not known, most similar first.
+   * @param {string} name
+   * @param {number} [k] at most so many
+   * @returns {Promise<NamedRepository[]>}
+   */
+  nearestNames(name, k = 5) {
+    return this.#request("nearestNames", { name, k });
+  }
+
+  /**
+   * Distinct rows of those repositories that were starred and are known, in the order of `stars`.
+   * @param {{id: number, name: string}[]} stars
+   * @returns {Promise<Uint32Array>}
+   */
+  rowsOfStars(stars) {
+    return this.#request("rowsOfStars", { stars });
+  }
+
+  /**
+   * Positions in the model's languages of the languages of some rows, or of all.
+   * @param {ArrayLike<number>} [rows]
+   * @returns {Promise<Uint16Array>}
+   */
+  languageCodes(rows) {
+    return this.#request("languageCodes", { rows: rows ? Uint32Array.from(rows) : null });
+  }
+
+  /**
+   * The rows that pass a filter, [n] of 0 and 1; null where all do.
+   * @param {Filter} filter
+   * @returns {Promise<Uint8Array | null>}
+   */
+  allowedRows(filter) {
+    return this.#request("allowedRows", { filter });
+  }
+
+  /**
+   * The rows that pass the filter with the highest cosine, best first. Waits until there are vectors.
    * @param {Float32Array} query [d]
-   * @param {{k?: number, bias?: Float32Array | null}} [options] bias [n]: added to the cosines; -Infinity excludes rows
+   * @param {{k?: number, filter?: Filter | null}} [options]
    * @returns {Promise<SearchResult>}
    */
-  async search(query, { k = 50, bias = null } = {}) {
-    await this.ready;
-    return this.#request({ type: "search", query, k, bias });
+  async search(query, { k = 50, filter = null } = {}) {
+    return this.#request("search", { query, k, filter });
   }
 
   /**
-   * Unit rows [indices.length * d]. Waits until the vectors are loaded.
-   * @param {ArrayLike<number>} indices
-   * @returns {Promise<Float32Array>}
+   * Repositories like those of a basket. Waits until the vectors are loaded; with a purpose it downloads the text's plane
+   * if it is not stored on this device.
+   * @param {Basket} basket
+   * @param {{k?: number, filter?: Filter | null}} [options]
+   * @returns {Promise<SearchResult>}
    */
-  async vectors(indices) {
-    await this.ready;
-    return this.#request({ type: "vectors", indices: Uint32Array.from(indices) });
+  async searchBasket(basket, { k = 50, filter = null } = {}) {
+    const found = await this.#request("searchBasket", { basket, k, filter });
+    if (basket.purpose) this.textLoaded = true;
+    return found;
   }
 
   /**
-   * Cosine of each row's text to the weighted mean of the texts of `indices`, [n]. Downloads the text's plane if it is
-   * not stored on this device.
-   * @param {Uint32Array} indices
-   * @param {Float32Array} weights
+   * Unit rows [rows.length * d]. Waits until all of them have arrived.
+   * @param {ArrayLike<number>} rows
    * @returns {Promise<Float32Array>}
    */
-  async textCosines(indices, weights) {
-    const cosines = await this.#request({ type: "textCosines", indices, weights });
-    this.textLoaded = true;
-    return cosines;
+  async vectors(rows) {
+    return this.#request("vectors", { rows: Uint32Array.from(rows) });
+  }
+
+  /**
+   * Prototypes of a person who starred `rows` of the vocabulary. Waits until all of them have arrived.
+   * @param {Uint32Array} rows
+   */
+  async prototypes(rows) {
+    return this.#request("prototypes", { rows });
+  }
+
+  /**
+   * Vector [d] of a person who starred `rows` of the vocabulary, by the model's rule, from those of them that have
+   * arrived. Waits until there is one.
+   * @param {Uint32Array} rows
+   * @returns {Promise<{vector: Float32Array, arrived: number}>} `arrived`: how many of `rows` it is made of
+   */
+  async userVector(rows) {
+    return this.#request("userVector", { rows });
+  }
+
+  /**
+   * Standard error of the cosine of a person who starred `rows` of the vocabulary to each of `directions`. Null for a
+   * single star.
+   * @param {Uint32Array} rows
+   * @param {Float32Array[]} directions unit vectors
+   * @returns {Promise<number[] | null>}
+   */
+  async cosineErrors(rows, directions) {
+    return this.#request("cosineErrors", { rows, directions });
+  }
+
+  /**
+   * For each recommended row, the starred rows of the vocabulary that contribute most to its cosine, largest contribution
+   * first. Waits until there are vectors.
+   * @param {Uint32Array} starred
+   * @param {Uint32Array} recommended
+   * @param {number} [k] at most so many contributors each
+   * @returns {Promise<number[][]>}
+   */
+  async contributors(starred, recommended, k = 3) {
+    return this.#request("contributors", { starred, recommended, k });
   }
 
   /**
    * The rows that fit a query in words best, best first. Waits until the vectors are loaded, and downloads the index of
-   * words if it is not stored on this device, with `progress` events of the plane "words".
+   * words if it is not stored on this device, with `progress` events of the plane "words". Fame has no effect.
    * @param {string} query of which the first 10,000 characters count
-   * @param {{k?: number, allowed?: Uint8Array | null}} [options] allowed [n]: 0 excludes a row
+   * @param {{k?: number, filter?: Filter | null}} [options]
    * @returns {Promise<TextSearchResult>}
    */
-  async searchText(query, { k = 50, allowed = null } = {}) {
-    await this.ready;
-    const found = await this.#request({ type: "searchText", query, k, allowed });
+  async searchText(query, { k = 50, filter = null } = {}) {
+    const found = await this.#request("searchText", { query, k, filter });
     this.wordsLoaded = true;
     return found;
   }
@@ -138,21 +310,30 @@ export class Engine extends EventTarget {
    * @returns {Promise<Float32Array>}
    */
   async placeText(text) {
-    const place = await this.#request({ type: "placeText", text });
+    const place = await this.#request("placeText", { text });
     this.wordsLoaded = true;
     return place;
   }
 
   /** Terminate the worker. */
   close() {
-    this.#worker.terminate();
+    this.#worker?.close();
   }
 
-  /** @param {Record<string, unknown>} request */
-  #request(request) {
+  /**
+   * @template {keyof Answers} Type
+   * @param {Type} type
+   * @param {Parameters<Answers[Type]>[0]} request
+   * @returns {Promise<Awaited<ReturnType<Answers[Type]>>>}
+   */
+  #request(type, request) {
     const id = ++this.#lastId;
-    this.#worker.postMessage({ ...request, id });
-    return new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    const message = { ...request, type, id };
+    return new Promise((resolve, reject) => {
+      this.#worker?.post(message);
+      this.#pending.set(id, { message, resolve, reject });
+      if (!this.#worker) this.retry();
+    });
   }
 
   /** @param {any} message from worker.js */
@@ -174,14 +355,23 @@ export class Engine extends EventTarget {
         return this.#deferreds[/** @type {"cached" | "wordsCached" | "stored"} */ (message.type)].resolve(
           message.value,
         );
-      case "planeLoaded":
-        this.kernel = message.kernel;
-        this.bytes = message.bytes;
-        this.progress = null;
-        return this.#deferreds[/** @type {"hi" | "lo"} */ (message.plane)].resolve(undefined);
+      case "refined":
+        return this.#onRefined(message);
       case "failed":
         return this.#fail(message.message);
     }
+  }
+
+  /** @param {{rows: number, exact: boolean, kernel: "wasm" | "javascript", bytes: number}} message */
+  #onRefined({ rows, exact, kernel, bytes }) {
+    [this.rows, this.kernel, this.bytes] = [rows, kernel, bytes];
+    if (rows) this.#deferreds.ready.resolve(undefined);
+    if (rows === this.#openMessage.n) this.progress = null;
+    if (exact) {
+      [this.#isExact, this.#isDownloading] = [true, false];
+      this.#deferreds.exact.resolve(undefined);
+    }
+    this.dispatchEvent(new CustomEvent("refined"));
   }
 
   /** @param {number} id */
@@ -196,6 +386,7 @@ export class Engine extends EventTarget {
     this.#deferreds.cached.resolve(false);
     this.#deferreds.wordsCached.resolve(false);
     this.progress = null;
+    this.#isDownloading = false;
     this.dispatchEvent(new CustomEvent("failed", { detail: { message } }));
   }
 }

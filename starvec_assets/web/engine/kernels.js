@@ -8,11 +8,13 @@ export const QUERY_SCALE = 32000;
  * @typedef {object} Kernel
  * @property {"wasm" | "javascript"} name
  * @property {number} bytes memory taken, in bytes
+ * @property {number} rows how many rows, the first ones, are searched; 0 at first
  * @property {() => Uint8Array<ArrayBuffer>} hi the int8 plane [n * d], to fill and to read; invalid after an await
  * @property {() => Uint8Array<ArrayBuffer>} lo the residual plane [n * d / 2]
- * @property {() => void} computeMultipliers must be called once the int8 plane is filled
- * @property {(query: Int16Array, k: number, bias: Float32Array | null) => Uint32Array} scan the k rows with the highest
- *   scores, best first
+ * @property {(rows: number) => void} setRows must be called when the int8 plane is filled up to row `rows`; with fewer
+ *   rows than before, the rest is forgotten
+ * @property {(query: Int16Array, rows: number, k: number, bias: Float32Array | null) => Uint32Array} scan the k of the
+ *   first `rows` rows, at most those that were set, with the highest scores, best first; a bias is of so many or more
  * @property {(d: number) => Plane} addPlane memory for another int8 plane of n rows, of d dimensions
  *
  * @typedef {object} Plane
@@ -35,7 +37,14 @@ export const integerQuery = (unit) => Int16Array.from(unit, (x) => Math.round(x 
  * @returns {Promise<Kernel>}
  */
 export async function createKernel(module, n, d) {
-  return module && globalThis.WebAssembly?.validate(module) ? await wasmKernel(module, n, d) : javascriptKernel(n, d);
+  if (!module || !globalThis.WebAssembly?.validate(module)) return javascriptKernel(n, d);
+  try {
+    return await wasmKernel(module, n, d);
+  } catch (error) {
+    // A Content-Security-Policy may forbid it although it is there.
+    if (error instanceof WebAssembly.CompileError) return javascriptKernel(n, d);
+    throw error;
+  }
 }
 
 /**
@@ -69,18 +78,25 @@ async function wasmKernel(module, n, d) {
   const result = biasAddress; // the bias is read before results are written
   const plane = (/** @type {number} */ address, /** @type {number} */ size) =>
     new Uint8Array(/** @type {ArrayBuffer} */ (memory.buffer), address, size);
+  let rows = 0;
   return {
     name: "wasm",
+    get rows() {
+      return rows;
+    },
     get bytes() {
       return memory.buffer.byteLength;
     },
     hi: () => plane(hiAddress, n * d),
     lo: () => plane(loAddress, (n * d) / 2),
-    computeMultipliers: () => index(hiAddress, n, d, QUERY_SCALE, multipliers),
-    scan(query, k, bias) {
+    setRows(filled) {
+      if (filled > rows) index(hiAddress + rows * d, filled - rows, d, QUERY_SCALE, multipliers + 4 * rows);
+      rows = filled;
+    },
+    scan(query, searched, k, bias) {
       new Int16Array(memory.buffer, queryAddress, d).set(query);
       if (bias) new Float32Array(memory.buffer, biasAddress, n).set(bias);
-      if (!scan(hiAddress, multipliers, bias ? biasAddress : 0, n, d, queryAddress, k, result))
+      if (!scan(hiAddress, multipliers, bias ? biasAddress : 0, searched, d, queryAddress, k, result))
         throw new Error("out of memory");
       return new Uint32Array(memory.buffer, result, k).slice();
     },
@@ -108,17 +124,24 @@ export function javascriptKernel(n, d) {
   const hi = javascriptPlane(n, d);
   const lo = new Uint8Array((n * d) / 2);
   let bytes = hi.size + lo.byteLength;
+  let rows = 0;
   return {
     name: "javascript",
+    get rows() {
+      return rows;
+    },
     get bytes() {
       return bytes;
     },
     hi: hi.bytes,
     lo: () => lo,
-    computeMultipliers: hi.computeMultipliers,
-    scan(query, k, bias) {
+    setRows(filled) {
+      hi.computeMultipliers(rows, filled);
+      rows = filled;
+    },
+    scan(query, searched, k, bias) {
       const best = new TopK(k);
-      for (let i = 0; i < n; i++) {
+      for (let i = 0; i < searched; i++) {
         const score = hi.cosine(i, query);
         best.push(bias ? Math.fround(score + bias[i]) : score, i);
       }
@@ -128,7 +151,8 @@ export function javascriptKernel(n, d) {
       const plane = javascriptPlane(n, width);
       bytes += plane.size;
       return {
-        ...plane,
+        bytes: plane.bytes,
+        computeMultipliers: () => plane.computeMultipliers(0, n),
         cosines(query) {
           const cosines = new Float32Array(n);
           for (let i = 0; i < n; i++) cosines[i] = plane.cosine(i, query);
@@ -149,8 +173,12 @@ function javascriptPlane(n, d) {
   return {
     size: rows.byteLength + multipliers.byteLength,
     bytes: () => new Uint8Array(rows.buffer),
-    computeMultipliers() {
-      for (let i = 0; i < n; i++) {
+    /**
+     * @param {number} start
+     * @param {number} end
+     */
+    computeMultipliers(start, end) {
+      for (let i = start; i < end; i++) {
         let squares = 0;
         for (let j = i * d; j < (i + 1) * d; j++) squares += rows[j] * rows[j];
         multipliers[i] = squares ? 1 / Math.sqrt(squares) / QUERY_SCALE : 0;

@@ -1,5 +1,7 @@
 // Loads and validates data/model.json and data/people.json.
 
+import { MODEL_SHA256 } from "../release.js";
+import { PROTOTYPES } from "./prototypes.js";
 import {
   asArray,
   asFiniteNumber,
@@ -10,12 +12,16 @@ import {
   asObject,
   asString,
   assert,
+  assertIntact,
   BundleError,
   fetchFile,
+  readBody,
 } from "./validate.js";
 
+/** @import { Prototypes } from "./prototypes.js" */
 /**
- * @typedef {{bytes: number, sha256: string}} DataFile
+ * @typedef {{bytes: number, sha256: string, inflatedSha256: string}} DataFile `inflatedSha256`: of what is gzipped in it,
+ *   "" for a file that is not gzipped
  * @typedef {{value: number, low: number | null, high: number | null}} Score value of a metric with its 95 % interval
  * @typedef {{name: string, passed: boolean, detail: string, kind: string}} GateResult
  *
@@ -25,14 +31,14 @@ import {
  * @property {number} starsUsed how many stars `vector` is the mean of
  * @property {Float32Array} vector
  * @property {Int16Array} quantiles [bins * levels]: cosines of people of each bin of stars to the developer, times 32767
- * @property {Int8Array} prototypes [PROTOTYPES * d]: directions that stand for the stars
- * @property {Float32Array} prototypeWeights share of the stars that each of them stands for
+ * @property {Prototypes} prototypes
  *
  * @typedef {object} Model
  * @property {string} id of the vectors: 16 hexadecimal digits
  * @property {number} n repositories
  * @property {number} placed how many of them, the last rows, too few people starred: their place is by their text
  * @property {number} d dimensions
+ * @property {number} firstRows rows in first.gz
  * @property {number} textD dimensions of the vectors of the text alone
  * @property {{samePeople: number, samePurpose: number}} textWeights weight of the text's cosine beside the vectors' at
  *   the ends of the dial
@@ -44,21 +50,19 @@ import {
  * @property {Record<string, string | number>} evaluationData what it was measured on
  * @property {GateResult[]} gates
  * @property {{famePower: number}} userRule how stars are weighted in the mean of a person
- * @property {boolean} wasm whether the page has the compiled search core
+ * @property {string} wasm SHA-256 of the compiled search core, "" for a page without one
  * @property {Record<string, unknown>} buildInfo code_version, sources, versions of the inputs
  *
  * @typedef {object} Category
  * @property {string} name
  * @property {string} title
  * @property {number} auc
- * @property {Float32Array} weights
- * @property {[scale: number, shift: number][]} calibration by bin of stars:
- *   score = sigmoid(scale · (weights · unit vector) + shift)
+ * @property {Float32Array} direction unit vector
+ * @property {Int16Array} quantiles [bins * levels]: cosines of people of each bin of stars to `direction`, times 32767
+ * @property {Float32Array} place unit vector: where its reference repositories lie
  *
  * @typedef {object} People
  * @property {Category[]} categories
- * @property {{median: number, top_twentieth: number}} calibration scores, 0 to 1, of the median person and of the person
- *   at the 95th percentile, the same for every category and bin of stars
  * @property {number[]} lowestStars of the people of each bin of stars, ascending
  * @property {number[]} levels percentages at which the tables of quantiles hold the cosine, ascending
  * @property {Int16Array} quantiles [bins * bins * levels]: cosines of pairs of people of two bins, times 32767
@@ -72,19 +76,19 @@ import {
  * @property {Float32Array} spreads [bins]: standard deviation about a centre
  */
 
-const FORMAT = 2;
-/** Prototypes of a developer: PROTOTYPES in starvec_assets/prototypes.py. */
-const PROTOTYPES = 8;
+const FORMAT = 3;
 const SEARCH_FILES = ["vectors.hi", "vectors.lo", "vectors.text", "words.index", "words.text"];
-const REQUIRED_FILES = [...SEARCH_FILES, "names.gz", "columns.gz", "descriptions.gz", "people.json"];
+const REQUIRED_FILES = [...SEARCH_FILES, "first.gz", "names.gz", "columns.gz", "descriptions.gz", "people.json"];
 
 /**
+ * Load the model of the release that this module is of.
  * @param {URL | string} base address of data/
  * @returns {Promise<Model>}
- * @throws {BundleError} if it cannot be fetched or is invalid
+ * @throws {BundleError} if it cannot be fetched, or is invalid or of another release
  */
 export async function loadModel(base) {
-  const content = await fetchJson(new URL("model.json", base), { cache: "no-cache" });
+  const address = MODEL_SHA256 ? `model.json?${MODEL_SHA256.slice(0, 16)}` : "model.json";
+  const content = await fetchJson(new URL(address, base), {}, MODEL_SHA256);
   const format = String(content.format).slice(0, 20);
   assert(content.format === FORMAT, `model.json has format ${format}, this page reads ${FORMAT}.`);
   const n = asInteger(content.n, 1, 5_000_000, "model.json: n");
@@ -96,7 +100,9 @@ export async function loadModel(base) {
     Object.entries(asObject(content.files, "model.json: files")).map(([name, value]) => {
       const file = asObject(value, `model.json: ${name.slice(0, 40)}`);
       const bytes = asInteger(file.bytes, 0, 2 ** 32, `size of ${name}`);
-      return [name, { bytes, sha256: asString(file.sha256, 64, `hash of ${name}`) }];
+      const sha256 = asString(file.sha256, 64, `hash of ${name}`);
+      const inflatedSha256 = asString(file.inflated_sha256 ?? "", 64, `hash of ${name}`);
+      return [name, { bytes, sha256, inflatedSha256 }];
     }),
   );
   for (const name of REQUIRED_FILES) assert(Object.hasOwn(files, name), `model.json does not list ${name}.`);
@@ -115,13 +121,14 @@ export async function loadModel(base) {
     n,
     placed: asInteger(content.placed ?? 0, 0, n - 1, "model.json: placed"),
     d,
+    firstRows: asInteger(content.first_rows, 1, n, "model.json: first_rows"),
     textD,
     textWeights: {
       samePeople: asFiniteNumber(textWeights.same_people, "model.json: weight of the text"),
       samePurpose: asFiniteNumber(textWeights.same_purpose, "model.json: weight of the text"),
     },
     files,
-    wasm: content.kernel === "wasm",
+    wasm: asString(content.wasm_sha256, 64, "model.json: hash of search.wasm"),
     languages: asArray(content.languages, 65536, "model.json: languages").map((l) => asString(l, 400, "a language")),
     superseded: asArray(content.superseded ?? [], n, "model.json: superseded").map((row) =>
       asInteger(row, 0, n - 1, "model.json: a row"),
@@ -152,8 +159,7 @@ export async function loadModel(base) {
  * @throws {BundleError} if it cannot be fetched or is invalid
  */
 export async function loadPeople(base, model) {
-  const content = await fetchJson(dataUrl(base, "people.json", model));
-  const calibration = asObject(content.calibration, "people.json: calibration");
+  const content = await fetchJson(dataUrl(base, "people.json", model), {}, model.files["people.json"].sha256);
   const bins = asObject(content.star_bins, "people.json: star_bins");
   const lowestStars = asAscending(bins.lowest, 100, "people.json: bins of stars");
   const levels = asAscending(content.levels, 1001, "people.json: levels");
@@ -165,14 +171,11 @@ export async function loadPeople(base, model) {
         name,
         title: asString(category.title, 200, `title of ${name}`),
         auc: asFiniteNumber(category.auc, `AUC of ${name}`),
-        weights: asFloats(category.weights, model.d, `weights of ${name}`),
-        calibration: asCalibration(category.calibration, lowestStars.length, `calibration of ${name}`),
+        direction: asFloats(category.direction, model.d, `direction of ${name}`),
+        quantiles: asInt16s(category.quantiles, lowestStars.length * levels.length, `quantiles of ${name}`),
+        place: asFloats(category.place, model.d, `place of ${name}`),
       };
     }),
-    calibration: {
-      median: asFraction(calibration.median, "people.json: the median person's score"),
-      top_twentieth: asFraction(calibration.top_twentieth, "people.json: the score of one person in twenty"),
-    },
     lowestStars,
     levels,
     quantiles: asInt16s(content.quantiles, lowestStars.length ** 2 * levels.length, "people.json: quantiles"),
@@ -186,8 +189,10 @@ export async function loadPeople(base, model) {
         starsUsed: asInteger(developer.stars_used, 0, 1e9, `stars of ${login}`),
         vector: asFloats(developer.vector, model.d, `vector of ${login}`),
         quantiles: asInt16s(developer.quantiles, lowestStars.length * levels.length, `quantiles of ${login}`),
-        prototypes: asInt8s(developer.prototypes, PROTOTYPES * model.d, `prototypes of ${login}`),
-        prototypeWeights: asFloats(developer.prototype_weights, PROTOTYPES, `weights of ${login}`),
+        prototypes: {
+          vectors: asInt8s(developer.prototypes, PROTOTYPES * model.d, `prototypes of ${login}`),
+          weights: asFloats(developer.prototype_weights, PROTOTYPES, `weights of ${login}`),
+        },
       };
     }),
   };
@@ -197,7 +202,7 @@ export async function loadPeople(base, model) {
  * Address of a data file. Its hash is in the query, so that no cache answers with another version.
  * @param {URL | string} base address of data/
  * @param {string} name
- * @param {Model} model
+ * @param {Pick<Model, "files">} model
  */
 export function dataUrl(base, name, model) {
   return new URL(`${name}?${model.files[name].sha256.slice(0, 16)}`, base);
@@ -205,16 +210,20 @@ export function dataUrl(base, name, model) {
 
 /**
  * @param {URL} url
- * @param {RequestInit} [options]
+ * @param {RequestInit} options
+ * @param {string} [expected] SHA-256 of the file
  */
-async function fetchJson(url, options) {
-  const response = await fetchFile(url, options);
+async function fetchJson(url, options, expected) {
+  const name = url.pathname.split("/").pop() ?? "";
+  const bytes = await readBody(await fetchFile(url, options), name);
+  if (expected) await assertIntact(bytes, expected, name);
+  let content;
   try {
-    return asObject(await response.json(), url.pathname);
-  } catch (error) {
-    if (error instanceof BundleError) throw error;
-    throw new BundleError(`${url.pathname.split("/").pop()} is no JSON.`);
+    content = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw new BundleError(`${name} is no JSON.`);
   }
+  return asObject(content, name);
 }
 
 /**
@@ -262,16 +271,6 @@ function asMixture(value, bins, d) {
 
 /**
  * @param {unknown} value
- * @param {string} what
- */
-function asFraction(value, what) {
-  const number = asFiniteNumber(value, what);
-  assert(number >= 0 && number <= 1, `${what} is not from 0 to 1.`);
-  return number;
-}
-
-/**
- * @param {unknown} value
  * @param {number} maxLength
  * @param {string} what
  */
@@ -283,19 +282,4 @@ function asAscending(value, maxLength, what) {
     `${what} do not ascend.`,
   );
   return numbers;
-}
-
-/**
- * @param {unknown} value
- * @param {number} bins
- * @param {string} what
- * @returns {[number, number][]}
- */
-function asCalibration(value, bins, what) {
-  const pairs = asArray(value, bins, what);
-  assert(pairs.length === bins, `${what} has ${pairs.length} bins of stars, not ${bins}.`);
-  return pairs.map((pair) => {
-    const [scale, shift] = asArray(pair, 2, what);
-    return [asFiniteNumber(scale, what), asFiniteNumber(shift, what)];
-  });
 }

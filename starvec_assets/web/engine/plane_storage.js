@@ -6,9 +6,12 @@
  *   copied, because WebAssembly memory moves when a search makes it grow
  *
  * @typedef {object} PlaneStorage
- * @property {(name: string) => Promise<boolean>} has
- * @property {(name: string, getBuffer: GetBuffer) => Promise<boolean>} read false if it is missing or incomplete
- * @property {(name: string, getBuffer: GetBuffer) => Promise<void>} write
+ * @property {(name: string, size: number) => Promise<boolean>} has whether a plane of `size` bytes is there, whole
+ * @property {(name: string, getBuffer: GetBuffer) => Promise<number>} read as many bytes as there are, from the first one
+ *   on; returns their number, 0 for more than the plane has
+ * @property {(name: string, getBuffer: GetBuffer, start: number, end: number) => Promise<void>} write the bytes from `start`
+ *   to `end`, those before which were written already. A plane is whole when it has its size and its hash
+ * @property {(name: string) => Promise<void>} remove
  * @property {(keep: string[]) => Promise<void>} prune remove all planes but these
  */
 
@@ -39,11 +42,7 @@ async function openFileStorage(scope) {
   const folder = await parent.getDirectoryHandle(scope, { create: true });
   if (!("createSyncAccessHandle" in FileSystemFileHandle.prototype)) throw new Error("no synchronous access");
   return {
-    has: (name) =>
-      folder.getFileHandle(name).then(
-        () => true,
-        () => false,
-      ),
+    has: async (name, size) => (await (await folder.getFileHandle(name)).getFile()).size === size,
     async read(name, getBuffer) {
       const file = await folder.getFileHandle(name);
       let handle;
@@ -53,21 +52,21 @@ async function openFileStorage(scope) {
         return copyInto(getBuffer(), await (await file.getFile()).arrayBuffer()); // open in another tab
       }
       try {
-        const bytes = getBuffer();
-        return handle.getSize() === bytes.length && handle.read(bytes, { at: 0 }) === bytes.length;
+        const [bytes, size] = [getBuffer(), handle.getSize()];
+        return size > bytes.length ? 0 : handle.read(bytes.subarray(0, size), { at: 0 });
       } finally {
         handle.close();
       }
     },
-    async write(name, getBuffer) {
-      // A file has one writer at a time: tabs that downloaded the same plane take turns.
+    async write(name, getBuffer, start, end) {
+      // A file has one writer at a time: tabs that download the same plane take turns.
       await navigator.locks.request(`starvec ${scope} ${name}`, async () => {
         const handle = await (await folder.getFileHandle(name, { create: true })).createSyncAccessHandle();
         try {
-          handle.truncate(0);
-          const bytes = getBuffer();
-          if (handle.write(bytes, { at: 0 }) !== bytes.length) {
-            handle.truncate(0);
+          if (handle.getSize() < start) throw new Error("removed by another tab");
+          const bytes = getBuffer().subarray(start, end);
+          if (handle.write(bytes, { at: start }) !== bytes.length) {
+            handle.truncate(start);
             throw new Error("no room");
           }
           handle.flush();
@@ -76,6 +75,7 @@ async function openFileStorage(scope) {
         }
       });
     },
+    remove: (name) => folder.removeEntry(name),
     async prune(keep) {
       for await (const name of folder.keys()) {
         if (!keep.includes(name)) await folder.removeEntry(name).catch(() => {}); // open in another tab
@@ -110,14 +110,17 @@ async function openDatabaseStorage(scope) {
       transaction.onabort = () => reject(transaction.error);
     });
   return {
-    has: async (name) => (await transact("readonly", (planes) => planes.count(name))) > 0,
+    has: async (name) => (await transact("readonly", (planes) => planes.count(name))) > 0, // only whole ones are
     async read(name, getBuffer) {
       const bytes = await transact("readonly", (planes) => planes.get(name));
-      return bytes instanceof ArrayBuffer && copyInto(getBuffer(), bytes);
+      return bytes instanceof ArrayBuffer ? copyInto(getBuffer(), bytes) : 0;
     },
-    async write(name, getBuffer) {
-      await transact("readwrite", (planes) => planes.put(getBuffer().slice().buffer, name));
+    async write(name, getBuffer, _start, end) {
+      // A value is written whole or not at all: a download that was not finished is not kept here.
+      if (end === getBuffer().length)
+        await transact("readwrite", (planes) => planes.put(getBuffer().slice().buffer, name));
     },
+    remove: (name) => transact("readwrite", (planes) => planes.delete(name)),
     async prune(keep) {
       for (const name of await transact("readonly", (planes) => planes.getAllKeys())) {
         if (!keep.includes(String(name))) await transact("readwrite", (planes) => planes.delete(name));
@@ -127,12 +130,12 @@ async function openDatabaseStorage(scope) {
 }
 
 /**
- * Copy `source` into `target` if it has the same length, and return whether it has.
+ * Copy `source` to the beginning of `target` if it has room for it, and return the number of bytes copied.
  * @param {Uint8Array} target
  * @param {ArrayBuffer} source
  */
 function copyInto(target, source) {
-  if (source.byteLength !== target.length) return false;
+  if (source.byteLength > target.length) return 0;
   target.set(new Uint8Array(source));
-  return true;
+  return source.byteLength;
 }

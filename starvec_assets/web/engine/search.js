@@ -11,6 +11,7 @@ import { dot, unitVector } from "./vectors.js";
  * @property {Uint32Array} indices rows, best first
  * @property {Float32Array} cosines
  * @property {Float32Array} scores cosine + bias
+ * @property {number} rows how many rows were searched, the most starred ones
  * @property {boolean} exact whether both planes were used
  */
 
@@ -18,21 +19,21 @@ import { dot, unitVector } from "./vectors.js";
 const MIN_CANDIDATES = 200;
 
 /**
- * The `k` rows with the highest cosine + bias, best first; ties in vocabulary order.
+ * The `k` rows with the highest cosine + bias, best first, of those that the kernel has; ties in vocabulary order.
  * @param {Kernel} kernel
  * @param {number} n
  * @param {number} d
  * @param {Float32Array} query [d], finite, not necessarily a unit vector
  * @param {number} k
- * @param {Float32Array | null} bias [n]; -Infinity excludes a row
+ * @param {Float32Array | null} bias [at most n]; -Infinity excludes a row; those without one are not searched
  * @param {boolean} exact whether the residual plane is loaded
  * @returns {SearchResult}
  */
 export function search(kernel, n, d, query, k, bias, exact) {
   assert(query.length === d && query.every(Number.isFinite), `A query is ${d} finite numbers.`);
-  assert(bias === null || bias.length === n, `A bias is ${n} numbers.`);
+  const rows = Math.min(kernel.rows, bias?.length ?? n);
   const unitQuery = unitVector(query);
-  const candidates = kernel.scan(integerQuery(unitQuery), Math.min(n, Math.max(MIN_CANDIDATES, 2 * k)), bias);
+  const candidates = kernel.scan(integerQuery(unitQuery), rows, Math.min(rows, Math.max(MIN_CANDIDATES, 2 * k)), bias);
   const decoder = new RowDecoder(kernel, d, exact);
   const scored = [];
   for (const index of candidates) {
@@ -48,7 +49,8 @@ export function search(kernel, n, d, query, k, bias, exact) {
     indices: Uint32Array.from(scored, ({ index }) => index),
     cosines: Float32Array.from(scored, ({ cosine }) => cosine),
     scores: Float32Array.from(scored, ({ score }) => score),
-    exact,
+    rows,
+    exact: exact && rows === n,
   };
 }
 

@@ -14,6 +14,7 @@ import { tokenize, tokenizeQuery } from "./tokenizer.js";
  * @property {Float32Array} scores cosine + bias
  * @property {string[][]} words those of the query that each row's text has, as typed, in lower case
  * @property {string[]} unknown those of the query that no text has
+ * @property {number} searched how many rows were searched, the most starred ones
  * @property {boolean} exact whether both planes of the vectors were used
  * @property {boolean} withText whether the vectors of the texts were used
  */
@@ -33,7 +34,7 @@ import { tokenize, tokenizeQuery } from "./tokenizer.js";
 export function searchText(kernel, index, text, query, k, allowed, exact) {
   const typed = new Map(tokenizeQuery(query).map(({ part, words }) => [part.toLowerCase(), index.numbers(words)]));
   const unknown = [...typed].filter(([, numbers]) => !numbers.length).map(([part]) => part);
-  const result = { unknown, exact, withText: text !== null };
+  const result = { unknown, searched: kernel.rows, exact, withText: text !== null };
   const words = index.numbers(tokenize(query));
   if (!words.length) return { rows: new Uint32Array(0), scores: new Float32Array(0), words: [], ...result };
   const postings = new Map(words.map((word) => [word, index.postings(word)]));

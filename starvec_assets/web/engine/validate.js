@@ -148,9 +148,10 @@ export function readHeader(bytes, name) {
  * Fetch a file of the bundle.
  * @param {URL} url
  * @param {RequestInit} [options]
+ * @param {number[]} [statuses] that are an answer, too, beside those of success
  * @throws {BundleError}
  */
-export async function fetchFile(url, options) {
+export async function fetchFile(url, options, statuses = []) {
   const name = url.pathname.slice(url.pathname.lastIndexOf("/") + 1);
   let response;
   try {
@@ -158,8 +159,35 @@ export async function fetchFile(url, options) {
   } catch {
     throw new BundleError(`${name} could not be fetched: is there a network?`);
   }
-  assert(response.ok, `${name} could not be fetched: the server answered ${response.status}.`);
+  assert(
+    response.ok || statuses.includes(response.status),
+    `${name} could not be fetched: the server answered ${response.status}.`,
+  );
   return response;
+}
+
+/**
+ * The whole body of a response.
+ * @param {Response} response
+ * @param {string} name of the file in the message
+ * @throws {BundleError} when the connection ends before it does
+ */
+export async function readBody(response, name) {
+  try {
+    return await response.arrayBuffer();
+  } catch {
+    throw new BundleError(`The download of ${name} was cut off: try again.`);
+  }
+}
+
+/**
+ * @param {BufferSource} bytes
+ * @param {string} expected SHA-256 in hexadecimal
+ * @param {string} name of the file in the message
+ * @throws {BundleError} when they are others, as they may be while a host is updated
+ */
+export async function assertIntact(bytes, expected, name) {
+  assert(await isIntact(bytes, expected), `${name} is not what model.json says it is (SHA-256): reload the page.`);
 }
 
 /**
@@ -171,4 +199,14 @@ export async function sha256(bytes) {
   if (!globalThis.crypto?.subtle) return null;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Whether bytes are those of a file of the bundle; true where the browser cannot tell.
+ * @param {BufferSource} bytes
+ * @param {string} expected their SHA-256 in hexadecimal
+ */
+export async function isIntact(bytes, expected) {
+  const digest = await sha256(bytes);
+  return digest === null || digest === expected;
 }

@@ -1,6 +1,6 @@
 // Loads and validates data/map.gz: the place of each repository on the map, its cluster, and the clusters' labels.
 
-import { lazyFile } from "../engine/catalogue.js";
+import { lazyFile } from "../engine/data_file.js";
 import { asArray, asInteger, asObject, asString, assert, readHeader } from "../engine/validate.js";
 
 /** @import { Model } from "../engine/model.js" */

@@ -8,7 +8,7 @@ import { MAX_PIXEL_RATIO } from "./point_size.js";
 import { nearestRow, placeOfRow, rowsInBox } from "./points.js";
 import { CanvasRenderer } from "./renderer_canvas.js";
 import { WebglRenderer } from "./renderer_webgl.js";
-import { readTheme } from "./theme.js";
+import { onThemeChange, readTheme } from "./theme.js";
 
 /** @import { Place } from "./camera.js" */
 /** @import { Label } from "./labels.js" */
@@ -23,7 +23,7 @@ import { readTheme } from "./theme.js";
  * @property {() => void} onMove called when another part is in view
  * @property {(row: number) => void} onSelect called with the repository that was tapped, -1 for none
  * @property {(label: Label) => void} onCluster called with the label of a cluster that was tapped
- * @property {(row: number) => Node[]} describe content of the note beside the repository under the mouse
+ * @property {(row: number) => Promise<Node[]>} describe content of the note beside the repository under the mouse
  */
 
 const KEY_PAN = 0.2; // of the shorter side
@@ -195,8 +195,7 @@ export class MapStage {
       observer.disconnect();
       this.#renderer.dispose();
     });
-    for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
-      matchMedia(query).addEventListener("change", () => this.#restyle(), { signal });
+    onThemeChange(() => this.#restyle(), signal);
     this.#canvas.addEventListener("webglcontextlost", () => signal.aborted || this.#useCanvas2d());
     element.addEventListener("keydown", (event) => this.#onKey(event));
     element.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
@@ -344,17 +343,25 @@ export class MapStage {
   #hover(row) {
     if (row === this.#hovered) return;
     this.#hovered = row;
-    this.#tooltip.hidden = row < 0;
+    this.#tooltip.hidden = true;
     this.element.classList.toggle("is-pointing", row >= 0);
     if (row >= 0) {
       const { x, y } = placeOfRow(this.#map, row);
       const [left, top] = this.camera.toScreen(x, y);
-      this.#tooltip.replaceChildren(...this.#options.describe(row));
+      this.#describe(row).catch(() => {}); // without a note
       this.#tooltip.classList.toggle("to-the-left", left > this.camera.width / 2);
       this.#tooltip.classList.toggle("above", top > this.camera.height / 2);
       this.#tooltip.style.translate = `${left}px ${top}px`;
     }
     this.redraw();
+  }
+
+  /** Fill the note, unless the mouse has moved on. @param {number} row */
+  async #describe(row) {
+    const content = await this.#options.describe(row);
+    if (row !== this.#hovered) return;
+    this.#tooltip.replaceChildren(...content);
+    this.#tooltip.hidden = false;
   }
 }
 

@@ -22,12 +22,12 @@ export const placedRows = ({ m, clusters: [clusters] }, rows) =>
  * @param {Developer} developer
  * @returns {Promise<number[]>} rows
  */
-export async function rowsNearDeveloper({ engine, model }, { prototypes, prototypeWeights }) {
+export async function rowsNearDeveloper({ engine, model }, { prototypes }) {
   const rows = new Set();
-  for (const [i, weight] of prototypeWeights.entries()) {
+  for (const [i, weight] of prototypes.weights.entries()) {
     const k = Math.round(weight * NEAREST);
     if (!k) continue;
-    const query = Float32Array.from(prototypes.subarray(i * model.d, (i + 1) * model.d));
+    const query = Float32Array.from(prototypes.vectors.subarray(i * model.d, (i + 1) * model.d));
     for (const row of (await engine.search(query, { k })).indices) rows.add(row);
   }
   return [...rows];

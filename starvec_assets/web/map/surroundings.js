@@ -5,13 +5,15 @@ import { mapHref } from "./address.js";
 import { Camera, surroundingsZoom } from "./camera.js";
 import { clusterLabels, labelsInView } from "./labels.js";
 import { hasMap, loadMap } from "./map_data.js";
+import { MapNames } from "./map_names.js";
 import { drawOverlay, measurer } from "./overlay.js";
 import { placedRows } from "./people.js";
 import { MAX_PIXEL_RATIO } from "./point_size.js";
 import { placeOfRow } from "./points.js";
 import { CanvasRenderer } from "./renderer_canvas.js";
-import { clusterHues, colourRows, readTheme } from "./theme.js";
+import { clusterHues, colourRows, onThemeChange, readTheme } from "./theme.js";
 
+/** @import { Repository } from "../engine/catalogue.js" */
 /** @import { App } from "../state.js" */
 /** @import { MapData } from "./map_data.js" */
 
@@ -22,19 +24,18 @@ const FURTHER = 0.7; // doublings by which the small picture shows more than the
  * before they download. Nothing for a repository without a place.
  * @param {App} app
  * @param {AbortSignal} signal
- * @param {number} row
+ * @param {Repository} repository
  */
-export function surroundings(app, signal, row) {
+export function surroundings(app, signal, repository) {
   const element = h("div", { class: "surroundings" });
   if (!hasMap(app.model)) return element;
   const draw = async () => {
     await app.engine.ready;
     const map = await loadMap(app.model);
-    if (signal.aborted || !placedRows(map, [row]).length) return;
-    const picture = new Picture(app, map, row);
+    if (signal.aborted || !placedRows(map, [repository.row]).length) return;
+    const picture = new Picture(map, repository, new MapNames(app.engine, () => picture.draw()));
     element.append(picture.link);
-    for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
-      matchMedia(query).addEventListener("change", () => picture.draw(), { signal });
+    onThemeChange(() => picture.draw(), signal);
     const observer = new ResizeObserver(() => picture.draw());
     observer.observe(picture.link);
     signal.addEventListener("abort", () => observer.disconnect());
@@ -44,23 +45,22 @@ export function surroundings(app, signal, row) {
 }
 
 class Picture {
-  #app;
   #map;
   #row;
+  #names;
   #canvases = [h("canvas", { "aria-hidden": "true" }), h("canvas", { "aria-hidden": "true" })];
   #renderer;
   #codes;
 
   /**
-   * @param {App} app
    * @param {MapData} map
-   * @param {number} row that has a place
+   * @param {Repository} repository that has a place
+   * @param {MapNames} names
    */
-  constructor(app, map, row) {
-    this.#app = app;
+  constructor(map, { row, name }, names) {
     this.#map = map;
     this.#row = row;
-    const name = app.catalogue.names[row];
+    this.#names = names;
     const label = map.levels.map((clusters, level) => clusters[map.clusters[level][row]].label).at(-1);
     this.link = h(
       "a",
@@ -87,7 +87,7 @@ class Picture {
     const context = /** @type {CanvasRenderingContext2D} */ (this.#canvases[1].getContext("2d"));
     context.scale(ratio, ratio);
     const measure = measurer(context, theme);
-    const nameOf = (/** @type {number} */ row) => this.#app.catalogue.names[row];
+    const nameOf = (/** @type {number} */ row) => this.#names.get(row);
     const allLabels = clusterLabels(this.#map, camera.fit, measure);
     const labels = labelsInView(this.#map, camera, this.#codes, allLabels, nameOf, measure);
     drawOverlay(context, this.#map, camera, theme, { labels, lit: [], rings: [this.#row] });

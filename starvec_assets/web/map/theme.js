@@ -43,6 +43,17 @@ export function readTheme(stage) {
   return theme;
 }
 
+/**
+ * Call `redraw` whenever other colours apply: chosen on the page or in the system.
+ * @param {() => void} redraw
+ * @param {AbortSignal} signal aborted when nothing is drawn any more
+ */
+export function onThemeChange(redraw, signal) {
+  addEventListener("themechange", redraw, { signal }); // by ../color_scheme.js
+  for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
+    matchMedia(query).addEventListener("change", redraw, { signal });
+}
+
 /** A computed colour, rgb(1, 2, 3), as numbers. @param {string} colour @returns {Rgb} */
 function rgbOf(colour) {
   const [red, green, blue] = (colour.match(/[\d.]+/g) ?? []).map(Number);

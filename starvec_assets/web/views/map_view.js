@@ -7,6 +7,7 @@ import { mapHref, parseMapAddress } from "../map/address.js";
 import { surroundingsZoom } from "../map/camera.js";
 import { levelAt, shortLabel } from "../map/labels.js";
 import { loadMap, MAP_FILE } from "../map/map_data.js";
+import { MapNames } from "../map/map_names.js";
 import { MapStage } from "../map/map_stage.js";
 import { litRows, placedRows, rowsNearDeveloper, topClusters } from "../map/people.js";
 import { boxOf, placeOfRow } from "../map/points.js";
@@ -15,6 +16,7 @@ import { repoList } from "../repo_list.js";
 import { developerHref, downloadSize, similarHref } from "../state.js";
 import { clusterTrend } from "../trend_line.js";
 
+/** @import { Repository } from "../engine/catalogue.js" */
 /** @import { Developer } from "../engine/model.js" */
 /** @import { MapAddress } from "../map/address.js" */
 /** @import { Box } from "../map/camera.js" */
@@ -36,9 +38,13 @@ export function mapView(app, signal, parameters) {
   const body = h("div", {}, h("p", { class: "hint", role: "status" }, `Loading the map, ${mapSize(app)} …`));
   const open = async () => {
     try {
-      const [map] = await Promise.all([loadMap(app.model), app.catalogue.namesReady, app.catalogue.columnsReady]);
+      const address = parseMapAddress(parameters);
+      const [map, [repository]] = await Promise.all([
+        loadMap(app.model),
+        address.at ? app.engine.repositoriesNamed([address.at]) : [null],
+      ]);
       await new Promise((resolve) => setTimeout(resolve)); // parsing was a long task, this one begins another
-      if (!signal.aborted) new MapPage(app, map, signal, parseMapAddress(parameters)).open(body);
+      if (!signal.aborted) new MapPage(app, map, signal, address).open(body, repository);
     } catch (error) {
       const retry = h("button", { type: "button", onclick: open }, "Try again");
       if (!signal.aborted) replace(body, h("p", { class: "error", role: "alert" }, errorMessage(error), " ", retry));
@@ -51,6 +57,12 @@ export function mapView(app, signal, parameters) {
 /** @param {App} app */
 const mapSize = (app) => formatMegabytes(downloadSize(app, [MAP_FILE]));
 
+/** Name, language and stars, and description. @param {Repository} repository */
+function describe({ name, language, stars, description }) {
+  const facts = [language, `${formatCount(stars)} ★`].filter(Boolean).join(" · ");
+  return [h("strong", {}, name), h("span", {}, facts), h("span", {}, description)];
+}
+
 /** Everything of the view that needs the map. */
 class MapPage {
   #app;
@@ -59,8 +71,11 @@ class MapPage {
   #address;
   #stage;
   #hues;
-  /** Rows that the filters of the list exclude have -Infinity. @type {Float32Array | null} */
-  #bias = null;
+  /** [n] of 0 and 1: the rows that pass the filters of the list; null where all do. @type {Uint8Array | null} */
+  #allowed = null;
+  /** [n], once they are asked for. @type {Uint16Array | null} */
+  #languageCodes = null;
+  #latestChosen = 0;
   #refreshList = () => {};
   #settled = 0;
   #announced = 0;
@@ -82,12 +97,13 @@ class MapPage {
     this.#signal = signal;
     this.#address = address;
     this.#hues = clusterHues(map);
+    const names = new MapNames(app.engine, () => this.#stage.redraw());
     this.#stage = new MapStage(map, {
       signal,
       label:
         "Map of repositories. Arrow keys move it, plus and minus zoom, Home shows all of it, Enter names what is in the middle. What is in view is listed below",
-      nameOf: (row) => app.catalogue.names[row],
-      describe: (row) => this.#describe(row),
+      nameOf: (row) => names.get(row),
+      describe: async (row) => describe((await app.engine.repositories([row]))[0]),
       onMove: () => this.#onMove(),
       onSelect: (row) => this.#select(row),
       onCluster: ({ level, index }) => this.#goToCluster(level, index),
@@ -98,8 +114,12 @@ class MapPage {
     });
   }
 
-  /** Show the map in `body`. @param {Element} body */
-  open(body) {
+  /**
+   * Show the map in `body`.
+   * @param {Element} body
+   * @param {Repository | null} repository that the address names
+   */
+  open(body, repository) {
     const { element } = this.#stage;
     element.append(this.#zoomButtons(), this.#card);
     replace(
@@ -115,27 +135,26 @@ class MapPage {
     );
     this.#colour();
     this.#renderPeople();
-    this.#showAddress();
+    this.#showAddress(repository);
   }
 
-  /** Show what the address names, at once. */
-  #showAddress() {
+  /** Show what the address names, at once. @param {Repository | null} repository */
+  #showAddress(repository) {
     const { place, at, cluster } = this.#address;
-    const row = at ? this.#app.catalogue.indexOfName(at) : -1;
     const found = cluster && this.#map.levels[cluster.level]?.findIndex(({ id }) => id === cluster.id);
     this.#stage.show({ x: 0.5, y: 0.5, zoom: 0 });
     requestAnimationFrame(() => {
       // The stage has its size now, on which the zoom that shows a cluster depends.
       if (this.#signal.aborted) return;
-      const hasPlace = row >= 0 && placedRows(this.#map, [row]).length > 0;
-      if (hasPlace) this.#stage.show({ ...placeOfRow(this.#map, row), zoom: surroundingsZoom(this.#map.m) });
+      const placed = repository && placedRows(this.#map, [repository.row]).length > 0 ? repository : null;
+      if (placed) this.#stage.show({ ...placeOfRow(this.#map, placed.row), zoom: surroundingsZoom(this.#map.m) });
       else if (cluster && found !== null && found !== undefined && found >= 0) {
         this.#stage.show(this.#stage.camera.placeOf(this.#boxOfCluster(cluster.level, found)));
         this.#markCluster(cluster.level, found);
       }
       if (place) this.#stage.show(place);
-      if (hasPlace) this.#mark(row);
-      else if (at) this.#showMissing(at, row);
+      if (placed) this.#mark(placed);
+      else if (at) this.#showMissing(at, repository);
     });
   }
 
@@ -171,7 +190,6 @@ class MapPage {
     return repoList(this.#app, {
       id: "map",
       signal: this.#signal,
-      exact: Promise.resolve(),
       scoreLabel: "",
       label: "Repositories in view, most starred first",
       needsVectors: false,
@@ -179,20 +197,21 @@ class MapPage {
       onCreate: (refresh) => {
         this.#refreshList = refresh;
       },
-      search: async (bias, k) => {
-        if (this.#bias || bias) {
-          this.#bias = bias;
+      search: async (filter, k) => {
+        const allowed = await this.#app.engine.allowedRows(filter);
+        if (this.#allowed || allowed) {
+          this.#allowed = allowed;
           this.#colour();
           this.#status.textContent = this.#summary();
         }
         const indices = this.#stage.rowsInView.slice(0, k);
         return { indices, cosines: new Float32Array(indices.length), exact: true };
       },
-      actions: (row) => [
-        this.#link("on the map", { at: this.#app.catalogue.names[row] }, () => this.#goToRow(row), {
-          "aria-label": `${this.#app.catalogue.names[row]} on the map`,
-        }),
-      ],
+      actions: (repository) => {
+        const { name } = repository;
+        const go = () => this.#goToRepository(repository);
+        return [this.#link("on the map", { at: name }, go, { "aria-label": `${name} on the map` })];
+      },
     });
   }
 
@@ -219,8 +238,8 @@ class MapPage {
       id: "repository",
       label: "Find on the map",
       button: "Go there",
-      onChoose: (row) => this.#goToRow(row),
-      onMissing: (name) => this.#showMissing(name, -1),
+      onChoose: (repository) => this.#goToRepository(repository),
+      onMissing: (name) => this.#showMissing(name, null),
     });
   }
 
@@ -254,14 +273,22 @@ class MapPage {
 
   /** Colour the points, and hide those that the filters exclude. */
   #colour() {
-    const { catalogue } = this.#app;
-    const languages = this.#languageHues();
+    const hues = this.#languageHues();
+    const hueOf = Uint8Array.from(this.#app.model.languages, (language) => hues.get(language) ?? OTHERS);
     const [clusters] = this.#map.clusters;
-    const byLanguage = (/** @type {number} */ row) => languages.get(catalogue.language(row)) ?? OTHERS;
+    const languages = this.#languageCodes;
+    const byLanguage = (/** @type {number} */ row) => (languages ? hueOf[languages[row]] : OTHERS);
     const byField = (/** @type {number} */ row) => this.#hues[clusters[row]];
-    const codeOf = this.#address.colouring === "language" ? byLanguage : byField;
-    const bias = this.#bias;
-    this.#stage.setCodes(colourRows(this.#map, (row) => (bias && bias[row] === -Infinity ? HIDDEN : codeOf(row))));
+    const isByLanguage = this.#address.colouring === "language";
+    const codeOf = isByLanguage ? byLanguage : byField;
+    const allowed = this.#allowed;
+    this.#stage.setCodes(colourRows(this.#map, (row) => (allowed && !allowed[row] ? HIDDEN : codeOf(row))));
+    if (isByLanguage && !languages) this.#loadLanguages().catch(() => {}); // all are of the colour of the others
+  }
+
+  async #loadLanguages() {
+    this.#languageCodes = await this.#app.engine.languageCodes();
+    if (!this.#signal.aborted) this.#colour();
   }
 
   /** What the colours in view mean. @param {Uint32Array} rows in view */
@@ -313,28 +340,25 @@ class MapPage {
     );
   }
 
-  /** Name, language and stars, for the note beside the mouse. @param {number} row */
-  #describe(row) {
-    const { catalogue } = this.#app;
-    const facts = [catalogue.language(row), `${formatCount(catalogue.stars[row])} ★`].filter(Boolean).join(" · ");
-    return [h("strong", {}, catalogue.names[row]), h("span", {}, facts), h("span", {}, catalogue.description(row))];
-  }
-
   /** Choose a repository of the map, -1 for none. @param {number} row */
-  #select(row) {
-    this.#mark(row);
-    if (row >= 0) announce(this.#app.catalogue.names[row]);
+  async #select(row) {
+    const number = ++this.#latestChosen;
+    const [repository = null] = row < 0 ? [] : await this.#app.engine.repositories([row]);
+    if (number !== this.#latestChosen || this.#signal.aborted) return;
+    this.#mark(repository);
+    if (repository) announce(repository.name);
     this.#settle();
   }
 
-  /** Put a ring around a repository and show what it is. @param {number} row */
-  #mark(row) {
-    const name = row < 0 ? "" : this.#app.catalogue.names[row];
-    this.#address = { ...this.#address, at: name, cluster: null };
-    this.#stage.select(row);
-    this.#card.hidden = row < 0;
-    if (row < 0) return;
-    const [, facts, description] = this.#describe(row);
+  /** Put a ring around a repository and show what it is. @param {Repository | null} repository */
+  #mark(repository) {
+    this.#latestChosen++;
+    this.#address = { ...this.#address, at: repository?.name ?? "", cluster: null };
+    this.#stage.select(repository ? repository.row : -1);
+    this.#card.hidden = !repository;
+    if (!repository) return;
+    const { row, name } = repository;
+    const [, facts, description] = describe(repository);
     const like = h("a", { href: similarHref([name]), "aria-label": `what is like it: ${name}` }, "what is like it");
     const github = h("a", { href: `https://github.com/${name}`, rel: "noopener noreferrer" }, "on GitHub");
     replace(
@@ -406,12 +430,15 @@ class MapPage {
     this.#stage.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** @param {number} row */
-  #goToRow(row) {
-    const name = this.#app.catalogue.names[row];
-    if (!placedRows(this.#map, [row]).length) return this.#showMissing(name, row);
+  /** @param {Repository} repository */
+  #goToRepository(repository) {
+    const { row, name } = repository;
+    if (!placedRows(this.#map, [row]).length) {
+      this.#showMissing(name, repository);
+      return;
+    }
     this.#visit({ at: name, cluster: null }, () => {
-      this.#mark(row);
+      this.#mark(repository);
       const zoom = Math.max(surroundingsZoom(this.#map.m), this.#stage.camera.zoom);
       this.#stage.flyTo({ ...placeOfRow(this.#map, row), zoom });
     });
@@ -424,7 +451,7 @@ class MapPage {
   #goToCluster(level, cluster) {
     const address = { cluster: { level, id: this.#map.levels[level][cluster].id }, at: "" };
     this.#visit(address, () => {
-      this.#mark(-1);
+      this.#mark(null);
       this.#address = { ...this.#address, ...address };
       this.#markCluster(level, cluster);
       this.#stage.flyTo(this.#stage.camera.placeOf(this.#boxOfCluster(level, cluster)));
@@ -446,14 +473,13 @@ class MapPage {
   /**
    * Say that a repository is not on the map, with those that are called like it.
    * @param {string} name
-   * @param {number} row of the bundle, -1 if it is not in it
+   * @param {Repository | null} repository null if it is not in the bundle
    */
-  #showMissing(name, row) {
-    const nearest = row < 0 ? (this.#app.nameIndex?.nearest(name) ?? []) : [];
-    const links = placedRows(
-      this.#map,
-      nearest.map(({ index }) => index),
-    ).slice(0, 3);
+  async #showMissing(name, repository) {
+    const number = ++this.#latestChosen;
+    const nearest = repository ? [] : await this.#app.engine.nearestNames(name);
+    if (number !== this.#latestChosen || this.#signal.aborted) return;
+    const links = nearest.filter(({ row }) => placedRows(this.#map, [row]).length).slice(0, 3);
     this.#stage.select(-1);
     this.#card.hidden = false;
     replace(
@@ -463,18 +489,19 @@ class MapPage {
         "p",
         { role: "status" },
         h("strong", {}, name),
-        row < 0 ? " is not among the repositories known here." : " has no place on the map: too few people starred it.",
+        repository
+          ? " has no place on the map: too few people starred it."
+          : " is not among the repositories known here.",
       ),
-      row >= 0 && h("p", {}, h("a", { href: similarHref([name]) }, "what is like it")),
+      repository && h("p", {}, h("a", { href: similarHref([name]) }, "what is like it")),
       links.length > 0 && h("p", {}, "Nearest by name: "),
-      ...Array.from(links, (other) => {
-        const known = this.#app.catalogue.names[other];
-        return h(
+      ...links.map((other) =>
+        h(
           "p",
           {},
-          this.#link(known, { at: known }, () => this.#goToRow(other)),
-        );
-      }),
+          this.#link(other.name, { at: other.name }, () => this.#goToRepository(other)),
+        ),
+      ),
     );
   }
 

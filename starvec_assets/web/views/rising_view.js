@@ -49,8 +49,9 @@ export function risingView(app, signal, parameters) {
   const body = h("div", {}, h("p", { class: "hint", role: "status" }, `Loading stars by month, ${size} …`));
   const open = async () => {
     try {
-      const [trends] = await Promise.all([loadTrends(app.model), app.catalogue.namesReady, app.catalogue.columnsReady]);
-      if (!signal.aborted) new RisingPage(app, trends, signal, parseAddress(parameters)).open(body);
+      const trends = await loadTrends(app.model);
+      const languages = await languagesOf(app, trends);
+      if (!signal.aborted) new RisingPage(app, trends, languages, signal, parseAddress(parameters)).open(body);
     } catch (error) {
       const retry = h("button", { type: "button", onclick: open }, "Try again");
       if (!signal.aborted) replace(body, h("p", { class: "error", role: "alert" }, errorMessage(error), " ", retry));
@@ -74,10 +75,22 @@ function parseAddress(parameters) {
   };
 }
 
+/**
+ * Language of each repository of the rankings, by row.
+ * @param {App} app
+ * @param {Trends} trends
+ */
+async function languagesOf({ engine, model }, { rankings }) {
+  const rows = [...new Set(Object.values(rankings).flatMap((ranking) => ranking.map(({ row }) => row)))];
+  const codes = await engine.languageCodes(rows);
+  return new Map(rows.map((row, i) => [row, model.languages[codes[i]]]));
+}
+
 /** Everything of the view that needs the trends. */
 class RisingPage {
   #app;
   #trends;
+  #languageOf;
   #signal;
   #address;
   #tabs = h("nav", { class: "tabs", "aria-label": "What to list" });
@@ -88,12 +101,14 @@ class RisingPage {
   /**
    * @param {App} app
    * @param {Trends} trends
+   * @param {Map<number, string>} languageOf each repository of the rankings, by row
    * @param {AbortSignal} signal
    * @param {RisingAddress} address
    */
-  constructor(app, trends, signal, address) {
+  constructor(app, trends, languageOf, signal, address) {
     this.#app = app;
     this.#trends = trends;
+    this.#languageOf = languageOf;
     this.#signal = signal;
     this.#address = address;
   }
@@ -194,7 +209,6 @@ class RisingPage {
     const list = repoList(this.#app, {
       ...this.#listOptions(),
       id: `rising-${this.#address.by}`,
-      exact: Promise.resolve(),
       scoreLabel: "",
       label: "Repositories, best first",
       needsVectors: false,
@@ -220,12 +234,12 @@ class RisingPage {
    * @param {() => void} onLoaded
    */
   #descriptionsOffer(onLoaded) {
-    const { catalogue, engine } = this.#app;
+    const { engine } = this.#app;
     const size = formatMegabytes(downloadSize(this.#app, ["descriptions.gz"]));
     const element = h("p", { class: "hint" });
     const load = async () => {
       try {
-        await catalogue.loadDescriptions();
+        await engine.loadDescriptions();
         element.hidden = true;
         onLoaded();
       } catch (error) {
@@ -233,7 +247,7 @@ class RisingPage {
       }
     };
     const button = h("button", { type: "button", class: "chip", onclick: load }, `Show descriptions (${size})`);
-    if (!catalogue.descriptionsLoaded) replace(element, button);
+    if (!engine.descriptionsLoaded) replace(element, button);
     engine.ready.then(load); // with the vectors the descriptions come without a question
     return element;
   }
@@ -261,8 +275,10 @@ class RisingPage {
         label: "Rising repositories, nearest first",
         exclude: person.starred,
         only: () => Uint32Array.from(this.#filtered()),
-        exact: person.exact,
-        search: (bias, k) => this.#app.engine.search(person.vector, { k, bias }),
+        search: async (filter, k) => {
+          await person.refine?.();
+          return this.#app.engine.search(person.vector, { k, filter });
+        },
       }),
       this.#developerLinks(),
     ];
@@ -291,7 +307,7 @@ class RisingPage {
       .filter(
         (one) =>
           (!field || (chosen && isIn(chosen, one))) &&
-          (!language || (chosenLanguage && this.#app.catalogue.language(one.row) === chosenLanguage)) &&
+          (!language || (chosenLanguage && this.#languageOf.get(one.row) === chosenLanguage)) &&
           (!age || one.born >= born),
       )
       .map(({ row }) => row);
@@ -316,7 +332,7 @@ class RisingPage {
     /** @type {Map<string, number>} */
     const counts = new Map();
     for (const { row } of this.#ranking) {
-      const language = this.#app.catalogue.language(row);
+      const language = this.#languageOf.get(row);
       if (language) counts.set(language, (counts.get(language) ?? 0) + 1);
     }
     return [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0)).slice(0, MAX_LANGUAGES);
@@ -377,12 +393,12 @@ class RisingPage {
    * @returns {Person | null}
    */
   #developer(login) {
-    const { people, currentUser, engine } = this.#app;
+    const { people, currentUser } = this.#app;
     const isNamed = (/** @type {{login: string}} */ one) => one.login.toLowerCase() === login.toLowerCase();
     const developer = people.developers.find(isNamed);
     if (!developer) return currentUser && isNamed(currentUser) ? currentUser : null;
     const { name, vector, starsUsed } = developer;
-    const nothingKnown = { exact: engine.exact, starred: new Uint32Array(0), stars: null };
+    const nothingKnown = { starred: new Uint32Array(0), stars: null };
     return { kind: "developer", login: developer.login, name, vector, starsUsed, ...nothingKnown };
   }
 

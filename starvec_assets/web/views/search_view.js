@@ -9,6 +9,7 @@ import { repoList } from "../repo_list.js";
 import { formatPercent, nearnessPercentile, rankDevelopersByText, starRange } from "../scoring.js";
 import { MAX_QUERY_LENGTH, searchHref, similarHref } from "../state.js";
 
+/** @import { NamedRepository } from "../engine/catalogue.js" */
 /** @import { App } from "../state.js" */
 
 const MAX_LINE_LENGTH = 200; // characters; a longer query is shown in a field of several lines
@@ -55,8 +56,8 @@ export function searchView(app, signal, parameters) {
         hint: "What you type stays in this browser.",
         button: "Search",
         inStars,
-        onChoose: (row) => {
-          location.hash = similarHref([app.catalogue.names[row]]);
+        onChoose: ({ name }) => {
+          location.hash = similarHref([name]);
         },
         onMissing: (name) => {
           location.hash = similarHref([name]);
@@ -169,9 +170,9 @@ function results(app, signal, query, inStars) {
   );
   const { currentUser } = app;
   const only = inStars && currentUser ? currentUser.starred : null;
-  if (!only)
-    app.nameIndexReady.then(
-      () => replace(names, namesLike(app, query)),
+  if (!only && query.length <= MAX_LINE_LENGTH)
+    app.engine.suggest(query, MAX_NAMES).then(
+      (hits) => replace(names, namesLike(hits)),
       () => {},
     );
   let isShown = false;
@@ -192,16 +193,14 @@ function results(app, signal, query, inStars) {
       id: "search",
       signal,
       needsWords: true,
-      exact: app.engine.exact,
       scoreLabel: "",
       label: "Repositories by words and meaning",
       only: () => only,
-      search: async (bias, k) => {
-        const allowed = bias && Uint8Array.from(bias, (added) => Number(added > -Infinity));
-        const { rows, words, unknown, exact } = await app.engine.searchText(query, { k, allowed });
+      search: async (filter, k) => {
+        const { rows: indices, words, unknown, exact, searched } = await app.engine.searchText(query, { k, filter });
         unknownWords.textContent = describeUnknown(unknown);
         showPeople().catch((error) => replace(people, h("p", { class: "error", role: "alert" }, errorMessage(error))));
-        return { indices: rows, cosines: [], words, exact };
+        return { indices, cosines: [], words, exact, rows: searched };
       },
       explain: ({ words }) => words.map(matchNote),
       emptyNote: "Nothing was found: no word of this is known here, or the filters leave nothing. Try other words.",
@@ -237,13 +236,11 @@ const matchNote = (words) =>
 
 /**
  * Repositories whose names contain the query, or nearly so.
- * @param {App} app
- * @param {string} query
+ * @param {NamedRepository[]} hits
  */
-function namesLike({ nameIndex, catalogue }, query) {
-  const hits = nameIndex && query.length <= MAX_LINE_LENGTH ? nameIndex.search(query, MAX_NAMES) : [];
+function namesLike(hits) {
   if (!hits.length) return null;
-  const links = chips(hits.map(({ index }) => [similarHref([catalogue.names[index]]), catalogue.names[index]]));
+  const links = chips(hits.map(({ name }) => [similarHref([name]), name]));
   return h("p", { class: "examples" }, hits[0].edits ? "Similar names: " : "By name: ", ...links);
 }
 

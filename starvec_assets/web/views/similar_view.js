@@ -5,13 +5,12 @@ import { combobox } from "../combobox.js";
 import { chips, errorMessage, formatCount, formatMegabytes, h, replace } from "../dom.js";
 import { downloadSizeNote } from "../download_progress.js";
 import { surroundings } from "../map/surroundings.js";
-import { normalizeQuery } from "../name_search.js";
 import { githubQuestion } from "../placed_repository.js";
 import { placedMark, repoList } from "../repo_list.js";
-import { searchBasket } from "../scoring.js";
-import { isPlacedByText, searchHref, similarHref } from "../state.js";
+import { firstRows, searchHref, similarHref } from "../state.js";
 import { repositoryTrend } from "../trend_line.js";
 
+/** @import { NamedRepository, Repository } from "../engine/catalogue.js" */
 /** @import { Progress } from "../engine/engine.js" */
 /** @import { App } from "../state.js" */
 /**
@@ -19,9 +18,15 @@ import { repositoryTrend } from "../trend_line.js";
  * @property {string[]} plus names
  * @property {string[]} minus names
  * @property {number} purpose from -1, starred by the same people, to 1, of the same purpose; changes with the dial
+ *
+ * @typedef {object} LookedUp
+ * @property {Map<string, Repository>} known by the name in the address
+ * @property {Map<string, NamedRepository[]>} nearest by name: those nearest to each name that is not known
+ * @property {Repository[]} mostStarred shown where the address has no names
  */
 
 const MAX_NAMES = 20; // of each sign in an address
+const MAX_EXAMPLES = 18;
 const DIAL_STEPS = 4; // from the middle of the dial to either end
 
 /**
@@ -42,20 +47,20 @@ export function similarView(app, signal, parameters) {
   const [plus, minus] = [namesOf("plus"), namesOf("minus")];
   const address = { plus, minus, purpose: parsePurpose(parameters.get("purpose")) };
   const body = h("div", {}, h("p", { class: "hint", role: "status" }, "Loading names …"));
+  const lookedUp = lookUp(app, [...plus, ...minus]);
   const search = combobox(app, {
     id: "repository",
     label: plus.length ? "Add another repository" : "A repository you know",
     hint: "By name or by what it should do. Typos are forgiven. Arrow keys choose, Enter takes.",
     button: plus.length ? "Add" : "Find",
-    onChoose: (row) =>
-      openBasket({
-        ...address,
-        plus: [...plus.filter((name) => rowOf(app, name) >= 0), app.catalogue.names[row]],
-      }),
+    onChoose: async ({ name }) => {
+      const { known } = await lookedUp;
+      openBasket({ ...address, plus: [...plus.filter((one) => known.has(one)), name] });
+    },
     onMissing: (name) => openBasket({ ...address, plus: [...plus, name] }),
   });
-  Promise.all([app.nameIndexReady, app.catalogue.columnsReady]).then(
-    () => !signal.aborted && renderBasket(app, signal, body, address),
+  lookedUp.then(
+    (found) => !signal.aborted && renderBasket(app, signal, body, address, found),
     (error) => replace(body, h("p", { class: "error", role: "alert" }, errorMessage(error))),
   );
   return [
@@ -78,30 +83,48 @@ export function similarView(app, signal, parameters) {
 }
 
 /**
+ * What the names of an address stand for.
+ * @param {App} app
+ * @param {string[]} names
+ * @returns {Promise<LookedUp>}
+ */
+async function lookUp({ engine, model }, names) {
+  const found = await engine.repositoriesNamed(names);
+  const missing = names.filter((_, i) => !found[i]);
+  const nearest = await Promise.all(missing.map((name) => engine.nearestNames(name)));
+  const mostStarred = names.length ? [] : await engine.repositories(firstRows(model, MAX_EXAMPLES));
+  return {
+    known: new Map(names.flatMap((name, i) => (found[i] ? [[name, found[i]]] : []))),
+    nearest: new Map(missing.map((name, i) => [name, nearest[i]])),
+    mostStarred,
+  };
+}
+
+/**
  * @param {App} app
  * @param {AbortSignal} signal
  * @param {Element} body
  * @param {Basket} address as the address gives it, with names that may be unknown
+ * @param {LookedUp} lookedUp its names
  */
-function renderBasket(app, signal, body, address) {
-  const { catalogue } = app;
+function renderBasket(app, signal, body, address, { known, nearest, mostStarred }) {
   const { plus, minus } = address;
-  const row = (/** @type {string} */ name) => rowOf(app, name);
-  const missing = [...plus, ...minus].filter((name) => row(name) < 0);
-  const known = (/** @type {string[]} */ names) => [
-    ...new Set(names.filter((name) => row(name) >= 0).map((name) => catalogue.names[row(name)])),
+  const repositories = (/** @type {string[]} */ names) => [
+    ...new Map(names.flatMap((name) => known.get(name) ?? []).map((one) => [one.row, one])).values(),
   ];
-  const [added, subtracted] = [known(plus), known(minus)];
-  if (!plus.length && !minus.length) return replace(body, introduction(app));
+  const [added, subtracted] = [repositories(plus), repositories(minus)];
+  if (!plus.length && !minus.length) return replace(body, introduction(app, mostStarred));
   // Basket, and links with it, are made anew when the dial moves, of which they hold the position.
   const links = h("div", {});
   const renderLinks = (/** @type {Basket} */ basket) =>
     replace(
       links,
-      ...missing.map((name) => unknownName(app, signal, name, basket)),
+      ...[...nearest].map(([name, others]) => unknownName(app, signal, name, others, basket)),
       (added.length > 1 || subtracted.length > 0) && basketItems(basket),
     );
-  const basket = { plus: added, minus: subtracted, purpose: address.purpose };
+  const namesOf = (/** @type {Repository[]} */ repositories) => repositories.map(({ name }) => name);
+  const basket = { plus: namesOf(added), minus: namesOf(subtracted), purpose: address.purpose };
+  const only = added.length === 1 && !subtracted.length && added[0];
   renderLinks(basket);
   replace(
     body,
@@ -109,15 +132,18 @@ function renderBasket(app, signal, body, address) {
     !added.length &&
       subtracted.length > 0 &&
       h("p", { class: "hint", role: "status" }, "Add a repository: those taken away have no neighbours by themselves."),
-    added.length === 1 && !subtracted.length && repoSummary(app, row(added[0])),
-    added.length === 1 && !subtracted.length && surroundings(app, signal, row(added[0])),
-    added.length === 1 && !subtracted.length && repositoryTrend(app, signal, row(added[0])),
-    ...(added.length ? neighbours(app, signal, basket, renderLinks) : []),
+    only && repoSummary(app, only),
+    only && surroundings(app, signal, only),
+    only && repositoryTrend(app, signal, only.row),
+    ...(added.length ? neighbours(app, signal, basket, added, subtracted, renderLinks) : []),
   );
 }
 
-/** @param {App} app */
-function introduction(app) {
+/**
+ * @param {App} app
+ * @param {Repository[]} mostStarred
+ */
+function introduction(app, mostStarred) {
   return h(
     "div",
     {},
@@ -127,11 +153,7 @@ function introduction(app) {
       `Any of ${formatCount(app.model.n)} repositories. Add several to find what they have in common; take some away to steer clear of them.`,
     ),
     h("h2", {}, "Most starred in the data"),
-    h(
-      "p",
-      { class: "examples" },
-      ...chips(app.catalogue.names.slice(0, 18).map((name) => [similarHref([name]), name])),
-    ),
+    h("p", { class: "examples" }, ...chips(mostStarred.map(({ name }) => [similarHref([name]), name]))),
     downloadSizeNote(app),
   );
 }
@@ -141,24 +163,20 @@ function introduction(app) {
  * @param {App} app
  * @param {AbortSignal} signal
  * @param {string} name
+ * @param {Repository[]} nearest
  * @param {Basket} basket
  */
-function unknownName(app, signal, name, { plus, minus, purpose }) {
-  const suggestions = app.nameIndex?.nearest(name) ?? [];
+function unknownName(app, signal, name, nearest, { plus, minus, purpose }) {
   const notice = h(
     "div",
     { class: "unknown-name", role: "status" },
     h("p", {}, h("strong", {}, name), ` is not among the ${formatCount(app.model.n)} repositories known here.`),
-    suggestions.length > 0
+    nearest.length > 0
       ? h(
           "p",
           { class: "examples" },
           "Nearest by name: ",
-          ...chips(
-            suggestions
-              .map(({ index }) => app.catalogue.names[index])
-              .map((name) => [similarHref([...plus, name], minus, purpose), name]),
-          ),
+          ...chips(nearest.map(({ name }) => [similarHref([...plus, name], minus, purpose), name])),
         )
       : h("p", { class: "hint" }, "No name comes near it."),
     h("p", { class: "hint" }, h("a", { href: searchHref(name) }, "Search for its words")),
@@ -198,19 +216,18 @@ function basketItems({ plus, minus, purpose }) {
 /**
  * Description, language and stars of a repository.
  * @param {App} app
- * @param {number} row
+ * @param {Repository} repository
  */
-function repoSummary(app, row) {
-  const { catalogue, engine } = app;
-  const description = h("p", { class: "lead" }, catalogue.description(row));
-  engine.ready
-    .then(() => catalogue.loadDescriptions())
-    .then(
-      () => {
-        description.textContent = catalogue.description(row);
-      },
-      () => {},
-    );
+function repoSummary({ engine }, repository) {
+  const { row, language, stars, placed } = repository;
+  const description = h("p", { class: "lead" }, repository.description);
+  const describe = async () => {
+    await engine.ready;
+    await engine.loadDescriptions();
+    const [described] = await engine.repositories([row]);
+    description.textContent = described.description;
+  };
+  if (repository.description === null) describe().catch(() => {});
   return h(
     "div",
     {},
@@ -218,9 +235,9 @@ function repoSummary(app, row) {
     h(
       "p",
       { class: "facts" },
-      catalogue.language(row) && h("span", {}, catalogue.language(row)),
-      h("span", {}, `${formatCount(catalogue.stars[row])} ★`),
-      isPlacedByText(app, row) && placedMark(),
+      language && h("span", {}, language),
+      h("span", {}, `${formatCount(stars)} ★`),
+      placed && placedMark(),
     ),
   );
 }
@@ -229,28 +246,25 @@ function repoSummary(app, row) {
  * @param {App} app
  * @param {AbortSignal} signal
  * @param {Basket} basket of known names, at least one of `plus`
+ * @param {Repository[]} added those of `plus`
+ * @param {Repository[]} subtracted those of `minus`
  * @param {(basket: Basket) => void} onPurpose called when the dial was moved
  * @returns {Node[]}
  */
-function neighbours(app, signal, basket, onPurpose) {
-  const rows = (/** @type {string[]} */ names) => names.map((name) => app.catalogue.indexOfName(name));
-  const [plus, minus] = [rows(basket.plus), rows(basket.minus)];
+function neighbours(app, signal, basket, added, subtracted, onPurpose) {
+  const [plus, minus] = [added, subtracted].map((repositories) => repositories.map(({ row }) => row));
   return [
     h("h2", { class: "visually-hidden" }, "Nearest repositories"),
     repoList(app, {
       id: "similar",
       signal,
       exclude: [...plus, ...minus],
-      exact: app.engine.exact,
-      search: (bias, k) => searchBasket(app, { plus, minus, purpose: basket.purpose }, k, bias),
+      search: (filter, k) => app.engine.searchBasket({ plus, minus, purpose: basket.purpose }, { k, filter }),
       href: (name) => similarHref([name], [], basket.purpose),
-      actions: (row) => {
-        const name = app.catalogue.names[row];
-        return [
-          actionLink("+", "add", name, similarHref([...basket.plus, name], basket.minus, basket.purpose)),
-          actionLink("−", "less of this", name, similarHref(basket.plus, [...basket.minus, name], basket.purpose)),
-        ];
-      },
+      actions: ({ name }) => [
+        actionLink("+", "add", name, similarHref([...basket.plus, name], basket.minus, basket.purpose)),
+        actionLink("−", "less of this", name, similarHref(basket.plus, [...basket.minus, name], basket.purpose)),
+      ],
       control: (onChange) =>
         purposeDial(app, signal, basket.purpose, (purpose) => {
           basket.purpose = purpose;
@@ -324,16 +338,6 @@ function purposeLabel(purpose) {
 function parsePurpose(text) {
   const step = Math.round(Number(text) * DIAL_STEPS) || 0; // 0 for what is no number, too
   return Math.max(-DIAL_STEPS, Math.min(step, DIAL_STEPS)) / DIAL_STEPS;
-}
-
-/**
- * Row of a repository by its name or address, -1 if it is not in the vocabulary.
- * @param {App} app
- * @param {string} name
- */
-function rowOf({ catalogue }, name) {
-  const row = catalogue.indexOfName(name);
-  return row >= 0 ? row : catalogue.indexOfName(normalizeQuery(name));
 }
 
 /** Go to the view of a basket. @param {Basket} basket */
