@@ -62,7 +62,7 @@ TIMED = """async (queries) => {
   }
   return { loading, found };
 }"""
-LOAD_TEXT = "async () => { await engine.textCosines(Uint32Array.of(0), Float32Array.of(1)); }"
+LOAD_TEXT = "async () => { await engine.searchBasket({ plus: [0], minus: [], purpose: 1 }); }"
 MEMORY = """async () => {
   const { breakdown } = await performance.measureUserAgentSpecificMemory();
   const isWorker = ({ scope }) => scope === "DedicatedWorkerGlobalScope";

@@ -187,15 +187,17 @@ def test_changes_are_announced_to_screen_readers(visitor: Any, site: str, api: S
 
 
 REPLACED_SEARCH = """async () => {
-    const { repoList } = await import("./repo_list.js");
+    const { repoList } = await import("./modules/repo_list.js");
     const searches = [], ready = Promise.resolve();
     const exact = Promise.withResolvers();
     const app = {
         downloadConsented: true,
         filters: { language: "", minStars: 0, fame: 0 },
         model: { n: 0, languages: ["", "Rust"] },
-        engine: Object.assign(new EventTarget(), { download() {}, ready, exact: exact.promise }),
-        catalogue: { stars: [], lastSeen: [], namesReady: ready, columnsReady: ready, loadDescriptions: () => ready },
+        engine: Object.assign(new EventTarget(), {
+            ready, exact: exact.promise, catalogueReady: Promise.resolve({ mostStars: 0, monthsCovered: 0 }),
+            download() {}, repositories: async () => [], loadDescriptions: () => ready,
+        }),
     };
     const search = () => new Promise((resolve) => searches.push(resolve));
     const nextTask = () => new Promise((next) => setTimeout(next));

@@ -15,15 +15,15 @@ from starvec_assets.files import sha256
 from starvec_assets.text_search.index import TextIndex
 from starvec_assets.text_search.search import TextMatch, TextSearch
 
-SEARCH = """async ({ queries, allowed }) => {
+SEARCH = """async ({ queries, only = null }) => {
   const found = [];
   for (const query of queries) {
-    const result = await engine.searchText(query, { k: 50, allowed: allowed && Uint8Array.from(allowed) });
+    const result = await engine.searchText(query, { k: 50, filter: only && { only: Uint32Array.from(only) } });
     found.push({ ...result, rows: [...result.rows], scores: [...result.scores] });
   }
   return JSON.stringify(found);
 }"""
-LOAD_TEXT = "async () => { await engine.textCosines(Uint32Array.of(0), Float32Array.of(1)); }"
+LOAD_TEXT = "async () => { await engine.searchBasket({ plus: [0], minus: [], purpose: 1 }); }"
 PLACES = """async ({ texts }) => {
   const places = [];
   for (const text of texts) places.push([...(await engine.placeText(text))]);
@@ -72,7 +72,7 @@ def test_words_find_the_fifty_of_python_in_its_order(
     for with_text in (False, True):
         if with_text:
             page.evaluate(LOAD_TEXT)
-        shown = json.loads(page.evaluate(SEARCH, {"queries": queries, "allowed": None}))
+        shown = json.loads(page.evaluate(SEARCH, {"queries": queries}))
         assert {found["withText"] for found in shown} == {with_text}
         assert_found(shown, [searches[with_text].search(query, 50) for query in queries])
     assert len({tuple(found["rows"]) for found in shown}) > 100
@@ -82,17 +82,14 @@ def test_only_allowed_rows_are_found(visitor: Any, site: str, queries: list[str]
     rows = np.arange(1, searches[False].index.rows, 3)
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
-    allowed = np.isin(np.arange(searches[False].index.rows), rows).astype(int).tolist()
-    shown = json.loads(page.evaluate(SEARCH, {"queries": queries[:20], "allowed": allowed}))
+    shown = json.loads(page.evaluate(SEARCH, {"queries": queries[:20], "only": rows.tolist()}))
     assert_found(shown, [searches[False].search(query, 50, rows) for query in queries[:20]])
-    with pytest.raises(Exception, match=r"A filter is \d+ numbers\."):
-        page.evaluate(SEARCH, {"queries": ["rust"], "allowed": [1]})
 
 
 def test_words_that_no_text_has_are_told(visitor: Any, site: str):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
-    asked = {"queries": ["Rust (zyxgibberish) the Qqqqq!", "zyxgibberish"], "allowed": None}
+    asked = {"queries": ["Rust (zyxgibberish) the Qqqqq!", "zyxgibberish"]}
     some, none = json.loads(page.evaluate(SEARCH, asked))
     assert some["unknown"] == ["zyxgibberish", "qqqqq"]
     assert len(some["rows"]) == 50
@@ -213,6 +210,6 @@ def test_without_the_words_of_the_texts_the_search_goes_on_and_says_so(visitor: 
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
     page.evaluate(LOAD_TEXT)
-    (found,) = json.loads(page.evaluate(SEARCH, {"queries": ["rust parser"], "allowed": None}))
+    (found,) = json.loads(page.evaluate(SEARCH, {"queries": ["rust parser"]}))
     assert found["withText"] is False
     assert len(found["rows"]) == 50
