@@ -22,8 +22,8 @@ from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 Visitor = Any  # starvec_tests/web/conftest.py
 
 OPEN = """async ({ base }) => {
-  const { loadModel } = await import(base + "engine/model.js");
-  const { Engine } = await import(base + "engine/engine.js");
+  const { loadModel } = await import(base + "modules/engine/model.js");
+  const { Engine } = await import(base + "modules/engine/engine.js");
   const model = await loadModel(base + "data/");
   const engine = Engine.open(base + "data/", model);
   Object.assign(globalThis, { model, engine, progress: [], failed: [] });
@@ -38,32 +38,31 @@ DOWNLOAD = """async () => {
   await Promise.race([engine.exact, failure]);
   return { kernel: engine.kernel, bytes: engine.bytes };
 }"""
-SEARCH = """async ({ queries, k, bias }) => {
-  const added = bias && Float32Array.from(bias, (b) => (b === null ? -Infinity : b));
+SEARCH = """async ({ queries, k, filter = null }) => {
+  if (filter?.only) filter.only = Uint32Array.from(filter.only);
   const found = [];
   for (const query of queries) {
-    const { indices, cosines, scores, exact } = await engine.search(Float32Array.from(query), { k, bias: added });
+    const { indices, cosines, scores, exact } = await engine.search(Float32Array.from(query), { k, filter });
     found.push({ indices: [...indices], cosines: [...cosines], scores: [...scores], exact });
   }
   return found;
 }"""
 
-CATALOGUE = """async ({ base }) => {
-  const { Catalogue } = await import(base + "engine/catalogue.js");
-  const catalogue = Catalogue.open(base + "data/", model);
-  await catalogue.namesReady;
-  await catalogue.columnsReady;
-  await catalogue.loadDescriptions();
-  const rows = [...catalogue.names.keys()];
+CATALOGUE = """async () => {
+  const facts = await engine.catalogueReady;
+  const all = Uint32Array.from({ length: model.n }, (_, row) => row);
+  const undescribed = await engine.repositories([0]);
+  await engine.loadDescriptions();
+  const repositories = await engine.repositories(all);
+  const { name } = repositories[5];
+  const named = await engine.repositoriesNamed([name, name.toUpperCase(), `https://github.com/${name}.git`, "no/such"]);
   return {
-    names: catalogue.names, stars: [...catalogue.stars], ids: [...catalogue.ids],
-    languages: rows.map((i) => catalogue.language(i)), descriptions: rows.map((i) => catalogue.description(i)),
-    found: [
-      catalogue.indexOfName(catalogue.names[5]), catalogue.indexOfName(catalogue.names[5].toUpperCase()),
-      catalogue.indexOfName("no/such"), catalogue.indexOfId(catalogue.ids[5]), catalogue.indexOfId(7),
-    ],
+    facts, repositories, undescribed: undescribed[0].description,
+    codes: [...(await engine.languageCodes())], codesOf: [...(await engine.languageCodes([5, 2]))],
+    found: named.map((one) => one && one.row),
   };
 }"""
+ROWS_OF_STARS = "async (stars) => [...(await engine.rowsOfStars(stars))]"
 STORED_PLANES = """async () => {
   const names = [];
   const walk = async (folder) => {
@@ -163,28 +162,38 @@ def test_page_made_without_the_compiler_never_asks_for_the_compiled_core(
 
 
 @pytest.mark.parametrize("kernel", ["wasm", "javascript"])
-def test_bias_is_added_and_minus_infinity_excludes(
-    kernel: str, visitor: Visitor, site: str, decoded: Matrix, queries: Matrix
+def test_filters_exclude_and_fame_moves(
+    kernel: str, visitor: Visitor, site: str, decoded: Matrix, queries: Matrix, reference: Reference
 ):
     if kernel == "javascript":
         without_simd(visitor)
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
-    rng = np.random.default_rng(3)
-    bias = rng.uniform(-0.2, 0.2, len(decoded)).astype(np.float32)
-    out = rng.random(len(decoded)) < 0.5
-    given = [None if gone else float(b) for gone, b in zip(out, bias, strict=True)]
-    (found,) = page.evaluate(SEARCH, {"queries": [queries[4].tolist()], "k": 50, "bias": given})
     cosines = decoded.astype(np.float64) @ queries[4]
-    scores = np.where(out, -np.inf, cosines + bias)
-    expected = np.argsort(-scores, kind="stable")[:50]
-    assert found["indices"] == expected.tolist()
-    np.testing.assert_allclose(found["cosines"], cosines[expected], atol=1e-6)
-    np.testing.assert_allclose(found["scores"], scores[expected], atol=1e-6)
+    stars, languages = np.array(reference.stars), np.array(reference.languages)
+    logs = np.log(np.maximum(stars, 1))
+    fame = 0.02 * 3 * (logs - logs.mean()) / logs.std()
+    excluded = np.isin(np.arange(len(decoded)), np.argsort(-cosines)[:20])
+    filters: list[tuple[dict[str, Any], Matrix]] = [
+        ({}, cosines),
+        ({"exclude": np.flatnonzero(excluded).tolist()}, np.where(excluded, -np.inf, cosines)),
+        ({"language": "Rust", "minStars": 300}, np.where((languages == "Rust") & (stars >= 300), cosines, -np.inf)),
+        ({"fame": 3}, cosines + fame),
+        ({"fame": 3, "minStars": 300}, np.where(stars >= 300, cosines + fame, -np.inf)),
+    ]
+    for given, scores in filters:
+        (found,) = page.evaluate(SEARCH, {"queries": [queries[4].tolist()], "k": 50, "filter": given})
+        expected = np.argsort(-scores, kind="stable")[: min(50, np.isfinite(scores).sum())]
+        assert found["indices"] == expected.tolist(), given
+        np.testing.assert_allclose(found["cosines"], cosines[expected], atol=1e-6)
+        np.testing.assert_allclose(found["scores"], scores[expected], atol=1e-6)
 
-    few = [0.0 if i in (5, 9, 70) else None for i in range(len(decoded))]
-    (found,) = page.evaluate(SEARCH, {"queries": [queries[4].tolist()], "k": 50, "bias": few})
-    assert sorted(found["indices"]) == [5, 9, 70]
+    only = {"only": [5, 9, 70], "exclude": [9]}
+    (found,) = page.evaluate(SEARCH, {"queries": [queries[4].tolist()], "k": 50, "filter": only})
+    assert sorted(found["indices"]) == [5, 70]
+    allowed = "async () => [...(await engine.allowedRows({ only: Uint32Array.of(5, 70) })).entries()].filter(([, a]) => a)"
+    assert page.evaluate(allowed) == [[5, 1], [70, 1]]
+    assert page.evaluate("engine.allowedRows({ fame: 4 })") is None
 
 
 def test_first_plane_answers_before_the_second_is_loaded(
@@ -219,7 +228,8 @@ def test_vectors_are_decoded_from_the_planes(visitor: Visitor, site: str, decode
     [
         ("engine.search(new Float32Array(model.d - 1))", "A query is 128 finite numbers."),
         ("engine.search(new Float32Array(model.d).fill(NaN))", "A query is 128 finite numbers."),
-        ("engine.search(new Float32Array(model.d), { bias: new Float32Array(3) })", r"A bias is \d+ numbers."),
+        ("engine.searchBasket({ plus: [model.n], minus: [], purpose: 0 })", r"A row is below \d+."),
+        ("engine.repositories([model.n])", r"A row is below \d+."),
         ("engine.vectors([model.n])", r"A row is below \d+."),
     ],
 )
@@ -267,17 +277,21 @@ def test_a_second_visit_needs_no_download(store: str, visitor: Visitor, site: st
     assert requests == []
 
 
-def test_cosines_of_the_text_need_no_download_at_a_second_visit(visitor: Visitor, site: str, reference: Reference):
+def test_vectors_of_the_text_need_no_download_at_a_second_visit(visitor: Visitor, site: str):
     downloads: list[str] = []
     visitor.context.route("**/vectors.text?*", lambda route: (downloads.append(route.request.url), route.continue_()))
-    cosines_js = "async () => [...await engine.textCosines(Uint32Array.of(5, 9), Float32Array.of(1, -0.5))]"
-    expected = reference.text @ unit_rows((reference.text[5] - 0.5 * reference.text[9])[None])[0]
+    basket = """async () => {
+      const { indices } = await engine.searchBasket({ plus: [5], minus: [9], purpose: 1 }, { k: 20 });
+      return [engine.textLoaded, ...indices];
+    }"""
+    found = []
     for _ in range(2):
         page, _ = open_engine(visitor.context, site)
-        np.testing.assert_allclose(page.evaluate(cosines_js), expected, atol=1e-4)
-        with pytest.raises(Exception, match=r"A row is below \d+\."):
-            page.evaluate("() => engine.textCosines(Uint32Array.of(model.n), Float32Array.of(1))")
+        page.evaluate(DOWNLOAD)
+        found.append(page.evaluate(basket))
         page.close()
+    assert found[0] == found[1]
+    assert found[0][0] is True
     assert len(downloads) == 1
 
 
@@ -288,8 +302,8 @@ def test_two_tabs_open_at_once_both_read_the_stored_planes(visitor: Visitor, sit
     tabs = [page, page.context.new_page()]
     tabs[1].goto(site + "data/model.json")
     several = """async ({ base }) => {
-      const { loadModel } = await import(base + "engine/model.js");
-      const { Engine } = await import(base + "engine/engine.js");
+      const { loadModel } = await import(base + "modules/engine/model.js");
+      const { Engine } = await import(base + "modules/engine/engine.js");
       const model = await loadModel(base + "data/");
       return Promise.all([0, 1, 2, 3].map(() => Engine.open(base + "data/", model).cached));
     }"""
@@ -397,7 +411,7 @@ def test_failed_download_gives_one_message_and_can_be_retried(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 1}, r"model\.json has format 1, this page reads 2\."),
+        ({"format": 1}, r"model\.json has format 1, this page reads 3\."),
         ({"n": "many"}, r"model\.json: n is not a number\."),
         ({"n": 1e12}, r"model\.json: n is not from 1 to 5000000\."),
         ({"d": 120}, r"model\.json: d is no multiple of 16\."),
@@ -444,15 +458,38 @@ def test_other_dimensions_than_128_are_searched(visitor: Visitor, bundle_copy: P
 def test_catalogue_matches_the_export(visitor: Visitor, site: str, inputs: BundleInputs):
     repos = pq.read_table(inputs.fp16_export / "repos.parquet").to_pylist()
     page, _ = open_engine(visitor.context, site)
-    shown = page.evaluate(CATALOGUE, {"base": site})
-    assert shown["names"] == [repo["name"] for repo in repos]
-    assert shown["stars"] == [repo["stars"] for repo in repos]
-    assert shown["ids"] == [repo["repo_id"] for repo in repos]
-    assert shown["languages"] == [repo["language"] or "" for repo in repos]
-    assert shown["descriptions"][:-1] == [repo["description"] for repo in repos[:-1]]
-    assert "<script>" in shown["descriptions"][-1]
-    assert "\u202e" not in shown["descriptions"][-1]
-    assert shown["found"] == [5, 5, -1, 5, -1]
+    shown = page.evaluate(CATALOGUE)
+    one = {key: [repository[key] for repository in shown["repositories"]] for key in shown["repositories"][0]}
+    assert one["row"] == list(range(len(repos)))
+    assert one["name"] == [repo["name"] for repo in repos]
+    assert one["stars"] == [repo["stars"] for repo in repos]
+    assert one["language"] == [repo["language"] or "" for repo in repos]
+    assert one["placed"] == [repo["placed_by_text"] for repo in repos]
+    assert one["description"][:-1] == [repo["description"] for repo in repos[:-1]]
+    assert "<script>" in one["description"][-1]
+    assert "\u202e" not in one["description"][-1]
+    assert not any(one["superseded"])
+    assert shown["undescribed"] is None, "descriptions come later"
+    assert shown["facts"]["mostStars"] == max(one["stars"])
+    languages = page.evaluate("model.languages")
+    assert [languages[code] for code in shown["codes"]] == one["language"]
+    assert [languages[code] for code in shown["codesOf"]] == [one["language"][5], one["language"][2]]
+    assert shown["found"] == [5, 5, 5, None]
+
+
+def test_starred_repositories_are_found_by_id_and_else_by_name(visitor: Visitor, site: str, inputs: BundleInputs):
+    repos = pq.read_table(inputs.fp16_export / "repos.parquet").to_pylist()
+    page, _ = open_engine(visitor.context, site)
+    unknown = 2**52 + 1
+    stars = [
+        {"id": repos[7]["repo_id"], "name": "renamed/since"},
+        {"id": unknown, "name": repos[3]["name"].upper()},
+        {"id": unknown + 1, "name": "no/such"},
+        {"id": unknown + 2, "name": repos[7]["name"]},
+        {"id": repos[0]["repo_id"], "name": repos[9]["name"]},
+    ]
+    assert page.evaluate(ROWS_OF_STARS, stars) == [7, 3, 0]
+    assert page.evaluate(ROWS_OF_STARS, []) == []
 
 
 def test_a_name_that_went_to_another_repository_finds_that_one_alone(
@@ -461,9 +498,14 @@ def test_a_name_that_went_to_another_repository_finds_that_one_alone(
     site = serve_folder(bundle_copy)
     change_model(bundle_copy, superseded=[5])
     page, _ = open_engine(visitor.context, site)
-    shown = page.evaluate(CATALOGUE, {"base": site})
-    assert shown["found"] == [-1, -1, -1, 5, -1]
-    assert shown["names"][5], "it is still shown"
+    shown = page.evaluate(CATALOGUE)
+    assert shown["found"] == [None, None, None, None]
+    repository = shown["repositories"][5]
+    assert repository["name"], "it is still shown"
+    assert repository["superseded"]
+    assert page.evaluate(ROWS_OF_STARS, [{"id": 2**52, "name": repository["name"]}]) == []
+    suggested = page.evaluate("(name) => engine.suggest(name, 10)", repository["name"])
+    assert 5 not in [one["row"] for one in suggested]
 
 
 def test_columns_inflated_by_the_host_are_read(visitor: Visitor, site: str):
@@ -472,10 +514,10 @@ def test_columns_inflated_by_the_host_are_read(visitor: Visitor, site: str):
         route.fulfill(response=answer, headers=answer.headers | {"content-encoding": "gzip"})
 
     page, _ = open_engine(visitor.context, site)
-    plain = page.evaluate(CATALOGUE, {"base": site})
+    plain = page.evaluate(CATALOGUE)
     visitor.context.route("**/*.gz?*", encoded)
     page, _ = open_engine(visitor.context, site)
-    assert page.evaluate(CATALOGUE, {"base": site}) == plain
+    assert page.evaluate(CATALOGUE) == plain
 
 
 @pytest.mark.parametrize(
@@ -490,26 +532,26 @@ def test_damaged_column_is_reported(name: str, content: bytes, message: str, vis
     visitor.context.route(f"**/{name}?*", lambda route: route.fulfill(body=content))
     page, _ = open_engine(visitor.context, site)
     with pytest.raises(Exception, match=message):
-        page.evaluate(CATALOGUE, {"base": site})
+        page.evaluate(CATALOGUE)
 
 
 def test_people_are_decoded_bit_for_bit(visitor: Visitor, site: str, inputs: BundleInputs):
     page, _ = open_engine(visitor.context, site)
     people = page.evaluate(
         """async ({ base }) => {
-          const { loadPeople } = await import(base + "engine/model.js");
+          const { loadPeople } = await import(base + "modules/engine/model.js");
           const { categories, quantiles, developers } = await loadPeople(base + "data/", model);
           const list = (x, key) => (x[key] ? { [key]: [...x[key]] } : {});
-          const plain = (x) => ({ ...x, ...list(x, "weights"), ...list(x, "vector"), ...list(x, "quantiles") });
+          const plain = (x) => ({ ...x, ...list(x, "direction"), ...list(x, "vector"), ...list(x, "quantiles") });
           return {
             categories: categories.map(plain), developers: developers.map(plain), quantiles: [...quantiles],
           };
         }""",
         {"base": site},
     )
-    _, weights, calibration = load_probes(inputs.linear_probes)
-    assert np.array_equal(np.float32([c["weights"] for c in people["categories"]]), weights)
-    assert np.array_equal(np.float32([c["calibration"] for c in people["categories"]]), calibration.swapaxes(0, 1))
+    _, weights, fields = load_probes(inputs.linear_probes)
+    assert np.array_equal(np.float32([c["direction"] for c in people["categories"]]), unit_rows(weights))
+    assert [c["quantiles"] for c in people["categories"]] == fields.reshape(len(weights), -1).tolist()
     assert people["quantiles"] == np.load(inputs.quantile_tables / "people.npy").ravel().tolist()
     known, tables = (np.load(inputs.developer_vectors / f"{name}.npy") for name in ("vectors", "quantiles"))
     assert np.array_equal(np.float32([d["vector"] for d in people["developers"]]), known)
@@ -527,13 +569,13 @@ def test_scores_and_percentiles_match_python_for_people_of_every_number_of_stars
     page, _ = open_engine(visitor.context, site)
     shown = page.evaluate(
         """async ({ base, vectors, stars }) => {
-          const { loadPeople } = await import(base + "engine/model.js");
-          const scoring = await import(base + "scoring.js");
+          const { loadPeople } = await import(base + "modules/engine/model.js");
+          const scoring = await import(base + "modules/scoring.js");
           const people = await loadPeople(base + "data/", model);
           const persons = vectors.map((v, i) => ({ vector: Float32Array.from(v), starsUsed: stars[i], login: "" }));
           return persons.map((person, i) => ({
             range: scoring.starRange(people, person.starsUsed),
-            skills: scoring.skillScores(people, person),
+            skills: scoring.skillPercentiles(people, person),
             ranked: scoring.rankDevelopers(people, person).map(({ developer, match }) => [developer.login, match]),
             pair: scoring.pairPercentile(people, person, persons[(i + 1) % persons.length]),
           }));
@@ -542,8 +584,8 @@ def test_scores_and_percentiles_match_python_for_people_of_every_number_of_stars
     )
     for i, (vector, count, one) in enumerate(zip(vectors, stars, shown, strict=True)):
         assert one["range"] == reference.bins.labels[reference.bins.bin_of(count)]
-        expected = reference.skill_scores(vector, count)
-        np.testing.assert_allclose(one["skills"], list(expected.values()), atol=1e-6)
+        expected = reference.skill_percentiles(vector, count)
+        np.testing.assert_allclose(one["skills"], list(expected.values()), atol=1e-3)
         for login, match in one["ranked"]:
             assert match == pytest.approx(reference.closeness(vector, count, login), abs=1e-3)
         matches = [match for _, match in one["ranked"]]
@@ -561,7 +603,7 @@ def test_user_vector_matches_python(visitor: Visitor, site: str, decoded: Matrix
     page, _ = open_engine(visitor.context, site)
     vector = page.evaluate(
         """async ({ base, rows, stars, d }) => {
-          const { fameWeights, userVector } = await import(base + "engine/vectors.js");
+          const { fameWeights, userVector } = await import(base + "modules/engine/vectors.js");
           return [...userVector(Float32Array.from(rows), fameWeights(stars, 0.1), d)];
         }""",
         {"base": site, "rows": decoded[rows].ravel().tolist(), "stars": stars, "d": decoded.shape[1]},
