@@ -15,7 +15,7 @@ self.onmessage = async ({ data: { n, d, count } }) => {
   const withPlanes = (/** @type {Kernel} */ kernel) => {
     kernel.hi().set(planes.hi);
     kernel.lo().set(planes.lo);
-    kernel.computeMultipliers();
+    kernel.setRows(n);
     return kernel;
   };
   const ours = withPlanes(await createKernel(await load("../engine/search.wasm"), n, d));

@@ -1,11 +1,14 @@
-// Size of the download before it starts, and its progress while it runs.
+// Size of the download before it starts, its progress while it runs, and what failed of it.
 
 import { announce, formatMegabytes, h, replace } from "./dom.js";
-import { loadModel } from "./engine/model.js";
+import { isReplaced, reloadToNewest } from "./offline.js";
 import { downloadSize, WORDS_INDEX } from "./state.js";
 
 /** @import { Progress } from "./engine/engine.js" */
 /** @import { App } from "./state.js" */
+
+const SLOW_KERNEL =
+  "This browser allows no WebAssembly here, or could not load it: the search runs in JavaScript. It finds the same and takes longer.";
 
 /**
  * What the first search will download, or that nothing is left to download.
@@ -13,12 +16,12 @@ import { downloadSize, WORDS_INDEX } from "./state.js";
  * @param {boolean} [withWords] whether it is a search by words
  */
 export function downloadSizeNote(app, withWords = false) {
-  const first = downloadSize(app, ["vectors.hi", "descriptions.gz", ...(withWords ? [WORDS_INDEX] : [])]);
-  const all = first + downloadSize(app, ["vectors.lo"]);
+  const files = ["vectors.hi", "vectors.lo", "descriptions.gz", ...(withWords ? [WORDS_INDEX] : [])];
+  const size = formatMegabytes(downloadSize(app, files));
   const note = h(
     "p",
     { class: "hint size-note" },
-    `The first answer downloads ${formatMegabytes(first)}, ${formatMegabytes(all)} in all, once: it is kept on this device.`,
+    `The first search downloads ${size}, once, and answers from what has come: it is kept on this device.`,
   );
   const showNothingLeft = () => {
     note.textContent = "Everything is on this device already: nothing to download.";
@@ -63,7 +66,7 @@ export function wordsProgress({ engine }, signal) {
 }
 
 /**
- * A progress bar while vectors are downloaded, and an error with a button to try again when that fails.
+ * A progress bar while vectors are downloaded, and what runs where WebAssembly does not.
  * @param {App} app
  * @param {AbortSignal} signal
  */
@@ -71,38 +74,44 @@ export function downloadProgress(app, signal) {
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Vectors loaded" });
   const text = h("span", {});
   const box = h("div", { class: "download", hidden: true }, bar, text);
-  const showProgress = () => {
-    if (!app.engine.progress) return; // the second plane loads while the first answers are read
-    const { loaded, total } = app.engine.progress;
-    if (bar.parentElement !== box) replace(box, bar, text);
+  const slow = h("p", { class: "hint", hidden: true }, SLOW_KERNEL);
+  const { engine, model } = app;
+  const show = () => {
+    slow.hidden = engine.kernel !== "javascript" || model.wasm === "";
+    if (!engine.progress) {
+      if (!box.hidden && engine.rows === model.n) announce("Vectors loaded");
+      box.hidden = true;
+      return; // the second plane loads while the first answers are read
+    }
+    const { loaded, total } = engine.progress;
     box.hidden = false;
-    bar.max = total;
-    bar.value = loaded;
+    [bar.max, bar.value] = [total, loaded];
     text.textContent = loaded
       ? `Downloading vectors: ${formatMegabytes(loaded)} of ${formatMegabytes(total)}`
       : `Downloading ${formatMegabytes(total)} of vectors …`;
   };
-  const retry = async () => {
-    replace(box, bar, text);
-    text.textContent = "Trying again …";
-    const newest = await loadModel(new URL("data/", document.baseURI)).catch(() => app.model);
-    if (newest.id !== app.model.id) return location.reload(); // the model that this page was opened with was replaced
-    app.engine.download();
+  show();
+  for (const event of ["progress", "refined", "failed"]) engine.addEventListener(event, show, { signal });
+  return h("div", {}, box, slow);
+}
+
+/**
+ * What failed of the search and its downloads, with a button that goes on: for the whole page, because every view may
+ * have asked.
+ * @param {App} app
+ */
+export function failureNotice({ engine }) {
+  const notice = h("div", { class: "failure-notice", hidden: true });
+  const goOn = async () => {
+    notice.hidden = true;
+    if (await isReplaced()) return reloadToNewest(); // the model that this page was opened with
+    engine.retry();
   };
-  const showFailure = (/** @type {Event} */ event) => {
-    const { message } = /** @type {CustomEvent} */ (event).detail;
-    const button = h("button", { type: "button", onclick: retry }, "Try again");
-    box.hidden = false;
-    replace(box, h("p", { class: "error", role: "alert" }, message, " ", button));
-  };
-  const hide = () => {
-    if (!box.hidden) announce("Vectors loaded");
-    box.hidden = true;
-  };
-  showProgress();
-  app.engine.addEventListener("progress", showProgress, { signal });
-  app.engine.addEventListener("failed", showFailure, { signal });
-  app.engine.ready.then(hide);
-  app.engine.exact.then(hide); // where the second plane failed first and was retried
-  return box;
+  engine.addEventListener("failed", (event) => {
+    const { message } = /** @type {CustomEvent<{message: string}>} */ (event).detail;
+    const button = h("button", { type: "button", onclick: goOn }, "Try again");
+    replace(notice, h("p", { class: "error", role: "alert" }, message, " ", button));
+    notice.hidden = false;
+  });
+  return notice;
 }
