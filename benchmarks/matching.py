@@ -90,7 +90,8 @@ class Space:
 
 def stargazer_scores(space: Space, known: RaggedArray, targets: Matrix) -> dict[str, Scores]:
     """Return what each rule gives each person for each of `targets` [t, d]: [people, t]."""
-    stars, active = known.lengths, np.repeat(known.lengths[:, None], len(targets), axis=1)
+    stars = known.lengths
+    active = np.repeat(stars[:, None].astype(np.float64), len(targets), axis=1)
     cosine = space.means(known) @ targets.T
     by_prototypes = space.prototypes(known).closeness(targets)
     mixed = by_prototypes.copy()

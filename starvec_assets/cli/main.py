@@ -259,11 +259,11 @@ def _stars_from_github(login: str) -> list[tuple[int, str]]:
         return [(star.repo_id, star.name) for star in client.starred(login)]
 
 
-def _github(**bounds: Any) -> "GitHub":
+def _github(**settings: Any) -> "GitHub":
     """Return a client of the GitHub API, with the token of the environment if there is one."""
     from starvec_assets.github import GitHub, Token
 
-    return GitHub(Token.from_environment(), cache=home() / "cache" / "github", **bounds)
+    return GitHub(Token.from_environment(), **{"cache": home() / "cache" / "github"} | settings)
 
 
 def _stars_from_log(login: str) -> "Sequence[Star]":
@@ -282,27 +282,30 @@ def _stars_from_log(login: str) -> "Sequence[Star]":
     "--people",
     "file",
     type=click.Path(path_type=Path),
-    required=True,
     metavar="FILE",
     help="Logins, one a line, of people of whom you may ask; # begins a comment.",
 )
 @click.option("--github", is_flag=True, help="Read the stars from the GitHub API, not from the star log.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
 @count_option
-def match(repository: str, file: Path, github: bool, as_json: bool, count: int) -> None:
-    """Rank people by how likely they would star a repository.
+def match(repository: str, file: Path | None, github: bool, as_json: bool, count: int) -> None:
+    """Rank people by how much they would star a repository, and say why.
 
     For example: starvec match pandas-dev/pandas --people contributors.txt
 
-    Nothing of anybody is stored, except that with --github the answers of the API are cached as ever.
+    Nothing about them is stored.
     """
     from starvec_assets.cli.match import people_in, read_logins, stars_at_github, stars_in_log
     from starvec_assets.cli.output import print_stargazers
 
+    if file is None:
+        raise click.UsageError(
+            "name the people of whom you may ask, with --people FILE: match does not rank everybody in the log"
+        )
     logins, space = read_logins(file), _load_space()
     name = space.names[space.find(repository)]
     if github:
-        with _github() as client:
+        with _github(cache=None) as client:
             found = stars_at_github(logins, client)
     else:
         found = stars_in_log(logins, open_store())

@@ -47,7 +47,9 @@ def test_the_other_half_of_a_topic_finds_its_stargazers(vectors: np.ndarray):
 
     from starvec_assets.ranking.heldout import split_lists
 
-    figures = score_stargazers(Space(vectors, np.ones(len(vectors))), split_lists(people(60, 3), 10, 800, seed=0))
+    figures = score_stargazers(
+        Space(vectors, np.ones(len(vectors), np.int64)), split_lists(people(60, 3), 10, 800, seed=0)
+    )
     average = {rule: values[0] for rule, values in figures.items()}
     rule = next(name for name in average if name.startswith("**stars"))
     assert average[rule] > 2 * average["most active"]
@@ -58,7 +60,7 @@ def test_who_has_the_wish_is_found_among_everybody(vectors: np.ndarray, monkeypa
 
     monkeypatch.setattr(matching, "TOPICS", TOPICS)
     figures, looked_for = matching.score_complements(
-        matching.Space(vectors, np.ones(len(vectors))), people(40, 3), seed=0
+        matching.Space(vectors, np.ones(len(vectors), np.int64)), people(40, 3), seed=0
     )
     assert looked_for == 40
     (nearest,), (prototypes,) = figures["nearest"], figures["**eight int8 prototypes: √(shared × √closeness)**"]

@@ -110,7 +110,7 @@ def test_at_github_who_is_refused_or_comes_after_a_spent_limit_is_left_out_with_
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["pandas-dev/pandas"], 2, "Missing option '--people'"),
+        (["pandas-dev/pandas"], 2, "match does not rank everybody in the log"),
         (["pandas-dev/pandsa", "--people", "FILE"], 1, "Similar names: pandas-dev/pandas"),
         (["pandas-dev/pandas", "--people", "nowhere.txt"], 1, "nowhere.txt cannot be read"),
         (["pandas-dev/pandas", "--people", "FILE", "-k", "0"], 2, "not in the range"),
