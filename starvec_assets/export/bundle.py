@@ -1,16 +1,17 @@
-"""The page as a folder for any static host: the sources in web/, the compiled search core, and its data.
+"""The page as a folder for any static host: its own files as a release (export/release.py), and its data.
 
 data/model.json lists the other files of data/ (bytes and SHA-256), the origin of the vectors and their evaluation;
 vectors.hi and vectors.lo are the int8 and residual4 planes, vectors.text the int8 plane of the text alone; words.index
 and words.text the index of text search (export/text_index_file.py); names.gz, columns.gz and descriptions.gz the
-catalogue; map.gz places, clusters and labels; trends.gz stars by month and what is rising; people.json the probes, the
-quantile tables and the developers, each by bin of stars. Equal inputs give equal bytes.
+catalogue; first.gz names, columns and vectors of the first rows (export/first_rows.py); map.gz places, clusters and
+labels; trends.gz stars by month and what is rising; people.json the probes, the quantile tables and the developers,
+each by bin of stars. Equal inputs give equal bytes.
 """
 
 import base64
+import gzip
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +27,15 @@ from starvec_assets.errors import StarvecError
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.gates import GATES
 from starvec_assets.export.catalogue_columns import sanitize_line, write_columns
+from starvec_assets.export.first_rows import write_first_rows
 from starvec_assets.export.fp16 import TEXT, VECTORS, count_placed, read_repositories, rows_by_name
 from starvec_assets.export.map_file import write_map
+from starvec_assets.export.release import WASM, WEB, write_release
 from starvec_assets.export.text_index_file import WORDS_INDEX, WORDS_TEXT, write_text_index
 from starvec_assets.export.trends_file import write_trends
-from starvec_assets.export.wasm import usearch_licence
 from starvec_assets.files import sha256
 from starvec_assets.ingest.capture import counted_months
 from starvec_assets.markdown import Metadata, markdown_table
-from starvec_assets.paths import PACKAGE
 from starvec_assets.profiles.people_mixture import GROUPS, PeopleMixture
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.profiles.quantiles import LEVELS, Table
@@ -42,16 +43,9 @@ from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.prototypes import Prototypes
 from starvec_assets.quantization import write_planes
 from starvec_assets.ranking.purpose import TEXT_WEIGHTS
-from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
+from starvec_assets.vectors import USER_VECTOR_RULE, load_matrix, load_vectors, unit_rows
 
-FORMAT = 2
-WEB = PACKAGE / "web"
-WASM = Path("engine/search.wasm")
-WASM_LICENCE = Path("engine/search.wasm.LICENSE.txt")
-SERVED = {".html", ".css", ".js", ".svg", ".png", ".webmanifest"}
-"""Suffixes of the files in web/ that are served; the others are sources of them."""
-SHELL_FILES = "const SHELL_FILES = [];"
-"""Line of service-worker.js that is filled in with the files of the page."""
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -79,6 +73,7 @@ class BundleSummary:
     """
 
     model: str
+    release: str
     n: int
     d: int
     files: dict[str, int]
@@ -109,6 +104,7 @@ def build_bundle(
     text_d = write_planes(inputs.fp16_export / TEXT, n, data / "vectors.text")
     words = write_text_index(inputs.text_index, n, d, text_d, data)
     languages, max_description_chars = write_columns(repos, data)
+    first_rows = write_first_rows(data, n, d)
     on_map = write_map(inputs.repository_map, n, data / "map.gz")
     with_curve = write_trends(inputs.trends, repos["repo_id"].to_numpy(), data / "trends.gz")
     bins = _star_bins(inputs)
@@ -124,10 +120,11 @@ def build_bundle(
             "n": n,
             "placed": count_placed(repos),
             "d": d,
-            "files": {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in sorted(data.iterdir())},
+            "first_rows": first_rows,
+            "files": {p.name: file_facts(p) for p in sorted(data.iterdir())},
             "languages": languages,
             "superseded": sorted(set(range(n)).difference(rows_by_name(repos).values())),
-            "kernel": "javascript" if wasm is None else "wasm",
+            "wasm_sha256": "" if wasm is None else hashlib.sha256(wasm).hexdigest(),
             "window": _data_window(inputs),
             "evaluation": _scores(evaluation),
             "evaluated": evaluation.data,
@@ -137,13 +134,9 @@ def build_bundle(
             "made": dict(build_info),
         },
     )
-    _copy_sources(web, out)
-    if wasm is not None:
-        (out / WASM).write_bytes(wasm)
-        (out / WASM_LICENCE).write_text(usearch_licence(), encoding="utf-8")
-    _fill_shell_files(out)
+    release = write_release(out, wasm, web)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
-    return BundleSummary(model, n, d, files, max_description_chars, on_map, with_curve, words, bins)
+    return BundleSummary(model, release, n, d, files, max_description_chars, on_map, with_curve, words, bins)
 
 
 def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) -> Metadata:
@@ -153,6 +146,7 @@ def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) ->
     other_data = summary.size("data/") - vectors - text - map_file - trends - words
     return {
         "model": summary.model,
+        "release": summary.release,
         "vectors to the first search (MB)": summary.size("data/vectors.hi") / 1e6,
         "vectors in all (MB)": vectors / 1e6,
         "vectors of the text, for the dial of similar repositories (MB)": text / 1e6,
@@ -168,7 +162,7 @@ def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) ->
         "page itself (KB)": (summary.size("") - summary.size("data/")) / 1e3,
         "descriptions cut to (characters)": summary.max_description_chars,
         "gate": "failed, overridden" if gate_failures else "passed",
-        "search kernel": "WebAssembly" if WASM.as_posix() in summary.files else "JavaScript",
+        "search kernel": "WebAssembly" if f"{summary.release}/{WASM}" in summary.files else "JavaScript",
         "open it": "starvec serve, then http://127.0.0.1:8000/",
         "files": markdown_table(["file", "bytes"], list(summary.files.items())),
     }
@@ -179,7 +173,9 @@ def _people(inputs: BundleInputs, bins: StarBins, d: int) -> dict[str, Any]:
 
     Prototypes of a developer are int8 [8, d], their weights float32 [8].
     """
-    content, weights, calibration = load_probes(inputs.linear_probes)
+    content, weights, fields = load_probes(inputs.linear_probes)
+    directions = unit_rows(weights)
+    places = load_matrix(inputs.linear_probes / "places.npy", np.float32)
     developers = pq.read_table(inputs.developer_vectors / "developers.parquet").to_pylist()
     vectors = load_vectors(inputs.developer_vectors)
     pairs = np.load(inputs.quantile_tables / "people.npy", allow_pickle=False)
@@ -198,12 +194,12 @@ def _people(inputs: BundleInputs, bins: StarBins, d: int) -> dict[str, Any]:
                 "name": category["name"],
                 "title": category["name"],
                 "auc": category["auc"],
-                "weights": _base64(weights[i]),
-                "calibration": [[_number(scale), _number(shift)] for scale, shift in calibration[:, i]],
+                "direction": _base64(directions[i]),
+                "quantiles": _base64(fields[i]),
+                "place": _base64(places[i]),
             }
             for i, category in enumerate(content["categories"])
         ],
-        "calibration": content["calibration"],
         "levels": LEVELS.tolist(),
         "quantiles": _base64(pairs),
         "mixture": {
@@ -258,6 +254,14 @@ def _data_window(inputs: BundleInputs) -> dict[str, Any]:
     }
 
 
+def file_facts(path: Path) -> dict[str, Any]:
+    """Return size and hash of a data file, and the hash of what is gzipped in it: some hosts send that."""
+    facts = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    if path.suffix == ".gz":
+        facts["inflated_sha256"] = hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest()
+    return facts
+
+
 def _scores(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return value and 95 % interval, or None, of each metric by system."""
     scores: dict[str, dict[str, dict[str, float | None]]] = {system: {} for system in evaluation.metrics}
@@ -268,32 +272,8 @@ def _scores(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float | Non
     return scores
 
 
-def _copy_sources(web: Path, out: Path) -> None:
-    for source in sorted(web.rglob("*")):
-        if source.suffix in SERVED and source.is_file():
-            target = out / source.relative_to(web)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-
-
-def _fill_shell_files(out: Path) -> None:
-    """List the files outside data/ in the service worker; index.html as "./", the address that visitors open."""
-    worker = out / "service-worker.js"
-    paths = (p.relative_to(out) for p in sorted(out.rglob("*")) if p.is_file() and p != worker)
-    files = [p.as_posix() if p.name != "index.html" else "./" for p in paths if p.parts[0] != "data"]
-    script = worker.read_text(encoding="utf-8")
-    if script.count(SHELL_FILES) != 1:
-        raise StarvecError(f"{worker.name} does not hold {SHELL_FILES!r} once: nowhere to list the page's files")
-    worker.write_text(script.replace(SHELL_FILES, f"{SHELL_FILES[:-3]}{json.dumps(files)};"), encoding="utf-8")
-
-
 def _base64(array: npt.NDArray[np.float32] | npt.NDArray[np.int8] | Table) -> str:
     return base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
-
-
-def _number(value: np.floating) -> float:
-    """Return the shortest decimal that parses as the same float32."""
-    return float(np.format_float_positional(np.float32(value), unique=True))
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -62,32 +62,59 @@ function nodes(children) {
  * @param {...Child} children
  */
 export function replace(parent, ...children) {
-  const active = document.activeElement;
-  const inside = active && active !== parent && parent.contains(active);
-  const key =
-    inside &&
-    (active.id
-      ? `#${CSS.escape(active.id)}`
-      : active.getAttribute("href")
-        ? `[href="${CSS.escape(active.getAttribute("href") ?? "")}"]`
-        : "");
+  const selector = focusedIn(parent);
   parent.replaceChildren(...nodes(children));
-  if (key) /** @type {HTMLElement | null} */ (parent.querySelector(key))?.focus({ preventScroll: true });
+  if (selector) /** @type {HTMLElement | null} */ (parent.querySelector(selector))?.focus({ preventScroll: true });
 }
 
-/** Announce `text` to screen readers; earlier announcements are still read out. @param {string} text */
+/** A selector of the link or field in `parent` that has the focus, "" if none has. @param {Element} parent */
+export function focusedIn(parent) {
+  const active = document.activeElement;
+  if (!active || active === parent || !parent.contains(active)) return "";
+  const href = active.getAttribute("href");
+  return active.id ? `#${CSS.escape(active.id)}` : href ? `[href="${CSS.escape(href)}"]` : "";
+}
+
+/**
+ * A text in which a narrow line is broken after the slash of owner/name before it is within a word.
+ * @param {string} text
+ * @returns {(Node | string)[]}
+ */
+export function breakable(text) {
+  const slash = text.indexOf("/") + 1;
+  return slash ? [text.slice(0, slash), h("wbr"), text.slice(slash)] : [text];
+}
+
+/** Text in any script, which leaves the direction of what is around it alone. @param {string} text */
+export const isolated = (text) => h("bdi", {}, text);
+
+const SPACING_MS = 1000; // between announcements, so that none cuts off the one before
+const MAX_WAITING = 2; // announcements, beyond which the oldest are out of date
+/** @type {string[]} */
+const waiting = [];
+let announcedAt = -SPACING_MS;
+let timer = 0;
+
+/** Announce `text` to screen readers, in turn with what else is announced. @param {string} text */
 export function announce(text) {
+  if (waiting.at(-1) !== text) waiting.push(text);
+  waiting.splice(0, waiting.length - MAX_WAITING);
+  timer ||= setTimeout(announceNext, Math.max(0, announcedAt + SPACING_MS - performance.now()));
+}
+
+function announceNext() {
   const region = document.getElementById("announcer");
-  if (!region) return;
-  region.append(h("p", {}, text));
-  if (region.childElementCount > 3) region.firstElementChild?.remove();
+  region?.append(h("p", {}, waiting.shift()));
+  if (region && region.childElementCount > 3) region.firstElementChild?.remove();
+  announcedAt = performance.now();
+  timer = waiting.length ? setTimeout(announceNext, SPACING_MS) : 0;
 }
 
 /** Message of anything that was thrown. @param {unknown} error */
 export const errorMessage = (error) => (error instanceof Error ? error.message : String(error));
 
 /** A row of links. @param {[href: string, text: string][]} links */
-export const chips = (links) => links.flatMap(([href, text]) => [h("a", { class: "chip", href }, text), " "]);
+export const chips = (links) => links.flatMap(([href, text]) => [h("a", { class: "chip", href }, ...breakable(text)), " "]);
 
 /** A whole number with thousands separated: 300,000. @param {number} value */
 export const formatCount = (value) => Math.round(value).toLocaleString("en-US");

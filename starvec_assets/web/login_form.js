@@ -3,9 +3,12 @@
 import { announce, errorMessage, formatCount, h, pluralize, replace } from "./dom.js";
 import { downloadSizeNote } from "./download_progress.js";
 import { fetchStars, GitHubError } from "./github.js";
-import { LOGIN_PATTERN } from "./github_names.js";
-import { knownRows, profileVector, vocabularyOf } from "./scoring.js";
+import { LOGIN_PATTERN, parseGitHubAddress } from "./github_names.js";
+import { connectCheckbox, readRemembered, rememberedNote, rememberIfWanted } from "./remember.js";
+import { vocabularyOf } from "./scoring.js";
+import { similarHref, userHref } from "./state.js";
 
+/** @import { Child } from "./dom.js" */
 /** @import { StarList } from "./github.js" */
 /** @import { Person } from "./scoring.js" */
 /** @import { App } from "./state.js" */
@@ -18,11 +21,11 @@ import { knownRows, profileVector, vocabularyOf } from "./scoring.js";
  * @param {string} options.button
  * @param {AbortSignal} options.signal
  * @param {string} [options.login] initial value
- * @param {(login: string) => boolean} [options.redirect] called first; returns true if another view looks the login up
+ * @param {boolean} [options.useRemembered] whether a login that this device remembers is looked up at once, from its stars
  * @param {(person: Person) => void} options.onPerson
  * @returns {{element: HTMLElement, submit: () => Promise<void>}}
  */
-export function loginForm(app, { id, label, button, signal, login: initial = "", redirect, onPerson }) {
+export function loginForm(app, { id, label, button, signal, login: initial = "", useRemembered = true, onPerson }) {
   const input = h("input", {
     id,
     type: "text",
@@ -39,22 +42,16 @@ export function loginForm(app, { id, label, button, signal, login: initial = "",
   let controller = new AbortController();
   let busyLogin = ""; // login that is being looked up
 
-  const showStatus = (/** @type {(Node | string | false)[]} */ ...content) => replace(status, ...content);
-  const showError = (/** @type {string} */ message, /** @type {(Node | false)[]} */ ...remedies) =>
-    showStatus(h("p", { class: "error", role: "alert" }, message), ...remedies);
+  const showStatus = (/** @type {Child[]} */ ...content) => replace(status, ...content);
+  const showError = (/** @type {Child | Child[]} */ message, /** @type {(Node | false)[]} */ ...remedies) =>
+    showStatus(h("p", { class: "error", role: "alert" }, ...[message].flat()), ...remedies);
 
   const submit = async () => {
-    const login = parseLogin(input.value);
+    const { login, problem } = readLogin(input.value);
     if (login && login === busyLogin) return; // a double click
     controller.abort();
     busyLogin = "";
-    if (!login)
-      return showError(
-        input.value.trim()
-          ? "That is no GitHub login: it has letters, digits, hyphens and underscores, and no spaces."
-          : "Type a GitHub login first.",
-      );
-    if (redirect?.(login)) return;
+    if (!login) return showError(problem);
     const bar = h("progress", { "aria-label": "Pages of stars read" });
     const text = h("span", {}, "Asking api.github.com …");
     showStatus(h("div", { class: "download" }, bar, text));
@@ -83,6 +80,7 @@ export function loginForm(app, { id, label, button, signal, login: initial = "",
       if (!person || abort.aborted) return;
       showStatus();
       announce(`Profile of ${login} is ready`);
+      rememberIfWanted(person);
       onPerson(person);
     } catch (error) {
       if (!abort.aborted) showFailure(login, error);
@@ -106,9 +104,8 @@ export function loginForm(app, { id, label, button, signal, login: initial = "",
     }
     const text = h("span", {}, `${pluralize(list.stars.length, "star")}; waiting for vectors …`);
     showStatus(h("div", { class: "download" }, h("progress", { "aria-label": "Working" }), text));
-    await Promise.all([app.catalogue.namesReady, app.catalogue.columnsReady]);
+    const starred = await app.engine.rowsOfStars(list.stars);
     if (abort.aborted) return null;
-    const starred = knownRows(app.catalogue, list.stars);
     const used = vocabularyOf(app, starred);
     if (!used.length) {
       showError(
@@ -121,15 +118,13 @@ export function loginForm(app, { id, label, button, signal, login: initial = "",
       kind: "self",
       login,
       name: login,
-      vector: await profileVector(app, used),
-      exact: app.engine.exact.then(async () => {
-        person.vector = await profileVector(app, used);
-      }),
+      vector: new Float32Array(app.model.d),
+      refine: async () => void Object.assign(person, await app.engine.userVector(used)),
       starred,
       starsUsed: used.length,
       stars: list,
     };
-    person.exact.catch(() => {}); // the download progress shows the failure
+    await person.refine?.();
     return person;
   };
 
@@ -189,22 +184,56 @@ export function loginForm(app, { id, label, button, signal, login: initial = "",
     event.preventDefault();
     submit();
   };
+  const remember = h("input", { id: `${id}-remember`, type: "checkbox" });
+  connectCheckbox(remember);
   const form = h(
     "form",
     { class: "field-form", onsubmit },
     h("label", { for: id }, label),
     h("div", { class: "field" }, input, h("button", { type: "submit" }, button)),
+    h("label", { class: "check" }, remember, " Remember me on this device"),
   );
-  return { element: h("div", { class: "login-form" }, form, status, downloadSizeNote(app)), submit };
+  const note = h("div", {});
+  const showRemembered = () => {
+    remember.checked = readRemembered() !== null;
+    replace(note, rememberedNote(showRemembered));
+  };
+  showRemembered();
+  const known = useRemembered ? readRemembered() : null;
+  if (known && (!initial || initial.toLowerCase() === known.login.toLowerCase())) {
+    input.value = known.login;
+    app.engine.download();
+    loadProfile(known.login, async () => known.list);
+  }
+  return { element: h("div", { class: "login-form" }, form, status, note, downloadSizeNote(app)), submit };
 }
 
-/** The login in what was typed or pasted, "" if there is none. @param {string} text */
+/**
+ * The login in what was typed or pasted; without one, what to tell the visitor.
+ * @param {string} typed
+ * @returns {{login: string, problem: Child[]}}
+ */
+export function readLogin(typed) {
+  const address = parseGitHubAddress(typed);
+  const login = address?.kind === "user" ? address.login : address ? "" : parseLogin(typed);
+  if (login) return { login, problem: [] };
+  if (address?.kind === "repository") {
+    const [owner] = address.name.split("/");
+    const like = h("a", { href: similarHref([address.name]) }, `What is like ${address.name}?`);
+    const profile = h("a", { href: userHref(owner) }, `Who is ${owner}?`);
+    return { login: "", problem: ["That is the address of a repository, not of a person. ", like, " ", profile] };
+  }
+  if (address?.kind === "gist")
+    return { login: "", problem: ["That is a gist, of which nothing is known here. Type the login of a person."] };
+  if (address) return { login: "", problem: ["That is a page of GitHub itself. Type the login of a person."] };
+  const isEmpty = !typed.trim();
+  const rule = "That is no GitHub login: it has letters, digits, hyphens and underscores, and no spaces.";
+  return { login: "", problem: [isEmpty ? "Type a GitHub login first." : rule] };
+}
+
+/** A login as it is typed, with or without an at sign; "" if it is none. @param {string} text */
 export function parseLogin(text) {
-  const login = text
-    .trim()
-    .replace(/^(https?:\/\/)?(www\.)?github\.com\//, "")
-    .replace(/^@/, "")
-    .replace(/[/?#].*$/, "");
+  const login = text.trim().replace(/^@/, "");
   return LOGIN_PATTERN.test(login) ? login : "";
 }
 

@@ -1,21 +1,26 @@
 // Entry point: opens the bundle and shows the view that the address names.
 
-import { errorMessage, h, replace } from "./dom.js";
-import { dataUrl } from "./engine/model.js";
+import { errorMessage, focusedIn, h, replace } from "./dom.js";
+import { failureNotice } from "./download_progress.js";
+import { connectIntroduction } from "./introduction.js";
+import { syncFilters } from "./list_filters.js";
 import { parseLogin } from "./login_form.js";
-import { hasMap, MAP_FILE } from "./map/map_data.js";
-import { decodeProfile, LinkError } from "./share_link.js";
-import { MAX_QUERY_LENGTH, openApp } from "./state.js";
-import { hasTrends, TRENDS_FILE } from "./trends_data.js";
+import { hasMap } from "./map/map_data.js";
+import { enableOffline, reloadToNewest } from "./offline.js";
+import { developerPerson, findDeveloper, linkedPerson } from "./person.js";
+import { LinkError } from "./share_link.js";
+import { enableShortcuts } from "./shortcuts.js";
+import { isSimulated, MAX_QUERY_LENGTH, openApp, userHref } from "./state.js";
+import { hasTrends } from "./trends_data.js";
 import { aboutView } from "./views/about_view.js";
 import { mapView } from "./views/map_view.js";
-import { otherProfileView, ownProfileView } from "./views/profile_view.js";
+import { matchView } from "./views/match_view.js";
+import { otherProfileView, ownProfileView, pairView } from "./views/profile_view.js";
 import { risingView } from "./views/rising_view.js";
 import { searchView } from "./views/search_view.js";
 import { similarView } from "./views/similar_view.js";
 import { startView } from "./views/start_view.js";
 
-/** @import { Person } from "./scoring.js" */
 /** @import { App } from "./state.js" */
 
 /**
@@ -26,7 +31,7 @@ import { startView } from "./views/start_view.js";
  */
 
 const MAX_FRAGMENT_LENGTH = 9 * MAX_QUERY_LENGTH + 1000; // characters that are parsed: a query of any script, encoded
-const SCROLL_TIMEOUT_MS = 2000; // how long a view may take to grow to the length it had
+const RESTORE_TIMEOUT_MS = 2000; // how long a view may take to be as it was left
 /** Routes of links made before the routes were renamed. @type {Record<string, string>} */
 const OLD_ROUTES = { you: "user", near: "similar", made: "about", with: "compare" };
 
@@ -45,7 +50,7 @@ function resolveRoute(app, signal) {
   const [path, query = ""] = fragment.slice(0, MAX_FRAGMENT_LENGTH).split("?", 2);
   const [, route = "", ...rest] = path.split("/");
   const argument = rest.join("/");
-  if (path === "" || path === "/") return { title: "", section: "", nodes: startView(app, signal) };
+  if (path === "" || path === "/") return { title: "", section: "", nodes: startView(app) };
   switch (route) {
     case "user": {
       const login = parseLogin(decodeSegment(argument));
@@ -67,12 +72,14 @@ function resolveRoute(app, signal) {
     case "rising":
       if (!hasTrends(app.model)) return messageView("There are no trends", "These data were made without trends.");
       return { title: "What is rising", section: "rising", nodes: risingView(app, signal, new URLSearchParams(query)) };
+    case "match":
+      return { title: "People together", section: "match", nodes: matchView(app, signal, new URLSearchParams(query)) };
     case "about":
       return { title: "How it was made", section: "about", nodes: aboutView(app) };
     case "dev":
-      return developerProfile(app, signal, decodeSegment(argument));
+      return developerProfile(app, signal, decodeSegment(argument), isAlone(query));
     case "compare":
-      return sharedProfile(app, signal, fragment.slice("/compare/".length));
+      return linkedPeople(app, signal, argument, isAlone(query));
     default:
       return messageView("There is no such view", "The address names nothing that this page has.");
   }
@@ -82,44 +89,49 @@ function resolveRoute(app, signal) {
  * @param {App} app
  * @param {AbortSignal} signal
  * @param {string} login
+ * @param {boolean} alone whether the profile is shown without the comparison with the current user
  * @returns {View}
  */
-function developerProfile(app, signal, login) {
-  const developer = app.people.developers.find((one) => one.login.toLowerCase() === login.toLowerCase());
+function developerProfile(app, signal, login, alone) {
+  const developer = findDeveloper(app, login);
   if (!developer)
     return messageView(
       "Nobody of that name",
       "No developer of that login came with this model. A login of anybody can be looked up under Profile.",
     );
-  const { name, vector, starsUsed } = developer;
-  const person = otherPerson(app, { kind: "developer", login: developer.login, name, vector, starsUsed });
-  return { title: name, section: "user", nodes: otherProfileView(app, signal, person) };
+  const person = developerPerson(developer);
+  return { title: person.name, section: "user", nodes: otherProfileView(app, signal, person, alone) };
 }
 
+/** Whether the query of an address asks for a profile without the comparison. @param {string} query */
+const isAlone = (query) => new URLSearchParams(query).has("alone");
+
 /**
+ * The profile in a link, or the comparison of two.
  * @param {App} app
  * @param {AbortSignal} signal
- * @param {string} payload of the link
+ * @param {string} payload of the link: a profile, or two, or one and @ and a developer's login, with a slash between
+ * @param {boolean} alone
  * @returns {View}
  */
-function sharedProfile(app, signal, payload) {
+function linkedPeople(app, signal, payload, alone) {
   try {
-    const { vector, starsUsed, login } = decodeProfile(payload, app.model);
-    const person = otherPerson(app, { kind: "shared", login, name: login, vector, starsUsed });
-    return { title: login || "A shared profile", section: "user", nodes: otherProfileView(app, signal, person) };
+    const [first, second, ...others] = payload.split("/").map((text) => {
+      const developer = text.startsWith("@") && findDeveloper(app, decodeSegment(text.slice(1)));
+      return developer ? developerPerson(developer) : linkedPerson(app, text);
+    });
+    if (others.length) throw new LinkError("This link holds more than two profiles: ask for the link of each two.");
+    const title = [first, second]
+      .map((person) => person?.login)
+      .filter(Boolean)
+      .join(" and ");
+    const nodes = second ? pairView(app, signal, first, second) : otherProfileView(app, signal, first, alone);
+    return { title: title || "A shared profile", section: "user", nodes };
   } catch (error) {
     if (error instanceof LinkError) return messageView("This link cannot be shown", error.message);
     throw error;
   }
 }
-
-/**
- * A person of whom only the vector is known, not the starred repositories.
- * @param {App} app
- * @param {Pick<Person, "kind" | "login" | "name" | "vector" | "starsUsed">} known
- * @returns {Person}
- */
-const otherPerson = (app, known) => ({ ...known, exact: app.engine.exact, starred: new Uint32Array(0), stars: null });
 
 /**
  * @param {string} title
@@ -172,8 +184,12 @@ function renderView(app) {
   replace(main, ...nodes);
 }
 
-/** Scroll position in pixels at which each history entry was left, by entry id. @type {Map<number, number>} */
-const scrollPositions = new Map();
+/**
+ * How each history entry was left, by entry id: scroll position in pixels, and a selector of the element that had the
+ * focus, "" for none.
+ * @type {Map<number, {y: number, focused: string}>}
+ */
+const leftEntries = new Map();
 let entryId = currentEntryId();
 
 /** Id of the current history entry, assigned when it has none yet. @returns {number} */
@@ -182,32 +198,63 @@ function currentEntryId() {
   return history.state.entryId;
 }
 
-/** Show the view of a new address, scrolled to where it was left if it was seen before. @param {App} app */
+/** Show the view of a new address; one that was seen before, as it was left. @param {App} app */
 function navigate(app) {
-  scrollPositions.set(entryId, scrollY);
+  leftEntries.set(entryId, { y: scrollY, focused: focusedIn(main) });
+  syncFilters(app, !history.state?.entryId);
   entryId = currentEntryId();
   renderView(app);
-  main.querySelector("h1")?.focus({ preventScroll: true });
-  restoreScroll(scrollPositions.get(entryId) ?? 0, viewController.signal);
+  const heading = main.querySelector("h1");
+  heading?.focus({ preventScroll: true });
+  const { y, focused } = leftEntries.get(entryId) ?? { y: 0, focused: "" };
+  restoreScroll(y, viewController.signal);
+  if (focused) restoreFocus(focused, heading, viewController.signal);
 }
 
 /**
- * Scroll to `y`, trying again until the list has rendered or SCROLL_TIMEOUT_MS have passed.
+ * Call `step` in each frame until it returns true, the view is left, or RESTORE_TIMEOUT_MS have passed.
+ * @param {() => boolean} step
+ * @param {AbortSignal} signal
+ */
+function retry(step, signal) {
+  const deadline = performance.now() + RESTORE_TIMEOUT_MS;
+  const next = () => {
+    if (!signal.aborted && !step() && performance.now() < deadline) requestAnimationFrame(next);
+  };
+  next();
+}
+
+/**
+ * Scroll to `y` once what is above has rendered, unless the reader scrolls meanwhile.
  * @param {number} y
  * @param {AbortSignal} signal
  */
 function restoreScroll(y, signal) {
-  const deadline = performance.now() + SCROLL_TIMEOUT_MS;
   let reached = 0;
-  const step = () => {
-    if (signal.aborted || scrollY < reached) return; // another view, or the reader scrolled
+  retry(() => {
+    if (scrollY < reached) return true;
     scrollTo(0, y);
     reached = scrollY;
-    if (reached < y - 1 && performance.now() < deadline) requestAnimationFrame(step);
-  };
-  step();
+    return reached >= y - 1;
+  }, signal);
 }
 
+/**
+ * Focus an element once it has rendered, unless the reader moves the focus meanwhile.
+ * @param {string} selector
+ * @param {Element | null} heading that has the focus now
+ * @param {AbortSignal} signal
+ */
+function restoreFocus(selector, heading, signal) {
+  retry(() => {
+    if (document.activeElement !== heading && document.activeElement !== document.body) return true;
+    const element = /** @type {HTMLElement | null} */ (main.querySelector(selector));
+    element?.focus({ preventScroll: true });
+    return element !== null;
+  }, signal);
+}
+
+/** Open the bundle and show the view of the address; null, with a message shown, where it cannot be opened. */
 async function start() {
   const base = new URL("data/", document.baseURI);
   history.scrollRestoration = "manual"; // the browser would restore it before the view has rendered
@@ -216,12 +263,16 @@ async function start() {
     const app = await openApp(base);
     if (!hasTrends(app.model)) document.querySelector('nav a[href="#/rising"]')?.remove();
     if (!hasMap(app.model)) document.querySelector('nav a[href="#/map"]')?.remove();
+    document.getElementById("simulated")?.toggleAttribute("hidden", !isSimulated(app));
+    syncFilters(app, false);
+    main.before(failureNotice(app));
     renderView(app);
     addEventListener("hashchange", () => {
       app.downloadConsented = true; // the visitor acted on the page, which shows the size of the download
       navigate(app);
     });
     enableOffline(app, base).catch(() => {}); // without it files are fetched again at the next visit
+    return app;
   } catch (error) {
     replace(
       main,
@@ -230,36 +281,17 @@ async function start() {
         { class: "narrow" },
         h("h1", {}, "The page could not be opened"),
         h("p", { class: "lead", role: "alert" }, errorMessage(error)),
-        h("p", {}, h("button", { type: "button", onclick: () => location.reload() }, "Try again")),
+        h("p", {}, h("button", { type: "button", onclick: reloadToNewest }, "Try again")),
       ),
     );
+    return null;
   }
 }
 
-/**
- * Register the service worker, and note in the footer when everything is stored on this device.
- * @param {App} app
- * @param {URL} base
- */
-async function enableOffline(app, base) {
-  if (!("serviceWorker" in navigator)) return;
-  await Promise.all([app.catalogue.namesReady, app.catalogue.columnsReady]);
-  await navigator.serviceWorker.register("service-worker.js");
-  if (!navigator.serviceWorker.controller)
-    await new Promise((resolve) =>
-      navigator.serviceWorker.addEventListener("controllerchange", resolve, { once: true }),
-    );
-  if (!(await app.engine.stored)) return;
-  await app.catalogue.loadDescriptions();
-  const optional = [MAP_FILE, TRENDS_FILE].filter((name) => Object.hasOwn(app.model.files, name));
-  const fetched = ["descriptions.gz", ...optional];
-  for (const name of fetched) await fetch(dataUrl(base, name, app.model)); // the service worker stores what passes
-  const files = ["people.json", "names.gz", "columns.gz", ...fetched];
-  const copies = await Promise.all(files.map((name) => caches.match(dataUrl(base, name, app.model))));
-  const status = document.getElementById("offline-status");
-  if (status && copies.every(Boolean))
-    status.textContent = "This device has all of it now: the page opens without network.";
-}
+// WebKit does not focus links that are clicked, so that Back could not return to them.
+document.addEventListener("click", ({ target }) => {
+  if (target instanceof Element) target.closest("a")?.focus({ preventScroll: true });
+});
 
 // Fragments are routes here, so the skip link cannot use one.
 document.querySelector(".skip")?.addEventListener("click", (event) => {
@@ -267,4 +299,11 @@ document.querySelector(".skip")?.addEventListener("click", (event) => {
   main.focus();
 });
 
-start();
+const started = start();
+connectIntroduction(async (login) => {
+  const app = await started;
+  if (!app) return;
+  app.pendingLogin = login;
+  location.hash = userHref(login);
+});
+enableShortcuts();

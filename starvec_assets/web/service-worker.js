@@ -1,104 +1,115 @@
-// Opens the page without network after the first visit. Files of the shell come from the network first, so that a new
-// version shows at once. Files of data/ carry their hash in the address and never change, so they come from the cache.
+// Opens the page without network after the first visit. A service worker belongs to one release: it stores all of its
+// files in a cache of that release before it takes over, and fails as a whole where one is missing or is another's, as on
+// a host that is being updated; the service worker before it then goes on. So a page never meets files of two releases.
 // The planes of vectors and the index of words pass through: the engine stores them itself (engine/plane_storage.js).
 
-const SHELL_CACHE = "starvec shell";
-const DATA_CACHE = "starvec data";
-const NETWORK_TIMEOUT_MS = 4000; // after which the cached copy is shown
-const STARTUP_DATA = ["people.json", "names.gz", "columns.gz"]; // fetched by every visit
-/** Every file of the page but data/. @type {string[]} */
-const SHELL_FILES = []; // filled in by export/bundle.py, so a new or renamed file also makes a new service worker
+/** Digest of the release's files; filled in by export/release.py, as are the lists below. */
+const RELEASE = "";
+/** SHA-256 of every file that each visit needs, by address. @type {Record<string, string>} */
+const FILES = {};
+/** The same of files that are stored once they are asked for. @type {Record<string, string>} */
+const LATER_FILES = {};
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
-const scope = new URL(worker.registration.scope);
+const scope = worker.registration.scope;
+/** Beginning of the names of this page's caches; other pages may share the origin. */
+const CACHES = `starvec ${new URL(scope).pathname} `;
+const CACHE = CACHES + RELEASE;
+/** Caches of releases before there was one for each. */
+const OLD_CACHES = ["starvec shell", "starvec data"];
 
-worker.addEventListener("install", (event) => event.waitUntil(precache().then(() => worker.skipWaiting())));
-
-worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
-
+worker.addEventListener("install", (event) => event.waitUntil(install()));
+worker.addEventListener("activate", (event) => event.waitUntil(activate()));
 worker.addEventListener("fetch", (event) => {
   const { request } = event;
-  const url = new URL(request.url);
-  if (request.method !== "GET" || url.origin !== scope.origin || !url.pathname.startsWith(scope.pathname)) return;
-  const path = url.pathname.slice(scope.pathname.length);
-  if (path.startsWith("data/vectors.") || path.startsWith("data/words.")) return;
-  if (path.startsWith("data/") && url.search) event.respondWith(cacheFirst(request));
-  else event.respondWith(networkFirst(request, path === "data/model.json" ? DATA_CACHE : SHELL_CACHE));
+  const url = request.url.replace(/#.*/, "");
+  if (request.method !== "GET" || !url.startsWith(scope) || request.headers.has("range")) return;
+  const path = url.slice(scope.length).replace(/\?.*/, "");
+  if (request.mode === "navigate" && (path === "" || path === "index.html")) event.respondWith(answer("./"));
+  else {
+    const address = url.slice(scope.length);
+    const isStored = Object.hasOwn(FILES, address) || Object.hasOwn(LATER_FILES, address);
+    if (isStored || path.startsWith("release-")) event.respondWith(answer(address));
+  }
 });
 
-/** Cache what the first visit fetched before there was a service worker. */
-async function precache() {
-  const [shell, data] = await Promise.all([caches.open(SHELL_CACHE), caches.open(DATA_CACHE)]);
-  await shell.addAll(SHELL_FILES.map((file) => new Request(file, { cache: "no-cache" })));
-  await data.add(new Request("data/model.json", { cache: "no-cache" }));
-  const model = await (await data.match("data/model.json"))?.json();
-  const addresses = STARTUP_DATA.map((name) => `data/${name}?${model.files[name].sha256.slice(0, 16)}`);
-  await Promise.all(addresses.map((address) => cacheFirst(new Request(address))));
+/** Store the whole release. Where the device has no room for it nothing is stored, and everything comes from the network. */
+async function install() {
+  try {
+    await Promise.all(Object.keys(FILES).map(store));
+    await Promise.all(Object.keys(LATER_FILES).map(keep));
+  } catch (error) {
+    await caches.delete(CACHE);
+    if (!(error instanceof DOMException)) throw error;
+    await deleteCaches(() => true);
+  }
+  await worker.skipWaiting();
+}
+
+/** Take over, and delete what is older than the release before, of which a page may still be open. */
+async function activate() {
+  const releases = (await caches.keys()).filter((name) => name.startsWith(CACHES)); // oldest first
+  const kept = new Set([CACHE, releases.filter((name) => name !== CACHE).at(-1)]);
+  await deleteCaches((name) => !kept.has(name));
+  await worker.clients.claim();
+}
+
+/** Delete those of this page's caches that are chosen. @param {(name: string) => boolean} isChosen */
+async function deleteCaches(isChosen) {
+  const own = (await caches.keys()).filter((name) => name.startsWith(CACHES) || OLD_CACHES.includes(name));
+  await Promise.all(own.filter(isChosen).map((name) => caches.delete(name)));
 }
 
 /**
- * The cached copy; without one the response of the network, which is cached if its hash is the one in the address.
- * @param {Request} request
+ * The stored file: this release's, or, for a page that is still open, another's, which has other addresses. Without one
+ * the network's, which is stored if it belongs to this release.
+ * @param {string} address
  */
-async function cacheFirst(request) {
-  const cache = await caches.open(DATA_CACHE);
-  const copy = await cache.match(request);
+async function answer(address) {
+  const cache = await caches.open(CACHE);
+  const url = scope + (address === "./" ? "" : address);
+  const copy = (await cache.match(url)) ?? (address === "./" ? undefined : await caches.match(url));
   if (copy) return copy;
-  const response = await fetch(request);
-  if (!response.ok || !(await matchesAddress(request.url, response))) return response;
-  await deleteOtherVersions(cache, request.url);
-  return store(cache, request.url, response);
-}
-
-/**
- * Whether the response's SHA-256 begins with the hash in its address. A host that is being updated may answer with the
- * file of another model, which would stay in the cache for good. A response with a content encoding is not checked: its
- * bytes were decoded already. (The ES module with the page's sha256 cannot be imported by a classic worker, and module
- * service workers are missing in some browsers.)
- * @param {string} address
- * @param {Response} response
- */
-async function matchesAddress(address, response) {
-  if (response.headers.has("content-encoding")) return true;
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.clone().arrayBuffer()));
-  const hash = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return new URL(address).search === `?${hash.slice(0, 16)}`;
-}
-
-/**
- * The response of the network, which is cached; the cached copy if the network fails or takes NETWORK_TIMEOUT_MS.
- * @param {Request} request
- * @param {string} cacheName
- */
-async function networkFirst(request, cacheName) {
-  const cache = await caches.open(cacheName);
-  const address = request.mode === "navigate" ? request.url.replace(/[?#].*/, "") : request.url;
-  const copy = await cache.match(address);
-  // The browser's HTTP cache may hold files of several versions, so it has to revalidate them.
-  const fresh = fetch(request, { cache: "no-cache" }).then((response) => store(cache, address, response));
-  if (!copy) return fresh;
-  const timeout = new Promise((resolve) => setTimeout(resolve, NETWORK_TIMEOUT_MS, copy));
-  return Promise.race([fresh.catch(() => copy), timeout]).then((response) => (response.ok ? response : copy));
-}
-
-/**
- * Cache a successful response and return it; a full device is ignored.
- * @param {Cache} cache
- * @param {string} address
- * @param {Response} response
- */
-async function store(cache, address, response) {
-  if (response.ok) await cache.put(address, response.clone()).catch(() => {});
+  if (!Object.hasOwn(LATER_FILES, address)) return fetch(url, { cache: "no-cache" });
+  const response = await fetch(url);
+  if (await isOfRelease(address, response)) await cache.put(url, response.clone()).catch(() => {}); // without room
   return response;
 }
 
 /**
- * Delete copies of the same file under other hashes, which belong to earlier models.
- * @param {Cache} cache
+ * Store a file, from another release if that has the same, or else from the network.
+ * @param {string} address
+ * @throws {Error} if the network has none, or one of another release
+ * @throws {DOMException} if it cannot be stored
+ */
+async function store(address) {
+  if (await keep(address)) return;
+  const url = new URL(address, scope).href;
+  const response = await fetch(url, { cache: "no-cache" });
+  if (!(await isOfRelease(address, response))) throw new Error(`${address} is not of release ${RELEASE}`);
+  await (await caches.open(CACHE)).put(url, response);
+}
+
+/**
+ * Store a file that another release has, whose address says its content; whether it is stored.
  * @param {string} address
  */
-async function deleteOtherVersions(cache, address) {
-  const path = new URL(address).pathname;
-  for (const request of await cache.keys())
-    if (request.url !== address && new URL(request.url).pathname === path) await cache.delete(request);
+async function keep(address) {
+  const copy = address.startsWith("data/") && (await caches.match(new URL(address, scope)));
+  if (copy) await (await caches.open(CACHE)).put(new URL(address, scope), copy);
+  return Boolean(copy);
+}
+
+/**
+ * Whether a response is the file that this release has at an address. A gzipped file that the host declares as encoded
+ * was decoded by the browser: its hash is not the file's, and the engine checks what is in it.
+ * @param {string} address
+ * @param {Response} response
+ */
+async function isOfRelease(address, response) {
+  if (!response.ok) return false;
+  if (/\.gz\?/.test(address) && response.headers.has("content-encoding")) return true;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.clone().arrayBuffer()));
+  const hash = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hash === (FILES[address] ?? LATER_FILES[address]);
 }

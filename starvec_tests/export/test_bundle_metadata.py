@@ -16,7 +16,7 @@ def test_metadata_counts_every_byte_once():
         "data/words.text": 200_000,
         "index.html": 2_000,
     }
-    summary = BundleSummary("0" * 16, 10, 16, files, 350, 9, 8, 1_234, StarBins((10,), (500,)))
+    summary = BundleSummary("0" * 16, "release-" + "0" * 16, 10, 16, files, 350, 9, 8, 1_234, StarBins((10,), (500,)))
     metadata = web_bundle_metadata(summary, ["recall fell"])
     assert metadata["vectors to the first search (MB)"] == 8
     assert metadata["vectors in all (MB)"] == 12

@@ -5,6 +5,7 @@ import contextlib
 import json
 import math
 import re
+import shutil
 import socket
 import threading
 from collections.abc import Iterable, Sequence
@@ -16,13 +17,14 @@ import numpy as np
 import pyarrow.parquet as pq
 from plane_reader import decode, read_planes
 
+from starvec_assets.export.bundle import file_facts
+from starvec_assets.export.release import WASM, WEB, write_release
 from starvec_assets.profiles.people_sample import PeopleSample
-from starvec_assets.profiles.probes import skill_scores
-from starvec_assets.profiles.quantiles import LEVELS, Table, percentile
+from starvec_assets.profiles.quantiles import LEVELS, Table, direction_percentiles, percentile
 from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.ragged import RaggedArray
 from starvec_assets.ranking.purpose import text_weight
-from starvec_assets.serve import create_server, files_of
+from starvec_assets.serve import FindFile, PublicFile, create_server, files_of
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
 API = "https://api.github.com/"
@@ -78,11 +80,40 @@ def respond(route: Any, status: int, body: object, headers: dict[str, str] | Non
     route.fulfill(status=status, headers=common | (headers or {}), body=text)
 
 
+def find_in(folder: Path) -> FindFile:
+    """Return a function that finds the files of a bundle; modules/x is x of the release that its index.html names."""
+    find = files_of(folder)
+
+    def find_file(name: str) -> PublicFile | None:
+        return find(f"{release_of(folder)}/{name.removeprefix('modules/')}" if name.startswith("modules/") else name)
+
+    return find_file
+
+
+def release_of(bundle: Path) -> str:
+    """Name of the folder with the code of the page."""
+    match = re.search(r"release-[0-9a-f]{16}", (bundle / "index.html").read_text())
+    assert match
+    return match[0]
+
+
+def release(bundle: Path, web: Path = WEB) -> None:
+    """Make the page's release anew, with what a test changed in data/, or of other sources."""
+    old = bundle / release_of(bundle)
+    core = (old / WASM).read_bytes() if (old / WASM).exists() else None
+    path = bundle / "data/model.json"
+    with contextlib.suppress(ValueError):  # a test may damage it
+        files = {file.name: file_facts(file) for file in sorted((bundle / "data").iterdir()) if file != path}
+        path.write_text(json.dumps(json.loads(path.read_bytes()) | {"files": files}))
+    shutil.rmtree(old)
+    write_release(bundle, core, web)
+
+
 class Host:
     """A site whose server can be stopped together with its open connections."""
 
     def __init__(self, folder: Path, port: int = 0) -> None:
-        self.http = create_server(files_of(folder), port)
+        self.http = create_server(find_in(folder), port)
         self.address = f"http://127.0.0.1:{self.http.server_port}/"
         self.connections: list[socket.socket] = []
         accept = self.http.get_request
@@ -221,17 +252,18 @@ class Reference:
     def bins(self) -> StarBins:
         return StarBins(tuple(self.people["star_bins"]["lowest"]), tuple(self.people["star_bins"]["people"]))
 
-    def skill_scores(self, vector: Matrix, stars: int) -> dict[str, float]:
-        """Scores, 0 to 1, of a person whose vector is the mean of `stars` stars."""
+    def skill_percentiles(self, vector: Matrix, stars: int) -> dict[str, float]:
+        """By field, the share in per cent of the people with about as many stars whom a person is ahead of."""
         categories = self.people["categories"]
-        weights = np.array([floats(one["weights"]) for one in categories])
-        calibration = np.array([one["calibration"] for one in categories], np.float32).swapaxes(0, 1)
-        (scores,) = skill_scores(weights, calibration, PeopleSample(vector[None], self.bins.bin_of([stars]), self.bins))
-        return {one["title"]: float(score) for one, score in zip(categories, scores, strict=True)}
+        directions = np.array([floats(one["direction"]) for one in categories])
+        tables = np.array([int16s(one["quantiles"]).reshape(-1, len(LEVELS)) for one in categories])
+        person = PeopleSample(vector[None], self.bins.bin_of([stars]), self.bins)
+        (percentiles,) = direction_percentiles(directions, tables, person)
+        return {one["title"]: float(percent) for one, percent in zip(categories, percentiles, strict=True)}
 
     def skills(self, vector: Matrix, stars: int) -> dict[str, str]:
-        """Scores as printed."""
-        return {title: f"{100 * score:.0f}" for title, score in self.skill_scores(vector, stars).items()}
+        """Percentiles as printed."""
+        return {title: f"{math.floor(percent)}" for title, percent in self.skill_percentiles(vector, stars).items()}
 
     def developer(self, login: str) -> dict[str, Any]:
         """A developer of people.json with the vector decoded."""

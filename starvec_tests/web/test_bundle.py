@@ -18,12 +18,13 @@ from page_helpers import floats, int16s
 
 from starvec_assets.errors import StarvecError
 from starvec_assets.export.bundle import WEB, BundleInputs, build_bundle, web_bundle_metadata
+from starvec_assets.export.first_rows import count_first_rows
 from starvec_assets.profiles.people_mixture import GROUPS, PeopleMixture
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.profiles.quantiles import LEVELS
 from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.prototypes import Prototypes
-from starvec_assets.vectors import USER_VECTOR_RULE
+from starvec_assets.vectors import USER_VECTOR_RULE, unit_rows
 
 BUILD_INFO = {"code_version": "test", "sources": ["simulated people"]}
 
@@ -47,7 +48,8 @@ def test_model_json_lists_every_data_file(bundle: Path, model: dict[str, Any]):
     assert set(model["files"]) == names
     for name, file in model["files"].items():
         content = (bundle / "data" / name).read_bytes()
-        assert file == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        inflated = {"inflated_sha256": hashlib.sha256(gzip.decompress(content)).hexdigest()} if ".gz" in name else {}
+        assert file == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), **inflated}
     assert model["files"]["vectors.hi"]["bytes"] == model["n"] * model["d"]
     assert model["user_rule"] == USER_VECTOR_RULE
 
@@ -67,16 +69,15 @@ def test_model_json_holds_data_window_evaluation_and_build_info(inputs: BundleIn
 
 def test_people_json_matches_the_artifacts(inputs: BundleInputs, bundle: Path):
     people = json.loads((bundle / "data/people.json").read_text())
-    probes, weights_of, calibration = load_probes(inputs.linear_probes)
+    probes, weights, fields = load_probes(inputs.linear_probes)
     assert [category["name"] for category in people["categories"]] == [
         category["name"] for category in probes["categories"]
     ]
     places = np.load(inputs.linear_probes / "places.npy")
     for i, category in enumerate(people["categories"]):
         np.testing.assert_array_equal(floats(category["place"]), places[i])
-        weights = np.frombuffer(base64.b64decode(category["weights"]), "<f4")
-        np.testing.assert_array_equal(weights, weights_of[i])
-        np.testing.assert_array_equal(np.float32(category["calibration"]), calibration[:, i])
+        np.testing.assert_array_equal(floats(category["direction"]), unit_rows(weights)[i])
+        np.testing.assert_array_equal(int16s(category["quantiles"]), fields[i].ravel())
     bins = StarBins.load(inputs.quantile_tables)
     assert people["star_bins"] == bins.facts()
     assert len(bins) > 1
@@ -116,6 +117,25 @@ def test_artifacts_made_before_there_were_bins_are_rejected(inputs: BundleInputs
         build_bundle(replace(inputs, developer_vectors=old), None, BUILD_INFO, tmp_path / "out")
 
 
+def test_first_rows_have_their_columns_vectors_and_names_in_one_file(bundle: Path, model: dict[str, Any]):
+    data, n, d, rows = bundle / "data", model["n"], model["d"], model["first_rows"]
+    assert rows == n // 8
+    content = gzip.decompress((data / "first.gz").read_bytes())
+    columns = gzip.decompress((data / "columns.gz").read_bytes())
+    of_all, of_first = 0, 0
+    for size in (8, 4, 2, 2):
+        assert content[of_first : of_first + size * rows] == columns[of_all : of_all + size * rows]
+        of_all, of_first = of_all + size * n, of_first + size * rows
+    assert content[of_first : of_first + rows * d] == (data / "vectors.hi").read_bytes()[: rows * d]
+    names = gzip.decompress((data / "names.gz").read_bytes()).decode().split("\n")
+    assert content[of_first + rows * d :].decode().split("\n") == names[:rows]
+
+
+@pytest.mark.parametrize(("n", "rows"), [(1, 1), (7, 1), (2_014, 251), (32_768, 4_096), (300_000, 4_096)])
+def test_first_rows_are_a_small_part_of_all(n: int, rows: int):
+    assert count_first_rows(n) == rows
+
+
 def test_names_are_in_vocabulary_order(inputs: BundleInputs, bundle: Path):
     names = gzip.decompress((bundle / "data/names.gz").read_bytes()).decode().split("\n")
     assert names == pq.read_table(inputs.fp16_export / "repos.parquet")["name"].to_pylist()
@@ -151,13 +171,15 @@ def test_build_sources_are_not_served(bundle: Path):
     files = {p for p in bundle.rglob("*") if p.is_file() and p.parent.name != "data"}
     licence = bundle / "engine/search.wasm.LICENSE.txt"
     assert {p.suffix for p in files - {licence}} <= {".html", ".css", ".js", ".svg", ".png", ".wasm", ".webmanifest"}
-    assert (bundle / "engine/search.wasm").read_bytes().startswith(b"\0asm")
+    core = (bundle / "engine/search.wasm").read_bytes()
+    assert core.startswith(b"\0asm")
+    assert json.loads((bundle / "data/model.json").read_text())["wasm_sha256"] == hashlib.sha256(core).hexdigest()
     assert "Apache License" in licence.read_text()
 
 
 def test_page_without_the_compiled_core_says_so_and_lists_no_file_of_it(inputs: BundleInputs, tmp_path: Path):
     summary = build_bundle(inputs, None, BUILD_INFO, tmp_path)
-    assert json.loads((tmp_path / "data/model.json").read_text())["kernel"] == "javascript"
+    assert json.loads((tmp_path / "data/model.json").read_text())["wasm_sha256"] == ""
     assert not [name for name in summary.files if "search.wasm" in name]
     metadata = web_bundle_metadata(summary, [])
     assert metadata["search kernel"] == "JavaScript"

@@ -18,8 +18,8 @@ from starvec_assets.files import sha256
 ANNOUNCED = "[...document.querySelectorAll('#announcer p')].map((item) => item.textContent)"
 STATUS = "document.querySelector('.map-status')?.textContent"
 MAP_MODULES = """async (base) => {
-  const load = (name) => import(`${base}map/${name}.js`);
-  const { loadModel } = await import(base + "engine/model.js");
+  const load = (name) => import(`${base}modules/map/${name}.js`);
+  const { loadModel } = await import(base + "modules/engine/model.js");
   const model = await loadModel(new URL("data/", base));
   const modules = ["map_data", "camera", "labels", "theme", "points", "renderer_webgl", "renderer_canvas"];
   globalThis.lib = Object.assign({}, ...(await Promise.all(modules.map(load))));
@@ -313,7 +313,7 @@ def test_broken_maps_are_refused_with_a_sentence(visitor: Any, bundle: Path, sit
     content = list(gzip.decompress((bundle / "data/map.gz").read_bytes()))
     refused = page.evaluate(
         """async ([base, values]) => {
-          const { parseMap } = await import(base + "map/map_data.js");
+          const { parseMap } = await import(base + "modules/map/map_data.js");
           const bytes = Uint8Array.from(values).buffer;
           const start = 4 + new DataView(bytes).getUint32(0, true);
           const content = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, start - 4)));
@@ -370,7 +370,7 @@ def test_map_opens_without_network_after_a_visit(visitor: Any, site: str):
 def test_system_colours_replace_the_palette_where_they_are_forced(visitor: Any, site: str):
     page = open_map(visitor, site)
     read = """async () => {
-      const { readTheme } = await import("./map/theme.js");
+      const { readTheme } = await import("./modules/map/theme.js");
       const { palette, paper, ink } = readTheme(document.querySelector(".map-stage"));
       const hues = new Set(palette.slice(0, 12).map(String)).size;
       return { hues, paper, ink, finite: palette.flat().every(Number.isFinite) };
@@ -472,7 +472,7 @@ def test_flights_begin_and_end_where_they_should_and_far_ones_rise(visitor: Any,
     page.goto(site + "data/model.json")
     ways = page.evaluate(
         """async (base) => {
-      const { flight } = await import(base + "map/camera.js");
+      const { flight } = await import(base + "modules/map/camera.js");
       const ends = [
         [{ x: 0.1, y: 0.2, zoom: 6 }, { x: 0.9, y: 0.7, zoom: 6 }],
         [{ x: 0.5, y: 0.5, zoom: 0 }, { x: 0.3, y: 0.3, zoom: 8 }],

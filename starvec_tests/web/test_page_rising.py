@@ -265,8 +265,8 @@ def test_broken_trends_are_refused_with_a_sentence(visitor: Any, bundle: Path, s
     cases = ", ".join(f"{json.dumps(name)}: () => {change}" for name, (change, _) in BROKEN.items())
     refused = page.evaluate(
         """async ([base, values]) => {
-          const { Trends } = await import(base + "trends_data.js");
-          const { BundleError } = await import(base + "engine/validate.js");
+          const { Trends } = await import(base + "modules/trends_data.js");
+          const { BundleError } = await import(base + "modules/engine/validate.js");
           const bytes = Uint8Array.from(values).buffer;
           const start = 4 + new DataView(bytes).getUint32(0, true);
           const content = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, start - 4)));
