@@ -341,6 +341,16 @@ def rising(field: str, language: str, login: str | None, as_json: bool, count: i
 
 
 @main.command()
+def mcp() -> None:
+    """Serve the export to an agent by the Model Context Protocol, over stdin and stdout."""
+    try:
+        from starvec_assets.cli.mcp_server import create_server
+    except ImportError as error:
+        raise StarvecError(f"serving agents needs more ({error.name}): pip install 'starvec[mcp]'") from error
+    create_server(_load_space()).run("stdio")
+
+
+@main.command()
 @click.option("--port", type=int, default=8000, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 def serve(port: int) -> None:
     """Serve the newest page at http://127.0.0.1:8000."""

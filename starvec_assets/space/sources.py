@@ -110,8 +110,8 @@ def _of_dataset(path: Path) -> Source:
     """Open the files of a dataset release, which has no vectors of texts and no other artifacts."""
     repositories = pq.read_table(path / DATASET_REPOSITORIES)
     arrays = map_safetensors(path / DATASET_VECTORS)
-    vectors, repo_ids = arrays.get("vectors"), arrays.get("repo_ids")
-    if vectors is None or vectors.ndim != 2 or not np.array_equal(repo_ids, repositories["repo_id"].to_numpy()):
+    vectors, repo_ids = (arrays.get(name, np.empty(0)) for name in ("vectors", "repo_ids"))
+    if vectors.ndim != 2 or not np.array_equal(repo_ids, repositories["repo_id"].to_numpy()):
         raise StarvecError(
             f"{path}: {DATASET_VECTORS} has no vectors of the repositories in {DATASET_REPOSITORIES}: download both "
             "again, of one release"

@@ -295,6 +295,7 @@ def test_the_help_lists_every_command(invoke: Invoke, tmp_path: Path):
             "rebuild",
             "similar",
             "user",
+            "mcp",
             "serve",
             "publish",
             "build-wasm",
