@@ -4,17 +4,22 @@ A publication keeps a list of its files, with their SHA-256, in the folder. Only
 removed, and only while it is as it was published: every other file of the folder is the user's, and stays. New files
 are written to a folder inside the target, then the list is made that of both publications, then the files are renamed
 into place, and those of the earlier publication alone removed. So a run killed at any point is finished by the next.
+
+Visitors are served meanwhile. index.html, which names the folder of its release (export/release.py), comes last, and
+the code of the release before stays until the next publication: a browser or a cache may hold its index.html.
 """
 
+import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from hashlib import sha256 as sha256_of
 from pathlib import Path, PurePosixPath
 
 from starvec_assets.errors import StarvecError
+from starvec_assets.export.release import INDEX, SERVICE_WORKER
 from starvec_assets.files import exclusive_lock, fsync, remove, sha256
 from starvec_assets.store import Artifact
 
@@ -29,6 +34,9 @@ HOST_ENTRIES = {".git", ".github", ".gitignore", ".gitattributes", "CNAME", "los
 
 NO_JEKYLL = ".nojekyll"
 """Empty file that makes GitHub Pages serve every file as it is."""
+
+LAST = (SERVICE_WORKER, INDEX)
+"""What is replaced last, in this order: the files through which visitors come to the others."""
 
 MAX_LIST_BYTES = 4 << 20
 Digests = Mapping[str, frozenset[str]]
@@ -82,15 +90,23 @@ def _replace_files(source: Path, to: Path, old: Digests, new: Digests) -> None:
             raise StarvecError(f"{target} was not written as {source / name} is: check the disk, and publish again")
     both = {name: old.get(name, frozenset()) | new.get(name, frozenset()) for name in {*old, *new}}
     _write_list(to, both)
-    for name in new:
+    kept = {name: digests for name, digests in old.items() if name.startswith(_release(to))}
+    for name in sorted(new, key=lambda name: LAST.index(name) + 1 if name in LAST else 0):
         (to / name).parent.mkdir(parents=True, exist_ok=True)
         (staged / name).replace(to / name)
-    for name in sorted(set(old) - set(new)):
+    for name in sorted(set(old) - set(new) - set(kept)):
         (to / name).unlink(missing_ok=True)
         for folder in (to / name).relative_to(to).parents:
             if folder.parts and (to / folder).is_dir() and not any((to / folder).iterdir()):
                 (to / folder).rmdir()
-    _write_list(to, new)
+    _write_list(to, kept | new)
+
+
+def _release(to: Path) -> tuple[str, ...]:
+    """Return the folder of the release that the published index.html names, or nothing where there is none."""
+    index = to / INDEX
+    page = index.read_text(encoding="utf-8", errors="replace") if index.is_file() else ""
+    return tuple(re.findall(r"release-[0-9a-f]{16}/", page)[:1])
 
 
 def _published_files(to: Path) -> Digests:
@@ -140,7 +156,7 @@ def _write_list(to: Path, files: Digests) -> None:
     staged.replace(to / FILE_LIST)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _readable_by_all() -> Iterator[None]:
     """Let files and folders made in the block be readable by all, whatever the user's umask."""
     before = os.umask(0o022)

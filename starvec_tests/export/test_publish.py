@@ -49,6 +49,30 @@ def test_the_files_of_the_page_are_published_without_its_manifest(page: Artifact
     assert {p.name for p in site.parent.iterdir()} == {"artifacts", "site"}
 
 
+def release(digit: str) -> dict[str, str]:
+    """Files of a page whose release is called by a digit."""
+    return {"index.html": f'<script src="release-{digit * 16}/router.js">', f"release-{digit * 16}/router.js": digit}
+
+
+def test_code_of_the_release_before_stays_until_the_next_publication(site: Path, tmp_path: Path):
+    for digit, expected in [("a", {"a"}), ("b", {"a", "b"}), ("b", {"b"}), ("c", {"b", "c"}), ("d", {"c", "d"})]:
+        publish(page_of(tmp_path / digit, release(digit)), site)
+        assert {(path.parent.name[-1], path.read_text()) for path in site.glob("release-*/router.js")} == {
+            (one, one) for one in expected
+        }
+        assert digit * 16 in (site / "index.html").read_text()
+
+
+def test_files_through_which_visitors_come_are_replaced_last(
+    page: Artifact, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    replaced: list[str] = []
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda path, to: (replaced.append(Path(to).name), replace(path, to))[1])
+    publish(page_of(tmp_path / "page", FILES | release("a") | {"service-worker.js": "", "zebra.svg": ""}), site)
+    assert [name for name in replaced if name != FILE_LIST][-2:] == ["service-worker.js", "index.html"]
+
+
 def test_an_earlier_publication_is_replaced_and_the_users_own_files_stay(page: Artifact, site: Path, tmp_path: Path):
     publish(page_of(tmp_path / "earlier", FILES | {"old/gone.js": "", "old/deep.js": ""}), site)
     own = {".git/HEAD", "CNAME", "README.md", "old/mine.txt"}
