@@ -7,10 +7,11 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.defs.artifact_asset import AssetConfig, Output, artifact_asset, require_same_rows
 from starvec_assets.evaluation.gates import enforce_gate
 from starvec_assets.export.bundle import BundleInputs, build_bundle, web_bundle_metadata
-from starvec_assets.export.fp16 import ExportSettings, build_export, disk_bytes, fp16_export_metadata
+from starvec_assets.export.fp16_build import ExportSettings, build_export, disk_bytes, fp16_export_metadata
 from starvec_assets.export.wasm import build_search_core, compiler_version
 from starvec_assets.ingest.repo_catalog import RepoCatalog
 from starvec_assets.paths import home
+from starvec_assets.sample import SIMULATED
 from starvec_assets.store import Artifact, Draft
 from starvec_assets.text_search.placed import Placed
 from starvec_assets.vectors import USER_VECTOR_RULE, load_vectors
@@ -111,6 +112,7 @@ def web_bundle(
     build_info = {
         "code_version": context.assets_def.code_versions_by_key[context.asset_key],
         "sources": fp16_export.manifest.provenance,
+        "simulated": SIMULATED in fp16_export.manifest.provenance,
         "inputs": {artifact.asset: artifact.content_hash[:12] for artifact in inputs},
     }
     folders = BundleInputs(**{artifact.asset: artifact.path for artifact in inputs})

@@ -190,12 +190,12 @@ def read_results(page: Any, kind: str = "li.result") -> list[dict[str, Any]]:
 
 
 def radar_scores(page: Any) -> dict[str, list[str]]:
-    """Columns of the radar's table, by field."""
+    """Columns of the radar's table, by field, without ranges."""
     return dict(
         page.eval_on_selector_all(
             ".axes tbody tr",
             "rows => rows.map(r => [r.querySelector('th').firstChild.textContent,"
-            " [...r.querySelectorAll('td')].map(cell => cell.textContent)])",
+            " [...r.querySelectorAll('td')].map(cell => cell.firstChild.textContent)])",
         )
     )
 

@@ -1,9 +1,9 @@
 """From a login to a profile: the requests to GitHub, the numbers shown, and the errors."""
 
 import json
+import math
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from page_helpers import (
     API,
     Reference,
     StarsApi,
+    floats,
+    int16s,
     open_page,
     radar_scores,
     read_results,
@@ -21,7 +23,8 @@ from page_helpers import (
     wait_until,
 )
 
-from starvec_assets.profiles.probes import ProbeSettings
+from starvec_assets.profiles.quantiles import LEVELS, percentile
+from starvec_assets.vectors import unit_rows
 
 STARRED = [*range(3, 300, 2), *range(900, 1100)]
 UNKNOWN = [(900_000_000 + i, f"nobody/knows-{i}") for i in range(20)]
@@ -52,7 +55,7 @@ def test_profile_numbers_match_python(visitor: Any, site: str, reference: Refere
     vector = reference.person(STARRED)
     assert sorted(number for _, number, _ in api.requests) == [1, 2, 3, 4]
     assert page.url.endswith("#/user/octocat")
-    assert f"Made of {len(STARRED)} of {len(STARRED) + len(UNKNOWN)} stars" in page.inner_text(".profile .lead")
+    assert f"Made of {len(STARRED)} of {len(STARRED) + len(UNKNOWN)} stars" in page.inner_text(".profile .basis")
     assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
         vector, len(STARRED)
     )
@@ -67,27 +70,118 @@ def test_profile_numbers_match_python(visitor: Any, site: str, reference: Refere
     ranked = reference.ranked(vector, len(STARRED))
     assert people == [[*one] for one in ranked[:8]]
     assert page.inner_text(".people li:nth-child(2) .aside").startswith(f"2nd of {len(ranked)};")
-    assert f"({reference.bins.labels[-1]})" in page.inner_text(".chart"), "about as many stars"
+    assert f"({reference.bins.labels[-1]})" in page.inner_text(".portrait"), "about as many stars"
     assert visitor.blocked_requests == []
     assert page.errors == []
 
 
-def test_score_explanation_shows_the_calibration(visitor: Any, bundle_copy: Path, serve_folder: Any):
-    path = bundle_copy / "data/people.json"
-    people = json.loads(path.read_text())
-    assert people["calibration"] == {
-        "median": ProbeSettings().median_target,
-        "top_twentieth": ProbeSettings().p95_target,
-    }
-    path.write_text(json.dumps(people | {"calibration": {"median": 0.31, "top_twentieth": 0.87}}))
-    page = open_page(visitor, serve_folder(bundle_copy), f"#/dev/{people['developers'][0]['login']}")
-    text = page.inner_text(".chart")
-    assert "A score of 31 is the median of people with about as many stars (" in text
-    assert "); one in twenty of them reaches 87." in text
-    page.click("text=How it was made")
-    page.wait_for_selector(
-        "text=of people with about as many stars the median has 31 points and one in twenty has 87 or more"
+def strongest_fields(percentiles: dict[str, float], people: str) -> str:
+    """The sentence about the fields in which a person is ahead of 75 in 100 `people` or more."""
+    ranked = sorted(percentiles.items(), key=lambda one: -one[1])
+    (title, percent), *others = [(title, math.floor(percent)) for title, percent in ranked if percent >= 75][:3]
+    then = " and ".join(f"{title} ({percent})" for title, percent in others)
+    return f"{title}: ahead of {percent} in 100 people with about as many stars ({people}).{then and f' Then {then}.'}"
+
+
+def test_strongest_fields_are_named_in_a_sentence(visitor: Any, site: str, reference: Reference, api: StarsApi):
+    page = open_page(visitor, site, "", api)
+    submit_login(page, "octocat")
+    page.wait_for_selector(".portrait .ring.median")
+    percentiles = reference.skill_percentiles(reference.person(STARRED), len(STARRED))
+    expected = strongest_fields(percentiles, reference.bins.labels[-1])
+    wait_until(page, f"document.querySelector('.strengths').textContent === {json.dumps(expected)}")
+
+
+def outline(page: Any, series: int = 0) -> np.ndarray:
+    """Corners of a series on the radar, in units of the distance from the centre to the ring at 100: [fields, 2]."""
+    points = page.get_attribute(f".portrait .series-{series} .outline", "points")
+    corners = np.array([point.split(",") for point in points.split()], float)
+    ring = page.get_attribute(".portrait .ring:nth-of-type(4)", "points")
+    rim = np.array([point.split(",") for point in ring.split()], float)
+    centre = rim.mean(axis=0)
+    return (corners - centre) / np.linalg.norm(rim - centre, axis=1, keepdims=True)
+
+
+def test_distance_from_the_centre_is_the_percentile(visitor: Any, site: str, reference: Reference):
+    developer = reference.people["developers"][0]
+    page = open_page(visitor, site, f"#/dev/{developer['login']}")
+    vector = reference.developer(developer["login"])["vector"]
+    percentiles = list(reference.skill_percentiles(vector, developer["stars_used"]).values())
+    np.testing.assert_allclose(100 * np.linalg.norm(outline(page), axis=1), percentiles, atol=0.1)
+    median = page.get_attribute(".portrait .ring.median", "points")
+    assert median == page.get_attribute(".portrait .ring:nth-of-type(2)", "points")
+
+
+def test_two_people_differ_in_line_and_marker(visitor: Any, site: str, reference: Reference, api: StarsApi):
+    developer = reference.people["developers"][1]
+    page = open_page(visitor, site, "", api)
+    submit_login(page, "octocat")
+    read_results(page)
+    page.evaluate("fragment => { location.hash = fragment }", f"#/dev/{developer['login']}")
+    page.wait_for_selector(".legend")
+    assert page.locator(".legend li").all_inner_texts() == ["you", developer["name"]]
+    shapes = [
+        page.eval_on_selector(
+            f".portrait .series-{i}",
+            "e => [getComputedStyle(e.children[0]).strokeDasharray, e.children[1].localName]",
+        )
+        for i in (0, 1)
+    ]
+    assert shapes[0] == ["none", "circle"]
+    assert shapes[1][0] != "none"
+    assert shapes[1][1] == "polygon"
+
+
+FEW = [3, 40, 77, 150, 310, 777]
+
+
+def test_ranges_of_the_own_percentiles_are_those_of_resampled_stars(visitor: Any, site: str, reference: Reference):
+    page = open_page(visitor, site, "", StarsApi({"octocat": reference.starred(STARRED)}))
+    submit_login(page, "octocat")
+    read_results(page)
+    page.wait_for_selector(".axes .interval")
+    shown = dict(
+        page.eval_on_selector_all(
+            ".axes tbody tr",
+            "rows => rows.map(r => ['th', '.interval'].map(x => r.querySelector(x).firstChild.textContent))",
+        )
     )
+    rng = np.random.default_rng(0)
+    weights = np.maximum(reference.stars[STARRED], 1.0) ** -reference.model["user_rule"]["fame_power"]
+    vectors = weights[:, None] * reference.vectors[STARRED]
+    drawn = rng.integers(0, len(STARRED), (4_000, len(STARRED)))
+    resampled = unit_rows(np.array([vectors[rows].sum(axis=0) for rows in drawn], np.float32))
+    person = reference.person(STARRED)
+    for category in reference.people["categories"]:
+        direction = floats(category["direction"])
+        table = int16s(category["quantiles"]).reshape(-1, len(LEVELS))[-1]
+        spread = 1.2816 * (resampled @ direction).std()
+        expected = percentile(table, person @ direction + np.array([-spread, spread]))
+        assert [float(x) for x in shown[category["title"]].split(" to ")] == pytest.approx(expected, abs=2.5)
+
+
+def test_a_profile_of_few_stars_is_called_rough(visitor: Any, site: str, reference: Reference):
+    assert reference.bins.lowest[0] > len(FEW)
+    api = StarsApi({"few": reference.starred(FEW), "one": reference.starred(FEW[:1])})
+    page = open_page(visitor, site, "", api)
+    submit_login(page, "few")
+    page.wait_for_selector(".strengths:has-text('Rough, of 6 stars only. ')")
+    people = reference.bins.labels[0]
+    assert f"Nobody in the data has so few: the comparison is with people of {people} stars." in page.inner_text(
+        ".basis"
+    )
+    page.wait_for_selector(".axes .interval")
+    assert "lies in with 80 % certainty, as far as 6 stars can tell." in page.inner_text(".portrait")
+    page.click("text=Another login")
+    submit_login(page, "one")
+    page.wait_for_selector(".strengths:has-text('Rough, of 1 star only. ')")
+    read_results(page)
+    assert page.query_selector(".axes .interval") is None, "one star has no spread"
+
+
+def test_about_explains_the_numbers_of_fields(visitor: Any, site: str):
+    page = open_page(visitor, site, "#/about")
+    assert "the median person has 50, and nobody has 100" in page.inner_text("main")
 
 
 def test_explanation_names_the_stars_that_contribute_most(visitor: Any, site: str, reference: Reference, api: StarsApi):
@@ -95,9 +189,7 @@ def test_explanation_names_the_stars_that_contribute_most(visitor: Any, site: st
     submit_login(page, "octocat")
     for result in read_results(page):
         row = reference.names.index(result["name"])
-        pull = (reference.vectors[STARRED] @ reference.vectors[row]) * np.maximum(
-            reference.stars[STARRED], 1
-        ) ** -reference.model["user_rule"]["fame_power"]
+        pull = reference.vectors[STARRED] @ reference.vectors[row]
         assert result["why"] == [reference.names[STARRED[i]] for i in np.argsort(-pull, kind="stable")[:3]]
 
 
@@ -106,7 +198,7 @@ def test_renamed_repository_is_found_by_id(visitor: Any, site: str, reference: R
     page = open_page(visitor, site, "", StarsApi({"octocat": renamed}))
     submit_login(page, "octocat")
     read_results(page)
-    assert "Made of 10 of 10 stars" in page.inner_text(".profile .lead")
+    assert "Made of 10 of 10 stars" in page.inner_text(".profile .basis")
     assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
         reference.person(range(10)), 10
     )
@@ -118,7 +210,7 @@ def test_a_repository_is_found_by_its_id_though_its_name_went_to_another(visitor
     page = open_page(visitor, site, "", StarsApi({"octocat": given_away + recreated}))
     submit_login(page, "octocat")
     read_results(page)
-    assert "Made of 15 of 15 stars" in page.inner_text(".profile .lead")
+    assert "Made of 15 of 15 stars" in page.inner_text(".profile .basis")
     assert {title: numbers[0] for title, numbers in radar_scores(page).items()} == reference.skills(
         reference.person(range(15)), 15
     )
@@ -217,6 +309,7 @@ def test_second_login_replaces_a_running_lookup(visitor: Any, site: str, referen
 
 def test_lookup_counts_as_consent_to_the_download(visitor: Any, site: str, reference: Reference, api: StarsApi):
     api.allowed = 1
+    visitor.context.add_init_script("Object.defineProperty(navigator, 'connection', { value: { saveData: true } })")
     page = open_page(visitor, site, f"#/dev/{reference.people['developers'][0]['login']}", api)
     page.wait_for_selector(".download-prompt button")
     submit_login(page, "octocat")
@@ -240,12 +333,12 @@ def test_login_entered_again_is_fetched_again(visitor: Any, site: str, api: Star
     api.allowed = 60
     page.click("text=Another login")
     submit_login(page, "octocat")
-    page.wait_for_selector(f".profile .lead:has-text('of {len(STARRED) + len(UNKNOWN)} stars')")
+    page.wait_for_selector(f".profile .basis:has-text('of {len(STARRED) + len(UNKNOWN)} stars')")
 
 
 def test_profile_can_be_made_of_stars_before_the_limit(visitor: Any, site: str, api: StarsApi):
     page = open_partial_profile(visitor, site, api)
-    assert "Only the newest 100 stars arrived, 1 of 4 pages." in page.inner_text(".profile .lead")
+    assert "Only the newest 100 stars arrived, 1 of 4 pages." in page.inner_text(".profile .basis")
 
 
 def test_logins_without_a_profile_get_an_explanation(visitor: Any, site: str, api: StarsApi):

@@ -1,7 +1,6 @@
 // "How it was made": data, evaluation and limits. Every number comes from the artifacts of the run through model.json.
 
 import { formatCount, formatMegabytes, h, pluralize } from "../dom.js";
-import { formatScore } from "../radar.js";
 import { dataSources, downloadSize, WORDS_INDEX } from "../state.js";
 
 /** @import { Model, Score } from "../engine/model.js" */
@@ -41,7 +40,6 @@ const SYSTEMS = new Map([
 
 /** @param {App} app */
 export function aboutView(app) {
-  const { median, top_twentieth } = app.people.calibration;
   return [
     h(
       "section",
@@ -73,7 +71,7 @@ export function aboutView(app) {
         ),
         ...definition(
           "Skills",
-          `For each field a linear probe learned to tell its best known repositories from all others. It is stretched so that of people with about as many stars the median has ${formatScore(median)} points and one in twenty has ${formatScore(top_twentieth)} or more: a score compares you with other people, it is no grade.`,
+          "For each field a linear probe learned to tell its best known repositories from all others. The number is the share in per cent of people with about as many stars whose mean of stars lies less in its direction: the median person has 50, and nobody has 100. It compares interests, it is no grade.",
         ),
         ...definition(
           "Per cent",

@@ -2,25 +2,35 @@
 // current user, once there is one.
 
 import { developerList } from "../developer_list.js";
-import { announce, chips, formatCount, formatOrdinal, h, pluralize, replace } from "../dom.js";
+import { chips, formatCount, formatOrdinal, h, isolated, pluralize, replace } from "../dom.js";
 import { downloadProgress } from "../download_progress.js";
 import { dot, unitVector } from "../engine/vectors.js";
 import { loginForm } from "../login_form.js";
 import { mapHref } from "../map/address.js";
 import { hasMap } from "../map/map_data.js";
-import { formatScore, radar, radarTable } from "../radar.js";
+import { legend, radar, radarTable } from "../radar.js";
 import { becauseOf, repoList } from "../repo_list.js";
-import { formatPercent, pairPercentile, rankDevelopers, skillScores, starRange, topContributors } from "../scoring.js";
-import { encodeProfile } from "../share_link.js";
+import {
+  formatPercent,
+  isRough,
+  pairPercentile,
+  rankDevelopers,
+  skillPercentiles,
+  skillRanges,
+  starRange,
+  vocabularyOf,
+} from "../scoring.js";
+import { compareHref, sharePanel } from "../share_panel.js";
+import { differingFields, strongestFields } from "../skill_words.js";
 import { developerHref, displayName, MAX_QUERY_LENGTH, risingHref, searchHref, userHref } from "../state.js";
 import { hasTrends } from "../trends_data.js";
 
+/** @import { Filter } from "../engine/filter.js" */
 /** @import { Series } from "../radar.js" */
 /** @import { Person } from "../scoring.js" */
 /** @import { App } from "../state.js" */
 
 const COMPARE_CANDIDATES = 4; // for each shown repository, the candidates that are ranked by their lower match
-const MIN_SKILL_GAP = 0.05; // smaller differences are not mentioned
 
 /**
  * Profile of the current user; the form that makes it if `login` was not looked up yet.
@@ -82,17 +92,26 @@ function developerChips(app) {
  * @param {App} app
  * @param {AbortSignal} signal
  * @param {Person} person
+ * @param {boolean} alone whether the address asks for the profile without the comparison
  */
-export function otherProfileView(app, signal, person) {
+export function otherProfileView(app, signal, person, alone) {
   const container = h("div", {});
   const render = () =>
     replace(
       container,
-      ...(app.currentUser
+      ...(app.currentUser && !alone
         ? comparison(app, signal, app.currentUser, person)
-        : profile(app, signal, person, compareForm())),
+        : profile(app, signal, person, compareOffer())),
     );
-  const compareForm = () => {
+  const compareOffer = () => {
+    const heading = h("h2", {}, `Compare ${displayName(person)} with you`);
+    if (app.currentUser)
+      return h(
+        "section",
+        { class: "compare-offer" },
+        heading,
+        h("p", {}, h("a", { href: personHref(app, person) }, `See ${displayName(person)} beside you`)),
+      );
     const { element } = loginForm(app, {
       id: "login",
       label: "Your GitHub login",
@@ -100,15 +119,31 @@ export function otherProfileView(app, signal, person) {
       signal,
       onPerson: (currentUser) => {
         app.currentUser = currentUser;
-        render();
+        if (alone) location.hash = personHref(app, person);
+        else render();
         container.querySelector("h1")?.focus();
       },
     });
-    return h("section", { class: "compare-offer" }, h("h2", {}, `Compare ${displayName(person)} with you`), element);
+    return h("section", { class: "compare-offer" }, heading, element);
   };
   render();
   return [container];
 }
+
+/**
+ * Two people of a link beside each other.
+ * @param {App} app
+ * @param {AbortSignal} signal
+ * @param {Person} first
+ * @param {Person} second
+ */
+export const pairView = (app, signal, first, second) => comparison(app, signal, first, second);
+
+/** Address of a person. @param {App} app @param {Person} person */
+const personHref = (app, person) =>
+  ({ self: userHref, developer: developerHref, shared: () => compareHref(app, [person], true) })[person.kind](
+    person.login,
+  );
 
 /**
  * @param {App} app
@@ -118,11 +153,31 @@ export function otherProfileView(app, signal, person) {
  * @returns {(Node | false)[]}
  */
 function profile(app, signal, person, compareForm) {
-  const chart = h("div", { class: "chart" });
-  const drawChart = () => replace(chart, ...charts(app, [person], [skillSeries(app, person, displayName(person))]));
-  drawChart();
-  onceExact(person, signal, redrawWithoutAnimation(chart, drawChart));
   const isSelf = person.kind === "self";
+  const name = displayName(person);
+  const words = h("p", { class: "lead strengths" });
+  const chart = charts(app, signal, [person], [isSelf ? "you" : name], `${basis(app, person)}${fewness(app, person)}`);
+  const sentence = () =>
+    `${isRough(app.people, person) ? `Rough, of ${pluralize(person.starsUsed, "star")} only. ` : ""}${strongestFields(fieldTitles(app), skillPercentiles(app.people, person), starRange(app.people, person.starsUsed))}`;
+  const soFar = h("p", { class: "hint", hidden: true });
+  const draw = () => {
+    words.textContent = sentence();
+    const { arrived = person.starsUsed, starsUsed } = person;
+    soFar.hidden = arrived === starsUsed;
+    soFar.textContent = `Made of ${formatCount(arrived)} of your ${pluralize(starsUsed, "star")} so far: the vectors of the others are on their way.`;
+    chart.draw();
+    if (isSelf) chart.drawRanges();
+  };
+  draw();
+  onRefined(app, person, signal, draw);
+  const share = sharePanel(app, {
+    people: [person],
+    describe: (withLogin) => ({
+      title: withLogin || person.kind === "developer" ? name : "What the stars say",
+      sentences: [sentence()],
+      series: chart.series(),
+    }),
+  });
   return [
     h(
       "section",
@@ -131,17 +186,19 @@ function profile(app, signal, person, compareForm) {
         "header",
         {},
         h("p", { class: "kicker" }, kicker(person)),
-        h("h1", { tabindex: -1 }, displayName(person)),
-        h("p", { class: "lead" }, basis(app, person)),
-        shareControls(app, person),
+        h("h1", { tabindex: -1 }, isolated(name)),
+        words,
+        soFar,
       ),
-      chart,
+      chart.figure,
+      chart.numbers,
+      h("div", { class: "passing-on" }, share, personLinks(app, person)),
     ),
     compareForm ?? (isSelf && starsSearch()),
     h(
       "section",
       {},
-      h("h2", {}, isSelf ? "Repositories you would like" : `Repositories ${displayName(person)} would like`),
+      h("h2", {}, isSelf ? "Repositories you would like" : `Repositories ${name} would like`),
       h(
         "p",
         { class: "hint" },
@@ -155,55 +212,82 @@ function profile(app, signal, person, compareForm) {
         fame: true,
         scoreLabel: "match",
         exclude: person.starred,
-        exact: person.exact,
-        search: (bias, k) => app.engine.search(person.vector, { k, bias }),
+        search: async (filter, k) => {
+          await person.refine?.();
+          return app.engine.search(person.vector, { k, filter });
+        },
         explain: isSelf
-          ? async ({ indices }) =>
-              (await topContributors(app, person.starred, indices)).map((rows) => becauseOf(app, rows))
+          ? async ({ indices }) => {
+              const starred = vocabularyOf(app, person.starred);
+              const contributors = await app.engine.contributors(starred, indices);
+              const known = await app.engine.repositories(contributors.flat());
+              return contributors.map(({ length }) => becauseOf(known.splice(0, length)));
+            }
           : undefined,
       }),
     ),
     h(
       "section",
       {},
-      h("h2", {}, isSelf ? "Developers like you" : `Developers like ${displayName(person)}`),
+      h("h2", {}, isSelf ? "Developers like you" : `Developers like ${name}`),
       similarDevelopers(app, signal, person),
     ),
   ];
 }
 
 /**
- * The current user beside another person.
+ * Two people beside each other.
  * @param {App} app
  * @param {AbortSignal} signal
- * @param {Person} self
- * @param {Person} other
+ * @param {Person} first the current user, or one of the two of a link
+ * @param {Person} second
  * @returns {Node[]}
  */
-function comparison(app, signal, self, other) {
-  const chart = h("div", { class: "chart" });
-  const match = h("p", { class: "lead" });
-  const summary = h("p", { class: "lead" });
+function comparison(app, signal, first, second) {
+  const isOwn = first.kind === "self";
+  const names = [isOwn ? "you" : displayName(first), displayName(second)];
+  const title = isOwn ? `You and ${names[1]}` : names.join(" and ");
+  const match = h("p", { class: "lead strengths" });
+  const difference = h("p", { class: "lead" });
+  const chart = charts(app, signal, [first, second], names);
   const draw = () => {
-    replace(match, ...describeMatch(app, self, other));
-    const series = [skillSeries(app, self, "you"), skillSeries(app, other, displayName(other))];
-    summary.textContent = describeDifference(app, series);
-    replace(chart, ...charts(app, [self, other], series));
+    match.textContent = describeMatch(app, first, second, names);
+    difference.textContent = differingFields(fieldTitles(app), chart.series());
+    chart.draw();
   };
   draw();
-  onceExact(self, signal, redrawWithoutAnimation(chart, draw));
-  const searchForBoth = async (/** @type {Float32Array | null} */ bias, /** @type {number} */ k) => {
-    const mean = unitVector(Float32Array.from(self.vector, (x, i) => x + other.vector[i]));
-    const { indices, exact } = await app.engine.search(mean, { k: COMPARE_CANDIDATES * k, bias });
+  onRefined(app, first, signal, draw);
+  const share = sharePanel(app, {
+    people: [first, second],
+    describe: (withLogin) => {
+      const labels = [first, second].map((person, i) =>
+        withLogin || person.kind === "developer" ? displayName(person) : ["One", "The other"][i],
+      );
+      const series = chart.series().map((one, i) => ({ ...one, label: labels[i] }));
+      const sentences = [describeMatch(app, first, second, labels), differingFields(fieldTitles(app), series)];
+      return { title: withLogin ? labels.join(" and ") : "Two people compared", sentences, series };
+    },
+  });
+  const searchForBoth = async (/** @type {Filter} */ filter, /** @type {number} */ k) => {
+    await first.refine?.();
+    const mean = unitVector(Float32Array.from(first.vector, (x, i) => x + second.vector[i]));
+    const { indices, ...found } = await app.engine.search(mean, { k: COMPARE_CANDIDATES * k, filter });
     const rows = await app.engine.vectors(indices);
     const { d } = app.model;
     const ranked = Array.from(indices, (row, i) => {
       const vector = rows.subarray(i * d, (i + 1) * d);
-      return { row, cosine: Math.min(dot(vector, self.vector), dot(vector, other.vector)) };
+      return { row, cosine: Math.min(dot(vector, first.vector), dot(vector, second.vector)) };
     });
     ranked.sort((a, b) => b.cosine - a.cosine).splice(k);
-    return { indices: ranked.map(({ row }) => row), cosines: ranked.map(({ cosine }) => cosine), exact };
+    return { ...found, indices: ranked.map(({ row }) => row), cosines: ranked.map(({ cosine }) => cosine) };
   };
+  const links = [first, second].map((person) =>
+    h(
+      "a",
+      { href: person.kind === "self" ? userHref(person.login) : `${personHref(app, person)}?alone` },
+      person.kind === "self" ? "Your profile alone" : `${displayName(person)} alone`,
+    ),
+  );
   return [
     h(
       "section",
@@ -211,103 +295,99 @@ function comparison(app, signal, self, other) {
       h(
         "header",
         {},
-        h("p", { class: "kicker" }, kicker(other)),
-        h("h1", { tabindex: -1 }, `You and ${displayName(other)}`),
+        h("p", { class: "kicker" }, isOwn ? kicker(second) : "A comparison"),
+        h("h1", { tabindex: -1 }, isolated(title)),
         match,
-        summary,
-        shareControls(app, other),
+        difference,
       ),
-      chart,
+      chart.figure,
+      chart.numbers,
+      h("div", { class: "passing-on" }, share, h("p", { class: "person-links" }, ...links)),
     ),
     h(
       "section",
       {},
       h("h2", {}, "Repositories both would like"),
-      h("p", { class: "hint" }, "By the lesser of the two matches; what you starred is left out."),
+      h("p", { class: "hint" }, `By the lesser of the two cosines${isOwn ? "; what you starred is left out" : ""}.`),
       repoList(app, {
         id: "for-both",
         signal,
         scoreLabel: "lesser match",
-        exclude: self.starred,
-        exact: self.exact,
+        exclude: first.starred,
         search: searchForBoth,
       }),
     ),
-    h("section", {}, h("p", {}, h("a", { href: userHref(self.login) }, "Back to your profile"))),
   ];
 }
 
 /**
- * How close the current user is to another person, compared with people with about as many stars.
+ * How close two people are, compared with people with about as many stars.
  * @param {App} app
- * @param {Person} self
- * @param {Person} other
- * @returns {(Node | string)[]}
+ * @param {Person} first
+ * @param {Person} second
+ * @param {string[]} labels of the two
  */
-function describeMatch(app, self, other) {
-  const share = (/** @type {number} */ percent) => h("strong", { class: "match" }, formatPercent(percent));
-  const ranked = rankDevelopers(app.people, self);
-  const rank = ranked.findIndex(({ developer }) => other.kind === "developer" && developer.login === other.login);
+function describeMatch(app, first, second, labels) {
+  const ranked = rankDevelopers(app.people, first);
+  const rank = ranked.findIndex(({ developer }) => second.kind === "developer" && developer.login === second.login);
+  const isOwn = labels[0] === "you";
   if (rank < 0) {
-    const percent = pairPercentile(app.people, self, other);
-    return ["You two are more alike than ", share(percent), " of pairs of people with about as many stars."];
+    const percent = formatPercent(pairPercentile(app.people, first, second));
+    return `${isOwn ? "You two are" : "They are"} more alike than ${percent} of pairs of people with about as many stars.`;
   }
-  return [
-    `You are closer to ${displayName(other)} than `,
-    share(ranked[rank].match),
-    ` of people with about as many stars (${formatOrdinal(rank + 1)} of ${pluralize(ranked.length, "developer")}).`,
-  ];
+  return `${isOwn ? "You are" : `${labels[0]} is`} closer to ${labels[1]} than ${formatPercent(ranked[rank].match)} of people with about as many stars (${formatOrdinal(rank + 1)} of ${pluralize(ranked.length, "developer")}).`;
 }
 
-/**
- * @param {App} app
- * @param {Person} person
- * @param {string} label
- * @returns {Series}
- */
-const skillSeries = (app, person, label) => ({ label, scores: skillScores(app.people, person) });
+/** Titles of the radar's fields. @param {App} app */
+const fieldTitles = ({ people }) => people.categories.map(({ title }) => title);
 
 /**
- * Radar, table and an explanation of the scores.
+ * Radar and table of people's fields, empty until `draw`. `drawRanges` is for the current user alone, whose stars are known.
  * @param {App} app
+ * @param {AbortSignal} signal
  * @param {Person[]} persons
- * @param {Series[]} series of each of them
+ * @param {string[]} labels of each of them
+ * @param {string} [basis] what the profile was made of, in words
  */
-function charts(app, persons, series) {
-  const { categories, calibration } = app.people;
-  const titles = categories.map((category) => category.title);
-  const ranges = new Set(persons.map(({ starsUsed }) => starRange(app.people, starsUsed)));
-  const typical = `A score of ${formatScore(calibration.median)} is the median of people with about as many stars (${[...ranges].join("; ")})`;
-  return [
-    radar(titles, series),
-    h(
-      "div",
-      {},
-      radarTable(titles, series),
-      h("p", { class: "hint" }, `${typical}; one in twenty of them reaches ${formatScore(calibration.top_twentieth)}.`),
-    ),
-  ];
-}
-
-/**
- * The categories in which two people differ most, in words.
- * @param {App} app
- * @param {Series[]} series of the current user and of the other person
- */
-function describeDifference(app, [own, others]) {
-  const gaps = app.people.categories
-    .map((category, axis) => ({ title: category.title, gap: own.scores[axis] - others.scores[axis] }))
-    .sort((a, b) => b.gap - a.gap);
-  const topTitles = (/** @type {{title: string}[]} */ categories) =>
-    categories
-      .slice(0, 3)
-      .map(({ title }) => title)
-      .join(", ");
-  const more = topTitles(gaps.filter(({ gap }) => gap >= MIN_SKILL_GAP));
-  const less = topTitles(gaps.filter(({ gap }) => gap <= -MIN_SKILL_GAP).reverse());
-  if (!more && !less) return "No field sets the two apart by 5 points or more.";
-  const parts = [more && `You lean more to ${more}`, less && `${others.label} ${more ? "" : "leans more "}to ${less}`];
-  return `${parts.filter(Boolean).join("; ")}.`;
+function charts(app, signal, persons, labels, basis = "") {
+  const titles = fieldTitles(app);
+  /** @type {Series["ranges"]} */
+  let ranges;
+  const series = () =>
+    persons.map((person, i) => ({ label: labels[i], percentiles: skillPercentiles(app.people, person), ranges }));
+  const stars = [...new Set(persons.map(({ starsUsed }) => starRange(app.people, starsUsed)))].join("; ");
+  const caption = `Distance from the centre: how many in 100 people with about as many stars (${stars}) one is ahead of. The ring at 50, drawn darker, is the median person.`;
+  const certainty = `The small numbers and the shaded band: the range that a number lies in with 80 % certainty, as far as ${pluralize(persons[0].starsUsed, "star")} can tell.`;
+  const figure = h("figure", { class: "portrait" });
+  const numbers = h("div", { class: "numbers" });
+  const draw = () => {
+    figure.classList.toggle("no-animation", figure.childElementCount > 0);
+    const shown = series();
+    replace(
+      figure,
+      radar(titles, shown),
+      shown.length > 1 && legend(shown),
+      h(
+        "figcaption",
+        { class: "hint" },
+        basis && h("p", { class: "basis" }, basis),
+        h("p", {}, caption),
+        ranges && h("p", {}, certainty),
+      ),
+    );
+    replace(numbers, radarTable(titles, shown));
+  };
+  const drawRanges = async () => {
+    const rows = vocabularyOf(app, persons[0].starred);
+    const errors = await app.engine.cosineErrors(
+      rows,
+      app.people.categories.map(({ direction }) => direction),
+    );
+    if (signal.aborted || !errors) return;
+    ranges = skillRanges(app.people, persons[0], errors);
+    draw();
+  };
+  return { figure, numbers, series, draw, drawRanges };
 }
 
 /**
@@ -325,7 +405,7 @@ function similarDevelopers(app, signal, person) {
       "No developers came with this model: too few of those listed gave stars in its data.",
     );
   const { element, render } = developerList(() => rankDevelopers(app.people, person));
-  onceExact(person, signal, render);
+  onRefined(app, person, signal, render);
   return h(
     "div",
     {},
@@ -355,85 +435,52 @@ function starsSearch() {
 }
 
 /**
- * Button that makes and copies a link to the profile.
+ * Other views of a person.
  * @param {App} app
  * @param {Person} person
  */
-function shareControls(app, person) {
-  const output = h("div", { class: "share-output" });
-  const withLogin = h("input", {
-    type: "checkbox",
-    id: "share-login",
-    checked: true,
-    onchange: () => output.childNodes.length && showLink(),
-  });
-  const showLink = () => {
-    const payload = encodeProfile(person, withLogin.checked ? person.login : "", app.model.id);
-    const link = new URL(`#/compare/${payload}`, location.href).href;
-    const field = h("input", {
-      id: "share-link",
-      type: "text",
-      readonly: true,
-      value: link,
-      "aria-label": "Link to this profile",
-      onfocus: () => field.select(),
-    });
-    const note = h("p", { class: "hint" }, "The profile is in the link itself, behind the #: no server ever sees it.");
-    replace(output, field, note);
-    (navigator.clipboard?.writeText(link) ?? Promise.reject()).then(
-      () => {
-        note.textContent = "Copied. The profile is in the link itself, behind the #: no server ever sees it.";
-        announce("Link copied");
-      },
-      () => field.focus(),
-    );
-  };
+function personLinks({ model }, { kind, login }) {
+  const isDeveloper = kind === "developer";
   return h(
-    "div",
-    { class: "share" },
-    h("button", { type: "button", onclick: showLink }, "Copy a link to this profile"),
-    person.login && h("label", { for: "share-login" }, withLogin, ` with the login ${person.login} in it`),
-    hasMap(app.model) &&
-      person.kind !== "shared" &&
-      h("a", { href: mapHref({ person: person.kind === "developer" ? person.login : "" }) }, "On the map"),
-    hasTrends(app.model) &&
-      person.kind !== "shared" &&
-      h(
-        "a",
-        { href: risingHref(person.kind === "developer" ? { like: person.login } : { for: "you" }) },
-        "What is rising near it",
-      ),
-    person.kind === "self" && h("a", { href: "#/" }, "Another login"),
-    output,
+    "p",
+    { class: "person-links" },
+    kind !== "shared" && hasMap(model) && h("a", { href: mapHref({ person: isDeveloper ? login : "" }) }, "On the map"),
+    kind !== "shared" &&
+      hasTrends(model) &&
+      h("a", { href: risingHref(isDeveloper ? { like: login } : { for: "you" }) }, "What is rising near it"),
+    isDeveloper && h("a", { href: `https://github.com/${login}`, rel: "noopener noreferrer" }, `${login} on GitHub`),
+    kind === "self" && h("a", { href: "#/" }, "Another login"),
   );
 }
 
 /**
- * A function that calls `draw`, which fills `chart`, without the radar's opening animation.
- * @param {Element} chart
- * @param {() => void} draw
- */
-const redrawWithoutAnimation = (chart, draw) => () => {
-  chart.classList.add("no-animation");
-  draw();
-};
-
-/**
- * Call `draw` again when the person's vector becomes exact, unless it was already.
+ * Call `draw` again whenever more of the person's vector is known.
+ * @param {App} app
  * @param {Person} person
  * @param {AbortSignal} signal
  * @param {() => void} draw
  */
-function onceExact(person, signal, draw) {
-  const { vector } = person;
-  person.exact.then(
-    () => signal.aborted || person.vector === vector || draw(),
-    () => {},
-  );
+function onRefined({ engine }, person, signal, draw) {
+  if (!person.refine) return;
+  const redraw = async () => {
+    await person.refine?.();
+    if (!signal.aborted) draw();
+  };
+  engine.addEventListener("refined", redraw, { signal });
 }
 
 /** Line above the name. @param {Person} person */
 const kicker = ({ kind }) => ({ self: "Your profile", developer: "A developer", shared: "A shared profile" })[kind];
+
+/**
+ * That a person has fewer stars than anybody in the data, if so.
+ * @param {App} app
+ * @param {Person} person
+ */
+const fewness = ({ people }, person) =>
+  isRough(people, person)
+    ? ` Nobody in the data has so few: the comparison is with people of ${starRange(people, person.starsUsed)} stars.`
+    : "";
 
 /**
  * What the profile was made of, in words.
@@ -441,6 +488,8 @@ const kicker = ({ kind }) => ({ self: "Your profile", developer: "A developer", 
  * @param {Person} person
  */
 function basis(app, person) {
+  if (person.starsUnknown)
+    return `This profile came in a link of the first format, which does not tell how many stars it is made of. It is compared with people of the middle: with ${starRange(app.people, person.starsUsed)} stars.`;
   if (person.kind === "shared")
     return `This profile came in the link; it holds where ${pluralize(person.starsUsed, "star")} point, not the stars.`;
   if (person.kind === "developer") return `Made of ${pluralize(person.starsUsed, "star")} given in public.`;

@@ -2,10 +2,20 @@
 
 import { combobox } from "../combobox.js";
 import { chips, formatCount, formatMegabytes, h, replace } from "../dom.js";
-import { loginForm } from "../login_form.js";
+import { introduction } from "../introduction.js";
 import { radar } from "../radar.js";
-import { skillScores } from "../scoring.js";
-import { dataSources, developerHref, downloadSize, searchHref, similarHref, userHref, WORDS_INDEX } from "../state.js";
+import { skillPercentiles, starRange } from "../scoring.js";
+import { strongestFields } from "../skill_words.js";
+import {
+  dataSources,
+  developerHref,
+  downloadSize,
+  firstRows,
+  NAME_FILES,
+  searchHref,
+  similarHref,
+  WORDS_INDEX,
+} from "../state.js";
 import { EXAMPLES } from "./search_view.js";
 
 /** @import { Developer } from "../engine/model.js" */
@@ -24,56 +34,21 @@ const SHOWCASE_LOGINS = [
   "bcantrill",
 ];
 
-/**
- * @param {App} app
- * @param {AbortSignal} signal
- */
-export function startView(app, signal) {
-  const { element: login } = loginForm(app, {
-    id: "login",
-    label: "Your GitHub login",
-    button: "Make my profile",
-    signal,
-    redirect: (login) => {
-      app.pendingLogin = login;
-      location.hash = userHref(login);
-      return true;
-    },
-    onPerson: () => {},
-  });
+/** @param {App} app */
+export function startView(app) {
   const examples = h("p", { class: "examples" });
-  app.catalogue.namesReady.then(
-    () =>
+  app.engine.repositories(firstRows(app.model, 3)).then(
+    (mostStarred) =>
       replace(
         examples,
         "Try ",
-        ...chips(app.catalogue.names.slice(0, 3).map((name) => [similarHref([name]), name])),
+        ...chips(mostStarred.map(({ name }) => [similarHref([name]), name])),
         ...chips(EXAMPLES.slice(0, 2).map((text) => [searchHref(text), text])),
       ),
     () => {},
   );
   return [
-    h(
-      "section",
-      { class: "hero" },
-      h(
-        "div",
-        {},
-        h("h1", { tabindex: -1 }, "What your stars say about you"),
-        h(
-          "p",
-          { class: "lead" },
-          "Repositories that the same people star are alike. From that alone: a map of your skills, repositories you would like, and the developers you resemble.",
-        ),
-        login,
-        h(
-          "p",
-          { class: "privacy-note" },
-          "No account, no server: everything is computed in this browser. Only GitHub’s API is asked, for your public stars.",
-        ),
-      ),
-      showcase(app),
-    ),
+    h("section", { class: "hero" }, introduction(), showcase(app)),
     h(
       "section",
       { class: "repository-search" },
@@ -81,10 +56,10 @@ export function startView(app, signal) {
       combobox(app, {
         id: "repository",
         label: "Its name, or what it should do",
-        hint: `Searched on this device: names are loaded with the page (${formatMegabytes(downloadSize(app, ["names.gz", "columns.gz"]))}), the words of descriptions with the first search (${formatMegabytes(downloadSize(app, [WORDS_INDEX]))}).`,
+        hint: `Searched on this device: names are loaded with the page (${formatMegabytes(downloadSize(app, NAME_FILES))}), the words of descriptions with the first search (${formatMegabytes(downloadSize(app, [WORDS_INDEX]))}).`,
         button: "Search",
-        onChoose: (row) => {
-          location.hash = similarHref([app.catalogue.names[row]]);
+        onChoose: ({ name }) => {
+          location.hash = similarHref([name]);
         },
         onMissing: (name) => {
           location.hash = similarHref([name]);
@@ -102,7 +77,7 @@ function showcase(app) {
   const preferred = SHOWCASE_LOGINS.map((login) => developers.find((developer) => developer.login === login)).filter(
     (developer) => developer !== undefined,
   );
-  const topScore = (/** @type {Developer} */ developer) => Math.max(...skillScores(app.people, developer));
+  const topScore = (/** @type {Developer} */ developer) => Math.max(...skillPercentiles(app.people, developer));
   const others = [...developers].sort((a, b) => topScore(b) - topScore(a));
   const shown = [...new Set([...preferred, ...others])].slice(0, SHOWCASE_SIZE);
   if (!shown.length || !categories.length) return null;
@@ -110,14 +85,16 @@ function showcase(app) {
   const show = (/** @type {number} */ selected) => {
     const developer = shown[selected];
     const titles = categories.map((category) => category.title);
+    const percentiles = skillPercentiles(app.people, developer);
     replace(
       figure,
-      radar(titles, [{ label: developer.name, scores: skillScores(app.people, developer) }]),
+      radar(titles, [{ label: developer.name, percentiles }]),
       h(
         "figcaption",
         {},
         h("a", { href: developerHref(developer.login) }, developer.name),
-        `, from ${formatCount(developer.starsUsed)} stars`,
+        `, from ${formatCount(developer.starsUsed)} stars. `,
+        strongestFields(titles, percentiles, starRange(app.people, developer.starsUsed)),
       ),
       h(
         "div",
