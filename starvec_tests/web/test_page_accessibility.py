@@ -100,6 +100,7 @@ def test_every_view_is_accessible_and_fits_a_phone(visitor: Any, site: str, refe
         pytest.skip("fits a phone; the rules of accessibility were not checked: axe-core is not installed (npm ci)")
 
 
+@pytest.mark.only_chromium(reason="Playwright emulates no colour scheme in Firefox")
 def test_colour_scheme_follows_the_browser(visitor: Any, site: str):
     page = open_page(visitor, site)
     shade = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_helpers import Reference, StarsApi, open_page, submit_login, wait_until
+from page_helpers import Host, Reference, StarsApi, open_page, submit_login, wait_until
 
 from starvec_assets.files import sha256
 
@@ -357,16 +357,18 @@ def test_bundle_without_a_map_has_no_link_to_it(visitor: Any, bundle_copy: Path,
     assert page.errors == []
 
 
-def test_map_opens_without_network_after_a_visit(visitor: Any, site: str):
-    page = open_map(visitor, site)
-    page.goto(site + "#/similar?plus=pandas-dev/pandas")
+def test_map_opens_without_network_after_a_visit(visitor: Any, bundle: Path):
+    host = Host(bundle)
+    page = open_map(visitor, host.address)
+    page.goto(host.address + "#/similar?plus=pandas-dev/pandas")
     page.wait_for_selector("#offline-status:has-text('This device has all of it')")
-    visitor.context.set_offline(True)
-    page.goto(site + "#/map?at=pandas-dev/pandas")
+    host.close()
+    page.goto(host.address + "#/map?at=pandas-dev/pandas")
     page.reload()
     page.wait_for_selector(".map-card:has-text('pandas-dev/pandas')")
 
 
+@pytest.mark.only_chromium(reason="Playwright emulates no forced colours in Firefox")
 def test_system_colours_replace_the_palette_where_they_are_forced(visitor: Any, site: str):
     page = open_map(visitor, site)
     read = """async () => {
@@ -384,6 +386,7 @@ def test_system_colours_replace_the_palette_where_they_are_forced(visitor: Any, 
     assert forced["ink"] != f"rgb({', '.join(map(str, forced['paper']))})"
 
 
+@pytest.mark.only_chromium(reason="Firefox has no WebGL without a graphics chip")
 def test_both_renderers_draw_the_same_points(visitor: Any, site: str):
     page = visitor.context.new_page()
     page.add_init_script(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from page_helpers import Reference, StarsApi, open_page, read_results, submit_login, wait_until
+from page_helpers import Host, Reference, StarsApi, open_page, read_results, submit_login, wait_until
 
 from starvec_assets.export.bundle import BundleInputs
 from starvec_assets.files import sha256
@@ -142,15 +142,16 @@ def test_a_cluster_of_the_map_has_its_curve_and_leads_to_what_rises_in_it(
 
 
 def test_a_repositorys_page_has_its_curve_and_trends_are_there_without_network(
-    visitor: Any, site: str, inputs: BundleInputs
+    visitor: Any, bundle: Path, inputs: BundleInputs
 ):
     name = names(inputs, "rising")[0]
-    page = open_page(visitor, site, f"#/similar?plus={name}")
+    host = Host(bundle)
+    page = open_page(visitor, host.address, f"#/similar?plus={name}")
     page.click(".download-prompt button")
     page.wait_for_selector(".trend .sparkline")
     page.wait_for_selector("#offline-status:has-text('This device has all of it')")
-    visitor.context.set_offline(True)
-    page.goto(f"{site}#/rising")
+    host.close()
+    page.goto(f"{host.address}#/rising")
     page.reload()
     assert listed(page) == names(inputs, "rising")[:SHOWN]
 
