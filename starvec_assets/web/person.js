@@ -7,6 +7,17 @@ import { decodeProfile } from "./share_link.js";
 /** @import { App } from "./state.js" */
 
 /**
+ * The listed developer of a login or a name, in any letter case.
+ * @param {App} app
+ * @param {string} text
+ */
+export function findDeveloper({ people }, text) {
+  const wanted = text.toLowerCase();
+  const byLogin = people.developers.find(({ login }) => login.toLowerCase() === wanted);
+  return byLogin ?? people.developers.find(({ name }) => name.toLowerCase() === wanted);
+}
+
+/**
  * @param {Developer} developer
  * @returns {Person}
  */

@@ -17,13 +17,13 @@ import { LOGIN_PATTERN } from "./github_names.js";
 const [WITHOUT_STARS, WITH_STARS, CARD] = [1, 2, 3]; // formats
 const MAX_LENGTH = 16_384; // characters; enough for a card of 1,024 dimensions
 const MODEL_ID_PATTERN = /^[0-9a-f]{16}$/;
-const LINK_PATTERN = /(?:^|#\/compare\/)(\d{1,4}\.[^.]*\..*)$/;
+const PROFILES_PATTERN = /#\/compare\/([^?]*)/;
 
 /** A link that cannot be shown; the message is one sentence for the reader. */
 export class LinkError extends Error {}
 
-/** What `decodeProfile` takes, from the address of a profile or a card; "" if `text` is none. @param {string} text */
-export const findProfile = (text) => LINK_PATTERN.exec(text)?.[1] ?? "";
+/** The profiles that an address of the page holds; null if it is none. @param {string} address */
+export const findProfiles = (address) => PROFILES_PATTERN.exec(address)?.[1].split("/") ?? null;
 
 /**
  * Encode where a person's stars point as text that is safe in an address; without their number where it is unknown.
