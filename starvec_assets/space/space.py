@@ -47,8 +47,7 @@ Vector = npt.NDArray[np.float32]
 Star = int | str | tuple[int, str]
 """A repository by its number at GitHub, by its owner/name or address, or by both, of which the number goes first."""
 
-_EXAMPLES = 3  # repositories that an interest is shown by
-_REASONS = 3  # stars named as the reason of a match
+_EXAMPLES = 3  # stars of a person that are named for an interest, or as a reason
 _MINUS = 0.5  # weight of what to steer clear of, as on the page
 
 
@@ -83,7 +82,7 @@ class Space:
     """Vectors of repositories, and what was made with them. `starvec_assets.load` opens one.
 
     What a source lacks (a copied export has no words, a dataset release no radar) is a StarvecError that names the way
-    out, when it is asked for. Nothing of it is changed, by no method.
+    out, when it is asked for. No method changes anything, and several threads may ask.
     """
 
     def __init__(self, source: Source) -> None:
@@ -216,6 +215,7 @@ class Space:
         >>> [found.name for found in space.search("memory of servers", k=2, language="rust")]
         ['tokio-rs/tokio', 'systems-7/systems']
         """
+        _require_count(k)
         self._require_known_words(words)
         chosen = self._stars >= min_stars
         if language:
@@ -240,6 +240,7 @@ class Space:
         >>> [(found.name, found.growth) for found in space.rising(1)]
         [('learning-23/learning', 0.5)]
         """
+        _require_count(k)
         table = read_ranking(self._source.artifact_folder("trends"), "rising", field, language)
         if like is None:
             return Results(RisingRepository, table.slice(0, k))
@@ -324,22 +325,16 @@ class Space:
         tables = np.load(folder / "people.npy", allow_pickle=False)
         one, two = StarBins.load(folder).bin_of([len(me.known), len(other.known)])
         cosine = float(me.vector @ other.vector)
-        both = [self._unit(person.known) for person in (me, other)]
-        mine, theirs = (Prototypes.of(stars, RaggedArray.of([list(range(len(stars)))])) for stars in both)
+        mine, theirs = (self._prototypes(person) for person in (me, other))
         directions, weights = mine.vectors[0].astype(np.float32), mine.weights[0]
         own, others = mine.closeness(directions)[0], theirs.closeness(directions)
         used = np.flatnonzero(weights)
         used = used[np.argsort(-weights[used], kind="stable")]
-        nearness = both[0] @ unit_rows(directions[used]).T
-        interest_of, nearest = nearness.argmax(axis=1), np.argsort(-nearness.max(axis=1), kind="stable")
         interests = pa.table(
             {
                 "share": weights[used].astype(np.float64) / weights.sum(),
                 "had": [float(shared_interests(np.eye(len(weights))[i], own, others)[0]) for i in used],
-                "repositories": [
-                    [self.names[me.known[star]] for star in nearest if interest_of[star] == i][:_EXAMPLES]
-                    for i in range(len(used))
-                ],
+                "repositories": self._examples(me, directions[used]),
             }
         )
         shared = float(shared_interests(weights, own, others)[0])
@@ -362,10 +357,10 @@ class Space:
         closeness, because = [], []
         for person in people:
             stars = self._unit(person.known)
-            closeness.append(closeness_of_stars(stars, RaggedArray.of([np.arange(len(stars))]), target[None])[0])
+            closeness.append(closeness_of_stars(stars, RaggedArray.of([list(range(len(stars)))]), target[None])[0])
             cosines = stars @ target
             nearest = [person.known[i] for i in np.argsort(-cosines, kind="stable") if cosines[i] > 0]
-            because.append([self.names[near] for near in nearest if near != row][:_REASONS])
+            because.append([self.names[near] for near in nearest if near != row][:_EXAMPLES])
         counts = [len(person.known) for person in people]
         table = pa.table(
             {
@@ -383,6 +378,7 @@ class Space:
 
         Raises StarvecError for words of which none has a place among the vectors, and when nobody is listed.
         """
+        _require_count(k)
         self._require_known_words(words)
         place = self._text_search.query_vector(words)
         if not place.any():
@@ -461,6 +457,18 @@ class Space:
         positions = RaggedArray.of([[at[row] for row in rows] for rows in lists])
         return user_vectors(self._unit(used), positions, self._stars[used])
 
+    def _prototypes(self, person: Person) -> Prototypes:
+        return Prototypes.of(self._unit(person.known), RaggedArray.of([list(range(len(person.known)))]))
+
+    def _examples(self, person: Person, directions: Matrix) -> list[list[str]]:
+        """Return, for each of `directions` [k, d], those of a person's stars that are nearest to it, not to another."""
+        nearness = self._unit(person.known) @ unit_rows(directions).T
+        own, order = nearness.argmax(axis=1), np.argsort(-nearness.max(axis=1), kind="stable")
+        return [
+            [self.names[person.known[star]] for star in order if own[star] == i][:_EXAMPLES]
+            for i in range(len(directions))
+        ]
+
     def _place_of(self, point: int | str | Place) -> Place:
         if isinstance(point, Place):
             return point
@@ -476,10 +484,9 @@ class Space:
 
     def _nearest(self, place: Place, k: int, exclude: Iterable[int], purpose: float = 0.0) -> Results[Repository]:
         """Return the `k` rows nearest to a place, without those to `exclude`."""
-        if k < 1:
-            raise StarvecError(f"k is {k}: ask for 1 or more")
+        _require_count(k)
         weight = text_weight(purpose)
-        scores = cosines(self.vectors, place.vector)
+        scores: npt.NDArray[np.floating] = cosines(self.vectors, place.vector)
         if weight:
             if self._source.text is None or place.text is None:
                 raise StarvecError(
@@ -543,3 +550,8 @@ class Space:
 
 def _several(basket: Basket) -> list[int | str | Place]:
     return [basket] if isinstance(basket, int | str | Place) else list(basket)
+
+
+def _require_count(k: int) -> None:
+    if k < 1:
+        raise StarvecError(f"k is {k}: ask for 1 or more")

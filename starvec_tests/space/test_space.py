@@ -180,6 +180,9 @@ def test_listed_developers_are_found_by_words(space: Space):
         (lambda s: s.similar("Pandas-Dev/pandsa"), "Similar names: pandas-dev/pandas"),
         (lambda s: s.similar(5), r"'5' is not among the 100 repositories of this export\.$"),
         (lambda s: s.similar("numpy/numpy", 0), "k is 0: ask for 1 or more"),
+        (lambda s: s.search("kernel", -1), "k is -1: ask for 1 or more"),
+        (lambda s: s.search_developers("kernel", 0), "k is 0: ask for 1 or more"),
+        (lambda s: s.rising(-1), "k is -1: ask for 1 or more"),
         (lambda s: s.similar("numpy/numpy", purpose=float("nan")), "from -1, same people, to 1, same purpose"),
         (lambda s: s.search(" \t"), "the query is empty: describe what you look for"),
         (lambda s: s.search("\x1b[2J" + "z" * 1_000_000), r"no word of '\\x1b\[2Jz+' is in the texts"),
@@ -189,8 +192,8 @@ def test_listed_developers_are_found_by_words(space: Space):
         (lambda s: s.search_developers("qqzzy"), "no word of 'qqzzy'"),
         (lambda s: s.rising(field="cooking"), "no repository with stars has the field 'cooking'"),
     ],
-    ids=["nothing", "unknown", "misspelt", "number", "count", "dial", "blank", "hostile", "language", "stars", "both",
-         "people", "field"],
+    ids=["nothing", "unknown", "misspelt", "number", "count", "words", "developers", "rising", "dial", "blank",
+         "hostile", "language", "stars", "both", "people", "field"],
 )  # fmt: skip
 def test_what_cannot_be_answered_is_said(space: Space, question: Any, sentence: str):
     with pytest.raises(StarvecError, match=sentence) as raised:
