@@ -13,6 +13,7 @@ import { MAX_QUERY_LENGTH, searchHref } from "./state.js";
 
 const MAX_NAMES = 7;
 const MAX_BY_MEANING = 4;
+const PAUSE_MS = 100; // without typing, after which what is near in meaning is searched
 const MAX_NAME_LENGTH = 100; // characters typed, above which it is a text and no name
 
 /**
@@ -32,6 +33,7 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
   let active = -1;
   /** @type {Suggestion[]} */
   let suggestions = [];
+  let suggestedFor = ""; // what was typed then
   let latestTyped = 0;
   let latestSubmitted = 0;
   const list = h("ul", { id: `${id}-list`, role: "listbox", "aria-label": "Repositories", hidden: true });
@@ -53,6 +55,7 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
 
   const close = () => {
     latestTyped++; // answers that are still to come do not open it again
+    list.removeAttribute("aria-busy");
     list.hidden = true;
     active = -1;
     input.setAttribute("aria-expanded", "false");
@@ -80,7 +83,7 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
     }
   };
   const show = (/** @type {Suggestion[]} */ shown) => {
-    suggestions = shown;
+    [suggestions, suggestedFor] = [shown, input.value];
     list.replaceChildren(...shown.map((suggestion, i) => option(`${id}-${i}`, suggestion, input.value, choose)));
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
@@ -91,10 +94,13 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
     const typed = input.value;
     if (!typed.trim()) return close();
     if (active >= 0) setActive(-1); // it was of what was typed before
+    list.setAttribute("aria-busy", "true");
     const { engine } = app;
     const canBeName = typed.length <= MAX_NAME_LENGTH && engine.namesLoaded;
     const names = canBeName ? await engine.suggest(typed, MAX_NAMES).catch(() => []) : [];
-    if (number !== latestTyped || active >= 0) return; // an answer that is too late changes nothing under the reader
+    if (number !== latestTyped) return;
+    list.removeAttribute("aria-busy");
+    if (active >= 0) return; // chosen from the list before: it does not change under the reader
     const isText = /\s/.test(typed.trim());
     show(isText ? [null, ...names] : [...names, null]);
     if (names.length)
@@ -104,6 +110,8 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
         engine.namesLoaded ? "No repository of that name. Enter searches descriptions" : "Names are still loading",
       );
     if (!engine.wordsLoaded || typed.length > MAX_NAME_LENGTH) return;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS)); // names of the next letters come first
+    if (number !== latestTyped) return;
     const { rows } = await engine.searchText(typed, { k: MAX_NAMES + MAX_BY_MEANING });
     const named = new Set(names.map(({ row }) => row));
     const others = Array.from(rows).filter((row) => !named.has(row));
@@ -136,7 +144,7 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
     const open = !list.hidden;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
-      if (!open) return void suggest();
+      if (!open) return suggestedFor === input.value && suggestions.length ? show(suggestions) : void suggest();
       const step = event.key === "ArrowDown" ? 1 : -1;
       setActive(((active + 1 + step + suggestions.length + 1) % (suggestions.length + 1)) - 1);
     } else if (event.key === "Escape" && open) {

@@ -222,7 +222,7 @@ def test_search_works_without_network_after_the_first_visit(visitor: Any, bundle
 
 def options(page: Any) -> list[str]:
     """First words of each suggestion."""
-    page.wait_for_selector("[role=option]")
+    page.wait_for_selector("[role=listbox]:not([aria-busy]) [role=option]")
     return page.eval_on_selector_all("[role=option]", "items => items.map(item => item.firstChild.textContent)")
 
 
@@ -231,7 +231,7 @@ def test_names_come_before_meanings_in_the_field(visitor: Any, site: str, refere
     read_found(page)
     page.wait_for_selector("li.result .description")
     page.fill("#repository", "kubernetes")
-    page.wait_for_selector("[role=option]:has-text('by meaning')")
+    page.wait_for_selector("[role=listbox]:not([aria-busy]) [role=option]:has-text('by meaning')")
     shown = options(page)
     assert shown[0] == "kubernetes/kubernetes"
     assert shown[-1] == "Search for kubernetes"
