@@ -199,7 +199,7 @@ def _evaluate(
 def bundle(inputs: BundleInputs, search_wasm: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder as `web_bundle` writes it, shared by all tests: to change it, use `bundle_copy`."""
     out = tmp_path_factory.mktemp("bundle")
-    build_bundle(inputs, search_wasm, {"code_version": "test", "sources": ["simulated people"]}, out)
+    build_bundle(inputs, search_wasm, {"code_version": "test", "sources": ["simulated people"], "simulated": True}, out)
     return out
 
 

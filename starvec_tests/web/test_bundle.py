@@ -4,7 +4,6 @@ import base64
 import gzip
 import hashlib
 import json
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from page_helpers import floats, int16s
+from page_helpers import floats, int16s, release_of
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.bundle import WEB, BundleInputs, build_bundle, web_bundle_metadata
+from starvec_assets.export.bundle import BundleInputs, build_bundle, web_bundle_metadata
 from starvec_assets.export.first_rows import count_first_rows
 from starvec_assets.profiles.people_mixture import GROUPS, PeopleMixture
 from starvec_assets.profiles.probes import load_probes
@@ -26,7 +25,7 @@ from starvec_assets.profiles.star_bins import StarBins
 from starvec_assets.prototypes import Prototypes
 from starvec_assets.vectors import USER_VECTOR_RULE, unit_rows
 
-BUILD_INFO = {"code_version": "test", "sources": ["simulated people"]}
+BUILD_INFO = {"code_version": "test", "sources": ["simulated people"], "simulated": True}
 
 
 @pytest.fixture(scope="module")
@@ -169,9 +168,9 @@ def test_rows_placed_by_text_are_counted(inputs: BundleInputs, model: dict[str, 
 
 def test_build_sources_are_not_served(bundle: Path):
     files = {p for p in bundle.rglob("*") if p.is_file() and p.parent.name != "data"}
-    licence = bundle / "engine/search.wasm.LICENSE.txt"
+    licence = bundle / release_of(bundle) / "engine/search.wasm.LICENSE.txt"
     assert {p.suffix for p in files - {licence}} <= {".html", ".css", ".js", ".svg", ".png", ".wasm", ".webmanifest"}
-    core = (bundle / "engine/search.wasm").read_bytes()
+    core = (bundle / release_of(bundle) / "engine/search.wasm").read_bytes()
     assert core.startswith(b"\0asm")
     assert json.loads((bundle / "data/model.json").read_text())["wasm_sha256"] == hashlib.sha256(core).hexdigest()
     assert "Apache License" in licence.read_text()
@@ -184,37 +183,6 @@ def test_page_without_the_compiled_core_says_so_and_lists_no_file_of_it(inputs: 
     metadata = web_bundle_metadata(summary, [])
     assert metadata["search kernel"] == "JavaScript"
     assert f"{summary.star_bins.labels[-1]}" in str(metadata["bins of stars"])
-
-
-def shell_files(bundle: Path) -> list[str]:
-    """Files that the service worker stores at its installation."""
-    match = re.search(r"const SHELL_FILES = (\[.*\]);", (bundle / "service-worker.js").read_text())
-    assert match
-    listed: list[str] = json.loads(match[1])
-    return listed
-
-
-def test_service_worker_lists_every_file_of_the_page(
-    inputs: BundleInputs, search_wasm: bytes, bundle: Path, tmp_path: Path
-):
-    files = {p.relative_to(bundle).as_posix() for p in bundle.rglob("*") if p.is_file()}
-    expected = {name for name in files if not name.startswith("data/")} - {"index.html", "service-worker.js"} | {"./"}
-    assert sorted(shell_files(bundle)) == sorted(expected)
-
-    web = Path(shutil.copytree(WEB, tmp_path / "web"))
-    (web / "views/new_view.js").write_text("export {};\n")
-    (web / "icon.svg").unlink()
-    (tmp_path / "out").mkdir()
-    build_bundle(inputs, search_wasm, BUILD_INFO, tmp_path / "out", web)
-    assert set(shell_files(tmp_path / "out")) == expected - {"icon.svg"} | {"views/new_view.js"}
-
-
-def test_service_worker_without_a_list_to_fill_in_is_rejected(inputs: BundleInputs, search_wasm: bytes, tmp_path: Path):
-    web = Path(shutil.copytree(WEB, tmp_path / "web"))
-    (web / "service-worker.js").write_text("")
-    (tmp_path / "out").mkdir()
-    with pytest.raises(StarvecError, match="SHELL_FILES"):
-        build_bundle(inputs, search_wasm, BUILD_INFO, tmp_path / "out", web)
 
 
 def test_probes_of_other_dimensions_are_rejected(inputs: BundleInputs, search_wasm: bytes, tmp_path: Path):
