@@ -45,8 +45,16 @@ def read_export(folder: Path) -> tuple[Matrix, npt.NDArray[np.int64]]:
 
 
 def read_matrix(path: Path, rows: int) -> Half:
-    """Memory-map embeddings.f16 or text.f16 of an export with so many rows: [rows, width]."""
-    return np.memmap(path, "<f2", "r").reshape(rows, -1)
+    """Memory-map embeddings.f16 or text.f16 of an export with so many rows: [rows, width].
+
+    Raises StarvecError when the file is missing or is not so many rows.
+    """
+    try:
+        return np.memmap(path, "<f2", "r").reshape(rows, -1)
+    except (OSError, ValueError) as error:
+        raise StarvecError(
+            f"{path} cannot be read as {rows:,} rows ({error}): copy it again, or materialize fp16_export"
+        ) from error
 
 
 def count_placed(repos: pa.Table) -> int:
@@ -55,8 +63,13 @@ def count_placed(repos: pa.Table) -> int:
 
 
 def read_repositories(folder: Path) -> pa.Table:
-    """Read the repos.parquet of an export; raises StarvecError for one of an older starvec."""
-    repos = pq.read_table(folder / REPOS)
+    """Read the repos.parquet of an export; raises StarvecError where it is missing, damaged or of an older starvec."""
+    try:
+        repos = pq.read_table(folder / REPOS)
+    except (OSError, pa.ArrowException) as error:
+        raise StarvecError(
+            f"{folder / REPOS} cannot be read ({error}): copy it again, or materialize fp16_export"
+        ) from error
     if lacking := [name for name in SCHEMA.names if name not in repos.column_names]:
         raise StarvecError(
             f"this export is of an older starvec, without {', '.join(lacking)}: materialize fp16_export again"

@@ -14,6 +14,7 @@ from starvec_assets.export.fp16 import REPOS, TEXT, VECTORS, Half, read_matrix, 
 from starvec_assets.store import MANIFEST, Artifact, ArtifactStore, CorruptArtifact, open_store
 
 DATASET_REPOSITORIES, DATASET_VECTORS = "repositories.parquet", "vectors.safetensors"
+_COLUMNS = ["repo_id", "name", "description", "language", "stars", "placed_by_text", "superseded"]
 
 _SAME_VECTORS = ("linear_probes", "quantile_tables", "developer_vectors")
 """Assets that are of no use beside other vectors than those that they were made from."""
@@ -108,7 +109,13 @@ def _of_export(path: Path, provenance: Sequence[str], artifact_folder: Callable[
 
 def _of_dataset(path: Path) -> Source:
     """Open the files of a dataset release, which has no vectors of texts and no other artifacts."""
-    repositories = pq.read_table(path / DATASET_REPOSITORIES)
+    try:
+        repositories = pq.read_table(path / DATASET_REPOSITORIES)
+        repositories.select(_COLUMNS)
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise StarvecError(
+            f"{path / DATASET_REPOSITORIES} is none of a dataset release ({error}): download it again"
+        ) from error
     arrays = map_safetensors(path / DATASET_VECTORS)
     vectors, repo_ids = (arrays.get(name, np.empty(0)) for name in ("vectors", "repo_ids"))
     if vectors.ndim != 2 or not np.array_equal(repo_ids, repositories["repo_id"].to_numpy()):

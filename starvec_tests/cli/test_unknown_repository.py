@@ -17,7 +17,6 @@ from starvec_assets.cli.unknown_repository import LIMITS, RepositoryText, text_a
 from starvec_assets.errors import StarvecError
 from starvec_assets.github import Blocked, RateLimited, Unanswered
 from starvec_assets.ingest.repo_catalog import CATALOG, RepoCatalog
-from starvec_assets.store import ArtifactStore
 
 SEEN = datetime(2026, 1, 2, tzinfo=UTC)
 MARKUP = b'# <img src=x onerror="alert(1)">\n\x1b[2J\x00A parser of grammars\n'
@@ -174,14 +173,3 @@ def test_a_text_index_that_is_gone_is_named(home_copy: Path, in_catalogue_alone:
     assert result.exit_code == 1
     assert "lacks 'words.parquet'" in result.stderr
     assert "materialize fp16_export as well" in result.stderr
-
-
-def test_an_export_made_before_there_was_a_text_index_is_answered_with_the_way_out(
-    home_copy: Path, invoke: Invoke
-) -> None:
-    store = ArtifactStore(home_copy / "artifacts")
-    with store.write("fp16_export", code_version="1") as draft:
-        (draft.path / "content").touch()
-    result = invoke(home_copy, "search", "parser")
-    assert result.exit_code == 1
-    assert "of an older starvec, without text_index: materialize fp16_export again" in result.stderr

@@ -82,6 +82,26 @@ def test_files_of_two_releases_are_refused(dataset: Path, space: Space):
         starvec_assets.load(dataset)
 
 
+@pytest.mark.parametrize("name", ["repos.parquet", "embeddings.f16", "text.f16"])
+@pytest.mark.parametrize("content", [None, b"", b"cut"], ids=["missing", "empty", "cut"])
+def test_a_copy_that_is_not_whole_is_named(small_home: Path, tmp_path: Path, name: str, content: bytes | None):
+    copied = shutil.copytree(ArtifactStore(small_home / "artifacts").latest("fp16_export").path, tmp_path / "copied")
+    (copied / name).unlink()
+    if content is not None:
+        (copied / name).write_bytes(content)
+    with pytest.raises(StarvecError, match=rf"copied(/{name})? (cannot be read|contains no export)"):
+        starvec_assets.load(copied)
+
+
+def test_a_table_that_is_none_of_a_release_is_named(dataset: Path):
+    pq.write_table(pa.table({"repo_id": [1]}), dataset / "repositories.parquet")
+    with pytest.raises(StarvecError, match=r"repositories.parquet is none of a dataset release \(.*name.*\): download"):
+        starvec_assets.load(dataset)
+    (dataset / "repositories.parquet").write_bytes(b"cut")
+    with pytest.raises(StarvecError, match=r"repositories.parquet is none of a dataset release"):
+        starvec_assets.load(dataset)
+
+
 def test_profiles_of_other_vectors_are_refused(small_home: Path, tmp_path: Path):
     copied = shutil.copytree(small_home, tmp_path / "home")
     store = ArtifactStore(copied / "artifacts")
