@@ -37,6 +37,7 @@ from training import ours, prepare, text_vectors
 
 from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.evaluation.people_by_description import FOUND, Topics, precision, relevant_people
+from starvec_assets.evaluation.samples import Sample, clusters_of, paired_intervals
 from starvec_assets.evaluation.search_by_words import places
 from starvec_assets.matching import MEAN_WEIGHT, STARS_EXPONENT, has_wish, shared_interests, who_has_wish, would_star
 from starvec_assets.prototypes import Prototypes, closeness_of_stars
@@ -52,7 +53,8 @@ from starvec_assets.vectors import POPULARITY_EXPONENT, Counts, Matrix, unit_row
 LEAST_STARGAZERS = 3
 EXPONENTS, STARS_EXPONENTS = (1, 2, 3, 4), (0.6, 0.7, 0.8, 0.9, 1.0)
 TOPICS, LEAST_OF_TOPIC = 40, 8
-RECOMMENDED, REASONS = 50, 3
+RECOMMENDED, REASONS, REASON = 50, 3, "reason"
+RESAMPLES = 2_000
 RULE = f"closeness × stars^{STARS_EXPONENT}"
 Rows = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.floating]
@@ -225,24 +227,26 @@ def score_descriptions(space: Space, topics: Topics, queries: Matrix, halves: Ha
     return {rule: [float(precision(values, relevant[:, asked]).mean())] for rule, values in scores.items()}
 
 
-def score_reasons(space: Space, groups: Groups, halves: Halves) -> Figures:
-    """Return the share of named repositories that are in a section with the recommended one, by what orders them."""
-    known, hidden = halves
+def score_reasons(space: Space, groups: Groups, splits: Sequence[Halves]) -> Sample:
+    """Return the share of named repositories in a section with the recommended one, by what orders them, by person."""
     members = groups.members.matrix(groups.n)
     together = sp.csr_array(members.T @ members)
-    recommended = search.top_k(space.means(known), space.vectors, RECOMMENDED, exclude=known)
     weights = np.float_power(np.maximum(space.stars, 1), -POPULARITY_EXPONENT)
-    found: Figures = {"weight in the person's vector × cosine": [], "**cosine**": []}
-    for person in range(len(known)):
-        starred = known[person]
-        for row in np.intersect1d(recommended[person], hidden[person]):
-            related = together[[row]].toarray()[0, starred] > 0
-            if not related.any():
-                continue
-            cosines = space.vectors[starred] @ space.vectors[row]
-            for scores, shares in zip((weights[starred] * cosines, cosines), found.values(), strict=True):
-                shares.append(float(related[np.argsort(-scores, kind="stable")[:REASONS]].mean()))
-    return {rule: [float(np.mean(shares)) if shares else float("nan")] for rule, shares in found.items()}
+    people, by_weight, by_cosine = list[str](), list[float](), list[float]()
+    for known, hidden in splits:
+        recommended = search.top_k(space.means(known), space.vectors, RECOMMENDED, exclude=known)
+        for person in range(len(known)):
+            starred = known[person]
+            for row in np.intersect1d(recommended[person], hidden[person]):
+                related = together[[row]].toarray()[0, starred] > 0
+                if not related.any():
+                    continue
+                people.append(str(person))
+                cosines = space.vectors[starred] @ space.vectors[row]
+                for scores, shares in ((weights[starred] * cosines, by_weight), (cosines, by_cosine)):
+                    shares.append(float(related[np.argsort(-scores, kind="stable")[:REASONS]].mean()))
+    rules = {"**cosine**": by_cosine, "weight in the person's vector × cosine": by_weight}
+    return Sample({rule: {REASON: np.array(shares)} for rule, shares in rules.items()}, clusters_of(people))
 
 
 def lists_of(people: RaggedArray) -> list[Rows]:
@@ -310,8 +314,11 @@ def print_scores(corpus: Corpus, vectors: Matrix, shared: Path, splits: int) -> 
     queries = places_of_topics(corpus, vectors, topics)
     descriptions = means(lambda half: score_descriptions(space, topics, queries, half), "real")
     print_table("people by description", ["P@10"], descriptions)
-    reasons = means(lambda half: score_reasons(space, groups, half), "real")
-    print_table("reasons of a recommendation, by", [f"of {REASONS}"], reasons)
+    reasons = score_reasons(space, groups, halves["real"])
+    figures = {rule: [mean[REASON]] for rule, mean in reasons.means().items()}
+    print_table("reasons of a recommendation, by", [f"of {REASONS}"], {"real": figures})
+    for rule, interval in paired_intervals([reasons], "**cosine**", RESAMPLES, 0)[1].items():
+        print("\ncosine minus {}: {:+.3f} to {:+.3f}, 95 % interval by person".format(rule, *interval[REASON]))
 
 
 def main() -> None:
