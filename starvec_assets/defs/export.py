@@ -71,7 +71,13 @@ def fp16_export(
 
 
 class WebBundleConfig(AssetConfig):
-    """No settings."""
+    """Where the page is served."""
+
+    site_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s\"'<>]+)?$",
+        description="address that the page is served at: sites that show a card of a link ask for its whole address",
+    )
 
 
 # The page has fewer bits a value than the export that it shows, and names, which compress well.
@@ -122,7 +128,7 @@ def web_bundle(
             "the page searches in JavaScript: ziglang, which compiles the faster search core, is not installed "
             "(pip install -c constraints.txt -e '.[wasm]')"
         )
-    summary = build_bundle(folders, core, build_info, draft.path)
+    summary = build_bundle(folders, core, build_info, draft.path, site_url=config.site_url)
     draft.rows = {"repositories": summary.n, "dimensions": summary.d}
     draft.facts = {"passed_despite_gate": overridden, "model": summary.model}
     draft.facts |= {"star_bins": summary.star_bins.facts()}

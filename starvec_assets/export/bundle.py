@@ -89,12 +89,18 @@ class BundleSummary:
 
 
 def build_bundle(
-    inputs: BundleInputs, wasm: bytes | None, build_info: Mapping[str, Any], out: Path, web: Path = WEB
+    inputs: BundleInputs,
+    wasm: bytes | None,
+    build_info: Mapping[str, Any],
+    out: Path,
+    web: Path = WEB,
+    site_url: str = "",
 ) -> BundleSummary:
     """Write the page into the empty folder `out`.
 
     `wasm`: the compiled search core; None for a page that searches in JavaScript. `build_info`: versions and sources of
-    the inputs, for model.json. Raises StarvecError when inputs do not fit together.
+    the inputs, for model.json. `site_url`: address that the page is served at, "" where it is not known. Raises
+    StarvecError when inputs do not fit together.
     """
     data = out / "data"
     data.mkdir()
@@ -134,7 +140,7 @@ def build_bundle(
             "made": dict(build_info),
         },
     )
-    release = write_release(out, wasm, web)
+    release = write_release(out, wasm, web, site_url)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
     return BundleSummary(model, release, n, d, files, max_description_chars, on_map, with_curve, words, bins)
 

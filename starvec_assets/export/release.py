@@ -8,6 +8,7 @@ their own hashes.
 """
 
 import hashlib
+import html
 import json
 import re
 import shutil
@@ -24,6 +25,8 @@ WASM = "engine/search.wasm"
 WASM_LICENCE = "engine/search.wasm.LICENSE.txt"
 ENTRY = "router.js"
 INDEX = "index.html"
+CARD = "card.png"
+"""Picture that other sites show beside a link to the page (Open Graph)."""
 SERVICE_WORKER = "service-worker.js"
 CODE = {".css", ".js"}
 """Suffixes of the files in web/ that lie in the release's folder."""
@@ -40,11 +43,11 @@ _IMPORT = re.compile(r'^(?:import|(?:import|export)[^;"=]*? from) "(\.{1,2}/[^"]
 _REFERENCE = re.compile(r'(?<=(?:href=|.src=)")[^"#:]+(?=")')
 
 
-def write_release(out: Path, wasm: bytes | None, web: Path = WEB) -> str:
+def write_release(out: Path, wasm: bytes | None, web: Path = WEB, site_url: str = "") -> str:
     """Write the page's own files into the folder `out`, which has data/, and return the name of the release's folder.
 
-    `wasm`: the compiled search core; None for a page that searches in JavaScript. Raises StarvecError when the sources
-    have no place for what is filled in.
+    `wasm`: the compiled search core; None for a page that searches in JavaScript. `site_url`: address that the page is
+    served at, for the card. Raises StarvecError when the sources have no place for what is filled in.
     """
     code = out / "release"
     code.mkdir()
@@ -61,7 +64,7 @@ def write_release(out: Path, wasm: bytes | None, web: Path = WEB) -> str:
     _fill_in(code / "release.js", 'MODEL_SHA256 = ""', f'MODEL_SHA256 = "{sha256(out / "data/model.json")}"')
     folder = f"release-{_digest(_hashes(code, ''))[:16]}"
     code.rename(out / folder)
-    _write_index(out, folder)
+    _write_index(out, folder, site_url)
     _write_service_worker(out, folder)
     return folder
 
@@ -78,8 +81,11 @@ def static_imports(folder: Path, entry: str) -> list[str]:
     return found
 
 
-def _write_index(out: Path, folder: str) -> None:
-    """Let index.html name the files of the release, and load at once what would else be found one after another."""
+def _write_index(out: Path, folder: str, site_url: str) -> None:
+    """Let index.html name the files of the release, and load at once what would else be found one after another.
+
+    With `site_url` it names the card by its whole address, as most sites that show a card of a link ask for.
+    """
     index = out / INDEX
     source = index.read_text(encoding="utf-8")
     in_release = _REFERENCE.sub(
@@ -89,12 +95,15 @@ def _write_index(out: Path, folder: str) -> None:
     data = [f'<link rel="preload" as="fetch" crossorigin href="{name}">' for name in _data(out, PRELOADED)]
     names = static_imports(out / folder, ENTRY)[1:]
     modules = [f'<link rel="modulepreload" href="{folder}/{name}">' for name in names]
+    if site_url:
+        _fill_in(index, f'content="{CARD}"', f'content="{html.escape(site_url.rstrip("/"))}/{CARD}"')
     _fill_in(index, "<!-- preloads -->", "\n    ".join([*data, *modules]))
 
 
 def _write_service_worker(out: Path, folder: str) -> None:
     """Tell the service worker the SHA-256 of each file of the release by its address; index.html is "./"."""
     linked = {path.name: sha256(path) for path in sorted(out.iterdir()) if path.suffix in LINKED}
+    linked.pop(CARD, None)  # of no use to a visitor
     files = {"./": linked.pop(INDEX)} | linked | _hashes(out / folder, f"{folder}/") | _data(out, STARTUP_DATA)
     worker = out / SERVICE_WORKER
     digest = _digest(files | {SERVICE_WORKER: sha256(worker)})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.release import WEB, static_imports, write_release
+from starvec_assets.export.release import CARD, WEB, static_imports, write_release
 from starvec_assets.files import sha256
 
 DATA = {"model.json": "{}", "people.json": "[]", "names.gz": "names", "vectors.hi": "vectors", "map.gz": "map"}
@@ -151,3 +151,29 @@ def test_source_without_a_place_to_fill_in_is_rejected(name: str, tmp_path: Path
     (web / name).write_text("")
     with pytest.raises(StarvecError, match=f"{name} does not hold .* once: nowhere to write"):
         released(tmp_path / "out", web)
+
+
+def card_address(out: Path) -> str:
+    """What index.html says where its card is."""
+    match = re.search(r'<meta property="og:image" content="([^"]*)">', (out / "index.html").read_text())
+    assert match
+    return match[1]
+
+
+def test_card_is_named_by_its_whole_address_where_the_site_is_known(tmp_path: Path):
+    out = released(tmp_path / "out")
+    assert card_address(out) == CARD
+    (tmp_path / "known/data").mkdir(parents=True)
+    (tmp_path / "known/data/model.json").write_text("{}")
+    write_release(tmp_path / "known", None, WEB, "https://example.org/stars/")
+    assert card_address(tmp_path / "known") == "https://example.org/stars/card.png"
+
+
+def test_card_is_a_png_of_the_size_that_index_html_says_and_no_visitor_stores_it(tmp_path: Path):
+    out = released(tmp_path / "out")
+    header = (out / CARD).read_bytes()[:24]
+    assert header.startswith(b"\x89PNG")
+    index = (out / "index.html").read_text()
+    for name, place in (("width", 16), ("height", 20)):
+        assert f'og:image:{name}" content="{int.from_bytes(header[place : place + 4])}"' in index
+    assert CARD not in listed(out, "FILES")

@@ -1,6 +1,7 @@
 // Profile of a person: radar, recommended repositories and similar developers; another person is compared with the
 // current user, once there is one.
 
+import { cardMaker } from "../card_maker.js";
 import { developerList } from "../developer_list.js";
 import { chips, formatCount, formatOrdinal, h, isolated, pluralize, replace } from "../dom.js";
 import { downloadProgress } from "../download_progress.js";
@@ -192,7 +193,7 @@ function profile(app, signal, person, compareForm) {
       ),
       chart.figure,
       chart.numbers,
-      h("div", { class: "passing-on" }, share, personLinks(app, person)),
+      h("div", { class: "passing-on" }, share, isSelf && cardMaker(app, signal, person), personLinks(app, person)),
     ),
     compareForm ?? (isSelf && starsSearch()),
     h(
