@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from small_home import REAL
 pytest.importorskip("mcp", reason="pip install 'starvec[mcp]' to test the server of agents")
 
 from mcp import Client, StdioServerParameters, stdio_client
+
+from starvec_assets.cli.mcp_server import plain
+from starvec_assets.space import MatchedRepository
 
 STARS = [*REAL["data"], 101, "no/where"]
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -130,6 +134,15 @@ def test_what_cannot_be_answered_is_the_tools_error(session: Any, call: str, mes
 
 def test_nothing_that_is_asked_is_logged(session: Any):
     assert session[3] == ""
+
+
+def test_descriptions_are_one_line_without_what_hides_text():
+    hostile = MatchedRepository("o/r", 1.0, 2, "C", False, 7, "see\u202e\x1b[2J\nthis " * 300, ["see"])
+    [found] = plain([hostile])
+    assert found.description.isprintable()
+    assert found.description.startswith("see [2J this see")
+    assert len(found.description) <= 350
+    assert replace(found, description=hostile.description) == hostile
 
 
 def test_stdout_has_the_protocol_alone(small_home: Path):
