@@ -296,6 +296,7 @@ def test_the_help_lists_every_command(invoke: Invoke, tmp_path: Path):
             "rebuild",
             "similar",
             "user",
+            "match",
             "mcp",
             "serve",
             "publish",
