@@ -342,7 +342,10 @@ def rising(field: str, language: str, login: str | None, as_json: bool, count: i
 
 @main.command()
 def mcp() -> None:
-    """Serve the export to an agent by the Model Context Protocol, over stdin and stdout."""
+    """Answer an agent by the Model Context Protocol.
+
+    The agent starts this and speaks over stdin and stdout: docs/python.md has its configuration.
+    """
     try:
         from starvec_assets.cli.mcp_server import create_server
     except ImportError as error:
