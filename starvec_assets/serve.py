@@ -2,10 +2,11 @@
 
 What is served is what a function finds for a request's path, so a folder is never listed and a path never opens a file
 by itself. The browser asks again at every use and is answered by the content's hash: it sees a version that replaced
-another at the next request, also one that is older.
+another at the next request, also one that is older. Texts are gzipped on their way, as other hosts do.
 """
 
 import functools
+import gzip
 import http.server
 import os
 import re
@@ -37,6 +38,9 @@ CONTENT_TYPES = {
     ".gz": "application/gzip",
 }
 """The table of the operating system differs from machine to machine."""
+
+TEXTS = {".html", ".js", ".css", ".svg", ".json", ".txt", ".webmanifest"}
+"""Suffixes of files that are gzipped for whoever accepts it; all others are packed already, or cannot be packed."""
 
 
 @dataclass(frozen=True)
@@ -138,21 +142,30 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def _send(self, file: PublicFile, stream: Any) -> None:
-        etag = f'"{file.sha256}"'
+        headers = {"Vary": "Accept-Encoding"} if file.path.suffix in TEXTS else {}
+        wanted = self.headers.get("Range", "")
+        accepts_gzip = "gzip" in self.headers.get("Accept-Encoding", "")
+        packed = _gzipped(file.path, file.sha256) if headers and accepts_gzip and not wanted else None
+        headers["ETag"] = etag = f'"{file.sha256}"' if packed is None else f'"{file.sha256}.gzip"'
         if etag in re.split(r"\s*,\s*", self.headers.get("If-None-Match", "").replace("W/", "")):
-            self._send_head(HTTPStatus.NOT_MODIFIED, {"ETag": etag})
+            self._send_head(HTTPStatus.NOT_MODIFIED, headers)
             return
-        size = os.fstat(stream.fileno()).st_size
-        wanted = self.headers.get("Range", "") if self.headers.get("If-Range", etag) == etag else ""
-        status, start, length = _range(wanted, size)
-        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Length": str(length)}
+        size = os.fstat(stream.fileno()).st_size if packed is None else len(packed)
+        status, start, length = _range(wanted if self.headers.get("If-Range", etag) == etag else "", size)
+        headers |= {"Accept-Ranges": "bytes", "Content-Length": str(length)}
+        if packed is not None:
+            headers["Content-Encoding"] = "gzip"
         if status == HTTPStatus.PARTIAL_CONTENT:
             headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
         elif status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             headers["Content-Range"] = f"bytes */{size}"
         headers["Content-Type"] = CONTENT_TYPES.get(file.path.suffix, "application/octet-stream")
         self._send_head(status, headers)
-        if self.command == "GET" and length and self.connection.sendfile(stream, start, length) < length:
+        if self.command != "GET" or not length:
+            return
+        if packed is not None:
+            self.wfile.write(packed)
+        elif self.connection.sendfile(stream, start, length) < length:
             self.close_connection = True  # the file was cut meanwhile: the reader learns it from the missing bytes
 
     def _send_head(self, status: HTTPStatus, headers: dict[str, str]) -> None:
@@ -160,6 +173,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
+
+
+@functools.lru_cache(maxsize=256)
+def _gzipped(path: Path, _sha256: str) -> bytes:
+    """Return the packed content of a file that has the hash."""
+    return gzip.compress(path.read_bytes(), mtime=0)
 
 
 def _range(header: str, size: int) -> tuple[HTTPStatus, int, int]:

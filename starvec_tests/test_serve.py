@@ -1,5 +1,6 @@
 """The local server: what is public, content types, revalidation by content, ranges, and faults said in a sentence."""
 
+import gzip
 import http.client
 import socket
 import threading
@@ -162,6 +163,19 @@ def test_a_range_of_another_content_is_answered_with_the_whole(port: int):
     etag = get(port, "/main.js")[0].headers["ETag"]
     assert get(port, "/main.js", Range="bytes=0-3", If_Range=etag)[0].status == 206
     assert get(port, "/main.js", Range="bytes=0-3", If_Range='"other"')[0].status == 200
+
+
+def test_a_text_is_packed_for_whoever_accepts_it(port: int):
+    plain = get(port, "/main.js")[0].headers
+    answer, content = get(port, "/main.js", Accept_Encoding="br, gzip")
+    assert (answer.headers["Content-Encoding"], gzip.decompress(content)) == ("gzip", b"main.js one")
+    assert answer.headers["Content-Length"] == str(len(content))
+    assert answer.headers["ETag"] != plain["ETag"], "bytes of one are no bytes of the other"
+    assert answer.headers["Vary"] == plain["Vary"] == "Accept-Encoding"
+    again = get(port, "/main.js", Accept_Encoding="gzip", If_None_Match=answer.headers["ETag"])[0]
+    assert (again.status, again.headers["Content-Encoding"]) == (304, None)
+    part, content = get(port, "/main.js", Accept_Encoding="gzip", Range="bytes=0-3", If_Range=plain["ETag"])
+    assert (part.status, part.headers["Content-Encoding"], content) == (206, None, b"main")
 
 
 def test_damage_is_said_in_a_sentence(port: int, store: ArtifactStore, capfd: pytest.CaptureFixture[str]):
