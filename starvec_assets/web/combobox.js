@@ -1,16 +1,21 @@
 // Text field that finds repositories by name and by meaning: WAI-ARIA's combobox pattern, list autocomplete with manual
 // selection. Arrow keys, Enter and Escape; the list is a listbox whose active option is named by aria-activedescendant.
 
-import { announce, errorMessage, formatCount, h, pluralize } from "./dom.js";
-import { REPOSITORY_PATTERN } from "./github_names.js";
+import { announce, errorMessage, formatStars, h, pluralize } from "./dom.js";
+import { parseGitHubAddress, REPOSITORY_PATTERN } from "./github_names.js";
 import { normalizeQuery } from "./name_search.js";
 import { placedMark } from "./repo_list.js";
-import { MAX_QUERY_LENGTH, searchHref } from "./state.js";
+import { MAX_QUERY_LENGTH, searchHref, userHref } from "./state.js";
 
 /** @import { NamedRepository, Repository } from "./engine/catalogue.js" */
 /** @import { App } from "./state.js" */
 /** @typedef {NamedRepository | (Repository & {byMeaning: true}) | null} Suggestion null: search for what was typed */
 
+/** What is said of addresses at GitHub that name neither person nor repository. */
+const NO_REPOSITORY = {
+  gist: "That is a gist: repositories are known here. Paste the address of one, or type its name.",
+  other: "That is a page of GitHub itself. Paste the address of a repository, or type its name.",
+};
 const MAX_NAMES = 7;
 const MAX_BY_MEANING = 4;
 const PAUSE_MS = 100; // without typing, after which what is near in meaning is searched
@@ -124,6 +129,16 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
     const text = input.value;
     if (!text.trim()) return input.focus();
     if (active >= 0) return choose(suggestions[active]);
+    const address = parseGitHubAddress(text);
+    if (address?.kind === "user") {
+      location.hash = userHref(address.login);
+      return;
+    }
+    if (address && address.kind !== "repository") {
+      input.setCustomValidity(NO_REPOSITORY[address.kind]);
+      input.reportValidity();
+      return;
+    }
     const number = ++latestSubmitted;
     const canBeName = text.length <= MAX_NAME_LENGTH && app.engine.namesLoaded;
     const repository = canBeName ? await app.engine.repositoryCalled(text).catch(() => null) : null;
@@ -136,7 +151,10 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
     } else searchFor(text);
   };
 
-  input.addEventListener("input", suggest);
+  input.addEventListener("input", () => {
+    input.setCustomValidity("");
+    suggest();
+  });
   input.addEventListener("focus", () => input.value && suggest());
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
@@ -209,7 +227,7 @@ function repositoryContent(suggestion, typed) {
   const isSimilar = !byMeaning && suggestion.edits > 0;
   return [
     h("span", { class: "name" }, ...(byMeaning || isSimilar ? [name] : marked(name, typed))),
-    h("span", { class: "aside" }, byMeaning ? "by meaning" : isSimilar ? "similar name" : `${formatCount(stars)} ★`),
+    h("span", { class: "aside" }, byMeaning ? "by meaning" : isSimilar ? "similar name" : formatStars(stars)),
     description && h("span", { class: "about" }, description),
     placed && placedMark(),
   ];

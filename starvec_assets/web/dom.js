@@ -99,7 +99,7 @@ let timer = 0;
 export function announce(text) {
   if (waiting.at(-1) !== text) waiting.push(text);
   waiting.splice(0, waiting.length - MAX_WAITING);
-  timer ||= setTimeout(announceNext, Math.max(0, announcedAt + SPACING_MS - performance.now()));
+  if (!timer) timer = setTimeout(announceNext, Math.max(0, announcedAt + SPACING_MS - performance.now()));
 }
 
 function announceNext() {
@@ -114,10 +114,14 @@ function announceNext() {
 export const errorMessage = (error) => (error instanceof Error ? error.message : String(error));
 
 /** A row of links. @param {[href: string, text: string][]} links */
-export const chips = (links) => links.flatMap(([href, text]) => [h("a", { class: "chip", href }, ...breakable(text)), " "]);
+export const chips = (links) =>
+  links.flatMap(([href, text]) => [h("a", { class: "chip", href }, ...breakable(text)), " "]);
 
 /** A whole number with thousands separated: 300,000. @param {number} value */
 export const formatCount = (value) => Math.round(value).toLocaleString("en-US");
+
+/** Stars of a repository in the data, which are fewer than GitHub counts. @param {number} stars */
+export const formatStars = (stars) => `${formatCount(stars)} ★ in these data`;
 
 /** A month: 2024-02 as Feb 2024. @param {string} month */
 export const formatMonth = (month) => formatUtc(`${month}-01`, { month: "short", year: "numeric" });

@@ -1,6 +1,6 @@
 // List of repositories with its filters: language, stars and, where it applies, fame.
 
-import { announce, errorMessage, formatCount, h, pluralize, replace } from "./dom.js";
+import { announce, breakable, errorMessage, formatCount, formatStars, h, pluralize, replace } from "./dom.js";
 import { downloadProgress, downloadSizeNote, isOnDevice, wordsProgress } from "./download_progress.js";
 import { REPOSITORY_PATTERN } from "./github_names.js";
 import { setFilters } from "./list_filters.js";
@@ -304,21 +304,17 @@ function repoItem(repository, cosine, scoreLabel, explanation, actions, href) {
     h(
       "div",
       { class: "facts" },
-      h("p", {}, h("span", {}, `${formatCount(stars)} ★`), language && h("span", {}, language), placed && placedMark()),
-      h(
-        "p",
-        {},
-        ...actions,
-        !superseded &&
-          REPOSITORY_PATTERN.test(name) &&
-          h(
-            "a",
-            { href: `https://github.com/${name}`, rel: "noopener noreferrer", "aria-label": `${name} on GitHub` },
-            "on GitHub",
-          ),
-      ),
+      h("p", {}, h("span", {}, formatStars(stars)), language && h("span", {}, language), placed && placedMark()),
+      h("p", {}, ...actions, !superseded && githubLink(name)),
     ),
   );
+}
+
+/** Link to a repository at GitHub; null where its name is none of GitHub's. @param {string} name */
+export function githubLink(name) {
+  if (!REPOSITORY_PATTERN.test(name)) return null;
+  const href = `https://github.com/${name}`;
+  return h("a", { href, rel: "noopener noreferrer", "aria-label": `${name} on GitHub` }, "on GitHub");
 }
 
 /** Mark of a repository that too few people starred. */
@@ -334,7 +330,7 @@ export const placedMark = () =>
  * @param {Repository[]} contributors
  */
 export function becauseOf(contributors) {
-  const links = contributors.map(({ name }) => h("a", { href: similarHref([name]) }, name));
+  const links = contributors.map(({ name }) => h("a", { href: similarHref([name]) }, ...breakable(name)));
   return links.length > 0 && h("p", { class: "why" }, "because of ", ...joinWithCommas(links));
 }
 

@@ -1,8 +1,9 @@
 // The map of repositories: near each other what the same people star. Beside it the list of what is in view.
 
 import { combobox } from "../combobox.js";
-import { announce, errorMessage, formatCount, formatMegabytes, h, pluralize, replace } from "../dom.js";
+import { announce, errorMessage, formatCount, formatMegabytes, formatStars, h, pluralize, replace } from "../dom.js";
 import { downloadProgress, downloadSizeNote, isOnDevice } from "../download_progress.js";
+import { withFilters } from "../list_filters.js";
 import { mapHref, parseMapAddress } from "../map/address.js";
 import { surroundingsZoom } from "../map/camera.js";
 import { levelAt, shortLabel } from "../map/labels.js";
@@ -59,7 +60,7 @@ const mapSize = (app) => formatMegabytes(downloadSize(app, [MAP_FILE]));
 
 /** Name, language and stars, and description. @param {Repository} repository */
 function describe({ name, language, stars, description }) {
-  const facts = [language, `${formatCount(stars)} ★`].filter(Boolean).join(" · ");
+  const facts = [language, formatStars(stars)].filter(Boolean).join(" · ");
   return [h("strong", {}, name), h("span", {}, facts), h("span", {}, description)];
 }
 
@@ -167,7 +168,7 @@ class MapPage {
   /** Let list, legend and address follow the view. */
   #settle() {
     this.#address.place = this.#stage.camera.place;
-    history.replaceState(history.state, "", mapHref(this.#address));
+    history.replaceState(history.state, "", withFilters(mapHref(this.#address), this.#app.filters));
     this.#refreshList();
     const summary = this.#summary();
     if (this.#status.textContent && this.#status.textContent !== summary)

@@ -2,11 +2,12 @@
 // position of the dial between what the same people star and what has the same purpose.
 
 import { combobox } from "../combobox.js";
-import { chips, errorMessage, formatCount, formatMegabytes, h, replace } from "../dom.js";
+import { breakable, chips, errorMessage, formatCount, formatMegabytes, formatStars, h, replace } from "../dom.js";
 import { downloadSizeNote } from "../download_progress.js";
+import { withFilters } from "../list_filters.js";
 import { surroundings } from "../map/surroundings.js";
 import { githubQuestion } from "../placed_repository.js";
-import { placedMark, repoList } from "../repo_list.js";
+import { githubLink, placedMark, repoList } from "../repo_list.js";
 import { firstRows, searchHref, similarHref } from "../state.js";
 import { repositoryTrend } from "../trend_line.js";
 
@@ -71,7 +72,7 @@ export function similarView(app, signal, parameters) {
         "h1",
         { tabindex: -1 },
         plus.length === 1 && !minus.length
-          ? h("span", {}, "Like ", h("span", { class: "title-name" }, plus[0]))
+          ? h("span", {}, "Like ", h("bdi", {}, ...breakable(plus[0])))
           : plus.length
             ? "Like these together"
             : "Repositories alike",
@@ -219,8 +220,8 @@ function basketItems({ plus, minus, purpose }) {
  * @param {Repository} repository
  */
 function repoSummary({ engine }, repository) {
-  const { row, language, stars, placed } = repository;
-  const description = h("p", { class: "lead" }, repository.description);
+  const { row, name, language, stars, placed, superseded } = repository;
+  const description = h("p", { class: "lead", dir: "auto" }, repository.description);
   const describe = async () => {
     await engine.ready;
     await engine.loadDescriptions();
@@ -236,8 +237,9 @@ function repoSummary({ engine }, repository) {
       "p",
       { class: "facts" },
       language && h("span", {}, language),
-      h("span", {}, `${formatCount(stars)} ★`),
+      h("span", {}, formatStars(stars)),
       placed && placedMark(),
+      !superseded && githubLink(name),
     ),
   );
 }
@@ -268,7 +270,8 @@ function neighbours(app, signal, basket, added, subtracted, onPurpose) {
       control: (onChange) =>
         purposeDial(app, signal, basket.purpose, (purpose) => {
           basket.purpose = purpose;
-          history.replaceState(history.state, "", similarHref(basket.plus, basket.minus, purpose));
+          const href = similarHref(basket.plus, basket.minus, purpose);
+          history.replaceState(history.state, "", withFilters(href, app.filters));
           onPurpose(basket);
           onChange();
         }),
