@@ -46,7 +46,8 @@ def test_neighbours_of_a_repository_match_python(visitor: Any, site: str, refere
     assert rows_of(reference, results) == expected
     for result, other in zip(results, expected, strict=True):
         assert result["cosine"] == reference.cosine(other, reference.vectors[row])
-        assert result["facts"] == [f"{reference.stars[other]:,} ★", *filter(None, [reference.languages[other]])]
+        facts = [f"{reference.stars[other]:,} ★ in these data", reference.languages[other]]
+        assert result["facts"] == [fact for fact in facts if fact]
         assert result["about"] == reference.descriptions[other]
     assert visitor.blocked_requests == []
     assert page.errors == []
