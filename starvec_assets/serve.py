@@ -1,8 +1,8 @@
 """Web server on this machine alone: for `starvec serve`, and for benchmarks and tests of the page.
 
 What is served is what a function finds for a request's path, so a folder is never listed and a path never opens a file
-by itself. The browser asks again at every use and is answered by the content's hash: it sees a version that replaced
-another at the next request, also one that is older. Texts are gzipped on their way, as other hosts do.
+by itself. The browser asks again at every use of a file and is answered by the content's hash: it sees a version that
+replaced another at the next request, also one that is older. Texts are gzipped on their way, as other hosts do.
 """
 
 import functools
@@ -50,6 +50,9 @@ class PublicFile:
     path: Path
     sha256: str
 
+
+_RELEASE = re.compile("release-[0-9a-f]{16}/")
+"""Folder of the page whose name changes with its content (export/release.py): no browser need ask for it again."""
 
 FindFile = Callable[[str], PublicFile | None]
 """Function from a path of the site, such as data/model.json, to its file; may raise StarvecError or OSError."""
@@ -112,6 +115,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     timeout = IDLE_SECONDS
+    _is_immutable = False
 
     def version_string(self) -> str:
         return "starvec"
@@ -121,11 +125,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def end_headers(self) -> None:
         self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Cache-Control", "no-cache")
+        self.send_header("Cache-Control", "max-age=31536000, immutable" if self._is_immutable else "no-cache")
         super().end_headers()
 
     def do_GET(self) -> None:
         """Answer with a file, a range of it, or that the browser's copy is the same."""
+        self._is_immutable = False
         path = unquote(self.path.partition("?")[0].partition("#")[0]).removeprefix("/")
         try:
             file = self.server.find(path + "index.html" if path.endswith("/") or not path else path)
@@ -136,6 +141,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if file is None or stream is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
+        self._is_immutable = _RELEASE.match(path) is not None
         with stream:
             self._send(file, stream)
 

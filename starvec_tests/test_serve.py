@@ -165,6 +165,17 @@ def test_a_range_of_another_content_is_answered_with_the_whole(port: int):
     assert get(port, "/main.js", Range="bytes=0-3", If_Range='"other"')[0].status == 200
 
 
+def test_files_of_a_release_are_not_asked_for_again(start: Start, tmp_path: Path):
+    folder = "release-0123456789abcdef"
+    (tmp_path / folder).mkdir()
+    for path in (f"{folder}/main.js", "index.html", "release-notes.html"):
+        (tmp_path / path).write_text("content")
+    port = start(files_of(tmp_path))
+    assert get(port, f"/{folder}/main.js")[0].headers["Cache-Control"] == "max-age=31536000, immutable"
+    for path in ("/", "/release-notes.html", f"/{folder}/gone.js"):
+        assert get(port, path)[0].headers["Cache-Control"] == "no-cache"
+
+
 def test_a_text_is_packed_for_whoever_accepts_it(port: int):
     plain = get(port, "/main.js")[0].headers
     answer, content = get(port, "/main.js", Accept_Encoding="br, gzip")

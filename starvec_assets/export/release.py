@@ -23,7 +23,10 @@ from starvec_assets.paths import PACKAGE
 WEB = PACKAGE / "web"
 WASM = "engine/search.wasm"
 WASM_LICENCE = "engine/search.wasm.LICENSE.txt"
-ENTRY = "router.js"
+SCRIPTS = ("startup.js", "router.js")
+"""Modules that index.html names."""
+ENTRIES = ("startup.js", "engine/worker.js", "router.js")
+"""Modules whose imports are loaded at once, those of what has most to load itself first."""
 INDEX = "index.html"
 CARD = "card.png"
 """Picture that other sites show beside a link to the page (Open Graph)."""
@@ -93,8 +96,10 @@ def _write_index(out: Path, folder: str, site_url: str) -> None:
     )
     index.write_text(in_release, encoding="utf-8")
     data = [f'<link rel="preload" as="fetch" crossorigin href="{name}">' for name in _data(out, PRELOADED)]
-    names = static_imports(out / folder, ENTRY)[1:]
-    modules = [f'<link rel="modulepreload" href="{folder}/{name}">' for name in names]
+    names = [name for entry in ENTRIES for name in static_imports(out / folder, entry)]
+    modules = [
+        f'<link rel="modulepreload" href="{folder}/{name}">' for name in dict.fromkeys(names) if name not in SCRIPTS
+    ]
     if site_url:
         _fill_in(index, f'content="{CARD}"', f'content="{html.escape(site_url.rstrip("/"))}/{CARD}"')
     _fill_in(index, "<!-- preloads -->", "\n    ".join([*data, *modules]))

@@ -10,6 +10,7 @@ import { enableOffline, reloadToNewest } from "./offline.js";
 import { developerPerson, findDeveloper, linkedPerson } from "./person.js";
 import { LinkError } from "./share_link.js";
 import { enableShortcuts } from "./shortcuts.js";
+import { base } from "./startup.js";
 import { isSimulated, MAX_QUERY_LENGTH, openApp, userHref } from "./state.js";
 import { hasTrends } from "./trends_data.js";
 import { aboutView } from "./views/about_view.js";
@@ -256,11 +257,10 @@ function restoreFocus(selector, heading, signal) {
 
 /** Open the bundle and show the view of the address; null, with a message shown, where it cannot be opened. */
 async function start() {
-  const base = new URL("data/", document.baseURI);
   history.scrollRestoration = "manual"; // the browser would restore it before the view has rendered
   if (location.hash.length > "#/".length) replace(main, h("p", { class: "hint", role: "status" }, "Loading …"));
   try {
-    const app = await openApp(base);
+    const app = await openApp();
     if (!hasTrends(app.model)) document.querySelector('nav a[href="#/rising"]')?.remove();
     if (!hasMap(app.model)) document.querySelector('nav a[href="#/map"]')?.remove();
     document.getElementById("simulated")?.toggleAttribute("hidden", !isSimulated(app));

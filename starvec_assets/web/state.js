@@ -1,8 +1,9 @@
 // State that all views share: the bundle, the engine and the current user. Kept in memory only; a reload clears it.
 
-import { Engine } from "./engine/engine.js";
-import { loadModel, loadPeople } from "./engine/model.js";
+import { loadPeople } from "./engine/model.js";
+import { base, opening, savesData } from "./startup.js";
 
+/** @import { Engine } from "./engine/engine.js" */
 /** @import { Model, People } from "./engine/model.js" */
 /** @import { RepositoryFacts } from "./github.js" */
 /** @import { Person } from "./scoring.js" */
@@ -22,40 +23,25 @@ import { loadModel, loadPeople } from "./engine/model.js";
  * @property {{language: string, minStars: number, months: number, fame: number}} filters of the lists of repositories
  */
 
-/** Addresses of views that show what a search finds. */
-const ROUTES_WITH_VECTORS = /^#\/(similar|search|dev|compare)\b.*[/?=]./;
-
-/** Whether the browser asks to save data. */
-function asksToSaveData() {
-  const { connection } = /** @type {{connection?: {saveData?: boolean}}} */ (navigator);
-  return connection?.saveData === true || matchMedia("(prefers-reduced-data: reduce)").matches;
-}
-
 /**
- * Load the model and the people, and start loading the rest.
- * @param {URL} base address of data/
+ * Load the people, and give the views what they share.
  * @returns {Promise<App>}
  */
-export async function openApp(base) {
-  const model = await loadModel(base);
-  const engine = Engine.open(base, model);
-  const downloadConsented = !asksToSaveData();
-  if (downloadConsented && ROUTES_WITH_VECTORS.test(location.hash)) engine.download(); // before the people are here
+export async function openApp() {
+  const { model, engine } = await opening;
   const people = await loadPeople(base, model);
-  /** @type {App} */
-  const app = {
+  return {
     model,
     people,
     engine,
     currentUser: null,
     team: [],
     pendingLogin: "",
-    downloadConsented,
+    downloadConsented: !savesData,
     askedRepositories: new Map(),
     token: "",
     filters: { language: "", minStars: 0, months: 0, fame: 0 },
   };
-  return app;
 }
 
 /**

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.release import CARD, WEB, static_imports, write_release
+from starvec_assets.export.release import CARD, ENTRIES, SCRIPTS, WEB, static_imports, write_release
 from starvec_assets.files import sha256
 
 DATA = {"model.json": "{}", "people.json": "[]", "names.gz": "names", "vectors.hi": "vectors", "map.gz": "map"}
@@ -95,7 +95,10 @@ def test_every_module_that_the_page_starts_with_is_preloaded(tmp_path: Path):
     out = released(tmp_path / "out")
     folder = release_of(out)
     preloaded = re.findall(r'<link rel="modulepreload" href="([^"]+)">', (out / "index.html").read_text())
-    assert preloaded == [f"{folder}/{name}" for name in static_imports(out / folder, "router.js")[1:]]
+    first = [f"{folder}/{name}" for name in static_imports(out / folder, "startup.js")[1:]]
+    assert preloaded[: len(first)] == first
+    needed = {name for entry in ENTRIES for name in static_imports(out / folder, entry)} - set(SCRIPTS)
+    assert sorted(preloaded) == sorted(f"{folder}/{name}" for name in needed)
     assert f"{folder}/dom.js" in preloaded
     assert f"{folder}/engine/worker.js" not in preloaded, "the worker loads that"
 
