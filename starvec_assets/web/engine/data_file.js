@@ -6,6 +6,8 @@ import { assert, assertIntact, BundleError, fetchFile, readBody } from "./valida
 /** @import { Model } from "./model.js" */
 
 const MAX_INFLATED_BYTES = 2 ** 29;
+const GZIP_FRAME = 18; // bytes of a gzipped file without content
+const SLICE_BYTES = 2 ** 16; // inflated at a time, which takes about a millisecond
 
 /**
  * A function that loads a gzipped file at its first call for a model; after a failure the next call tries again.
@@ -30,49 +32,62 @@ export function lazyFile(name, parse) {
  * @param {URL | string} base address of data/
  * @param {string} name
  * @param {Pick<Model, "files">} model
+ * @param {RequestInit} [options]
  * @throws {BundleError}
  */
-export async function fetchInflated(base, name, model) {
+export async function fetchInflated(base, name, model, options) {
   const file = model.files[name];
-  let bytes = await readBody(await fetchFile(dataUrl(base, name, model)), name);
+  const bytes = await readBody(await fetchFile(dataUrl(base, name, model), options), name);
   // Some hosts send .gz files with Content-Encoding: gzip, so that the browser has inflated them already.
-  if (bytes.byteLength === file.bytes) bytes = await inflate(bytes, name);
-  await assertIntact(bytes, file.inflatedSha256, name);
-  return bytes;
+  const content = bytes.byteLength === file.bytes ? await inflate(bytes, name) : bytes;
+  await assertIntact(content, file.inflatedSha256, name);
+  return content;
 }
 
 /**
- * Inflate a gzipped file, to MAX_INFLATED_BYTES at most.
- * @param {BlobPart} packed
+ * Give back the memory of a buffer now: a worker that waits seldom collects garbage. Browsers that cannot do it later.
+ * @param {ArrayBuffer} buffer that nobody uses any more
+ */
+export const free = (buffer) => void buffer.transfer?.(0);
+
+/**
+ * Inflate a gzipped file, to MAX_INFLATED_BYTES at most, slice by slice into one buffer: every copy of it would stay in
+ * memory for a while. What was packed is freed.
+ * @param {ArrayBuffer} packed
  * @param {string} name
+ * @returns {Promise<ArrayBuffer>}
  * @throws {BundleError}
  */
 export async function inflate(packed, name) {
+  const damaged = `${name} is damaged: reload the page.`;
+  assert(packed.byteLength >= GZIP_FRAME, damaged);
+  const size = new DataView(packed).getUint32(packed.byteLength - 4, true); // RFC 1952: a file ends with it
+  assert(size <= MAX_INFLATED_BYTES, damaged);
+  const content = new Uint8Array(size);
+  let filled = 0;
   try {
-    return await readBounded(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip")), name);
-  } catch (error) {
-    if (error instanceof BundleError) throw error;
-    throw new BundleError(`${name} is damaged: reload the page.`);
+    const reader = slicesOf(packed).pipeThrough(new DecompressionStream("gzip")).getReader();
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      content.set(chunk.value, filled); // throws where there is more than the file says
+      filled += chunk.value.length;
+      free(chunk.value.buffer);
+    }
+  } catch {
+    throw new BundleError(damaged);
   }
+  assert(filled === size, damaged);
+  free(packed);
+  return content.buffer;
 }
 
-/**
- * Read a whole stream, at most MAX_INFLATED_BYTES of it.
- * @param {ReadableStream<Uint8Array>} stream
- * @param {string} name
- */
-function readBounded(stream, name) {
-  let size = 0;
-  const counter = new TransformStream({
-    /**
-     * @param {Uint8Array} chunk
-     * @param {TransformStreamDefaultController<Uint8Array>} controller
-     */
-    transform(chunk, controller) {
-      size += chunk.length;
-      assert(size <= MAX_INFLATED_BYTES, `${name} is larger than anything this page has use for.`);
-      controller.enqueue(chunk);
+/** @param {ArrayBuffer} bytes @returns {ReadableStream<Uint8Array<ArrayBuffer>>} */
+function slicesOf(bytes) {
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (at >= bytes.byteLength) return controller.close();
+      controller.enqueue(new Uint8Array(bytes, at, Math.min(SLICE_BYTES, bytes.byteLength - at)));
+      at += SLICE_BYTES;
     },
   });
-  return new Response(stream.pipeThrough(counter)).arrayBuffer();
 }

@@ -3,6 +3,7 @@
 // indexOf, and one bit-parallel pass (Myers 1999) over the names that contain a piece of the query.
 
 import { normalizeQuery } from "../name_search.js";
+import { free } from "./data_file.js";
 
 /** @import { Lines } from "./lines.js" */
 /** @typedef {{index: number, edits: number}} Hit row and edit distance; 0 if the name contains the query */
@@ -32,6 +33,7 @@ export class NameIndex {
     for (let i = 0; i < bytes.length; i++) lowered[i + 1] = bytes[i] >= 65 && bytes[i] <= 90 ? bytes[i] + 32 : bytes[i];
     for (const row of hidden) lowered.fill(NUL, starts[row] + 1, starts[row + 1]);
     this.#text = new TextDecoder("latin1").decode(lowered);
+    free(lowered.buffer);
     this.#starts = starts;
   }
 

@@ -169,7 +169,7 @@ export class Planes {
   async #loadCore() {
     const { wasm } = this.#options;
     if (!wasm) return null;
-    const bytes = await fetchFile(new URL("search.wasm", import.meta.url)).then(
+    const bytes = await fetchFile(new URL("search.wasm", import.meta.url), { priority: "high" }).then(
       (response) => response.arrayBuffer(),
       () => null,
     );
@@ -295,7 +295,7 @@ export class Planes {
   async #loadInflated(plane) {
     const bytes = new Uint8Array(this.#options.files[FILES[plane]].bytes);
     await this.#load(plane, () => bytes);
-    return inflate(bytes, FILES[plane]);
+    return inflate(bytes.buffer, FILES[plane]);
   }
 
   /**

@@ -32,7 +32,9 @@ export function surroundings(app, signal, repository) {
   const draw = async () => {
     await app.engine.ready;
     const map = await loadMap(app.model);
-    if (signal.aborted || !placedRows(map, [repository.row]).length) return;
+    if (!placedRows(map, [repository.row]).length) return;
+    await new Promise((resolve) => setTimeout(resolve)); // parsing was a long task, this one begins another
+    if (signal.aborted) return;
     const picture = new Picture(map, repository, new MapNames(app.engine, () => picture.draw()));
     element.append(picture.link);
     onThemeChange(() => picture.draw(), signal);
