@@ -40,41 +40,40 @@ from starvec_assets.vectors import Matrix, load_vectors, unit_rows, user_vectors
 
 HERE = Path(__file__).parent
 K = 50
-OPEN = """async (base) => {
-  const { loadModel } = await import(base + "engine/model.js");
-  const { Engine } = await import(base + "engine/engine.js");
+OPEN = """async ([base, code]) => {
+  const { loadModel } = await import(code + "engine/model.js");
+  const { Engine } = await import(code + "engine/engine.js");
   globalThis.model = await loadModel(base + "data/");
   globalThis.engine = Engine.open(base + "data/", model);
+}"""
+FIRST_PLANE = """async () => {
+  engine.download();
+  await engine.ready;
+  while (engine.rows < model.n) await new Promise((resolve) => setTimeout(resolve, 20));
 }"""
 SEARCH = """async (queries) => {
   const rows = [];
   for (const query of queries) rows.push([...(await engine.search(Float32Array.from(query), { k: 51 })).indices]);
   return rows;
 }"""
-SECOND_VISIT = f"""async (base) => {{
-  await ({OPEN})(base);
+SECOND_VISIT = f"""async (addresses) => {{
+  await ({OPEN})(addresses);
   const {{ indices }} = await engine.search(new Float32Array(model.d).fill(1));
   return {{ ms: performance.now(), found: indices.length, cached: await engine.cached }};
 }}"""
-KEYSTROKES = """async (base) => {
-  const { Catalogue } = await import(base + "engine/catalogue.js");
-  const { NameIndex } = await import(base + "name_search.js");
-  const catalogue = Catalogue.open(base + "data/", model);
-  await catalogue.namesReady;
-  const start = performance.now();
-  const names = new NameIndex(catalogue.names);
-  const indexed = performance.now() - start;
+KEYSTROKES = """async () => {
+  await engine.catalogueReady;
   const times = [];
   for (const typed of ["tensorflow/tensorflow", "tensroflow", "facebok/react", "kuberntes", "machine learning"])
     for (let i = 1; i <= typed.length; i++) {
       const typedAt = performance.now();
-      names.search(typed.slice(0, i));
+      await engine.suggest(typed.slice(0, i), 7);
       times.push(performance.now() - typedAt);
     }
-  return { indexed, times };
+  return times;
 }"""
-TIMED = """([n, d, count]) => new Promise((resolve, reject) => {
-  const worker = new Worker("/bench/worker.js", { type: "module" });
+TIMED = """([code, n, d, count]) => new Promise((resolve, reject) => {
+  const worker = new Worker(code + "bench/worker.js", { type: "module" });
   worker.onmessage = ({ data }) => resolve(data);
   worker.onerror = (error) => reject(new Error(error.message ?? "the worker did not start"));
   worker.postMessage({ n, d, count });
@@ -115,9 +114,10 @@ def main() -> None:
 
 def download_sizes(site: Path) -> dict[str, int]:
     """Return the bytes of the page's planes, of its other data, and of its sources after gzip."""
-    files = [path for path in site.rglob("*") if path.is_file()]
+    bench = code_folder(site) / "bench"
+    files = [path for path in site.rglob("*") if path.is_file() and bench not in path.parents]
     data = {path.name: path.stat().st_size for path in files if path.parent == site / "data"}
-    sources = [path for path in files if path.relative_to(site).parts[0] not in ("bench", "data")]
+    sources = [path for path in files if path.relative_to(site).parts[0] != "data"]
     planes = data["vectors.hi"] + data["vectors.lo"]
     metadata = sum(data[name] for name in ("names.gz", "columns.gz", "descriptions.gz", "people.json", "model.json"))
     shell = sum(len(gzip.compress(path.read_bytes(), 9)) for path in sources)
@@ -151,7 +151,6 @@ def print_table(figures: dict[str, Any]) -> None:
         ("memory of the worker's search (MB)", "memory", 1e6, 1, 80),
         ("keystroke in the name field (ms)", "keystroke", 1, 1, 50),
         ("  the slowest, with typos (ms)", "slowest", 1, 1, None),
-        ("  indexing the names, once (ms)", "indexed", 1, 0, None),
         ("second visit to first search (ms)", "second", 1, 0, 1000),
         ("page shell, compressed (KB)", "shell", 1e3, 1, 230),
         ("first paint on localhost (ms)", "paint", 1, 0, 1000),
@@ -194,8 +193,8 @@ def measure_recall(context: BrowserContext, bundle: Path, vectors: Matrix, users
         page = context.new_page()
         page.set_default_timeout(120_000)
         page.goto(base + "data/model.json")
-        page.evaluate(OPEN, base)
-        page.evaluate("async () => { engine.download(); await engine.ready; }")
+        page.evaluate(OPEN, [base, code_address(base, bundle)])
+        page.evaluate(FIRST_PLANE)
         results.append(page.evaluate(SEARCH, queries.tolist()))
         while not held_requests:
             page.wait_for_timeout(20)
@@ -258,8 +257,8 @@ def enlarge_text_index(folder: Path, index: TextIndex, n: int) -> Path:
 
 
 def add_peers(site: Path, large: Path, queries: int, d: int) -> None:
-    """Add bench/ to the page: the timing worker, USearch's module, its vectors, and the queries."""
-    bench = site / "bench"
+    """Add bench/ to the page's code: the timing worker, USearch's module, its vectors, and the queries."""
+    bench = code_folder(site) / "bench"
     bench.mkdir()
     shutil.copy(HERE / "search_worker.js", bench / "worker.js")
     with tempfile.TemporaryDirectory() as name:
@@ -276,22 +275,23 @@ def add_peers(site: Path, large: Path, queries: int, d: int) -> None:
 
 def measure_page(browser: Any, site: Path, n: int, d: int, queries: int, visits: int) -> dict[str, Any]:
     with serve_folder(site) as base:
+        code = code_address(base, site)
         context = browser.new_context()
         page = context.new_page()
         page.set_default_timeout(600_000)
         page.goto(base + "data/model.json")
-        timed = page.evaluate(TIMED, [n, d, queries])
+        timed = page.evaluate(TIMED, [code, n, d, queries])
         context.close()
         context = browser.new_context()
         page = open_page(context, base)
-        page.evaluate(OPEN, base)
+        page.evaluate(OPEN, [base, code])
         page.evaluate("async () => { engine.download(); await engine.stored; }")
-        typed = page.evaluate(KEYSTROKES, base)
+        typed = page.evaluate(KEYSTROKES)
         page.close()
         second = []
         for _ in range(visits):
             page = open_page(context, base)
-            result = page.evaluate(SECOND_VISIT, base)
+            result = page.evaluate(SECOND_VISIT, [base, code])
             assert result["found"] == K
             assert result["cached"]
             second.append(result["ms"])
@@ -304,11 +304,21 @@ def measure_page(browser: Any, site: Path, n: int, d: int, queries: int, visits:
         "agreement": timed["agreement"],
         "memory": timed["memory"],
         "second": median(second),
-        "keystroke": median(typed["times"]),
-        "slowest": max(typed["times"]),
-        "indexed": typed["indexed"],
+        "keystroke": median(typed),
+        "slowest": max(typed),
         "paint": median(paints),
     }
+
+
+def code_folder(site: Path) -> Path:
+    """Return the folder of the page's modules, which is named by its release."""
+    [folder] = site.glob("release-*")
+    return folder
+
+
+def code_address(base: str, site: Path) -> str:
+    """Return the address of the page's modules, `base` being that of the page."""
+    return f"{base}{code_folder(site).name}/"
 
 
 def open_page(context: BrowserContext, base: str) -> Page:
