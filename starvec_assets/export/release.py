@@ -23,10 +23,9 @@ from starvec_assets.paths import PACKAGE
 WEB = PACKAGE / "web"
 WASM = "engine/search.wasm"
 WASM_LICENCE = "engine/search.wasm.LICENSE.txt"
-SCRIPTS = ("startup.js", "router.js")
-"""Modules that index.html names."""
-ENTRIES = ("startup.js", "engine/worker.js", "router.js")
-"""Modules whose imports are loaded at once, those of what has most to load itself first."""
+ENTRY = "router.js"
+ENGINE_ENTRIES = ("startup.js", "engine/worker.js")
+"""Modules of the engine, which has most to load itself: they and their imports are loaded before those of the views."""
 INDEX = "index.html"
 CARD = "card.png"
 """Picture that other sites show beside a link to the page (Open Graph)."""
@@ -96,10 +95,10 @@ def _write_index(out: Path, folder: str, site_url: str) -> None:
     )
     index.write_text(in_release, encoding="utf-8")
     data = [f'<link rel="preload" as="fetch" crossorigin href="{name}">' for name in _data(out, PRELOADED)]
-    names = [name for entry in ENTRIES for name in static_imports(out / folder, entry)]
-    modules = [
-        f'<link rel="modulepreload" href="{folder}/{name}">' for name in dict.fromkeys(names) if name not in SCRIPTS
-    ]
+    engine = dict.fromkeys(name for entry in ENGINE_ENTRIES for name in static_imports(out / folder, entry))
+    views = [name for name in static_imports(out / folder, ENTRY)[1:] if name not in engine]
+    modules = [f'<link rel="modulepreload" href="{folder}/{name}">' for name in engine]
+    modules += [f'<link rel="modulepreload" href="{folder}/{name}" fetchpriority="low">' for name in views]
     if site_url:
         _fill_in(index, f'content="{CARD}"', f'content="{html.escape(site_url.rstrip("/"))}/{CARD}"')
     _fill_in(index, "<!-- preloads -->", "\n    ".join([*data, *modules]))

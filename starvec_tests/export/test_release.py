@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from starvec_assets.errors import StarvecError
-from starvec_assets.export.release import CARD, ENTRIES, SCRIPTS, WEB, static_imports, write_release
+from starvec_assets.export.release import CARD, WEB, static_imports, write_release
 from starvec_assets.files import sha256
 
 DATA = {"model.json": "{}", "people.json": "[]", "names.gz": "names", "vectors.hi": "vectors", "map.gz": "map"}
@@ -94,13 +94,11 @@ def test_index_names_only_files_that_there_are(tmp_path: Path):
 def test_every_module_that_the_page_starts_with_is_preloaded(tmp_path: Path):
     out = released(tmp_path / "out")
     folder = release_of(out)
-    preloaded = re.findall(r'<link rel="modulepreload" href="([^"]+)">', (out / "index.html").read_text())
-    first = [f"{folder}/{name}" for name in static_imports(out / folder, "startup.js")[1:]]
-    assert preloaded[: len(first)] == first
-    needed = {name for entry in ENTRIES for name in static_imports(out / folder, entry)} - set(SCRIPTS)
-    assert sorted(preloaded) == sorted(f"{folder}/{name}" for name in needed)
+    preloaded = re.findall(r'<link rel="modulepreload" href="([^"]+)"', (out / "index.html").read_text())
+    engine = static_imports(out / folder, "startup.js"), static_imports(out / folder, "engine/worker.js")
+    views = static_imports(out / folder, "router.js")[1:]
+    assert preloaded == [f"{folder}/{name}" for name in dict.fromkeys([*engine[0], *engine[1], *views])]
     assert f"{folder}/dom.js" in preloaded
-    assert f"{folder}/engine/worker.js" not in preloaded, "the worker loads that"
 
 
 def test_static_imports_are_those_of_statements(tmp_path: Path):

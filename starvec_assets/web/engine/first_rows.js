@@ -22,7 +22,7 @@ const COLUMN_BYTES = 16; // of a row
  * @throws {BundleError}
  */
 export async function loadFirstRows(base, model) {
-  const bytes = await fetchInflated(base, "first.gz", model);
+  const bytes = await fetchInflated(base, "first.gz", model, { priority: "high" });
   const vectorsAt = COLUMN_BYTES * model.firstRows;
   const namesAt = vectorsAt + model.d * model.firstRows;
   assert(bytes.byteLength >= namesAt, "first.gz is cut off: reload the page.");
