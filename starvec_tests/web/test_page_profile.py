@@ -181,7 +181,10 @@ def test_a_profile_of_few_stars_is_called_rough(visitor: Any, site: str, referen
 
 def test_about_explains_the_numbers_of_fields(visitor: Any, site: str):
     page = open_page(visitor, site, "#/about")
-    assert "the median person has 50, and nobody has 100" in page.inner_text("main")
+    text = page.inner_text("main")
+    assert "the median person has 50, and nobody has 100" in text
+    assert "the range that each lies in with 80 % certainty" in text
+    assert "How many people of the data starred a repository, in the months above." in text
 
 
 def test_explanation_names_the_stars_that_contribute_most(visitor: Any, site: str, reference: Reference, api: StarsApi):

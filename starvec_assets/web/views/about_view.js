@@ -74,6 +74,14 @@ export function aboutView(app) {
           "For each field a linear probe learned to tell its best known repositories from all others. The number is the share in per cent of people with about as many stars whose mean of stars lies less in its direction: the median person has 50, and nobody has 100. It compares interests, it is no grade.",
         ),
         ...definition(
+          "Ranges",
+          "Your stars are a sample of what you like. The small numbers beside your own fields are the range that each lies in with 80 % certainty: with few stars it is wide. Who has fewer stars than anybody in the data has a rough profile.",
+        ),
+        ...definition(
+          "★ in these data",
+          "How many people of the data starred a repository, in the months above. GitHub counts all stars ever given; its number is shown as “★ on GitHub” where GitHub was asked.",
+        ),
+        ...definition(
           "Per cent",
           "The share of people with about as many stars as you who are less close to the developer; of a profile in a link, the share of pairs of people with about as many stars as you two who are less alike. Stars are counted in bins, as a mean of many stars is closer to everybody than a mean of few.",
         ),
