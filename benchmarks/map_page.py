@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from playwright.sync_api import Browser, Page, sync_playwright
-from search import serve_folder
+from search import code_folder, serve_folder
 
-from starvec_assets.export.bundle import WEB
+from starvec_assets.export.bundle import file_facts
 from starvec_assets.export.catalogue_columns import write_columns
+from starvec_assets.export.first_rows import write_first_rows
 from starvec_assets.export.map_file import write_map
-from starvec_assets.files import sha256
+from starvec_assets.export.release import write_release
 from starvec_assets.parquet import table_of, write_table
 from starvec_assets.paths import home
 from starvec_assets.repository_map.build import CLUSTERS, MAP
@@ -110,8 +111,8 @@ def main() -> None:
 
 def write_site(folder: Path, page: Path, n: int) -> Path:
     """Return a page with the data of `page`, but catalogue and map of `n` repositories; its vectors are not needed."""
-    site = Path(shutil.copytree(WEB, folder / "site"))
-    data = Path(shutil.copytree(page / "data", site / "data"))
+    site = Path(shutil.copytree(page, folder / "site"))
+    data = site / "data"
     model = json.loads((data / "model.json").read_text())
     rng = np.random.default_rng(0)
     repos = {
@@ -127,20 +128,23 @@ def write_site(folder: Path, page: Path, n: int) -> Path:
     artifact.mkdir()
     write_synthetic_map(artifact, n, rng)
     write_map(artifact, n, data / "map.gz")
-    for file in ("vectors.hi", "vectors.lo", "vectors.text"):
-        (data / file).unlink()
-    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in data.glob("*.gz")}
     sizes = {"vectors.hi": n * model["d"], "vectors.lo": n * model["d"] // 2, "vectors.text": n * model["d"]}
-    files |= {name: {"bytes": size, "sha256": "0" * 64} for name, size in sizes.items()}
+    for file, size in sizes.items():
+        with (data / file).open("wb") as zeros:
+            zeros.truncate(size)
+    first_rows = write_first_rows(data, n, model["d"])
     changes = {
         "n": n,
         "placed": 0,
-        "kernel": "javascript",
+        "first_rows": first_rows,
+        "wasm_sha256": "",
         "superseded": [],
         "languages": languages,
-        "files": model["files"] | files,
+        "files": {path.name: file_facts(path) for path in data.iterdir() if path.name != "model.json"},
     }
     (data / "model.json").write_text(json.dumps(model | changes))
+    shutil.rmtree(code_folder(site))
+    write_release(site, None)
     return site
 
 
