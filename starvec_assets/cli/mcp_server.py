@@ -32,8 +32,11 @@ Answer = TypeVar("Answer")
 Found = TypeVar("Found", bound=Repository)
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Names = Annotated[list[Name], Field(max_length=50)]
-StarList = Annotated[list[Name | int], Field(min_length=1, max_length=10_000)]
+RepoId = Annotated[int, Field(ge=0, lt=1 << 63)]
+# fail_fast: an error for each of 10,000 wrong items would be megabytes, which a model reads.
+Names = Annotated[list[Name], Field(max_length=50, fail_fast=True)]
+Stars = Annotated[list[Name | RepoId], Field(max_length=10_000, fail_fast=True)]
+StarList = Annotated[Stars, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1, le=100, description="How many results, best first.")]
 Language = Annotated[str, Field(max_length=60, description="Only this main language, such as Rust; empty for all.")]
 _SHOWN = 20
@@ -174,7 +177,7 @@ def create_server(space: Space) -> MCPServer:
         ] = "",
         language: Language = "",
         stars: Annotated[
-            Annotated[list[Name | int], Field(max_length=10_000)],
+            Stars,
             Field(description="A person's stars: nearest to them first, without them. Empty: fastest growth first."),
         ] = [],  # noqa: B006
         k: Count = 10,

@@ -40,6 +40,8 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "too long": ("search", {"words": "x" * 501}),
     "too large": ("similar", {"repositories": ["numpy/numpy"], "k": 101}),
     "wrong type": ("recommend", {"stars": [{"login": "somebody"}]}),
+    "all wrong": ("compare", {"first": [{}] * 10_000, "second": [1.5] * 10_000}),
+    "no number": ("recommend", {"stars": [10**300]}),
 }
 
 
@@ -124,12 +126,15 @@ def test_what_rises_is_filtered_or_near_to_stars(session: Any):
         ("too long", "at most 500 characters"),
         ("too large", "less than or equal to 100"),
         ("wrong type", "valid string"),
+        ("all wrong", "valid string"),
+        ("no number", "less than 9223372036854775808"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_answered_is_the_tools_error(session: Any, call: str, message: str):
     answer = session[2][call]
     assert answer.is_error
     assert message in answer.content[0].text
+    assert len(answer.content[0].text) < 2_000, "a model reads it"
 
 
 def test_nothing_that_is_asked_is_logged(session: Any):
