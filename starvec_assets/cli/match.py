@@ -28,19 +28,20 @@ def read_logins(path: Path) -> list[str]:
     Raises StarvecError for a file that cannot be read, a line that is no login, no login at all, and more than
     MAX_LOGINS.
     """
+    too_long = StarvecError(
+        f"--people {path} is too long, {MAX_LOGINS:,} logins are the most: match is for people of whom you may ask, such "
+        "as contributors, applicants or members, and does not rank everybody in a log"
+    )
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise too_long
         lines = content.decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise StarvecError(f"--people {path} cannot be read ({error}): name a text file with a login a line") from error
     logins: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
-        if len(content) > _MAX_BYTES or len(logins) > MAX_LOGINS:
-            raise StarvecError(
-                f"--people {path} is too long, {MAX_LOGINS:,} logins are the most: match is for people of whom you may "
-                "ask, such as contributors, applicants or members, and does not rank everybody in a log"
-            )
         if login := line.partition("#")[0].strip():
             try:
                 logins.setdefault(login.lower(), check_login(login))
@@ -48,6 +49,8 @@ def read_logins(path: Path) -> list[str]:
                 raise StarvecError(f"--people {path}, line {number}: {error}") from error
     if not logins:
         raise StarvecError(f"--people {path} has no login: write one a line")
+    if len(logins) > MAX_LOGINS:
+        raise too_long
     return list(logins.values())
 
 

@@ -42,10 +42,11 @@ def test_a_file_has_each_login_once_without_blanks_and_comments(tmp_path: Path):
         ("ann\n\nann lee\n", "line 3: 'ann lee' is no GitHub login"),
         ("ann\n@bob\n", "line 2: '@bob' is no GitHub login"),
         (b"ann\n\xff\xfe\n", "cannot be read .*name a text file"),
-        ("".join(f"p{i}\n" for i in range(MAX_LOGINS + 2)), "1,000 logins are the most: .*not rank everybody in a log"),
+        ("".join(f"p{i}\n" for i in range(MAX_LOGINS + 1)), "1,000 logins are the most: .*not rank everybody in a log"),
         ("#" * 300_000, "is too long"),
+        ("é" * 300_000, "is too long"),
     ],
-    ids=["empty", "comments", "space", "at", "bytes", "everybody", "huge"],
+    ids=["empty", "comments", "space", "at", "bytes", "everybody", "huge", "cut in a character"],
 )
 def test_a_file_that_is_no_list_of_some_people_is_refused(tmp_path: Path, content: str | bytes, message: str):
     with pytest.raises(StarvecError, match=message):
