@@ -10,7 +10,6 @@ from starvec_assets.space import Space
 from starvec_assets.space import space as space_module
 
 GUIDE = Path(__file__).parents[2] / "docs/python.md"
-OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
