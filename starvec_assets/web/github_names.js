@@ -6,7 +6,7 @@ export const REPOSITORY_PATTERN =
   /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\/(?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-]|\.\.[A-Za-z0-9_.-])[A-Za-z0-9_.-]{0,99}$/;
 
 const MAX_ADDRESS_LENGTH = 2000; // characters that are looked at
-const COMMAND = /^(?:git\s+clone|gh\s+repo\s+clone)\s+(?:-\S+\s+)*/i;
+const COMMAND = /^(?:git\s+clone|gh\s+repo\s+clone)\s+(?:-\S+\s+(?:[^\s/]+\s+)?)*/i;
 /** Scheme and user of an address for browsers or for git, and its host, up to a slash or, in scp's form, a colon. */
 const ADDRESS =
   /^(?:(?:git\+)?(?:https?|ssh|git):\/\/)?(?:[\w.-]+(?::[^@\s/]*)?@)?(?<host>[\w-]+(?:\.[\w-]+)+)(?::\d+)?(?:[/:]+(?<path>\S*))?$/i;

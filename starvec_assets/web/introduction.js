@@ -1,6 +1,6 @@
 // The part of the start view that index.html holds, so that it is painted and takes a login before the rest has loaded.
 
-import { h, replace } from "./dom.js";
+import { focusedIn, h, replace } from "./dom.js";
 import { readLogin } from "./login_form.js";
 import { connectCheckbox } from "./remember.js";
 
@@ -30,5 +30,8 @@ export function introduction() {
   for (const onlyAtFirst of element.querySelectorAll(".slow-load, noscript")) onlyAtFirst.remove();
   element.querySelector("[data-shell]")?.removeAttribute("data-shell");
   element.querySelector("#login-status")?.replaceChildren();
+  const focused = focusedIn(element); // lost when the element moves into the view, so given back when it is there
+  if (focused)
+    queueMicrotask(() => /** @type {HTMLElement} */ (element.querySelector(focused)).focus({ preventScroll: true }));
   return element;
 }

@@ -36,8 +36,8 @@ worker.addEventListener("fetch", (event) => {
 /** Store the whole release. Where the device has no room for it nothing is stored, and everything comes from the network. */
 async function install() {
   try {
-    await Promise.all(Object.keys(FILES).map(store));
-    await Promise.all(Object.keys(LATER_FILES).map(keep));
+    for (const address of Object.keys(FILES)) await store(address); // one at a time is in memory, beside the page
+    for (const address of Object.keys(LATER_FILES)) await keep(address);
   } catch (error) {
     await caches.delete(CACHE);
     if (!(error instanceof DOMException)) throw error;
