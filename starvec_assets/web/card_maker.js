@@ -54,7 +54,7 @@ export function cardMaker(app, signal, person) {
       const directions = await describeDirections(app, person, prototypes);
       if (signal.aborted) return;
       replace(container, ...offer(app, person, prototypes, directions));
-      container.querySelector("h3")?.focus();
+      container.querySelector("h2")?.focus();
       announce("What your card would reveal is shown");
     } catch (error) {
       if (signal.aborted) return;
@@ -92,7 +92,7 @@ function offer(app, person, prototypes, directions) {
     copy(address, field, "Card copied");
   };
   return [
-    h("h3", { tabindex: -1 }, "What your card reveals"),
+    h("h2", { tabindex: -1 }, "What your card reveals"),
     h(
       "ul",
       { class: "reveals" },

@@ -8,7 +8,6 @@ import { similarHref } from "./state.js";
 import { memberName } from "./team.js";
 
 /** @import { Child } from "./dom.js" */
-/** @import { Interests } from "./matching.js" */
 /** @import { Person } from "./scoring.js" */
 /** @import { App } from "./state.js" */
 /** @typedef {{person: Person, number: string, label: string, why: Promise<Child[]>}} Ranked */
@@ -21,6 +20,7 @@ import { memberName } from "./team.js";
  * @returns {Child[]}
  */
 export function likeThem(app, asking, others) {
+  const own = new NamedInterests(app, asking);
   const ranked = others
     .map((person) => ({ person, match: pairPercentile(app.people, asking, person) }))
     .sort((a, b) => b.match - a.match);
@@ -33,7 +33,7 @@ export function likeThem(app, asking, others) {
         person,
         number: formatPercent(match),
         label: "more alike than",
-        why: inCommon(app, asking, person),
+        why: inCommon(own, new NamedInterests(app, person)),
       })),
     ),
   ];
@@ -56,20 +56,21 @@ export function haveWish(app, asking, others, wish) {
         `${onlyMean(asking)} What others share with it cannot be told: let somebody else ask.`,
       ),
     ];
-  const own = interestsOf(asking);
+  const own = new NamedInterests(app, asking);
   const ranked = others
-    .map((person) => ({ person, fit: hasWish(own, interestsOf(person), wish) }))
+    .map((person) => new NamedInterests(app, person))
+    .map((theirs) => ({ theirs, fit: hasWish(own.interests, theirs.interests, wish) }))
     .sort((a, b) => b.fit - a.fit);
   return [
     hint(
       `First who has both: the interests of ${memberName(asking)}, and what is looked for. The number is the fit, 0 to 100: the root of the share of these interests times the nearness to the wish.`,
     ),
     rankingList(
-      ranked.map(({ person, fit }) => ({
-        person,
+      ranked.map(({ theirs, fit }) => ({
+        person: theirs.person,
         number: String(Math.floor(100 * fit)),
         label: "fit",
-        why: hasBoth(app, asking, person, wish),
+        why: hasBoth(app, own, theirs, wish),
       })),
     ),
   ];
@@ -118,20 +119,46 @@ const hint = (text) => h("p", { class: "hint" }, text);
 const onlyMean = (person) =>
   `Of ${memberName(person)} only the mean of the stars is known, from a link that is no card.`;
 
+/** A person's interests, each named once by the repositories nearest to it. */
+class NamedInterests {
+  #app;
+  /** Of each interest. @type {Map<number, Promise<string[]>>} */
+  #names = new Map();
+
+  /**
+   * @param {App} app
+   * @param {Person} person
+   */
+  constructor(app, person) {
+    this.#app = app;
+    this.person = person;
+    this.interests = interestsOf(person);
+  }
+
+  /**
+   * Links to the repositories nearest to the interest that contributes most.
+   * @param {number[]} parts contribution of each
+   */
+  async links(parts) {
+    const most = parts.indexOf(Math.max(...parts));
+    const names = this.#names.get(most) ?? namesNear(this.#app, this.interests.directions[most]);
+    this.#names.set(most, names);
+    return repositoryLinks(await names);
+  }
+}
+
 /**
  * What two people have in common.
- * @param {App} app
- * @param {Person} asking
- * @param {Person} other
+ * @param {NamedInterests} own
+ * @param {NamedInterests} theirs
  * @returns {Promise<Child[]>}
  */
-async function inCommon(app, asking, other) {
-  const [own, theirs] = [interestsOf(asking), interestsOf(other)];
-  const means = [asking, other].filter(({ prototypes }) => !prototypes);
-  const share = `${Math.floor(100 * sharedInterests(own, theirs))} % of the interests of ${memberName(asking)}`;
+async function inCommon(own, theirs) {
+  const means = [own.person, theirs.person].filter(({ prototypes }) => !prototypes);
+  const share = Math.floor(100 * sharedInterests(own.interests, theirs.interests));
   return [
-    means.length ? "in common: near " : `in common: ${share}, mostly near `,
-    ...(await linksOf(app, own, sharedParts(own, theirs))),
+    `in common: ${means.length ? "" : `${share} % of the interests of ${memberName(own.person)}, mostly `}near `,
+    ...(await own.links(sharedParts(own.interests, theirs.interests))),
     `. ${means.map(onlyMean).join(" ")}`,
   ];
 }
@@ -139,20 +166,19 @@ async function inCommon(app, asking, other) {
 /**
  * Why somebody has what is looked for, and what they have in common with who asks.
  * @param {App} app
- * @param {Person} asking
- * @param {Person} other
+ * @param {NamedInterests} own
+ * @param {NamedInterests} theirs
  * @param {Float32Array} wish
  * @returns {Promise<Child[]>}
  */
-async function hasBoth(app, asking, other, wish) {
-  const theirs = interestsOf(other);
-  const nearness = nearnessPercentile(app.people, other, wish);
+async function hasBoth(app, own, theirs, wish) {
+  const nearness = nearnessPercentile(app.people, theirs.person, wish);
   return [
     "nearest to the wish: what they star near ",
-    ...(await linksOf(app, theirs, contributions(theirs, wish))),
+    ...(await theirs.links(contributions(theirs.interests, wish))),
     nearness !== null && `, ahead of ${formatPercent(nearness)} of people with about as many stars`,
     "; ",
-    ...(await inCommon(app, asking, other)),
+    ...(await inCommon(own, theirs)),
   ];
 }
 
@@ -168,23 +194,14 @@ async function throughStars(app, person, place) {
     const names = await namesNear(app, place, { filter: { only: person.starred } });
     return ["because of ", ...repositoryLinks(names)];
   }
-  const interests = interestsOf(person);
-  if (!closeness(interests, place)) return ["nothing that they star is near to it"];
-  const links = await linksOf(app, interests, contributions(interests, place));
+  const theirs = new NamedInterests(app, person);
+  if (!closeness(theirs.interests, place)) return ["nothing that they star is near to it"];
+  const links = await theirs.links(contributions(theirs.interests, place));
   return ["through what they star near ", ...links, !person.prototypes && `. ${onlyMean(person)}`];
 }
 
-/**
- * The repositories nearest to the interest that contributes most.
- * @param {App} app
- * @param {Interests} interests
- * @param {number[]} parts contribution of each
- */
-const linksOf = async (app, { directions }, parts) =>
-  repositoryLinks(await namesNear(app, directions[parts.indexOf(Math.max(...parts))]));
-
 /** Links to repositories, with commas between them. @param {string[]} names */
-export const repositoryLinks = (names) =>
+const repositoryLinks = (names) =>
   names.flatMap((name, i) => [i ? ", " : "", h("a", { href: similarHref([name]) }, name)]);
 
 /**

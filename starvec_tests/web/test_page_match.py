@@ -243,9 +243,8 @@ def test_pasted_lines_are_separate_links(visitor: Any, site: str, reference: Ref
     page.focus("#team-add")
     page.evaluate(
         """text => {
-          const clipboardData = new DataTransfer();
-          clipboardData.setData("text/plain", text);
-          document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData, cancelable: true }));
+          const paste = new Event("paste", { cancelable: true }); // Firefox lets no script fill a ClipboardEvent
+          document.activeElement.dispatchEvent(Object.assign(paste, { clipboardData: { getData: () => text } }));
         }""",
         f"{site}{card(reference, ANN)}\n{site}{mean_link(reference, BOB, b'bob')}\n",
     )

@@ -52,6 +52,9 @@ export function matchView(app, signal, parameters) {
   ];
 }
 
+/** A wish that has no place; the message is one sentence for the reader. */
+class WishError extends Error {}
+
 /** A team and what is asked of it. */
 class MatchPage {
   #app;
@@ -327,7 +330,14 @@ class MatchPage {
       this.#update();
     };
     const label = `Remove ${name}`;
-    const button = { type: "button", class: "remove", "aria-label": label, title: "remove", onclick: remove };
+    const button = {
+      id: `team-remove-${i}`,
+      type: "button",
+      class: "remove",
+      "aria-label": label,
+      title: "remove",
+      onclick: remove,
+    };
     return { before: box, after: h("button", button, "×") };
   }
 
@@ -495,6 +505,7 @@ class MatchPage {
       if (isOutdated()) return;
       show(needsWish && this.#wishTitle(), ...this.#answer(place, row));
     } catch (error) {
+      if (error instanceof WishError) return show(h("p", { class: "error", role: "alert" }, error.message));
       const retry = h("button", { type: "button", class: "quiet", onclick: () => this.#rank() }, "Try again");
       show(h("p", { class: "error", role: "alert" }, errorMessage(error), " ", retry));
     }
@@ -517,7 +528,7 @@ class MatchPage {
   /**
    * Where the wish lies, a unit vector, and the row of the repository that it is, or -1.
    * @returns {Promise<{place: Float32Array, row: number}>}
-   * @throws {Error} with a sentence on why it has no place
+   * @throws {WishError}
    */
   async #placeWish() {
     const { engine, people, model } = this.#app;
@@ -525,19 +536,19 @@ class MatchPage {
     if (kind === "field") {
       const category = people.categories.find(({ name }) => name === value);
       if (category) return { place: category.place, row: -1 };
-      throw new Error(`${shortened(value)} is no field of these data: choose one.`);
+      throw new WishError(`${shortened(value)} is no field of these data: choose one.`);
     }
     if (kind === "repository") {
       const [repository] = await engine.repositoriesNamed([value]);
       if (repository) return { place: await engine.vectors([repository.row]), row: repository.row };
       const [nearest] = await engine.nearestNames(value, 1);
-      throw new Error(
+      throw new WishError(
         `${shortened(value)} is not among the ${formatCount(model.n)} repositories known here${nearest ? `; the nearest name is ${nearest.name}` : ""}. Name another, or say in words what it does.`,
       );
     }
     const place = await engine.placeText(value);
     if (place.some(Boolean)) return { place, row: -1 };
-    throw new Error("No word of this is known here: say it in other words.");
+    throw new WishError("No word of this is known here: say it in other words.");
   }
 
   /** What is looked for. */
