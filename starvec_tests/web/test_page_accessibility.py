@@ -9,7 +9,7 @@ from page_helpers import Reference, StarsApi, open_page, read_results, submit_lo
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 VIEWS = (  # in this order: a login that was looked up stays the current user
     *("start", "profile form", "developer", "profile", "compared", "near", "basket"),
-    *("typing", "missing", "asked", "search", "text", "suggested", "map", "rising", "made", "limit", "broken link"),
+    *("typing", "missing", "asked", "search", "text", "suggested", "map", "rising", "team", "made", "limit", "broken link"),
 )
 
 
@@ -21,7 +21,7 @@ def api(reference: Reference) -> StarsApi:
 
 def go_to_view(page: Any, site: str, view: str, reference: Reference, api: StarsApi) -> None:
     """Navigate an open page to a view, and wait until it is complete."""
-    developer = reference.people["developers"][0]["login"]
+    developer, other = (one["login"] for one in reference.people["developers"][:2])
     fragments = {
         "profile form": "#/user",
         "developer": f"#/dev/{developer}",
@@ -35,6 +35,7 @@ def go_to_view(page: Any, site: str, view: str, reference: Reference, api: Stars
         "suggested": "#/search",
         "map": "#/map?at=pandas-dev/pandas",
         "rising": "#/rising?field=GenAI",
+        "team": f"#/match?with={developer}&with={other}&mode=wish&text=terminal+file+manager",
         "made": "#/about",
         "broken link": "#/compare/1.x.y",
     }
@@ -63,6 +64,10 @@ def go_to_view(page: Any, site: str, view: str, reference: Reference, api: Stars
     if view == "rising":
         page.wait_for_selector(".result .sparkline")
         page.click("figure summary")
+    if view == "team":
+        page.click("text=Make a card for matching")
+        page.wait_for_selector(".reveals")
+        page.wait_for_selector(".ranking .why a")
     if view == "limit":
         api.allowed = 0
         submit_login(page, "somebody-else")
