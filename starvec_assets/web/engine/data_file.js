@@ -1,5 +1,6 @@
 // Gzipped files of data/: fetched whole, inflated, at most MAX_INFLATED_BYTES of them.
 
+import { free } from "./memory.js";
 import { dataUrl } from "./model.js";
 import { assert, assertIntact, BundleError, fetchFile, readBody } from "./validate.js";
 
@@ -43,12 +44,6 @@ export async function fetchInflated(base, name, model, options) {
   await assertIntact(content, file.inflatedSha256, name);
   return content;
 }
-
-/**
- * Give back the memory of a buffer now: a worker that waits seldom collects garbage. Browsers that cannot do it later.
- * @param {ArrayBuffer} buffer that nobody uses any more
- */
-export const free = (buffer) => void buffer.transfer?.(0);
 
 /**
  * Inflate a gzipped file, to MAX_INFLATED_BYTES at most, slice by slice into one buffer: every copy of it would stay in

@@ -1,5 +1,6 @@
 // Downloads a file into memory, and goes on where it was when the connection drops.
 
+import { free } from "./memory.js";
 import { assert, BundleError, fetchFile, isIntact } from "./validate.js";
 
 /** @import { DataFile } from "./model.js" */
@@ -84,6 +85,7 @@ export class Download {
         }
         this.#getBuffer().set(chunk.value, this.received);
         this.received += chunk.value.length;
+        free(chunk.value.buffer);
         await onBytes();
       }
     } finally {

@@ -3,7 +3,7 @@
 // indexOf, and one bit-parallel pass (Myers 1999) over the names that contain a piece of the query.
 
 import { normalizeQuery } from "../name_search.js";
-import { free } from "./data_file.js";
+import { free } from "./memory.js";
 
 /** @import { Lines } from "./lines.js" */
 /** @typedef {{index: number, edits: number}} Hit row and edit distance; 0 if the name contains the query */
