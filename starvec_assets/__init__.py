@@ -1,9 +1,4 @@
-"""Vectors of GitHub repositories and people, learned from public stars.
-
-    import starvec_assets as starvec
-
-    space = starvec.load()
-"""
+"""Vectors of GitHub repositories and people, learned from public stars: `space = starvec_assets.load()`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def layer(parts: list[str]) -> str:
-    """The layer of a module, given the parts of its name below starvec_assets; `load` in __init__ is above all rooms."""
+    """The layer of a module, given the parts of its name below starvec_assets; __init__, for `load`, is above all."""
     return parts[0] if parts and parts[0] in LAYERS else "ground floor"
 
 

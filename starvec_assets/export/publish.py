@@ -99,7 +99,7 @@ def _replace_files(source: Path, to: Path, old: Digests, new: Digests) -> None:
         for folder in (to / name).relative_to(to).parents:
             if folder.parts and (to / folder).is_dir() and not any((to / folder).iterdir()):
                 (to / folder).rmdir()
-    _write_list(to, kept | new)
+    _write_list(to, {**kept, **new})
 
 
 def _release(to: Path) -> tuple[str, ...]:

@@ -136,8 +136,9 @@ def fit_probes(
 
     `vectors` [n, d] with their `names` and `stars`; `people`: a sample, at least 20 in each bin; `heldout`: others;
     `categories`: names of reference repositories. quantiles.npy is `direction_tables` of the unit weights; places.npy,
-    float32 [categories, d], are the unit means of the references, for which people are looked for. Raises StarvecError when fewer than two categories have enough references, categories share one, or the vectors are not
-    finite or constant.
+    float32 [categories, d], are the unit means of the references, for which people are looked for. Raises StarvecError
+    when fewer than two categories have enough references, categories share one, or the vectors are not finite or
+    constant.
     """
     _check_categories(categories)
     unit = unit_rows(vectors)
