@@ -97,6 +97,16 @@ function memberParameter({ model }, person) {
 }
 
 /**
+ * Address of the team of this tab with a person in it.
+ * @param {App} app
+ * @param {Person} person
+ */
+export function joinHref(app, person) {
+  const developers = app.team.filter(({ kind }) => kind === "developer");
+  return teamHref(app, person.kind === "self" ? developers : mergePeople(developers, [person]));
+}
+
+/**
  * Address of the view of a team.
  * @param {App} app
  * @param {Person[]} people

@@ -227,6 +227,19 @@ def test_links_and_cards_are_pasted_together_and_stay_in_memory(visitor: Any, si
     assert page.errors == []
 
 
+def test_who_is_looked_at_is_put_together_with_the_team(visitor: Any, site: str, reference: Reference):
+    first, second = logins(reference, 2)
+    page = open_page(visitor, site, match_fragment(first))
+    team(page)
+    page.evaluate("fragment => { location.hash = fragment; }", card(reference, ANN))
+    page.click("text=Put together with others")
+    assert list(team(page)) == ["ann", reference.developer(first)["name"]]
+    assert page.url == site + match_fragment(first), "the card is not in the address"
+    page.evaluate("fragment => { location.hash = fragment; }", f"#/dev/{second}")
+    page.click("text=Put together with others")
+    assert sorted(team(page)) == sorted(["ann", *(reference.developer(one)["name"] for one in (first, second))])
+
+
 def test_a_card_replaces_the_link_of_the_same_person(visitor: Any, site: str, reference: Reference):
     page = open_page(visitor, site, "#/match")
     for fragment in (mean_link(reference, ANN, b"ann"), card(reference, ANN), mean_link(reference, ANN, b"Ann")):

@@ -24,6 +24,7 @@ import {
 import { compareHref, sharePanel } from "../share_panel.js";
 import { differingFields, strongestFields } from "../skill_words.js";
 import { developerHref, displayName, MAX_QUERY_LENGTH, risingHref, searchHref, userHref } from "../state.js";
+import { joinHref } from "../team.js";
 import { hasTrends } from "../trends_data.js";
 
 /** @import { Filter } from "../engine/filter.js" */
@@ -440,7 +441,9 @@ function starsSearch() {
  * @param {App} app
  * @param {Person} person
  */
-function personLinks({ model }, { kind, login }) {
+function personLinks(app, person) {
+  const { model } = app;
+  const { kind, login } = person;
   const isDeveloper = kind === "developer";
   return h(
     "p",
@@ -449,6 +452,7 @@ function personLinks({ model }, { kind, login }) {
     kind !== "shared" &&
       hasTrends(model) &&
       h("a", { href: risingHref(isDeveloper ? { like: login } : { for: "you" }) }, "What is rising near it"),
+    h("a", { href: joinHref(app, person) }, "Put together with others"),
     isDeveloper && h("a", { href: `https://github.com/${login}`, rel: "noopener noreferrer" }, `${login} on GitHub`),
     kind === "self" && h("a", { href: "#/" }, "Another login"),
   );
