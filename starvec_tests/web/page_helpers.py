@@ -232,6 +232,11 @@ class Reference:
             model,
         )
 
+    def download_size(self, *names: str) -> int:
+        """Bytes of files of data/; of vectors.hi without the first rows, which come in first.gz."""
+        first = self.model["first_rows"] * self.model["d"] if "vectors.hi" in names else 0
+        return sum(self.model["files"][name]["bytes"] for name in names) - first
+
     def starred(self, rows: Iterable[int]) -> list[tuple[int, str]]:
         return [(self.ids[row], self.names[row]) for row in rows]
 

@@ -35,8 +35,7 @@ def address(query: str, in_stars: bool = False) -> str:
 def read_found(page: Any) -> list[tuple[str, list[str]]]:
     """Name and shown words of each repository, once the search is done."""
     if page.wait_for_selector("li.result, .download-prompt button").inner_text() == "Show the repositories":
-        page.click(".download-prompt button")
-    page.wait_for_selector(".results:not([aria-busy])[data-exact]")
+        page.wait_for_selector(".results:not([aria-busy])[data-exact]")
     return [
         (name, words)
         for name, words in page.eval_on_selector_all(
@@ -149,7 +148,6 @@ def test_search_in_my_stars_keeps_to_them(visitor: Any, site: str, reference: Re
 @pytest.mark.parametrize("query", ["qzxvwk", "🚀🚀", "\u202e\u0000 ,;", "of the and"])
 def test_a_text_without_a_known_word_says_so(visitor: Any, site: str, query: str):
     page = open_page(visitor, site, address(query))
-    page.click(".download-prompt button")
     page.wait_for_selector("text=Nothing was found: no word of this is known here")
     assert page.query_selector("li.result") is None
     assert page.query_selector(".people") is None
@@ -277,13 +275,11 @@ def test_the_index_is_downloaded_when_first_wanted_and_its_size_is_said(visitor:
     requests: list[str] = []
     visitor.context.on("request", lambda request: requests.append(request.url))
     page = open_page(visitor, site, "#/similar?plus=rust-lang/rust")
-    page.click(".download-prompt button")
     page.wait_for_selector(".results:not([aria-busy])[data-exact]")
     assert not [url for url in requests if "words.index" in url]
     page.evaluate("() => { location.hash = '#/search' }")
-    files = reference.model["files"]
-    first = sum(files[name]["bytes"] for name in ("vectors.hi", "descriptions.gz", "words.index")) / 1e6
-    page.wait_for_selector(f".size-note:has-text('The first answer downloads {first:.1f} MB')")
+    size = reference.download_size("vectors.hi", "vectors.lo", "descriptions.gz", "words.index") / 1e6
+    page.wait_for_selector(f".size-note:has-text('The first search downloads {size:.1f} MB')")
     page.click("text=vector database")
     read_found(page)
     assert len([url for url in requests if "words.index" in url]) == 1
@@ -299,7 +295,6 @@ def test_an_index_that_does_not_arrive_is_an_error_and_tried_again(
 
     visitor.context.route("**/words.index?*", refuse)
     page = open_page(visitor, site, address(QUERY))
-    page.click(".download-prompt button")
     page.wait_for_selector(".hint:has-text('words.index')")
     visitor.context.unroute("**/words.index?*", refuse)
     page.click("text=Try again")

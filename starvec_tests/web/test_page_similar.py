@@ -177,9 +177,8 @@ def test_names_are_searchable_before_the_download_whose_size_is_shown(visitor: A
     for large in ("vectors.*", "descriptions.*"):
         visitor.context.route(f"**/data/{large}", lambda route: held.append(route))
     page = open_page(visitor, site, "#/similar")
-    sizes = reference.model["files"]
-    first = (sizes["vectors.hi"]["bytes"] + sizes["descriptions.gz"]["bytes"]) / 1e6
-    assert f"The first answer downloads {first:.1f} MB" in page.inner_text(".size-note")
+    size = reference.download_size("vectors.hi", "vectors.lo", "descriptions.gz") / 1e6
+    assert f"The first search downloads {size:.1f} MB" in page.inner_text(".size-note")
     page.fill("#repository", "neovim")
     assert options(page)[0] == "neovim/neovim"
     assert held == [], "nothing is downloaded before the visitor asks for it"
@@ -198,11 +197,10 @@ def test_download_is_shown_before_its_first_byte_and_in_every_view(visitor: Any,
     held: list[Any] = []
     visitor.context.route("**/vectors.hi?*", lambda route: held.append(route))
     page = open_page(visitor, site, "#/similar?plus=rust-lang/rust")
-    page.click(".download-prompt button")
-    page.wait_for_selector(".download:has-text('Downloading 0.3 MB of vectors')")
+    page.wait_for_selector(".download:has-text('Downloading 0.2 MB of vectors')")
     page.evaluate("() => { location.hash = '#/similar?plus=neovim/neovim' }")
     page.wait_for_selector("h1:has-text('neovim/neovim')")
-    page.wait_for_selector(".download:has-text('Downloading 0.3 MB of vectors')")
+    page.wait_for_selector(".download:has-text('Downloading 0.2 MB of vectors')")
     wait_for_requests(page, held)
     held[0].continue_()
     assert read_results(page)
@@ -234,22 +232,6 @@ def test_back_restores_the_scroll_position(visitor: Any, site: str):
     wait_until(page, "scrollY === 0")
 
 
-def test_vectors_loaded_before_the_names_wait_for_them(visitor: Any, site: str, reference: Reference):
-    names: list[Any] = []
-    vectors: list[Any] = []
-    visitor.context.route("**/names.gz?*", lambda route: names.append(route))
-    visitor.context.route("**/vectors.hi?*", lambda route: vectors.append(route))
-    page = open_page(visitor, site, f"#/dev/{reference.people['developers'][0]['login']}")
-    page.click(".download-prompt button")
-    page.wait_for_selector(".download:has-text('Downloading')")
-    wait_for_requests(page, vectors)
-    vectors[0].continue_()
-    page.wait_for_selector(".download", state="hidden")
-    names[0].continue_()
-    assert read_results(page)
-    assert page.errors == []
-
-
 def test_failed_descriptions_are_fetched_again(visitor: Any, site: str):
     def refuse(route: Any) -> None:
         route.abort()
@@ -262,19 +244,6 @@ def test_failed_descriptions_are_fetched_again(visitor: Any, site: str):
     page.wait_for_selector("h1:not(:has-text('rust-lang/rust'))")
     read_results(page)
     page.wait_for_selector("li.result .description")
-
-
-def test_visitor_by_a_link_sees_the_download_size_first(visitor: Any, site: str, reference: Reference):
-    requests: list[str] = []
-    visitor.context.on("request", lambda request: requests.append(request.url))
-    for fragment in ("#/similar?plus=rust-lang/rust", f"#/dev/{reference.people['developers'][0]['login']}"):
-        page = open_page(visitor, site, fragment)
-        page.wait_for_selector(".download-prompt .size-note")
-        page.wait_for_timeout(100)  # nothing must happen, so there is nothing to wait for
-        assert not [url for url in requests if "/vectors.hi" in url or "/descriptions" in url]
-        page.close()
-    page = open_page(visitor, site, fragment)
-    assert read_results(page)
 
 
 def test_repository_address_is_accepted_as_a_name(visitor: Any, site: str):
