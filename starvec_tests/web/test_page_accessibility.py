@@ -1,5 +1,6 @@
 """Accessibility: axe rules, keyboard, small screens, colour schemes and announcements."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +230,107 @@ def test_filter_is_announced_even_if_a_newer_search_replaces_its_own(visitor: An
     page = open_page(visitor, site)
     page.evaluate(REPLACED_SEARCH)
     wait_until(page, f"{ANNOUNCEMENTS}.some(item => item.textContent === '0 repositories')")
+
+
+def test_announcements_are_spaced(visitor: Any, site: str):
+    page = open_page(visitor, site)
+    times = page.evaluate("""async () => {
+        const { announce } = await import("./modules/dom.js");
+        const times = [];
+        new MutationObserver((records) => {
+            for (const { addedNodes } of records) for (const { textContent } of addedNodes)
+                times.push([textContent, performance.now()]);
+        }).observe(document.getElementById("announcer"), { childList: true });
+        for (const text of ["first", "outdated", "outdated", "second", "third"]) announce(text);
+        while (times.length < 2) await new Promise((next) => setTimeout(next, 50));
+        announce("fourth");
+        while (times.length < 3) await new Promise((next) => setTimeout(next, 50));
+        return times;
+    }""")
+    assert [text for text, _ in times] == ["second", "third", "fourth"], "what is out of date is not read out"
+    assert min(b - a for (_, a), (_, b) in itertools.pairwise(times)) >= 900
+
+
+def test_focus_returns_on_back_to_what_was_left(visitor: Any, site: str):
+    page = open_page(visitor, site, "#/similar?plus=pandas-dev/pandas")
+    results = read_results(page)
+    link = page.locator("li.result h3 a").nth(4)
+    link.focus()
+    href = link.get_attribute("href")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"h1:has-text('Like {results[4]['name']}')")
+    assert page.evaluate("() => document.activeElement.tagName") == "H1"
+    page.go_back()
+    wait_until(page, f"document.activeElement.getAttribute('href') === '{href}'")
+    page.go_forward()
+    page.wait_for_selector(f"h1:has-text('Like {results[4]['name']}')")
+    wait_until(page, "document.activeElement.tagName === 'H1'")
+
+
+BROKEN_WORDS = """() => {
+    const broken = [];
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = texts.nextNode(); node; node = texts.nextNode()) {
+        const parent = node.parentElement;
+        if (!parent.checkVisibility() || parent.closest(".visually-hidden, svg, select, textarea")) continue;
+        for (const word of node.data.matchAll(/[\\p{L}\\p{N}]{2,}/gu)) {
+            const range = document.createRange();
+            range.setStart(node, word.index);
+            range.setEnd(node, word.index + word[0].length);
+            const lines = new Set(Array.from(range.getClientRects(), ({ top }) => Math.round(top)));
+            if (lines.size > 1) broken.push(word[0]);
+        }
+    }
+    return broken;
+}"""
+
+
+@pytest.mark.parametrize("view", ["start", "developer", "near", "search", "map", "rising", "made", "missing"])
+def test_narrow_page_breaks_no_word(view: str, visitor: Any, site: str, reference: Reference, api: StarsApi):
+    page = open_page(visitor, site, "", api)
+    page.set_viewport_size({"width": 320, "height": 640})
+    go_to_view(page, site, view, reference, api)
+    assert page.evaluate(BROKEN_WORDS) == []
+
+
+@pytest.mark.only_chromium(reason="Playwright emulates no forced colours in Firefox")
+def test_forced_colours_show_every_state(visitor: Any, site: str, reference: Reference, api: StarsApi):
+    page = open_page(visitor, site, "#/search", api)
+    page.emulate_media(forced_colors="active")
+    style = "(element, name) => getComputedStyle(element)[name]"
+
+    def styles(selector: str, name: str) -> list[str]:
+        found = page.query_selector_all(selector)
+        assert len(found) > 0, selector
+        return [one.evaluate(style, name) for one in found]
+
+    assert styles("nav a[aria-current]", "textDecorationLine") == ["underline"]
+    assert set(styles("nav a:not([aria-current])", "textDecorationLine")) == {"none"}
+    page.fill("#repository", "neovim")
+    page.wait_for_selector("[role=option]")
+    page.keyboard.press("ArrowDown")
+    chosen = styles("[role=option][aria-selected=true]", "backgroundColor")
+    assert not set(chosen) & set(styles("[role=option][aria-selected=false]", "backgroundColor")), "what is selected"
+    page.focus("#repository")
+    assert styles("#repository", "outlineStyle") == ["solid"]
+    page.goto(site)
+    page.wait_for_selector(".showcase .chip")
+    pressed = styles(".chip[aria-pressed=true]", "backgroundColor")
+    assert not set(pressed) & set(styles(".chip[aria-pressed=false]", "backgroundColor")), "what is pressed"
+    page.goto(site + f"#/dev/{reference.people['developers'][0]['login']}")
+    page.wait_for_selector(".axes .fill")
+    assert not set(styles(".fill", "backgroundColor")) & set(styles(".bar", "backgroundColor")), "what is filled"
+    strokes = set(styles(".radar .series-0 polygon", "stroke"))
+    assert not strokes & {page.evaluate("() => getComputedStyle(document.body).backgroundColor")}, "the series"
+
+
+def test_text_that_runs_from_right_to_left_is_isolated(visitor: Any, site: str):
+    page = open_page(visitor, site, "#/similar?plus=pandas-dev/pandas")
+    read_results(page)
+    page.wait_for_selector("li.result .description")
+    descriptions = "items => new Set(items.map(item => getComputedStyle(item).unicodeBidi)).size"
+    assert page.eval_on_selector_all("li.result .description", descriptions) == 1
+    assert page.eval_on_selector("li.result .description", "e => getComputedStyle(e).unicodeBidi") == "plaintext"
+    page.goto(site + "#/search?q=%D7%A9%D7%9C%D7%95%D7%9D%20%E2%80%AE")
+    page.wait_for_selector("h1 q")
+    assert page.eval_on_selector("h1 q", "e => getComputedStyle(e).unicodeBidi") == "plaintext"

@@ -263,7 +263,9 @@ def test_browser_without_webassembly_finds_the_same(visitor: Any, site: str, ref
 def test_browser_without_storage_shows_everything(visitor: Any, site: str):
     refused = "() => { throw new DOMException('refused', 'SecurityError'); }"
     prepend_to_worker(visitor, f"navigator.storage.getDirectory = {refused};\nindexedDB.open = {refused};\n")
-    visitor.context.add_init_script(f"navigator.serviceWorker.register = async () => ({refused})();")
+    visitor.context.add_init_script(
+        f"if (navigator.serviceWorker) navigator.serviceWorker.register = async () => ({refused})();"
+    )  # Firefox has none on about:blank
     page = open_page(visitor, site, "#/similar?plus=rust-lang/rust")
     assert read_results(page)
     page.wait_for_selector("li.result .description")
