@@ -96,7 +96,7 @@ def test_what_was_downloaded_is_there_for_the_fresh_worker(visitor: Visitor, sit
     page.evaluate("engine.retry()")
     assert page.evaluate(ANSWER) == 5
     assert page.evaluate("engine.rows === model.n")
-    assert not [url for url in requests if "vectors" in url]
+    assert not [url for url in requests if "data/vectors" in url]
 
 
 def test_a_worker_that_works_for_long_is_left_alone(visitor: Visitor, site: str):
