@@ -289,8 +289,8 @@ async function start() {
 }
 
 // WebKit does not focus links that are clicked, so that Back could not return to them.
-document.addEventListener("click", ({ target }) => {
-  if (target instanceof Element) target.closest("a")?.focus({ preventScroll: true });
+document.addEventListener("click", ({ target, defaultPrevented }) => {
+  if (target instanceof Element && !defaultPrevented) target.closest("a")?.focus({ preventScroll: true });
 });
 
 // Fragments are routes here, so the skip link cannot use one.
