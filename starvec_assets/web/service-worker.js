@@ -18,6 +18,9 @@ const CACHE = CACHES + RELEASE;
 /** Caches of releases before there was one for each. */
 const OLD_CACHES = ["starvec shell", "starvec data"];
 
+const { port1: toNobody, port2 } = new MessageChannel();
+port2.close();
+
 worker.addEventListener("install", (event) => event.waitUntil(install()));
 worker.addEventListener("activate", (event) => event.waitUntil(activate()));
 worker.addEventListener("fetch", (event) => {
@@ -72,8 +75,12 @@ async function answer(address) {
   if (copy) return copy;
   if (!Object.hasOwn(LATER_FILES, address)) return fetch(url, { cache: "no-cache" });
   const response = await fetch(url);
-  if (await isOfRelease(address, response)) await cache.put(url, response.clone()).catch(() => {}); // without room
-  return response;
+  if (!response.ok) return response;
+  const body = await response.arrayBuffer();
+  if (await isOfRelease(address, response, body)) await cache.put(url, copyOf(response, body)).catch(() => {}); // no room
+  const answered = copyOf(response, body);
+  free(body);
+  return answered;
 }
 
 /**
@@ -86,8 +93,11 @@ async function store(address) {
   if (await keep(address)) return;
   const url = new URL(address, scope).href;
   const response = await fetch(url, { cache: "no-cache" });
-  if (!(await isOfRelease(address, response))) throw new Error(`${address} is not of release ${RELEASE}`);
-  await (await caches.open(CACHE)).put(url, response);
+  const body = await response.arrayBuffer();
+  const isOwn = response.ok && (await isOfRelease(address, response, body));
+  if (!isOwn) throw new Error(`${address} is not of release ${RELEASE}`);
+  await (await caches.open(CACHE)).put(url, copyOf(response, body));
+  free(body);
 }
 
 /**
@@ -101,15 +111,28 @@ async function keep(address) {
 }
 
 /**
+ * A response with a body that was read: a clone would keep all of it a second time.
+ * @param {Response} response
+ * @param {ArrayBuffer} body
+ */
+const copyOf = ({ status, statusText, headers }, body) => new Response(body, { status, statusText, headers });
+
+/**
+ * Give back the memory of a buffer now, as engine/memory.js does: this worker shares it with the page.
+ * @param {ArrayBuffer} buffer
+ */
+const free = (buffer) => toNobody.postMessage(null, [buffer]);
+
+/**
  * Whether a response is the file that this release has at an address. A gzipped file that the host declares as encoded
  * was decoded by the browser: its hash is not the file's, and the engine checks what is in it.
  * @param {string} address
  * @param {Response} response
+ * @param {ArrayBuffer} body
  */
-async function isOfRelease(address, response) {
-  if (!response.ok) return false;
+async function isOfRelease(address, response, body) {
   if (/\.gz\?/.test(address) && response.headers.has("content-encoding")) return true;
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.clone().arrayBuffer()));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", body));
   const hash = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return hash === (FILES[address] ?? LATER_FILES[address]);
 }
