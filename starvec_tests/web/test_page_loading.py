@@ -92,7 +92,9 @@ def test_the_sizes_said_are_the_bytes_that_come(visitor: Any, site: str, referen
         route.fulfill(response=answer)
 
     visitor.context.route("**/data/*.*", count)
-    visitor.context.add_init_script("navigator.serviceWorker.register = () => new Promise(() => {});")
+    visitor.context.add_init_script(
+        "if (navigator.serviceWorker) navigator.serviceWorker.register = () => new Promise(() => {});"
+    )  # Firefox has none on about:blank
     page = open_page(visitor, site, "#/similar")
     said = page.inner_text(".size-note")
     page.evaluate("() => { location.hash = '#/similar?plus=rust-lang/rust'; }")

@@ -160,6 +160,14 @@ def test_a_repository_is_shown_on_the_map(webkit: WebKit, host: Host):
     webkit.find(".map-card", "pandas-dev/pandas")
 
 
+def test_two_developers_are_put_together(webkit: WebKit, host: Host, reference: Reference):
+    people = reference.people["developers"][:2]
+    webkit.open(f"{host.address}#/match?" + "&".join(f"with={person['login']}" for person in people))
+    webkit.find(".team-chart svg")
+    for person in people:
+        webkit.find("main table", person["name"])
+
+
 def test_what_is_rising_is_listed_with_curves(webkit: WebKit, host: Host):
     webkit.open(f"{host.address}#/rising?field=GenAI")
     webkit.find(".result .sparkline")
