@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from page_helpers import Reference, wait_for_requests
+from page_helpers import Reference, release, wait_for_requests
 from plane_reader import decode, read_planes
 
 from starvec_assets.export.bundle import BundleInputs
@@ -96,8 +96,10 @@ def without_files(visitor: Visitor) -> None:
 
 
 def change_model(folder: Path, **fields: Any) -> None:
+    """Change model.json, and make the release that has it."""
     path = folder / "data/model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+    release(folder)
 
 
 def open_engine(context: Any, site: str) -> tuple[Any, bool]:
@@ -154,9 +156,9 @@ def test_both_kernels_return_identical_results(visitor: Visitor, site: str, quer
 def test_page_made_without_the_compiler_never_asks_for_the_compiled_core(
     visitor: Visitor, bundle_copy: Path, serve_folder: Any
 ):
-    for part in (bundle_copy / "engine").glob("search.wasm*"):
+    for part in bundle_copy.glob("release-*/engine/search.wasm*"):
         part.unlink()
-    change_model(bundle_copy, kernel="javascript")
+    change_model(bundle_copy, wasm_sha256="")
     page, _ = open_engine(visitor.context, serve_folder(bundle_copy))
     assert page.evaluate(DOWNLOAD)["kernel"] == "javascript"
 
