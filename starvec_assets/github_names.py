@@ -16,6 +16,7 @@ REPOSITORY_NAME = r"(?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-]|\.\.[A-Za-z0-9_.-])[A-Za-z0
 REPOSITORY = f"{LOGIN}/{REPOSITORY_NAME}"
 
 _LOGIN, _REPOSITORY = re.compile(LOGIN), re.compile(REPOSITORY)
+_ADDRESS = re.compile(r"(?:https?://|(?:ssh://)?git@)?(?:www\.)?github\.com[/:]([^/?#\s]+/[^/?#\s]+)", re.IGNORECASE)
 
 
 def is_login(text: str) -> bool:
@@ -43,5 +44,6 @@ def check_repository(text: str) -> str:
 
 
 def repository_of(address: str) -> str:
-    """Return `owner/name` of an address at GitHub, or of `owner/name` itself; any other text as it is."""
-    return address.strip().removeprefix("https://github.com/").strip("/")
+    """Return `owner/name` of an address at GitHub, of any page or for `git clone`; other text without outer slashes."""
+    found = _ADDRESS.match(address.strip())
+    return found[1].removesuffix(".git") if found else address.strip().strip("/")

@@ -5,7 +5,15 @@ import pytest
 
 import starvec_assets
 from starvec_assets.errors import StarvecError
-from starvec_assets.github_names import LOGIN, REPOSITORY, check_login, check_repository, is_login, is_repository
+from starvec_assets.github_names import (
+    LOGIN,
+    REPOSITORY,
+    check_login,
+    check_repository,
+    is_login,
+    is_repository,
+    repository_of,
+)
 
 WEB = Path(starvec_assets.__file__).parent / "web"
 
@@ -40,6 +48,23 @@ def test_other_repositories_are_refused(name: str) -> None:
     assert not is_repository(name)
     with pytest.raises(StarvecError, match="owner/name"):
         check_repository(name)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "o/a.b", " /o/a.b/ ", "https://github.com/o/a.b", "HTTP://www.GitHub.com/o/a.b/",
+        "github.com/o/a.b?tab=readme#x", "https://github.com/o/a.b/tree/main/c", "https://github.com/o/a.b.git",
+        "git@github.com:o/a.b.git", "ssh://git@github.com/o/a.b.git",
+    ],
+)  # fmt: skip
+def test_a_repository_is_named_by_any_of_its_addresses(address: str) -> None:
+    assert repository_of(address) == "o/a.b"
+
+
+@pytest.mark.parametrize("text", ["", "pandas", "https://example.org/o/r", "github.com/o", "https://github.com/"])
+def test_other_text_stays_without_its_outer_slashes(text: str) -> None:
+    assert repository_of(text) == text.strip("/")
 
 
 def test_the_page_has_the_same_patterns() -> None:
