@@ -326,18 +326,10 @@ def rising(field: str, language: str, login: str | None, as_json: bool, count: i
     LOGIN's stars are read from the star log; what LOGIN has starred is left out.
     """
     from starvec_assets.cli.output import print_rising
-    from starvec_assets.trends.rankings import load_about, read_ranking
 
-    trends = open_store().latest("trends")
-    about = load_about(trends.path)
-    if login:
-        space = _load_space()
-        person = space.person(_stars_from_log(login), login)
-        table = space.rising(count, field=field, language=language, like=person).to_arrow()
-    else:
-        _warn_if_simulated(trends.manifest.provenance)
-        table = read_ranking(trends.path, "rising", field, language).slice(0, count)
-    print_rising(table, about, as_json)
+    space = _load_space()
+    like = space.person(_stars_from_log(login), login) if login else None
+    print_rising(space.rising(count, field=field, language=language, like=like), space.trends, as_json)
 
 
 @main.command()

@@ -8,12 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import pyarrow as pa
-
 from starvec_assets.evaluation.evaluate import Evaluation
 from starvec_assets.evaluation.scoreboard import scoreboard, text_table
 from starvec_assets.export.catalogue_columns import sanitize_line
-from starvec_assets.space import ListedDeveloper, MatchedRepository, Repository, Stargazer
+from starvec_assets.space import (
+    ListedDeveloper,
+    MatchedRepository,
+    Repository,
+    RisingNearby,
+    RisingRepository,
+    Stargazer,
+)
 from starvec_assets.store import ArtifactStore
 
 _FOUND_FIELDS = ("name", "score", "stars", "language", "description", "matched", "placed_by_text")
@@ -88,28 +93,28 @@ def print_stargazers(
         print(f"left out: {login} {sanitize_line(reason)}")
 
 
-def print_rising(ranking: pa.Table, about: Mapping[str, Any], as_json: bool) -> None:
-    """Print what is compared and a line for each repository of a ranking of trends, or all of it as JSON.
+def print_rising(repositories: Sequence[RisingRepository], about: Mapping[str, Any], as_json: bool) -> None:
+    """Print what is compared and a line for each repository that grows, or all of it as JSON.
 
     `about` is trends.json. A line has the expected growth in 28 days, name, stars a day with their interval, language
-    and category; a column `cosine` comes first.
+    and category; the cosine to a person comes first.
     """
-    rows = ranking.to_pylist()
     if as_json:
-        print(json.dumps({**about, "repositories": rows}, default=str, ensure_ascii=False, indent=1))
+        ranking = {**about, "repositories": [asdict(found) for found in repositories]}
+        print(json.dumps(ranking, default=str, ensure_ascii=False, indent=1))
         return
     for sentence in [*about["notes"], *about["gaps"][-12:]]:
         print(f"({sentence})")
     if window := about["window"]:
         print(f"rising by the stars from {window['first']} to {window['last']}, as expected for the next 28 days")
-    if not rows:
+    if not repositories:
         print("  none: no repository has the evidence")
-    width = max((len(row["name"]) for row in rows), default=0)
-    for row in rows:
-        cosine = f"{row['cosine']:.3f}  " if "cosine" in row else ""
-        per_day = f"{row['per_day']:.2g} a day ({row['low']:.2g} to {row['high']:.2g})"
-        about_it = sanitize_line(f"{row['language'] or ''} {row['category'] or ''}")
-        print(f"  {cosine}{100 * row['growth']:+6.2f} %  {row['name'].ljust(width)}  {per_day:28}  {about_it}".rstrip())
+    width = max((len(found.name) for found in repositories), default=0)
+    for found in repositories:
+        cosine = f"{found.cosine:.3f}  " if isinstance(found, RisingNearby) else ""
+        per_day = f"{found.per_day:.2g} a day ({found.low:.2g} to {found.high:.2g})"
+        about_it = sanitize_line(f"{found.language or ''} {found.category or ''}")
+        print(f"  {cosine}{100 * found.growth:+6.2f} %  {found.name.ljust(width)}  {per_day:28}  {about_it}".rstrip())
 
 
 def print_run_summary(artifacts: ArtifactStore) -> None:

@@ -119,13 +119,13 @@ class RisingRepository:
     category: str | None
     cluster: int | None
     born: datetime.date
-    total: int | None
+    total: int
     stars: int
     per_day: float
     low: float
     high: float
-    growth: float | None
-    growth_low: float | None
+    growth: float
+    growth_low: float
     burst: float
     burst_low: float
     burst_days: int
