@@ -29,8 +29,8 @@ def read_logins(path: Path) -> list[str]:
     MAX_LOGINS.
     """
     too_long = StarvecError(
-        f"--people {path} is too long, {MAX_LOGINS:,} logins are the most: match is for people of whom you may ask, such "
-        "as contributors, applicants or members, and does not rank everybody in a log"
+        f"--people {path} is too long, {MAX_LOGINS:,} logins are the most: match is for people of whom you may ask, "
+        "such as contributors, applicants or members, and does not rank everybody in a log"
     )
     try:
         with path.open("rb") as file:

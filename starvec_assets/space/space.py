@@ -549,7 +549,7 @@ class Space:
 
 
 def _several(basket: Basket) -> list[int | str | Place]:
-    return [basket] if isinstance(basket, int | str | Place) else list(basket)
+    return list(basket) if isinstance(basket, Iterable) and not isinstance(basket, str) else [basket]
 
 
 def _require_count(k: int) -> None:

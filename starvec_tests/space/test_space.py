@@ -63,8 +63,10 @@ def test_a_basket_is_the_mean_less_half_the_mean_of_what_to_steer_clear_of(space
     scores[[*plus, *minus]] = -9
     found = space.similar([space.names[0], int(space.repositories["repo_id"][4].as_py())], 5, minus=space.names[1])
     assert names(found) == [space.names[i] for i in np.argsort(-scores)[:5]]
-    for one in (space.similar("numpy/numpy"), space.similar(["numpy/numpy"])):
-        assert names(one) == names(space.similar("https://github.com/numpy/numpy/"))
+    row = space.find("numpy/numpy")
+    number = space.repositories["repo_id"].to_numpy()[row]
+    for one in ("numpy/numpy", ["numpy/numpy"], number, np.array([number])):
+        assert names(space.similar(one)) == names(space.similar("https://github.com/numpy/numpy/"))
 
 
 def test_more_neighbours_than_repositories_are_all_others(space: Space):
