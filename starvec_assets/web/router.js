@@ -11,7 +11,7 @@ import { developerPerson, findDeveloper, linkedPerson } from "./person.js";
 import { LinkError } from "./share_link.js";
 import { enableShortcuts } from "./shortcuts.js";
 import { base } from "./startup.js";
-import { isSimulated, MAX_QUERY_LENGTH, openApp, userHref } from "./state.js";
+import { isSimulated, openApp, userHref } from "./state.js";
 import { hasTrends } from "./trends_data.js";
 import { aboutView } from "./views/about_view.js";
 import { mapView } from "./views/map_view.js";
@@ -31,7 +31,7 @@ import { startView } from "./views/start_view.js";
  * @property {(Node | false | null)[]} nodes
  */
 
-const MAX_FRAGMENT_LENGTH = 9 * MAX_QUERY_LENGTH + 1000; // characters that are parsed: a query of any script, encoded
+const MAX_FRAGMENT_LENGTH = 120_000; // characters that are parsed: a team of 50 cards, or a query of any script, encoded
 const RESTORE_TIMEOUT_MS = 2000; // how long a view may take to be as it was left
 /** Routes of links made before the routes were renamed. @type {Record<string, string>} */
 const OLD_ROUTES = { you: "user", near: "similar", made: "about", with: "compare" };
