@@ -44,7 +44,7 @@ def open_source(folder: str | Path | None = None) -> Source:
     """Open the newest export of this machine, or what a folder holds: see `starvec_assets.load`."""
     if folder is None:
         return _of_store(open_store())
-    path = Path(folder).expanduser().absolute()
+    path = Path(folder).expanduser().resolve()  # a link to an export in its store is that export
     if (path / "artifacts").is_dir():
         return _of_store(ArtifactStore(path / "artifacts"))
     if (path / DATASET_REPOSITORIES).exists():
@@ -118,7 +118,8 @@ def _of_dataset(path: Path) -> Source:
         ) from error
     arrays = map_safetensors(path / DATASET_VECTORS)
     vectors, repo_ids = (arrays.get(name, np.empty(0)) for name in ("vectors", "repo_ids"))
-    if vectors.ndim != 2 or not np.array_equal(repo_ids, repositories["repo_id"].to_numpy()):
+    fits = vectors.dtype == np.float16 and vectors.ndim == 2 and len(vectors) == len(repo_ids)
+    if not fits or not np.array_equal(repo_ids, repositories["repo_id"].to_numpy()):
         raise StarvecError(
             f"{path}: {DATASET_VECTORS} has no vectors of the repositories in {DATASET_REPOSITORIES}: download both "
             "again, of one release"

@@ -41,8 +41,10 @@ def test_the_newest_export_of_this_machine_is_loaded(space: Space, small_home: P
     assert repr(starvec_assets.load()) == repr(space)
 
 
-def test_an_export_in_its_store_has_all_that_the_home_has(space: Space, small_home: Path):
-    loaded = starvec_assets.load(str(ArtifactStore(small_home / "artifacts").latest("fp16_export").path))
+def test_an_export_in_its_store_has_all_that_the_home_has(space: Space, small_home: Path, tmp_path: Path):
+    link = tmp_path / "link"
+    link.symlink_to(ArtifactStore(small_home / "artifacts").latest("fp16_export").path)
+    loaded = starvec_assets.load(str(link))
     assert repr(loaded) == repr(space)
     assert [found.name for found in loaded.search("kernel", 3)] == [found.name for found in space.search("kernel", 3)]
 
@@ -102,6 +104,25 @@ def test_a_table_that_is_none_of_a_release_is_named(dataset: Path):
         starvec_assets.load(dataset)
 
 
+@pytest.mark.parametrize(
+    ("vectors", "repo_ids"),
+    [
+        (np.ones((99, 16), np.float16), None),
+        (np.ones((100, 4, 4), np.float16), None),
+        (np.ones((100, 16), np.int64), None),
+        (np.ones((100, 16), np.float16), np.arange(100)),
+    ],
+    ids=["short", "three axes", "integers", "other repositories"],
+)
+def test_vectors_of_other_repositories_are_refused(
+    dataset: Path, space: Space, vectors: np.ndarray, repo_ids: np.ndarray | None
+):
+    own = space.repositories["repo_id"].to_numpy() if repo_ids is None else repo_ids
+    write_safetensors({"vectors": vectors, "repo_ids": own}, dataset / "vectors.safetensors")
+    with pytest.raises(StarvecError, match=r"vectors.safetensors has no vectors of the repositories in .*: download"):
+        starvec_assets.load(dataset)
+
+
 def test_profiles_of_other_vectors_are_refused(small_home: Path, tmp_path: Path):
     copied = shutil.copytree(small_home, tmp_path / "home")
     store = ArtifactStore(copied / "artifacts")
@@ -154,14 +175,16 @@ def test_a_folder_without_any_of_them_is_an_error(tmp_path: Path, monkeypatch: p
         (b'{"a": {"dtype": "F16", "shape": [4611686018427387904, 4], "data_offsets": [0, 8]}}', "8 bytes for an array"),
         (b'{"a": {"dtype": "F16", "shape": [4000], "data_offsets": [0, 8000]}}', "cannot be read as safetensors"),
         (b"[" * 100_000, "cannot be read as safetensors"),
+        (json.dumps(dict.fromkeys(map(str, range(9_999)), 0)).encode(), "cannot be read as safetensors"),
     ],
-    ids=["cut", "no text", "dtype", "negative", "shape", "overflow", "short", "nested"],
+    ids=["cut", "no text", "dtype", "negative", "shape", "overflow", "short", "nested", "faults"],
 )
 def test_a_file_that_is_not_what_its_header_says_is_refused(tmp_path: Path, header: bytes, message: str):
     path = tmp_path / "vectors.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
-    with pytest.raises(StarvecError, match=message):
+    with pytest.raises(StarvecError, match=message) as refused:
         map_safetensors(path)
+    assert len(str(refused.value)) < 400
     path.write_bytes(b"\xff" * 8)
     with pytest.raises(StarvecError, match="its header has 18,446,744,073,709,551,615 bytes"):
         map_safetensors(path)

@@ -60,8 +60,10 @@ def map_safetensors(path: Path) -> dict[str, npt.NDArray[Any]]:
                 raise ValueError(f"its header has {length:,} bytes")
             entries = _HEADER.validate_json(file.read(length))
         return {name: _map(path, 8 + length, entry) for name, entry in entries.items()}
-    except (OSError, ValueError, ValidationError) as error:
-        raise StarvecError(f"{path} cannot be read as safetensors ({error}): download it again") from error
+    except (OSError, ValueError) as error:
+        # A header may have thousands of faults, of which the first is enough.
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise StarvecError(f"{path} cannot be read as safetensors ({reason}): download it again") from error
 
 
 def _map(path: Path, begin: int, entry: _Entry) -> npt.NDArray[Any]:
