@@ -62,7 +62,7 @@ REPOSITORIES = pa.schema(
 
 
 class ProbeSettings(Settings):
-    """Fit and calibration of the probes."""
+    """How the probes are fitted and tested."""
 
     negatives: int = Field(3_000, ge=10, description="random repositories used as members of no category")
     min_references: int = Field(8, ge=4, description="references in the vocabulary below which a category is left out")
