@@ -260,12 +260,15 @@ class Space:
     def person(self, stars: Iterable[Star], name: str = "somebody") -> Person:
         """Return who starred these repositories; `name` is for messages.
 
-        Raises StarvecError when none of them is in the vocabulary, that is here and not placed by its text.
+        Raises StarvecError when none of them is in the vocabulary, that is here and not placed by its text, and for a text
+        in place of a list.
 
         >>> me = space.person(["pandas-dev/pandas", "numpy/numpy", "no/where"], "me")
         >>> me
         Person(name='me', rows=[0, 8], known=[0, 8], unknown=['no/where'])
         """
+        if isinstance(stars, str):
+            raise StarvecError(f"person needs a list of stars, not the text {stars[:120]!r}: write ['owner/name', …]")
         found = {star: self._row(star) for star in stars}
         rows = list(dict.fromkeys(row for row in found.values() if row is not None))
         known = self._in_vocabulary(rows)

@@ -105,6 +105,8 @@ def test_a_persons_vector_follows_the_rule_and_stars_are_not_recommended(space: 
 def test_a_person_without_a_known_star_is_an_error(space: Space):
     with pytest.raises(StarvecError, match="me starred 2 repositories, none of them in the vocabulary of this export"):
         space.person(["no/where", "new/data"], "me")
+    with pytest.raises(StarvecError, match="person needs a list of stars, not the text 'numpy/numpy'"):
+        space.person("numpy/numpy")
 
 
 def test_the_radar_points_to_what_was_starred(space: Space):
