@@ -86,7 +86,8 @@ def static_imports(folder: Path, entry: str) -> list[str]:
 def _write_index(out: Path, folder: str, site_url: str) -> None:
     """Let index.html name the files of the release, and load at once what would else be found one after another.
 
-    With `site_url` it names the card by its whole address, as most sites that show a card of a link ask for.
+    With `site_url` it names the card by its whole address, as most sites that show a card of a link ask for. Where the
+    people are simulated its notice is shown from the start: shown later it would move the page.
     """
     index = out / INDEX
     source = index.read_text(encoding="utf-8")
@@ -99,6 +100,8 @@ def _write_index(out: Path, folder: str, site_url: str) -> None:
     views = [name for name in static_imports(out / folder, ENTRY)[1:] if name not in engine]
     modules = [f'<link rel="modulepreload" href="{folder}/{name}">' for name in engine]
     modules += [f'<link rel="modulepreload" href="{folder}/{name}" fetchpriority="low">' for name in views]
+    if json.loads((out / "data/model.json").read_bytes()).get("made", {}).get("simulated"):
+        _fill_in(index, 'id="simulated" hidden', 'id="simulated"')
     if site_url:
         _fill_in(index, f'content="{CARD}"', f'content="{html.escape(site_url.rstrip("/"))}/{CARD}"')
     _fill_in(index, "<!-- preloads -->", "\n    ".join([*data, *modules]))

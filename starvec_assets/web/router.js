@@ -8,19 +8,12 @@ import { parseLogin } from "./login_form.js";
 import { hasMap } from "./map/map_data.js";
 import { enableOffline, reloadToNewest } from "./offline.js";
 import { developerPerson, findDeveloper, linkedPerson } from "./person.js";
+import { loadViews, VIEWS } from "./routes.js";
 import { LinkError } from "./share_link.js";
 import { enableShortcuts } from "./shortcuts.js";
 import { base } from "./startup.js";
-import { isSimulated, openApp, userHref } from "./state.js";
+import { openApp, userHref } from "./state.js";
 import { hasTrends } from "./trends_data.js";
-import { aboutView } from "./views/about_view.js";
-import { mapView } from "./views/map_view.js";
-import { matchView } from "./views/match_view.js";
-import { otherProfileView, ownProfileView, pairView } from "./views/profile_view.js";
-import { risingView } from "./views/rising_view.js";
-import { searchView } from "./views/search_view.js";
-import { similarView } from "./views/similar_view.js";
-import { startView } from "./views/start_view.js";
 
 /** @import { App } from "./state.js" */
 
@@ -44,39 +37,54 @@ let viewController = new AbortController();
  * The view of the current address.
  * @param {App} app
  * @param {AbortSignal} signal
- * @returns {View}
+ * @returns {Promise<View>}
+ * @throws {BundleError} if the view's module cannot be loaded
  */
-function resolveRoute(app, signal) {
+async function resolveRoute(app, signal) {
   const fragment = location.hash.slice(1);
   const [path, query = ""] = fragment.slice(0, MAX_FRAGMENT_LENGTH).split("?", 2);
   const [, route = "", ...rest] = path.split("/");
   const argument = rest.join("/");
-  if (path === "" || path === "/") return { title: "", section: "", nodes: startView(app) };
+  if (path === "" || path === "/") {
+    const { startView } = await VIEWS[""]();
+    return { title: "", section: "", nodes: startView(app) };
+  }
   switch (route) {
     case "user": {
+      const { ownProfileView } = await VIEWS.user();
       const login = parseLogin(decodeSegment(argument));
       return { title: "Profile", section: "user", nodes: ownProfileView(app, signal, login) };
     }
     case "similar": {
+      const { similarView } = await VIEWS.similar();
       const parameters = new URLSearchParams(query);
       const title = parameters.getAll("plus").join(", ").slice(0, 100) || "Repositories";
       return { title, section: "search", nodes: similarView(app, signal, parameters) };
     }
     case "search": {
+      const { searchView } = await VIEWS.search();
       const parameters = new URLSearchParams(query);
       const title = (parameters.get("q") ?? "").trim().slice(0, 100) || "Find by words";
       return { title, section: "search", nodes: searchView(app, signal, parameters) };
     }
-    case "map":
+    case "map": {
       if (!hasMap(app.model)) return messageView("There is no map", "These data were made without a map.");
+      const { mapView } = await VIEWS.map();
       return { title: "The map", section: "map", nodes: mapView(app, signal, new URLSearchParams(query)) };
-    case "rising":
+    }
+    case "rising": {
       if (!hasTrends(app.model)) return messageView("There are no trends", "These data were made without trends.");
+      const { risingView } = await VIEWS.rising();
       return { title: "What is rising", section: "rising", nodes: risingView(app, signal, new URLSearchParams(query)) };
-    case "match":
+    }
+    case "match": {
+      const { matchView } = await VIEWS.match();
       return { title: "People together", section: "match", nodes: matchView(app, signal, new URLSearchParams(query)) };
-    case "about":
+    }
+    case "about": {
+      const { aboutView } = await VIEWS.about();
       return { title: "How it was made", section: "about", nodes: aboutView(app) };
+    }
     case "dev":
       return developerProfile(app, signal, decodeSegment(argument), isAlone(query));
     case "compare":
@@ -91,15 +99,16 @@ function resolveRoute(app, signal) {
  * @param {AbortSignal} signal
  * @param {string} login
  * @param {boolean} alone whether the profile is shown without the comparison with the current user
- * @returns {View}
+ * @returns {Promise<View>}
  */
-function developerProfile(app, signal, login, alone) {
+async function developerProfile(app, signal, login, alone) {
   const developer = findDeveloper(app, login);
   if (!developer)
     return messageView(
       "Nobody of that name",
       "No developer of that login came with this model. A login of anybody can be looked up under Profile.",
     );
+  const { otherProfileView } = await VIEWS.dev();
   const person = developerPerson(developer);
   return { title: person.name, section: "user", nodes: otherProfileView(app, signal, person, alone) };
 }
@@ -113,9 +122,10 @@ const isAlone = (query) => new URLSearchParams(query).has("alone");
  * @param {AbortSignal} signal
  * @param {string} payload of the link: a profile, or two, or one and @ and a developer's login, with a slash between
  * @param {boolean} alone
- * @returns {View}
+ * @returns {Promise<View>}
  */
-function linkedPeople(app, signal, payload, alone) {
+async function linkedPeople(app, signal, payload, alone) {
+  const { otherProfileView, pairView } = await VIEWS.compare();
   try {
     const [first, second, ...others] = payload.split("/").map((text) => {
       const developer = text.startsWith("@") && findDeveloper(app, decodeSegment(text.slice(1)));
@@ -171,18 +181,24 @@ function redirectOldRoute() {
   history.replaceState(history.state, "", `#/${OLD_ROUTES[match[1]]}${location.hash.slice(match[0].length)}`);
 }
 
-/** Show the view of the current address in place of the one before. @param {App} app */
-function renderView(app) {
+/**
+ * Show the view of the current address in place of the one before; whether it is still the current one.
+ * @param {App} app
+ */
+async function renderView(app) {
   viewController.abort();
   viewController = new AbortController();
+  const { signal } = viewController;
   redirectOldRoute();
-  const { title, section, nodes } = resolveRoute(app, viewController.signal);
+  const { title, section, nodes } = await resolveRoute(app, signal);
+  if (signal.aborted) return false;
   document.title = title ? `${title} · starvec` : "starvec: what your stars say about you";
   for (const link of document.querySelectorAll("nav a")) {
     if (link.getAttribute("href") === `#/${section}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   replace(main, ...nodes);
+  return true;
 }
 
 /**
@@ -200,11 +216,11 @@ function currentEntryId() {
 }
 
 /** Show the view of a new address; one that was seen before, as it was left. @param {App} app */
-function navigate(app) {
+async function navigate(app) {
   leftEntries.set(entryId, { y: scrollY, focused: focusedIn(main) });
   syncFilters(app, !history.state?.entryId);
   entryId = currentEntryId();
-  renderView(app);
+  if (!(await renderView(app))) return;
   const heading = main.querySelector("h1");
   heading?.focus({ preventScroll: true });
   const { y, focused } = leftEntries.get(entryId) ?? { y: 0, focused: "" };
@@ -263,29 +279,34 @@ async function start() {
     const app = await openApp();
     if (!hasTrends(app.model)) document.querySelector('nav a[href="#/rising"]')?.remove();
     if (!hasMap(app.model)) document.querySelector('nav a[href="#/map"]')?.remove();
-    document.getElementById("simulated")?.toggleAttribute("hidden", !isSimulated(app));
     syncFilters(app, false);
     main.before(failureNotice(app));
-    renderView(app);
     addEventListener("hashchange", () => {
       app.downloadConsented = true; // the visitor acted on the page, which shows the size of the download
-      navigate(app);
+      navigate(app).catch(showFailure);
     });
+    await renderView(app);
+    app.engine.catalogueReady.then(loadViews).catch(() => {}); // each is tried again when it is shown
     enableOffline(app, base).catch(() => {}); // without it files are fetched again at the next visit
     return app;
   } catch (error) {
-    replace(
-      main,
-      h(
-        "section",
-        { class: "narrow" },
-        h("h1", {}, "The page could not be opened"),
-        h("p", { class: "lead", role: "alert" }, errorMessage(error)),
-        h("p", {}, h("button", { type: "button", onclick: reloadToNewest }, "Try again")),
-      ),
-    );
+    showFailure(error);
     return null;
   }
+}
+
+/** @param {unknown} error */
+function showFailure(error) {
+  replace(
+    main,
+    h(
+      "section",
+      { class: "narrow" },
+      h("h1", {}, "The page could not be opened"),
+      h("p", { class: "lead", role: "alert" }, errorMessage(error)),
+      h("p", {}, h("button", { type: "button", onclick: reloadToNewest }, "Try again")),
+    ),
+  );
 }
 
 // WebKit does not focus links that are clicked, so that Back could not return to them.
