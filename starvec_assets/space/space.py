@@ -260,8 +260,8 @@ class Space:
     def person(self, stars: Iterable[Star], name: str = "somebody") -> Person:
         """Return who starred these repositories; `name` is for messages.
 
-        Raises StarvecError when none of them is in the vocabulary, that is here and not placed by its text, and for a text
-        in place of a list.
+        Raises StarvecError when none of them is in the vocabulary, that is here and not placed by its text, and for a
+        text in place of a list.
 
         >>> me = space.person(["pandas-dev/pandas", "numpy/numpy", "no/where"], "me")
         >>> me

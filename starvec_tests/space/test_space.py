@@ -65,7 +65,8 @@ def test_a_basket_is_the_mean_less_half_the_mean_of_what_to_steer_clear_of(space
     assert names(found) == [space.names[i] for i in np.argsort(-scores)[:5]]
     row = space.find("numpy/numpy")
     number = space.repositories["repo_id"].to_numpy()[row]
-    for one in ("numpy/numpy", ["numpy/numpy"], number, np.array([number])):
+    baskets: list[Any] = ["numpy/numpy", ["numpy/numpy"], number]
+    for one in baskets:
         assert names(space.similar(one)) == names(space.similar("https://github.com/numpy/numpy/"))
 
 
