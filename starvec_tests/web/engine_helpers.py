@@ -20,6 +20,10 @@ DOWNLOAD = """async () => {
   await Promise.race([engine.exact, failure]);
   return { kernel: engine.kernel, bytes: engine.bytes };
 }"""
+WHOLE = """async () => {
+  while (engine.rows < model.n)
+    await new Promise((go) => engine.addEventListener("refined", go, { once: true }));
+}"""
 NEAREST = """async ({ query, k }) => {
   const { indices, rows, exact } = await engine.search(Float32Array.from(query), { k });
   return { indices: [...indices], rows, exact };

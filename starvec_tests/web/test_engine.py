@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from page_helpers import Reference, release, wait_for_requests
+from engine_helpers import DOWNLOAD, WHOLE, open_engine
+from page_helpers import Reference, release, release_of, wait_for_requests
 from plane_reader import decode, read_planes
 
 from starvec_assets.export.bundle import BundleInputs
-from starvec_assets.files import sha256
+from starvec_assets.export.first_rows import write_first_rows
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.quantization import write_planes
 from starvec_assets.ragged import RaggedArray
@@ -21,23 +22,6 @@ from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
 Visitor = Any  # starvec_tests/web/conftest.py
 
-OPEN = """async ({ base }) => {
-  const { loadModel } = await import(base + "modules/engine/model.js");
-  const { Engine } = await import(base + "modules/engine/engine.js");
-  const model = await loadModel(base + "data/");
-  const engine = Engine.open(base + "data/", model);
-  Object.assign(globalThis, { model, engine, progress: [], failed: [] });
-  engine.addEventListener("progress", ({ detail }) => progress.push(detail));
-  engine.addEventListener("failed", ({ detail }) => failed.push(detail.message));
-  return engine.cached;
-}"""
-DOWNLOAD = """async () => {
-  engine.download();
-  const failure = new Promise((_, reject) =>
-    engine.addEventListener("failed", ({ detail }) => reject(new Error(detail.message)), { once: true }));
-  await Promise.race([engine.exact, failure]);
-  return { kernel: engine.kernel, bytes: engine.bytes };
-}"""
 SEARCH = """async ({ queries, k, filter = null }) => {
   if (filter?.only) filter.only = Uint32Array.from(filter.only);
   const found = [];
@@ -100,13 +84,6 @@ def change_model(folder: Path, **fields: Any) -> None:
     path = folder / "data/model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
     release(folder)
-
-
-def open_engine(context: Any, site: str) -> tuple[Any, bool]:
-    """Open a page with globals `model` and `engine`; return it and whether the planes were stored."""
-    page = context.new_page()
-    page.goto(site + "data/model.json")
-    return page, page.evaluate(OPEN, {"base": site})
 
 
 @pytest.fixture(scope="session")
@@ -204,7 +181,8 @@ def test_first_plane_answers_before_the_second_is_loaded(
     held: list[Any] = []
     visitor.context.route("**/vectors.lo?*", lambda route: held.append(route))
     page, _ = open_engine(visitor.context, site)
-    page.evaluate("async () => { engine.download(); await engine.ready; }")
+    page.evaluate("engine.download()")
+    page.evaluate(WHOLE)
     (found,) = page.evaluate(SEARCH, {"queries": [queries[5].tolist()], "k": 50})
     assert found["exact"] is False
     rough = decode(read_planes(bundle / "data/vectors.hi", bundle / "data/vectors.lo", len(decoded))[0])
@@ -338,7 +316,7 @@ def test_damaged_stored_plane_is_not_used(visitor: Visitor, site: str):
 
 
 def test_plane_without_room_is_reported_as_not_stored(visitor: Visitor, site: str, bundle: Path):
-    source = (bundle / "engine/plane_storage.js").read_text()
+    source = (bundle / release_of(bundle) / "engine/plane_storage.js").read_text()
     short_write = source.replace("handle.write(bytes,", "handle.write(bytes.subarray(9),")
     assert short_write != source
     visitor.context.route(
@@ -418,7 +396,6 @@ def test_failed_download_gives_one_message_and_can_be_retried(
         ({"n": 1e12}, r"model\.json: n is not from 1 to 5000000\."),
         ({"d": 120}, r"model\.json: d is no multiple of 16\."),
         ({"d": 64}, r"model\.json: the planes are not n x d\."),
-        ({"files": {}}, r"model\.json does not list vectors\.hi\."),
         ({"model": "<script>"}, r"model\.json: model is no id\."),
         ({"evaluation": {"trained": {"mrr": {"value": None}}}}, r"mrr is not a number\."),
         ({"languages": "Python"}, r"model\.json: languages is not a list"),
@@ -434,17 +411,21 @@ def test_invalid_model_json_is_rejected_in_one_sentence(
         open_engine(visitor.context, site)
 
 
+def test_model_json_without_a_file_of_the_search_is_rejected(visitor: Visitor, bundle_copy: Path, serve_folder: Any):
+    (bundle_copy / "data/vectors.hi").unlink()
+    release(bundle_copy)
+    with pytest.raises(Exception, match=r"model\.json does not list vectors\.hi\."):
+        open_engine(visitor.context, serve_folder(bundle_copy))
+
+
 def test_other_dimensions_than_128_are_searched(visitor: Visitor, bundle_copy: Path, serve_folder: Any):
     rows = unit_rows(np.random.default_rng(5).standard_normal((700, 48)))
     rows[13] = 0
     rows.astype("<f2").tofile(bundle_copy / "matrix")
     paths = [bundle_copy / "data/vectors.hi", bundle_copy / "data/vectors.lo"]
     write_planes(bundle_copy / "matrix", 700, *paths)
-    text = bundle_copy / "data/vectors.text"
-    text.write_bytes(bytes(700 * 16))
-    files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in (*paths, text)}
-    model = json.loads((bundle_copy / "data/model.json").read_text())
-    change_model(bundle_copy, n=700, d=48, files=model["files"] | files)
+    (bundle_copy / "data/vectors.text").write_bytes(bytes(700 * 16))
+    change_model(bundle_copy, n=700, d=48, first_rows=write_first_rows(bundle_copy / "data", 700, 48))
     expected = decode(*read_planes(*paths, 700))
     site = serve_folder(bundle_copy)
     for kernel in ("wasm", "javascript"):
@@ -525,14 +506,17 @@ def test_columns_inflated_by_the_host_are_read(visitor: Visitor, site: str):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("names.gz", b"not gzip", r"names\.gz holds 1 lines, not \d+: reload the page\."),
-        ("names.gz", gzip.compress(b"one\ntwo", mtime=0), r"names\.gz holds \d+ lines, not \d+: reload the page\."),
-        ("columns.gz", gzip.compress(b"12345", mtime=0), r"columns\.gz holds \d+ bytes, not \d+: reload the page\."),
+        ("names.gz", b"one\ntwo", r"names\.gz holds \d+ lines, not \d+: reload the page\."),
+        ("columns.gz", b"12345", r"columns\.gz holds \d+ bytes, not \d+: reload the page\."),
     ],
+    ids=["names", "columns"],
 )
-def test_damaged_column_is_reported(name: str, content: bytes, message: str, visitor: Visitor, site: str):
-    visitor.context.route(f"**/{name}?*", lambda route: route.fulfill(body=content))
-    page, _ = open_engine(visitor.context, site)
+def test_column_of_another_length_is_reported(
+    name: str, content: bytes, message: str, visitor: Visitor, bundle_copy: Path, serve_folder: Any
+):
+    (bundle_copy / "data" / name).write_bytes(gzip.compress(content, mtime=0))
+    release(bundle_copy)
+    page, _ = open_engine(visitor.context, serve_folder(bundle_copy))
     with pytest.raises(Exception, match=message):
         page.evaluate(CATALOGUE)
 

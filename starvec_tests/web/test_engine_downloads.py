@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_helpers import DOWNLOAD, NEAREST, Plane, cut, open_engine, refuse, serve_on, whole
+from engine_helpers import DOWNLOAD, NEAREST, WHOLE, Plane, cut, open_engine, refuse, serve_on, whole
 from page_helpers import Reference, release, wait_for_requests
 from plane_reader import decode, read_planes
 
@@ -18,7 +18,6 @@ from starvec_assets.vectors import Matrix
 
 Visitor = Any  # starvec_tests/web/conftest.py
 HI = "**/vectors.hi?*"
-WHOLE = "async () => { while (engine.rows < model.n) await new Promise((go) => setTimeout(go, 20)); }"
 
 
 @pytest.fixture(scope="module")
