@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from PIL import Image
@@ -44,6 +44,8 @@ ALIKE = "plus=rust-lang/rust&plus=neovim/neovim&minus=vuejs/vue"
 
 
 Answer = Callable[[Route], None]
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ DEVICES: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 1180}},
     "phone": {"viewport": {"width": 390, "height": 1180}, "has_touch": True, "is_mobile": True},
 }
-PICTURES = {  # of the documents: view and colour scheme
+PICTURES: dict[str, tuple[str, Scheme]] = {  # of the documents: view and colour scheme
     "start": ("start", "light"),
     "profile": ("profile", "light"),
     "near": ("near", "light"),
@@ -88,7 +90,12 @@ PICTURES = {  # of the documents: view and colour scheme
     "match": ("match", "dark"),
     "made": ("made", "dark"),
 }
-PHONES = (("start", "light"), ("near", "light"), ("compare", "dark"), ("profile", "dark"))
+PHONES: tuple[tuple[str, Scheme], ...] = (
+    ("start", "light"),
+    ("near", "light"),
+    ("compare", "dark"),
+    ("profile", "dark"),
+)
 
 
 def main() -> None:
@@ -112,13 +119,13 @@ def main() -> None:
             if args.views:
                 args.views.mkdir(parents=True, exist_ok=True)
                 for device in DEVICES:
-                    for scheme in ("light", "dark"):
+                    for scheme in SCHEMES:
                         for name, picture in pictures(
                             browser, site, answer, list(VIEWS), device, scheme, whole=True
                         ).items():
                             write(picture, args.views / f"{name}-{device}-{scheme}.png")
                 return
-            for scheme in ("light", "dark"):
+            for scheme in SCHEMES:
                 wanted = {name: view for name, (view, of) in PICTURES.items() if of == scheme}
                 taken = pictures(browser, site, answer, list(wanted.values()), "desktop", scheme)
                 for name, view in wanted.items():
@@ -138,7 +145,7 @@ def serve_page() -> Iterator[str]:
 
 
 def pictures(
-    browser: Browser, site: str, answer: Answer, views: list[str], device: str, scheme: str, whole: bool = False
+    browser: Browser, site: str, answer: Answer, views: list[str], device: str, scheme: Scheme, whole: bool = False
 ) -> dict[str, Image.Image]:
     """Return a picture of each view; `whole`: down to its end."""
     context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", **DEVICES[device])
@@ -146,7 +153,7 @@ def pictures(
     context.route("https://api.github.com/**", answer)
     people = json.loads(context.request.get(f"{site}data/people.json").text())["developers"]
     logins = {"developer": people[0]["login"], "another": people[1]["login"]}
-    taken = {}
+    taken: dict[str, Image.Image] = {}
     for name in views:
         view = VIEWS[name]
         page = context.new_page()
