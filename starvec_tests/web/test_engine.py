@@ -15,6 +15,7 @@ from plane_reader import decode, read_planes
 
 from starvec_assets.export.bundle import BundleInputs
 from starvec_assets.export.first_rows import write_first_rows
+from starvec_assets.export.release import WEB
 from starvec_assets.profiles.probes import load_probes
 from starvec_assets.quantization import write_planes
 from starvec_assets.ragged import RaggedArray
@@ -396,6 +397,7 @@ def test_failed_download_gives_one_message_and_can_be_retried(
         ({"n": 1e12}, r"model\.json: n is not from 1 to 5000000\."),
         ({"d": 120}, r"model\.json: d is no multiple of 16\."),
         ({"d": 64}, r"model\.json: the planes are not n x d\."),
+        ({"files": {}}, r"model\.json does not list vectors\.hi\."),
         ({"model": "<script>"}, r"model\.json: model is no id\."),
         ({"evaluation": {"trained": {"mrr": {"value": None}}}}, r"mrr is not a number\."),
         ({"languages": "Python"}, r"model\.json: languages is not a list"),
@@ -403,19 +405,16 @@ def test_failed_download_gives_one_message_and_can_be_retried(
     ],
 )
 def test_invalid_model_json_is_rejected_in_one_sentence(
-    change: dict[str, Any], message: str, visitor: Visitor, bundle_copy: Path, serve_folder: Any
+    change: dict[str, Any], message: str, visitor: Visitor, site: str, bundle: Path
 ):
-    site = serve_folder(bundle_copy)
-    change_model(bundle_copy, **change)
+    changed = json.loads((bundle / "data/model.json").read_text()) | change
+    visitor.context.route("**/model.json*", lambda route: route.fulfill(json=changed))
+    of_no_release = (WEB / "release.js").read_text()  # which checks no hash of it
+    visitor.context.route(
+        "**/release.js", lambda route: route.fulfill(body=of_no_release, content_type="text/javascript")
+    )
     with pytest.raises(Exception, match=message):
         open_engine(visitor.context, site)
-
-
-def test_model_json_without_a_file_of_the_search_is_rejected(visitor: Visitor, bundle_copy: Path, serve_folder: Any):
-    (bundle_copy / "data/vectors.hi").unlink()
-    release(bundle_copy)
-    with pytest.raises(Exception, match=r"model\.json does not list vectors\.hi\."):
-        open_engine(visitor.context, serve_folder(bundle_copy))
 
 
 def test_other_dimensions_than_128_are_searched(visitor: Visitor, bundle_copy: Path, serve_folder: Any):
