@@ -1,7 +1,9 @@
-// Starts the engine, which has most to load, while the modules of the views are still on their way.
+// Starts the engine, which has most to load, and has the module of the first view loaded, while the router's are still on
+// their way.
 
 import { Engine } from "./engine/engine.js";
 import { loadModel } from "./engine/model.js";
+import { preloadView } from "./routes.js";
 
 /** Addresses of views that show what a search finds. */
 const ROUTES_WITH_VECTORS = /^#\/(similar|search|dev|compare)\b.*[/?=]./;
@@ -17,6 +19,7 @@ export const base = new URL("data/", document.baseURI);
 /** The model and the engine; whoever came by a link is not asked before vectors are downloaded. */
 export const opening = open();
 opening.catch(() => {}); // the page shows the failure
+preloadView(location.hash);
 
 async function open() {
   const model = await loadModel(base);
