@@ -30,6 +30,7 @@ from starvec_assets.corpus.corpus import Corpus
 from starvec_assets.export import wasm
 from starvec_assets.export.bundle import BundleInputs, build_bundle
 from starvec_assets.export.fp16 import TEXT
+from starvec_assets.export.release import CARD
 from starvec_assets.export.text_index_file import WORDS_INDEX
 from starvec_assets.paths import home
 from starvec_assets.serve import create_server, files_of
@@ -113,11 +114,11 @@ def main() -> None:
 
 
 def download_sizes(site: Path) -> dict[str, int]:
-    """Return the bytes of the page's planes, of its other data, and of its sources after gzip."""
+    """Return the bytes of the page's planes, of its other data, and after gzip of its sources that a visitor loads."""
     bench = code_folder(site) / "bench"
     files = [path for path in site.rglob("*") if path.is_file() and bench not in path.parents]
     data = {path.name: path.stat().st_size for path in files if path.parent == site / "data"}
-    sources = [path for path in files if path.relative_to(site).parts[0] != "data"]
+    sources = [path for path in files if path.relative_to(site).parts[0] not in ("data", CARD)]
     planes = data["vectors.hi"] + data["vectors.lo"]
     metadata = sum(data[name] for name in ("names.gz", "columns.gz", "descriptions.gz", "people.json", "model.json"))
     shell = sum(len(gzip.compress(path.read_bytes(), 9)) for path in sources)
