@@ -14,7 +14,17 @@ from starvec_assets.export.fp16 import REPOS, TEXT, VECTORS, Half, read_matrix, 
 from starvec_assets.store import MANIFEST, Artifact, ArtifactStore, CorruptArtifact, open_store
 
 DATASET_REPOSITORIES, DATASET_VECTORS = "repositories.parquet", "vectors.safetensors"
-_COLUMNS = ["repo_id", "name", "description", "language", "stars", "placed_by_text", "superseded"]
+_READ_OF_DATASET = pa.schema(
+    [
+        pa.field("repo_id", pa.int64(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("description", pa.string()),
+        pa.field("language", pa.string()),
+        pa.field("stars", pa.int64(), nullable=False),
+        pa.field("placed_by_text", pa.bool_(), nullable=False),
+        pa.field("superseded", pa.bool_(), nullable=False),
+    ]
+)
 
 _SAME_VECTORS = ("linear_probes", "quantile_tables", "developer_vectors")
 """Assets that are of no use beside other vectors than those that they were made from."""
@@ -111,8 +121,8 @@ def _of_dataset(path: Path) -> Source:
     """Open the files of a dataset release, which has no vectors of texts and no other artifacts."""
     try:
         repositories = pq.read_table(path / DATASET_REPOSITORIES)
-        repositories.select(_COLUMNS)
-    except (OSError, KeyError, pa.ArrowException) as error:
+        repositories.select(_READ_OF_DATASET.names).cast(_READ_OF_DATASET)
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise StarvecError(
             f"{path / DATASET_REPOSITORIES} is none of a dataset release ({error}): download it again"
         ) from error

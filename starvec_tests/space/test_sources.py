@@ -104,6 +104,16 @@ def test_a_table_that_is_none_of_a_release_is_named(dataset: Path):
         starvec_assets.load(dataset)
 
 
+@pytest.mark.parametrize("names", [pa.nulls(100, pa.string()), pa.array([b"\xff"] * 100)], ids=["null", "no UTF-8"])
+def test_names_that_are_none_are_refused(dataset: Path, names: pa.Array):
+    whole = pq.read_table(dataset / "repositories.parquet")
+    pq.write_table(whole.set_column(whole.column_names.index("name"), "name", names), dataset / "repositories.parquet")
+    with pytest.raises(
+        StarvecError, match=r"repositories.parquet is none of a dataset release \(.*: download it again"
+    ):
+        starvec_assets.load(dataset)
+
+
 @pytest.mark.parametrize(
     ("vectors", "repo_ids"),
     [
