@@ -33,9 +33,9 @@ def address(query: str, in_stars: bool = False) -> str:
 
 
 def read_found(page: Any) -> list[tuple[str, list[str]]]:
-    """Name and shown words of each repository, once the search is done."""
-    if page.wait_for_selector("li.result, .download-prompt button").inner_text() == "Show the repositories":
-        page.wait_for_selector(".results:not([aria-busy])[data-exact]")
+    """Name and shown words of each repository, once all vectors are loaded and the search is done."""
+    page.wait_for_selector(".results:not([aria-busy])[data-exact]")
+    page.wait_for_selector("li.result")
     return [
         (name, words)
         for name, words in page.eval_on_selector_all(
