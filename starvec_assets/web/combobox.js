@@ -140,7 +140,8 @@ export function combobox(app, { id, label, value, hint = "", button, inStars = f
       return;
     }
     const number = ++latestSubmitted;
-    const canBeName = text.length <= MAX_NAME_LENGTH && app.engine.namesLoaded;
+    const canBeName = text.length <= MAX_NAME_LENGTH;
+    if (canBeName && !app.engine.namesLoaded) announce("Names are still loading"); // they are waited for: it may be one
     const repository = canBeName ? await app.engine.repositoryCalled(text).catch(() => null) : null;
     if (number !== latestSubmitted || !input.isConnected) return;
     const name = normalizeQuery(text);

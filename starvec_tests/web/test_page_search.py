@@ -1,7 +1,6 @@
 """Search by words: repositories and people that a text describes, one field for names and meanings, unknown names."""
 
 import gzip
-import hashlib
 import json
 import math
 from pathlib import Path
@@ -10,7 +9,18 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from page_helpers import API, Host, Reference, StarsApi, open_page, respond, submit_login, wait_until
+from page_helpers import (
+    API,
+    Host,
+    Reference,
+    StarsApi,
+    open_page,
+    release,
+    respond,
+    submit_login,
+    wait_for_requests,
+    wait_until,
+)
 
 from starvec_assets.export.bundle import BundleInputs
 from starvec_assets.profiles.people_mixture import PeopleMixture
@@ -183,12 +193,9 @@ def test_a_query_of_100_kilobytes_is_cut(visitor: Any, site: str, reference: Ref
 
 def test_hostile_text_is_inert(visitor: Any, bundle_copy: Path, serve_folder: Any, reference: Reference):
     evil = '<img src=x onerror="hacked=1"><script>hacked=1</script> parser & "rust"'
-    data = bundle_copy / "data"
-    packed = gzip.compress("\n".join([evil] * len(reference.names)).encode(), mtime=0)
-    (data / "descriptions.gz").write_bytes(packed)
-    model = json.loads((data / "model.json").read_text())
-    model["files"]["descriptions.gz"] = {"bytes": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
-    (data / "model.json").write_text(json.dumps(model))
+    descriptions = "\n".join([evil] * len(reference.names)).encode()
+    (bundle_copy / "data/descriptions.gz").write_bytes(gzip.compress(descriptions, mtime=0))
+    release(bundle_copy)
     page = open_page(visitor, serve_folder(bundle_copy), address(evil))
     read_found(page)
     page.wait_for_selector(f"h1:has-text({json.dumps(evil[:60])})")
@@ -263,6 +270,18 @@ def test_enter_opens_a_name_or_searches_a_description(visitor: Any, site: str, t
     page.wait_for_selector("[role=option]")
     page.press("#repository", "Enter")
     wait_until(page, f"location.hash === {json.dumps(fragment)}")
+
+
+def test_enter_waits_for_the_names_while_they_load(visitor: Any, site: str):
+    held: list[Any] = []
+    visitor.context.route("**/names.gz?*", lambda route: held.append(route))
+    page = open_page(visitor, site)
+    page.fill("#repository", "pandas")
+    page.press("#repository", "Enter")
+    wait_for_requests(page, held)
+    assert page.evaluate("location.hash") == ""
+    held[0].continue_()
+    wait_until(page, "location.hash === '#/similar?plus=pandas-dev/pandas'")
 
 
 def test_a_mistyped_name_is_still_found_by_a_search(visitor: Any, site: str):
