@@ -312,11 +312,17 @@ def test_an_index_that_does_not_arrive_is_an_error_and_tried_again(
     def refuse(route: Any) -> None:
         route.abort()
 
+    held: list[Any] = []
     visitor.context.route("**/words.index?*", refuse)
+    visitor.context.route("**/vectors.lo?*", lambda route: held.append(route))
     page = open_page(visitor, site, address(QUERY))
+    wait_for_requests(page, held)  # until then more rows come, and with each of them the page tries again by itself
+    page.wait_for_selector(".results:not([aria-busy])", state="attached")
     page.wait_for_selector(".hint:has-text('words.index')")
     visitor.context.unroute("**/words.index?*", refuse)
     page.click("text=Try again")
+    page.wait_for_selector("li.result")
+    held[0].continue_()
     assert read_found(page) == expected(search, reference, QUERY)
 
 
