@@ -2,10 +2,10 @@
 
 import { announce, errorMessage, h, pluralize, replace } from "./dom.js";
 import { unitVector } from "./engine/vectors.js";
+import { repositoryLinks } from "./repo_list.js";
 import { vocabularyOf } from "./scoring.js";
 import { encodeCard } from "./share_link.js";
 import { copy, copyField } from "./share_panel.js";
-import { similarHref } from "./state.js";
 
 /** @import { Filter } from "./engine/filter.js" */
 /** @import { Prototypes } from "./engine/prototypes.js" */
@@ -123,7 +123,7 @@ async function describeDirections(app, { starsUsed }, { vectors, weights, sizes 
     used.map(async (i) => {
       const isOne = sizes[i] === 1;
       const names = await namesNear(app, unitVector(vectors.subarray(i * d, (i + 1) * d)), { k: isOne ? 1 : NAMES });
-      const links = names.flatMap((name, i) => [i ? ", " : "", h("a", { href: similarHref([name]) }, name)]);
+      const links = repositoryLinks(names);
       const share = `${Math.round((100 * sizes[i]) / starsUsed)} % of your stars`;
       return isOne
         ? h("li", {}, ...links, ": one star alone, so it can be told that you starred it")

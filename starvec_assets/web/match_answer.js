@@ -3,8 +3,8 @@
 import { namesNear } from "./card_maker.js";
 import { announce, errorMessage, h, isolated, replace } from "./dom.js";
 import { closeness, contributions, hasWish, interestsOf, sharedInterests, sharedParts, wouldStar } from "./matching.js";
+import { repositoryLinks } from "./repo_list.js";
 import { formatPercent, nearnessPercentile, pairPercentile } from "./scoring.js";
-import { similarHref } from "./state.js";
 import { memberName } from "./team.js";
 
 /** @import { Child } from "./dom.js" */
@@ -63,7 +63,7 @@ export function haveWish(app, asking, others, wish) {
     .sort((a, b) => b.fit - a.fit);
   return [
     hint(
-      `First who has both: the interests of ${memberName(asking)}, and what is looked for. The number is the fit, 0 to 100: the root of the share of these interests times the nearness to the wish.`,
+      `Ordered by the fit, 0 to 100: the root of two shares multiplied, of the interests that are those of ${memberName(asking)}, and of nearness to what is looked for.`,
     ),
     rankingList(
       ranked.map(({ theirs, fit }) => ({
@@ -94,7 +94,7 @@ export function wouldStarIt(app, team, place, row) {
   const names = unranked.map(memberName).join(", ");
   return [
     hint(
-      "First whose stars are nearest, and who stars more: people who star more, star more of this, too. The percentage is the share of people with about as many stars whose profile is less near.",
+      "Ordered by how near somebody’s stars are, and how many they are: who stars more repositories is likelier to star this one. The percentage is another measure: the share of people with about as many stars whose profile is less near.",
     ),
     already.length > 0 && h("p", {}, "You starred it already."),
     rankingList(
@@ -199,10 +199,6 @@ async function throughStars(app, person, place) {
   const links = await theirs.links(contributions(theirs.interests, place));
   return ["through what they star near ", ...links, !person.prototypes && `. ${onlyMean(person)}`];
 }
-
-/** Links to repositories, with commas between them. @param {string[]} names */
-const repositoryLinks = (names) =>
-  names.flatMap((name, i) => [i ? ", " : "", h("a", { href: similarHref([name]) }, name)]);
 
 /**
  * People in order, each with a number and why.

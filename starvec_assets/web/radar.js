@@ -209,7 +209,11 @@ export function radarTable(titles, series) {
         {},
         h("th", { scope: "col" }, "Field"),
         ...series.map((one, number) =>
-          h("th", { scope: "col", class: `number key-${number}` }, series.length > 1 ? one.label : "in 100"),
+          h(
+            "th",
+            { scope: "col", class: series.length > 1 ? `number key-${number}` : "number" },
+            series.length > 1 ? one.label : "in 100",
+          ),
         ),
         isPair && h("th", { scope: "col", class: "number" }, "apart"),
       ),

@@ -66,6 +66,7 @@ export function repoList(
   const list = h("ol", { class: "results", "aria-label": label });
   const note = h("p", { class: "hint", role: "status" });
   const scope = h("p", { class: "hint scope", hidden: true });
+  const unit = h("p", { class: "hint", hidden: true }, `Before each: its ${scoreLabel}, a cosine, at most 1.`);
   const showAll = h("button", { type: "button", hidden: true, class: "quiet" });
   const downloadPrompt = h("div", { class: "download-prompt" });
   let visible = history.state?.expandedList === id ? MAX_RESULTS : INITIAL_RESULTS; // restored when coming back
@@ -88,6 +89,7 @@ export function repoList(
       list,
       ...shown.map((one, i) => repoItem(one, cosines[i], scoreLabel, explanations[i], actions?.(one) ?? [], href)),
     );
+    unit.hidden = !scoreLabel || !indices.length;
     showAll.hidden = indices.length <= visible;
     showAll.textContent = `Show all ${indices.length}`;
     note.textContent = indices.length ? "" : typeof emptyNote === "string" ? emptyNote : emptyNote(result);
@@ -170,6 +172,7 @@ export function repoList(
     needsWords && wordsProgress(app, signal),
     note,
     scope,
+    unit,
     list,
     showAll,
   );
@@ -330,12 +333,10 @@ export const placedMark = () =>
  * @param {Repository[]} contributors
  */
 export function becauseOf(contributors) {
-  const links = contributors.map(({ name }) => h("a", { href: similarHref([name]) }, ...breakable(name)));
-  return links.length > 0 && h("p", { class: "why" }, "because of ", ...joinWithCommas(links));
+  const links = repositoryLinks(contributors.map(({ name }) => name));
+  return links.length > 0 && h("p", { class: "why" }, "because of ", ...links);
 }
 
-/**
- * @param {Node[]} items
- * @returns {(Node | string)[]}
- */
-const joinWithCommas = (items) => items.flatMap((item, i) => (i ? [", ", item] : [item]));
+/** Links to repositories, with commas between them. @param {string[]} names */
+export const repositoryLinks = (names) =>
+  names.flatMap((name, i) => [i ? ", " : "", h("a", { href: similarHref([name]) }, ...breakable(name))]);

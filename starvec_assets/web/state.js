@@ -114,7 +114,7 @@ export const displayName = (person) => person.name || person.login || "Somebody"
 export const firstRows = ({ n }, most) => Uint32Array.from({ length: Math.min(most, n) }, (_, row) => row);
 
 /** Whether the people of the data are simulated. @param {App} app */
-const isSimulated = ({ model }) => model.buildInfo.simulated === true;
+export const isSimulated = ({ model }) => model.buildInfo.simulated === true;
 
 /** What a picture of this page says of itself: what it is made of, and of when. @param {App} app */
 export function dataFooter(app) {

@@ -93,7 +93,7 @@ function coverage(titles, rows) {
       .map(({ person, percentiles }) => ({ name: memberName(person), percentile: percentiles[field] }))
       .filter(({ percentile }) => percentile >= STRONG)
       .sort((a, b) => b.percentile - a.percentile)
-      .map(({ name, percentile }) => `${name} ${formatRank(percentile)}`),
+      .map(({ name, percentile }) => `${name} (${formatRank(percentile)})`),
   }));
   const covered = fields.filter(({ covering }) => covering.length);
   const missing = fields.filter(({ covering }) => !covering.length).map(({ title }) => title);
@@ -107,7 +107,7 @@ function coverage(titles, rows) {
         "p",
         { class: "uncovered" },
         h("strong", {}, "Nobody covers "),
-        `${missing.join(", ")}: nobody here is ahead of ${STRONG} in 100 there.`,
+        `${missing.join(", ")}: to cover a field, somebody must be ahead of ${STRONG} in 100 people.`,
       ),
     covered.length > 0 &&
       h(

@@ -285,10 +285,12 @@ BROKEN_WORDS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("view", ["start", "developer", "near", "search", "map", "rising", "made", "missing"])
+@pytest.mark.parametrize("view", ["start", "developer", "compared", "team", "near", "search", "map", "rising", "made", "missing"])
 def test_narrow_page_breaks_no_word(view: str, visitor: Any, site: str, reference: Reference, api: StarsApi):
     page = open_page(visitor, site, "", api)
     page.set_viewport_size({"width": 320, "height": 640})
+    if view in ("compared", "team"):
+        go_to_view(page, site, "profile", reference, api)
     go_to_view(page, site, view, reference, api)
     assert page.evaluate(BROKEN_WORDS) == []
 
@@ -315,13 +317,15 @@ def test_forced_colours_show_every_state(visitor: Any, site: str, reference: Ref
     assert styles("#repository", "outlineStyle") == ["solid"]
     page.goto(site)
     page.wait_for_selector(".showcase .chip")
+    canvas = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    assert set(styles("form button", "backgroundColor")) == {canvas}, "the colour that lies behind forced text"
     pressed = styles(".chip[aria-pressed=true]", "backgroundColor")
     assert not set(pressed) & set(styles(".chip[aria-pressed=false]", "backgroundColor")), "what is pressed"
     page.goto(site + f"#/dev/{reference.people['developers'][0]['login']}")
     page.wait_for_selector(".axes .fill")
     assert not set(styles(".fill", "backgroundColor")) & set(styles(".bar", "backgroundColor")), "what is filled"
     strokes = set(styles(".radar .series-0 polygon", "stroke"))
-    assert not strokes & {page.evaluate("() => getComputedStyle(document.body).backgroundColor")}, "the series"
+    assert not strokes & {canvas}, "the series"
 
 
 def test_text_that_runs_from_right_to_left_is_isolated(visitor: Any, site: str):

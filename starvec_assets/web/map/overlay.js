@@ -75,7 +75,7 @@ export function drawOverlay(context, map, camera, theme, { labels, lit, rings })
   }
   context.font = font(theme, 1);
   for (const { label, centre, colour } of lit)
-    drawPin(context, label, camera.toScreen(centre.x, centre.y), theme, colour);
+    drawPin(context, camera, label, camera.toScreen(centre.x, centre.y), theme, colour);
 }
 
 /**
@@ -117,13 +117,16 @@ function drawLitRows(context, map, camera, theme, rows, colour, radiusOf) {
 /**
  * A person's label with a line to where most of the person's repositories lie.
  * @param {CanvasRenderingContext2D} context
+ * @param {Camera} camera
  * @param {string} label
  * @param {number[]} place pixel
  * @param {Theme} theme
  * @param {"own" | "other"} colour
  */
-function drawPin(context, label, [left, top], theme, colour) {
+function drawPin(context, camera, label, [left, top], theme, colour) {
   const [width, height] = [context.measureText(label).width + 16, 24];
+  const isInView = left >= 0 && left <= camera.width;
+  const middle = isInView ? Math.max(width / 2, Math.min(left, camera.width - width / 2)) : left; // no label is cut
   const above = colour === "own" ? -34 : 34; // two people at the same place do not cover each other
   [context.lineWidth, context.strokeStyle, context.fillStyle] = [2, theme[colour], theme[colour]];
   context.beginPath();
@@ -131,10 +134,10 @@ function drawPin(context, label, [left, top], theme, colour) {
   context.lineTo(left, top + above);
   context.stroke();
   context.beginPath();
-  context.roundRect(left - width / 2, top + above - height / 2, width, height, height / 2);
+  context.roundRect(middle - width / 2, top + above - height / 2, width, height, height / 2);
   context.fill();
   context.fillStyle = theme.halo;
-  context.fillText(label, left, top + above);
+  context.fillText(label, middle, top + above);
 }
 
 /**

@@ -602,7 +602,7 @@ function introduction(app) {
       h(
         "p",
         { class: "examples" },
-        h("a", { class: "chip", href }, `Try it with ${example.map(({ name }) => name).join(", ")}`),
+        h("a", { class: "chip", href }, `Try it with ${formatCount(size)} listed developers`),
       ),
   ];
 }
