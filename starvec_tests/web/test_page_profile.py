@@ -165,7 +165,7 @@ def test_a_profile_of_few_stars_is_called_rough(visitor: Any, site: str, referen
     api = StarsApi({"few": reference.starred(FEW), "one": reference.starred(FEW[:1])})
     page = open_page(visitor, site, "", api)
     submit_login(page, "few")
-    page.wait_for_selector(".strengths:has-text('Rough, of 6 stars only. ')")
+    page.wait_for_selector(".strengths:has-text('Rough: from 6 stars only. ')")
     people = reference.bins.labels[0]
     assert f"Nobody in the data has so few: the comparison is with people of {people} stars." in page.inner_text(
         ".basis"
@@ -174,7 +174,7 @@ def test_a_profile_of_few_stars_is_called_rough(visitor: Any, site: str, referen
     assert "lies in with 80 % certainty, as far as 6 stars can tell." in page.inner_text(".portrait")
     page.click("text=Another login")
     submit_login(page, "one")
-    page.wait_for_selector(".strengths:has-text('Rough, of 1 star only. ')")
+    page.wait_for_selector(".strengths:has-text('Rough: from 1 star only. ')")
     read_results(page)
     assert page.query_selector(".axes .interval") is None, "one star has no spread"
 

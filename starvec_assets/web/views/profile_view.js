@@ -160,7 +160,7 @@ function profile(app, signal, person, compareForm) {
   const words = h("p", { class: "lead strengths" });
   const chart = charts(app, signal, [person], [isSelf ? "you" : name], `${basis(app, person)}${fewness(app, person)}`);
   const sentence = () =>
-    `${isRough(app.people, person) ? `Rough, of ${pluralize(person.starsUsed, "star")} only. ` : ""}${strongestFields(fieldTitles(app), skillPercentiles(app.people, person), starRange(app.people, person.starsUsed))}`;
+    `${isRough(app.people, person) ? `Rough: from ${pluralize(person.starsUsed, "star")} only. ` : ""}${strongestFields(fieldTitles(app), skillPercentiles(app.people, person), starRange(app.people, person.starsUsed))}`;
   const soFar = h("p", { class: "hint", hidden: true });
   const draw = () => {
     words.textContent = sentence();
@@ -357,8 +357,9 @@ function charts(app, signal, persons, labels, basis = "") {
   let ranges;
   const series = () =>
     persons.map((person, i) => ({ label: labels[i], percentiles: skillPercentiles(app.people, person), ranges }));
-  const stars = [...new Set(persons.map(({ starsUsed }) => starRange(app.people, starsUsed)))].join("; ");
-  const caption = `Distance from the centre: how many in 100 people with about as many stars (${stars}) one is ahead of. The ring at 50, drawn darker, is the median person.`;
+  const bins = persons.map(({ starsUsed }) => starRange(app.people, starsUsed));
+  const stars = new Set(bins).size > 1 ? bins.map((bin, i) => `${labels[i]}: ${bin}`).join("; ") : bins[0];
+  const caption = `Distance from the centre: how many in 100 people with about as many stars (${stars}) one is ahead of. The heavier ring, at 50, is the median person.`;
   const certainty = `The small numbers and the shaded band: the range that a number lies in with 80 % certainty, as far as ${pluralize(persons[0].starsUsed, "star")} can tell.`;
   const figure = h("figure", { class: "portrait" });
   const numbers = h("div", { class: "numbers" });

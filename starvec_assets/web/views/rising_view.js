@@ -224,6 +224,12 @@ class RisingPage {
       "div",
       {},
       h("h2", { class: "visually-hidden" }, "Repositories"),
+      this.#address.by === "" &&
+        h(
+          "p",
+          { class: "hint" },
+          "In per cent of all stars of a repository: as GitHub counts them, or of one younger than these data, as they do. In brackets: the range of its stars a day.",
+        ),
       this.#descriptionsOffer(() => refresh()),
       list,
     );

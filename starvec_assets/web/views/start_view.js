@@ -11,6 +11,7 @@ import {
   developerHref,
   downloadSize,
   firstRows,
+  isSimulated,
   NAME_FILES,
   searchHref,
   similarHref,
@@ -130,6 +131,7 @@ function dataFacts(app) {
     "section",
     { class: "facts-row" },
     h("dl", {}, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
-    h("p", { class: "hint" }, `Stars are from ${dataSources(app)}. `, h("a", { href: "#/about" }, "How it was made")),
+    !isSimulated(app) &&
+      h("p", { class: "hint" }, `Stars are from ${dataSources(app)}. `, h("a", { href: "#/about" }, "How it was made")),
   );
 }
