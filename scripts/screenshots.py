@@ -26,7 +26,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from PIL import Image
-from playwright.sync_api import Browser, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 import starvec_assets as starvec
@@ -41,8 +41,6 @@ LOGIN = "octocat"
 LIKED = ("rust-lang/rust", "neovim/neovim", "apache/spark")
 STARS_LIKE_EACH = 30
 ALIKE = "plus=rust-lang/rust&plus=neovim/neovim&minus=vuejs/vue"
-
-
 Answer = Callable[[Route], None]
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
@@ -66,7 +64,7 @@ VIEWS = {
     "developer": View("#/dev/{developer}", RESULTS),
     "compare": View("#/dev/{developer}", "h1:has-text('You and')", looked_up=True),
     "match": View("#/match?with={developer}&with={another}", ".team-chart svg", looked_up=True),
-    "search": View("#/search?q=tools+for+reading+log+files", ".people .match"),
+    "search": View("#/search?q=time+series+forecasting", ".people .match"),
     "repository": View("#/similar?plus=pandas-dev/pandas", RESULTS),
     "near": View(f"#/similar?{ALIKE}", RESULTS),
     "map": View("#/map", ".map-stage canvas", looked_up=True),
@@ -151,18 +149,15 @@ def pictures(
     context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", **DEVICES[device])
     context.set_default_timeout(60_000)
     context.route("https://api.github.com/**", answer)
-    people = json.loads(context.request.get(f"{site}data/people.json").text())["developers"]
-    logins = {"developer": people[0]["login"], "another": people[1]["login"]}
+    alike = developers_alike(context.new_page(), site)
+    logins = {"developer": alike[0], "another": alike[-1]}
     taken: dict[str, Image.Image] = {}
     for name in views:
         view = VIEWS[name]
         page = context.new_page()
         page.goto(site)
         if view.looked_up:
-            page.fill("#login", LOGIN)
-            page.press("#login", "Enter")
-            page.wait_for_selector(f"h1:has-text('{LOGIN}')")
-            page.wait_for_selector(RESULTS)
+            look_up(page)
         page.evaluate("fragment => { location.hash = fragment; }", view.fragment.format(**logins))
         page.wait_for_selector(view.complete)
         page.wait_for_load_state("networkidle")
@@ -171,6 +166,23 @@ def pictures(
         page.close()
     context.close()
     return taken
+
+
+def look_up(page: Page) -> None:
+    """Look up the visitor's login on the start view, and wait for the profile."""
+    page.fill("#login", LOGIN)
+    page.press("#login", "Enter")
+    page.wait_for_selector(f"h1:has-text('{LOGIN}')")
+    page.wait_for_selector(RESULTS)
+
+
+def developers_alike(page: Page, site: str) -> list[str]:
+    """Return the logins that the visitor's profile links to, as in addresses, most alike first; close the page."""
+    page.goto(site)
+    look_up(page)
+    addresses = page.locator(".people a[href^='#/dev/']").evaluate_all("links => links.map((link) => link.hash)")
+    page.close()
+    return [address.removeprefix("#/dev/") for address in addresses]
 
 
 def card(browser: Browser, site: str) -> Image.Image:
@@ -255,10 +267,9 @@ def asset_graph(browser: Browser) -> Image.Image:
 
 
 def write(picture: Image.Image, path: Path) -> None:
-    """Write a picture with 256 colours, which takes a third of the bytes."""
-    picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
-        path, optimize=True
-    )
+    """Write a picture with 256 colours, which takes a third of the bytes and shows in no area, large or small."""
+    colours = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    colours.save(path, optimize=True)
     print(f"{path}: {picture.width} x {picture.height}, {path.stat().st_size / 1e3:.0f} KB")
 
 
