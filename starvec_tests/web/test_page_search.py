@@ -438,6 +438,7 @@ def test_repositories_placed_by_their_description_are_marked_everywhere(
     placed = len(reference.names) - 1
     path = bundle_copy / "data/model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"placed": placed}))
+    release(bundle_copy)
     site = serve_folder(bundle_copy)
     api = StarsApi({"octocat": reference.starred([0, 5]), "newcomer": reference.starred([5])})
     page = open_page(visitor, site, address(QUERY), api)
