@@ -10,8 +10,6 @@
  * @property {number} fame from -4, niche, to 4, famous
  */
 
-/** @type {Readonly<Filters>} */
-export const NO_FILTERS = { language: "", minStars: 0, months: 0, fame: 0 };
 /** Parameter of each filter in an address. @type {Record<keyof Filters, string>} */
 const PARAMETERS = { language: "language", minStars: "stars", months: "months", fame: "fame" };
 /** Views whose addresses hold them; that of what is rising has filters of its own. */
@@ -22,7 +20,7 @@ const FILTERED_VIEWS = /^#\/(similar|search|user|dev|compare|map)(?=[/?]|$)/;
  * @param {string} href fragment
  * @returns {Filters}
  */
-export function parseFilters(href) {
+function parseFilters(href) {
   const parameters = new URLSearchParams(FILTERED_VIEWS.test(href) ? href.split("?")[1] : "");
   const integer = (/** @type {string} */ name, /** @type {number} */ low, /** @type {number} */ high) =>
     Math.min(high, Math.max(low, Math.round(Number(parameters.get(name))) || 0));

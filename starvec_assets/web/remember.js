@@ -51,7 +51,7 @@ export function rememberIfWanted({ login, stars }) {
 }
 
 /** Forget the login and the stars on this device. */
-export function forget() {
+function forget() {
   wanted = false;
   try {
     localStorage.removeItem(KEY);

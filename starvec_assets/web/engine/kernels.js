@@ -2,7 +2,7 @@
 // same rows: integers are exact, and everything else is rounded to float32 at the same steps.
 
 /** Length of an int16 query; its products with int8 rows stay within int32 at any dimension. */
-export const QUERY_SCALE = 32000;
+const QUERY_SCALE = 32000;
 
 /**
  * @typedef {object} Kernel

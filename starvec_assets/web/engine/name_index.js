@@ -262,7 +262,7 @@ function rankHits(hits) {
  * @param {string} text
  * @param {boolean} whole compare with all of `text` instead
  */
-export function editDistance(pattern, text, whole) {
+function editDistance(pattern, text, whole) {
   let previous = new Uint8Array(0);
   let row = Uint8Array.from({ length: text.length + 1 }, (_, j) => Math.min(255, j));
   for (let i = 1; i <= pattern.length; i++) {

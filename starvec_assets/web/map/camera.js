@@ -3,7 +3,7 @@
 /** @typedef {{x: number, y: number, zoom: number}} Place centre of a view, and how often its scale is doubled */
 /** @typedef {{left: number, top: number, right: number, bottom: number}} Box in units of the map */
 
-export const MAX_ZOOM = 9;
+const MAX_ZOOM = 9;
 const MARGIN = 0.94; // share of the shorter side that the whole map takes
 const RHO = Math.SQRT2; // how much a flight rises for the way that it goes; 1.42 was preferred in the paper
 const FLIGHT_MS = [300, 380, 1600]; // least, for each unit of the way, most

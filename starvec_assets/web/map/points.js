@@ -64,7 +64,7 @@ export function nearestRow(map, codes, x, y, distance) {
 }
 
 /** @param {number} x @param {number} y @param {number} distance @returns {Box} */
-export const boxAround = (x, y, distance) => ({
+const boxAround = (x, y, distance) => ({
   left: x - distance,
   right: x + distance,
   top: y - distance,
