@@ -340,6 +340,7 @@ def slow_link(base: str, rate: float, round_trip: float, connecting: float) -> I
 
     def connect(client: socket.socket) -> None:
         time.sleep(connecting)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         server = socket.create_connection((target.hostname, target.port))
         waiting = (client, server, lambda _: time.sleep(round_trip))
         threading.Thread(target=forward, args=waiting, daemon=True).start()

@@ -115,6 +115,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True  # it would keep a short content back until its headers are acknowledged, for 40 ms
     _is_immutable = False
 
     def version_string(self) -> str:

@@ -118,7 +118,7 @@ export const chips = (links) =>
   links.flatMap(([href, text]) => [h("a", { class: "chip", href }, ...breakable(text)), " "]);
 
 /** A whole number with thousands separated: 300,000. @param {number} value */
-export const formatCount = (value) => Math.round(value).toLocaleString("en-US");
+export const formatCount = (value) => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** Stars of a repository in the data, which are fewer than GitHub counts. @param {number} stars */
 export const formatStars = (stars) => `${formatCount(stars)} ★ in these data`;

@@ -1,7 +1,7 @@
 // The part of the start view that index.html holds, so that it is painted and takes a login before the rest has loaded.
 
 import { focusedIn, h, replace } from "./dom.js";
-import { readLogin } from "./login_form.js";
+import { readLogin } from "./login.js";
 import { connectCheckbox } from "./remember.js";
 
 const element = /** @type {HTMLElement} */ (document.getElementById("introduction"));

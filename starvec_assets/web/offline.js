@@ -1,9 +1,7 @@
 // The service worker as the page sees it: registered, followed until everything is stored, and replaced by a newer one.
 
 import { announce, h, replace } from "./dom.js";
-import { dataUrl } from "./engine/model.js";
-import { MAP_FILE } from "./map/map_data.js";
-import { TRENDS_FILE } from "./trends_data.js";
+import { dataUrl, MAP_FILE, TRENDS_FILE } from "./engine/model.js";
 
 /** @import { App } from "./state.js" */
 

@@ -2,10 +2,10 @@
 
 import { errorMessage, focusedIn, h, replace } from "./dom.js";
 import { failureNotice } from "./download_progress.js";
+import { hasMap, hasTrends } from "./engine/model.js";
 import { connectIntroduction } from "./introduction.js";
 import { syncFilters } from "./list_filters.js";
-import { parseLogin } from "./login_form.js";
-import { hasMap } from "./map/map_data.js";
+import { parseLogin } from "./login.js";
 import { enableOffline, reloadToNewest } from "./offline.js";
 import { developerPerson, findDeveloper, linkedPerson } from "./person.js";
 import { loadViews, VIEWS } from "./routes.js";
@@ -13,7 +13,6 @@ import { LinkError } from "./share_link.js";
 import { enableShortcuts } from "./shortcuts.js";
 import { base } from "./startup.js";
 import { openApp, userHref } from "./state.js";
-import { hasTrends } from "./trends_data.js";
 
 /** @import { App } from "./state.js" */
 
@@ -285,6 +284,7 @@ async function start() {
       app.downloadConsented = true; // the visitor acted on the page, which shows the size of the download
       navigate(app).catch(showFailure);
     });
+    await new Promise((resolve) => setTimeout(resolve)); // what was loaded was read in a task of its own
     await renderView(app);
     app.engine.catalogueReady.then(loadViews).catch(() => {}); // each is tried again when it is shown
     enableOffline(app, base).catch(() => {}); // without it files are fetched again at the next visit
@@ -301,9 +301,9 @@ function showFailure(error) {
     main,
     h(
       "section",
-      { class: "narrow" },
+      { class: "narrow", role: "alert" },
       h("h1", {}, "The page could not be opened"),
-      h("p", { class: "lead", role: "alert" }, errorMessage(error)),
+      h("p", { class: "lead" }, errorMessage(error)),
       h("p", {}, h("button", { type: "button", onclick: reloadToNewest }, "Try again")),
     ),
   );

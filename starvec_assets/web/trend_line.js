@@ -1,9 +1,10 @@
 // Curves of a repository and of clusters beside what other views show of them: nothing where there is no curve.
 
 import { formatCount, h, replace } from "./dom.js";
+import { hasTrends } from "./engine/model.js";
 import { risingHref } from "./state.js";
 import { sparkline } from "./trend_chart.js";
-import { clusterKey, hasTrends, loadTrends } from "./trends_data.js";
+import { clusterKey, loadTrends } from "./trends_data.js";
 
 /** @import { App } from "./state.js" */
 /** @import { Trends } from "./trends_data.js" */

@@ -2,6 +2,7 @@
 // starvec_assets/export/trends_file.py, which describes it.
 
 import { lazyFile } from "./engine/data_file.js";
+import { TRENDS_FILE } from "./engine/model.js";
 import { asArray, asFiniteNumber, asInteger, asObject, asString, assert, readHeader } from "./engine/validate.js";
 
 /** @import { Model } from "./engine/model.js" */
@@ -35,9 +36,8 @@ import { asArray, asFiniteNumber, asInteger, asObject, asString, assert, readHea
  * @typedef {{source: "log" | "github", first: string, last: string}} Window days that are compared, YYYY-MM-DD
  */
 
-export const TRENDS_FILE = "trends.gz";
 /** @type {RankingName[]} */
-export const RANKINGS = ["rising", "most_stars", "bursts"];
+const RANKINGS = ["rising", "most_stars", "bursts"];
 const KINDS = ["category", "cluster", "language"];
 const NO_VALUE = 255; // code of a gap
 const STEPS = 12; // codes for each doubling of a month's stars
@@ -47,9 +47,6 @@ const MAX_FIELDS = 10_000;
 const MAX_SENTENCES = 100;
 const MAX_NAME_LENGTH = 200;
 const MAX_SENTENCE_LENGTH = 1000;
-
-/** Whether the bundle has trends; older ones have none. @param {Model} model */
-export const hasTrends = ({ files }) => Object.hasOwn(files, TRENDS_FILE);
 
 export class Trends {
   #codes;

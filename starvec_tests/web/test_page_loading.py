@@ -129,6 +129,18 @@ def test_a_download_that_dropped_is_gone_on_with_by_a_button(
 
 
 @pytest.mark.parametrize("script", ["startup.js", "engine/worker.js"])
-def test_the_engine_is_loaded_before_the_views(script: str, bundle: Path):
+def test_the_engine_is_loaded_before_the_rest_and_no_view_before_it_is_shown(script: str, bundle: Path):
     index = (bundle / "index.html").read_text()
-    assert index.index(f"/{script}") < index.index("/views/start_view.js")
+    assert index.index(f"/{script}") < index.index("/introduction.js")
+    assert "/views/" not in index
+
+
+def test_view_that_cannot_be_loaded_says_so_and_is_loaded_again(visitor: Any, site: str):
+    about = "**/views/about_view.js"
+    visitor.context.route(about, lambda route: route.abort())
+    page = open_page(visitor, site)
+    page.click("nav a[href='#/about']")
+    page.wait_for_selector("[role=alert]:has-text('This view could not be loaded: is there a network?')")
+    visitor.context.unroute(about)
+    page.click("main >> text=Try again")
+    page.wait_for_selector("h1:has-text('How it was made')")

@@ -76,6 +76,9 @@ import {
  * @property {Float32Array} spreads [bins]: standard deviation about a centre
  */
 
+/** Files that a bundle may lack: of the map, and of what is rising. */
+export const MAP_FILE = "map.gz";
+export const TRENDS_FILE = "trends.gz";
 const FORMAT = 3;
 const SEARCH_FILES = ["vectors.hi", "vectors.lo", "vectors.text", "words.index", "words.text"];
 const REQUIRED_FILES = [...SEARCH_FILES, "first.gz", "names.gz", "columns.gz", "descriptions.gz", "people.json"];
@@ -197,6 +200,12 @@ export async function loadPeople(base, model) {
     }),
   };
 }
+
+/** Whether the bundle has a map; older ones have none. @param {Model} model */
+export const hasMap = ({ files }) => Object.hasOwn(files, MAP_FILE);
+
+/** Whether the bundle has trends; older ones have none. @param {Model} model */
+export const hasTrends = ({ files }) => Object.hasOwn(files, TRENDS_FILE);
 
 /**
  * Address of a data file. Its hash is in the query, so that no cache answers with another version.

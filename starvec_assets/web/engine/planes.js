@@ -6,7 +6,6 @@ import { loadFirstRows } from "./first_rows.js";
 import { createKernel } from "./kernels.js";
 import { PlaneFile } from "./plane_file.js";
 import { openStorage } from "./plane_storage.js";
-import { parseTextWords, TextIndex } from "./text_index.js";
 import { TextPlane } from "./text_plane.js";
 import { fetchFile, isIntact } from "./validate.js";
 
@@ -57,11 +56,13 @@ export class Planes {
   text = this.#oncePlane("text", () => this.#loadText());
   words = this.#oncePlane("words", async () => {
     const { n, d } = this.#options;
+    const { TextIndex } = await import("./text_index.js");
     return new TextIndex(await this.#loadInflated("words"), n, d);
   });
-  #textWords = this.#oncePlane("textWords", async () =>
-    parseTextWords(await this.#loadInflated("textWords"), this.#options.textD),
-  );
+  #textWords = this.#oncePlane("textWords", async () => {
+    const { parseTextWords } = await import("./text_index.js");
+    return parseTextWords(await this.#loadInflated("textWords"), this.#options.textD);
+  });
 
   /**
    * @param {URL} base address of data/

@@ -8,8 +8,6 @@ import { once, Planes } from "./planes.js";
 import { findPrototypes } from "./prototypes.js";
 import { cosineErrors, personVector, searchBasket, topContributors } from "./recommendation.js";
 import { search, unitRows } from "./search.js";
-import { searchText } from "./text_search.js";
-import { tokenize } from "./tokenizer.js";
 import { BundleError } from "./validate.js";
 import { unitVector } from "./vectors.js";
 
@@ -124,12 +122,14 @@ const answers = {
   searchText: async ({ query, k, filter }) => {
     const allowed = filter && allowedRows(await loadedCatalogue(), filter);
     const [index, text] = [await planes.words(), await planes.textOfSearch()];
+    const { searchText } = await import("./text_search.js");
     const { kernel, exact } = await planes.vectors();
     return searchText(kernel, index, text, query, k, allowed, exact);
   },
   /** @param {{text: string}} request */
   placeText: async ({ text }) => {
     const index = await planes.words();
+    const { tokenize } = await import("./tokenizer.js");
     return unitVector(index.vectors.sum(index.numbers(tokenize(text))));
   },
 };

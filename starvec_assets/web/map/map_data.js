@@ -1,6 +1,7 @@
 // Loads and validates data/map.gz: the place of each repository on the map, its cluster, and the clusters' labels.
 
 import { lazyFile } from "../engine/data_file.js";
+import { MAP_FILE } from "../engine/model.js";
 import { asArray, asInteger, asObject, asString, assert, readHeader } from "../engine/validate.js";
 
 /** @import { Model } from "../engine/model.js" */
@@ -25,13 +26,9 @@ import { asArray, asInteger, asObject, asString, assert, readHeader } from "../e
 
 export const SIDE = 65535; // largest coordinate
 export const NO_PLACE = 65535;
-export const MAP_FILE = "map.gz";
 const MAX_LEVELS = 5;
 const MAX_CLUSTERS = 5000; // of a level
 const MAX_LABEL_LENGTH = 80;
-
-/** Whether the bundle has a map; older ones have none. @param {Model} model */
-export const hasMap = ({ files }) => Object.hasOwn(files, MAP_FILE);
 
 /** Load the map at the first call. */
 export const loadMap = lazyFile(MAP_FILE, parseMap);

@@ -1,7 +1,7 @@
 // A still picture of a repository's surroundings on the map, whose files are loaded after the first answer.
 
 import { h } from "../dom.js";
-import { hasMap, loadMap } from "./map_data.js";
+import { hasMap } from "../engine/model.js";
 
 /** @import { Repository } from "../engine/catalogue.js" */
 /** @import { App } from "../state.js" */
@@ -18,10 +18,8 @@ export function surroundings(app, signal, repository) {
   if (!hasMap(app.model)) return element;
   const draw = async () => {
     await app.engine.ready;
-    const map = await loadMap(app.model);
     const { surroundingsPicture } = await import("./surroundings_picture.js");
-    await new Promise((resolve) => setTimeout(resolve)); // parsing was a long task, this one begins another
-    const picture = signal.aborted ? null : surroundingsPicture(app, signal, map, repository);
+    const picture = await surroundingsPicture(app, signal, repository);
     if (picture) element.append(picture);
   };
   draw().catch(() => {}); // the map's own view says what is wrong with it

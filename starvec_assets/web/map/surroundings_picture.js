@@ -4,6 +4,7 @@ import { h } from "../dom.js";
 import { mapHref } from "./address.js";
 import { Camera, surroundingsZoom } from "./camera.js";
 import { clusterLabels, labelsInView } from "./labels.js";
+import { loadMap } from "./map_data.js";
 import { MapNames } from "./map_names.js";
 import { drawOverlay, measurer } from "./overlay.js";
 import { placedRows } from "./people.js";
@@ -19,14 +20,16 @@ import { clusterHues, colourRows, onThemeChange, readTheme } from "./theme.js";
 const FURTHER = 0.7; // doublings by which the small picture shows more than the map does
 
 /**
- * The picture, drawn at the size that it is given in the page; null for a repository without a place.
+ * The picture, once the map is loaded, drawn at the size that it is given in the page; null for a repository without a
+ * place.
  * @param {App} app
  * @param {AbortSignal} signal
- * @param {MapData} map
  * @param {Repository} repository
  */
-export function surroundingsPicture(app, signal, map, repository) {
-  if (!placedRows(map, [repository.row]).length) return null;
+export async function surroundingsPicture(app, signal, repository) {
+  const map = await loadMap(app.model);
+  await new Promise((resolve) => setTimeout(resolve)); // parsing was a long task, this one begins another
+  if (signal.aborted || !placedRows(map, [repository.row]).length) return null;
   const picture = new Picture(map, repository, new MapNames(app.engine, () => picture.draw()));
   onThemeChange(() => picture.draw(), signal);
   const observer = new ResizeObserver(() => picture.draw());

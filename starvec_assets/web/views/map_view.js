@@ -3,11 +3,12 @@
 import { combobox } from "../combobox.js";
 import { announce, errorMessage, formatCount, formatMegabytes, formatStars, h, pluralize, replace } from "../dom.js";
 import { downloadProgress, downloadSizeNote, isOnDevice } from "../download_progress.js";
+import { MAP_FILE } from "../engine/model.js";
 import { withFilters } from "../list_filters.js";
 import { mapHref, parseMapAddress } from "../map/address.js";
 import { surroundingsZoom } from "../map/camera.js";
 import { levelAt, shortLabel } from "../map/labels.js";
-import { loadMap, MAP_FILE } from "../map/map_data.js";
+import { loadMap } from "../map/map_data.js";
 import { MapNames } from "../map/map_names.js";
 import { MapStage } from "../map/map_stage.js";
 import { litRows, placedRows, rowsNearDeveloper, topClusters } from "../map/people.js";

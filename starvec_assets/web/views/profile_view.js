@@ -5,10 +5,11 @@ import { cardMaker } from "../card_maker.js";
 import { developerList } from "../developer_list.js";
 import { chips, formatCount, formatOrdinal, h, isolated, pluralize, replace } from "../dom.js";
 import { downloadProgress } from "../download_progress.js";
+import { hasMap, hasTrends } from "../engine/model.js";
 import { dot, unitVector } from "../engine/vectors.js";
+import { withFilters } from "../list_filters.js";
 import { loginForm } from "../login_form.js";
 import { mapHref } from "../map/address.js";
-import { hasMap } from "../map/map_data.js";
 import { legend, radar, radarTable } from "../radar.js";
 import { becauseOf, repoList } from "../repo_list.js";
 import {
@@ -25,7 +26,6 @@ import { compareHref, sharePanel } from "../share_panel.js";
 import { differingFields, strongestFields } from "../skill_words.js";
 import { developerHref, displayName, MAX_QUERY_LENGTH, risingHref, searchHref, userHref } from "../state.js";
 import { joinHref } from "../team.js";
-import { hasTrends } from "../trends_data.js";
 
 /** @import { Filter } from "../engine/filter.js" */
 /** @import { Series } from "../radar.js" */
@@ -53,10 +53,11 @@ export function ownProfileView(app, signal, login) {
     button: "Make my profile",
     signal,
     login,
+    useRemembered: !isPending,
     onPerson: (person) => {
       app.currentUser = person;
       replace(container, ...profile(app, signal, person));
-      history.replaceState(history.state, "", userHref(person.login));
+      history.replaceState(history.state, "", withFilters(userHref(person.login), app.filters));
       container.querySelector("h1")?.focus();
     },
   });
@@ -70,7 +71,7 @@ export function ownProfileView(app, signal, login) {
       h(
         "p",
         { class: "lead" },
-        "Made of your public stars, in this browser. Nothing is stored: after a reload the stars are fetched again.",
+        "Made of your public stars, in this browser. Unless you ask to be remembered, nothing is stored: after a reload the stars are fetched again.",
       ),
       element,
       downloadProgress(app, signal),
@@ -297,7 +298,7 @@ function comparison(app, signal, first, second) {
       h(
         "header",
         {},
-        h("p", { class: "kicker" }, isOwn ? kicker(second) : "A comparison"),
+        h("p", { class: "kicker" }, "A comparison"),
         h("h1", { tabindex: -1 }, isolated(title)),
         match,
         difference,

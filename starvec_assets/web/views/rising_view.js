@@ -12,12 +12,13 @@ import {
   pluralize,
   replace,
 } from "../dom.js";
+import { TRENDS_FILE } from "../engine/model.js";
 import { loginForm } from "../login_form.js";
 import { repoList } from "../repo_list.js";
 import { dataSources, developerHref, displayName, downloadSize, risingHref } from "../state.js";
 import { sparkline, trendChart } from "../trend_chart.js";
 import { formatShare, repositorySparkline } from "../trend_line.js";
-import { loadTrends, TRENDS_FILE } from "../trends_data.js";
+import { loadTrends } from "../trends_data.js";
 
 /** @import { Person } from "../scoring.js" */
 /** @import { App } from "../state.js" */

@@ -6,7 +6,6 @@ import { breakable, chips, errorMessage, formatCount, formatMegabytes, formatSta
 import { downloadSizeNote } from "../download_progress.js";
 import { withFilters } from "../list_filters.js";
 import { surroundings } from "../map/surroundings.js";
-import { githubQuestion } from "../placed_repository.js";
 import { githubLink, placedMark, repoList } from "../repo_list.js";
 import { firstRows, searchHref, similarHref } from "../state.js";
 import { repositoryTrend } from "../trend_line.js";
@@ -182,7 +181,21 @@ function unknownName(app, signal, name, nearest, { plus, minus, purpose }) {
       : h("p", { class: "hint" }, "No name comes near it."),
     h("p", { class: "hint" }, h("a", { href: searchHref(name) }, "Search for its words")),
   );
-  return h("div", {}, notice, githubQuestion(app, signal, name));
+  const question = async () => (await import("../placed_repository.js")).githubQuestion(app, signal, name);
+  return h("div", {}, notice, later(question));
+}
+
+/**
+ * A place for what another module shows, which need not be here for the first answer. It stays empty without network.
+ * @param {() => Promise<Node | null>} load
+ */
+function later(load) {
+  const place = h("div", {});
+  load().then(
+    (node) => node && place.append(node),
+    () => {},
+  );
+  return place;
 }
 
 /** @param {Basket} basket */

@@ -19,7 +19,6 @@ import {
 } from "../state.js";
 import { EXAMPLES } from "./search_view.js";
 
-/** @import { Developer } from "../engine/model.js" */
 /** @import { App } from "../state.js" */
 
 const SHOWCASE_SIZE = 5;
@@ -78,8 +77,8 @@ function showcase(app) {
   const preferred = SHOWCASE_LOGINS.map((login) => developers.find((developer) => developer.login === login)).filter(
     (developer) => developer !== undefined,
   );
-  const topScore = (/** @type {Developer} */ developer) => Math.max(...skillPercentiles(app.people, developer));
-  const others = [...developers].sort((a, b) => topScore(b) - topScore(a));
+  const topScores = new Map(developers.map((one) => [one, Math.max(...skillPercentiles(app.people, one))]));
+  const others = [...topScores].sort(([, a], [, b]) => b - a).map(([developer]) => developer);
   const shown = [...new Set([...preferred, ...others])].slice(0, SHOWCASE_SIZE);
   if (!shown.length || !categories.length) return null;
   const figure = h("figure", { class: "showcase" });
