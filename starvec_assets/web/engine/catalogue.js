@@ -138,7 +138,8 @@ export class Catalogue {
    * @returns {Repository | null}
    */
   repositoryNamed(name) {
-    const row = this.#index.rowOf(normalizeQuery(name));
+    const exact = this.#index.rowOf(name.toLowerCase());
+    const row = exact < 0 ? this.#index.rowOf(normalizeQuery(name)) : exact;
     return row < 0 ? null : this.repository(row);
   }
 
