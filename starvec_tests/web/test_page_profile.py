@@ -272,6 +272,7 @@ def test_rate_limit_shows_its_end_and_accepts_a_token(visitor: Any, site: str, a
 def test_finished_lookup_does_not_leave_another_view(visitor: Any, site: str, api: StarsApi):
     held: list[Any] = []
     visitor.context.route("**/vectors.hi?*", lambda route: held.append(route))
+    visitor.context.route("**/first.gz?*", lambda route: route.abort(), times=1)  # which would answer at once
     page = open_page(visitor, site, "", api)
     submit_login(page, "octocat")
     page.wait_for_selector("text=waiting for vectors")
