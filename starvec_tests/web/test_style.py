@@ -74,6 +74,7 @@ def test_every_colour_of_text_is_a_variable_that_is_tested():
             "inherit",
             "var(--colour, inherit)",
             "SelectedItemText",
+            "ButtonText",
         }
         assert used <= allowed, path.name
 
