@@ -107,7 +107,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         if args.graph:
-            write(asset_graph(browser), DOCS / "asset-graph.png")
+            write(asset_graph(browser), DOCS / "asset-graph.png", colours=64)
             return
         answer = github(starvec.load())
         with serve_page() as site:
@@ -260,16 +260,16 @@ def asset_graph(browser: Browser) -> Image.Image:
         page.wait_for_timeout(8000)  # the layout, and the state of each asset
         lefts, tops, rights, bottoms = zip(*page.eval_on_selector_all("foreignObject", BOXES), strict=True)
         picture = Image.open(io.BytesIO(page.screenshot()))
-        return picture.crop((min(lefts) - 10, min(tops) - 10, max(rights) + 10, max(bottoms) + 10))
+        return picture.crop((min(lefts) - 10, min(tops) - 10, max(rights) + 2, max(bottoms) + 10))
     finally:
         server.terminate()
         server.wait()
 
 
-def write(picture: Image.Image, path: Path) -> None:
-    """Write a picture with 256 colours, which takes a third of the bytes and shows in no area, large or small."""
-    colours = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
-    colours.save(path, optimize=True)
+def write(picture: Image.Image, path: Path, colours: int = 256) -> None:
+    """Write a picture with a palette, which takes a third of the bytes and shows in no area, large or small."""
+    reduced = picture.convert("RGB").quantize(colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    reduced.save(path, optimize=True)
     print(f"{path}: {picture.width} x {picture.height}, {path.stat().st_size / 1e3:.0f} KB")
 
 
