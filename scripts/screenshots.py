@@ -23,14 +23,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 import starvec_assets as starvec
-from starvec_assets import definitions
 from starvec_assets.export.release import WEB
 from starvec_assets.paths import PACKAGE
 from starvec_assets.serve import create_server, newest_page
@@ -239,7 +237,7 @@ def github(space: Any) -> Answer:
 
 
 def asset_graph(browser: Browser) -> Image.Image:
-    """Return the graph of all assets as the UI draws it, whose server runs meanwhile."""
+    """Return the graph of the groups of assets as the UI draws it, whose server runs meanwhile."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -253,11 +251,8 @@ def asset_graph(browser: Browser) -> Image.Image:
                 page.goto(f"http://127.0.0.1:{port}/asset-groups")
                 break
             time.sleep(1)
-        groups = sorted({spec.group_name or "" for spec in definitions.defs().resolve_all_asset_specs()})
-        expanded = quote(",".join(f"global@global:{group}" for group in groups), safe="")
-        page.goto(f"http://127.0.0.1:{port}/asset-groups?expanded={expanded}")
-        page.wait_for_selector("text=web_bundle")
-        page.wait_for_timeout(8000)  # the layout, and the state of each asset
+        page.wait_for_selector("text=profiles")
+        page.wait_for_timeout(8000)  # the layout, and the state of each group
         lefts, tops, rights, bottoms = zip(*page.eval_on_selector_all("foreignObject", BOXES), strict=True)
         picture = Image.open(io.BytesIO(page.screenshot()))
         return picture.crop((min(lefts) - 10, min(tops) - 10, max(rights) + 2, max(bottoms) + 10))
