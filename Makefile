@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test kills dev lint types requirements clean
+.PHONY: demo test browsers kills dev lint types requirements clean
 
 demo: .venv/core
 	$(BIN)/starvec demo
@@ -11,7 +11,11 @@ demo: .venv/core
 # Two processes: the suite waits for browsers and servers much of its time. A file's tests stay in one of them. One OpenMP
 # thread each, so that they do not spin for each other's cores; tests of threads set their own number.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not firefox" -n 2 --dist loadfile --no-loadscope-reorder
+
+# The page's tests again, in Firefox; make test has them in Chromium, and a few journeys in WebKitGTK.
+browsers: .venv/test
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m firefox starvec_tests/web -n 2 --dist loadfile --no-loadscope-reorder
 
 # Ingest, training, export and publication, each killed 20 times at random moments; make test does it twice each.
 kills: .venv/test

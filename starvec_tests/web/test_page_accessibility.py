@@ -285,7 +285,9 @@ BROKEN_WORDS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("view", ["start", "developer", "compared", "team", "near", "search", "map", "rising", "made", "missing"])
+@pytest.mark.parametrize(
+    "view", ["start", "developer", "compared", "team", "near", "search", "map", "rising", "made", "missing"]
+)
 def test_narrow_page_breaks_no_word(view: str, visitor: Any, site: str, reference: Reference, api: StarsApi):
     page = open_page(visitor, site, "", api)
     page.set_viewport_size({"width": 320, "height": 640})
