@@ -15,13 +15,16 @@ import { hasMap } from "../engine/model.js";
  */
 export function surroundings(app, signal, repository) {
   const element = h("div", { class: "surroundings" });
-  if (!hasMap(app.model)) return element;
+  if (!hasMap(app.model) || repository.placed) return element;
+  const reserved = h("div", { class: "reserved" }); // a picture that comes later would move what is below it
+  element.append(reserved);
   const draw = async () => {
     await app.engine.ready;
     const { surroundingsPicture } = await import("./surroundings_picture.js");
     const picture = await surroundingsPicture(app, signal, repository);
-    if (picture) element.append(picture);
+    if (picture) reserved.replaceWith(picture);
+    else reserved.remove();
   };
-  draw().catch(() => {}); // the map's own view says what is wrong with it
+  draw().catch(() => reserved.remove()); // the map's own view says what is wrong with it
   return element;
 }
