@@ -14,8 +14,9 @@ test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not firefox" -n 2 --dist loadfile --no-loadscope-reorder
 
 # The page's tests again, in Firefox; make test has them in Chromium, and a few journeys in WebKitGTK.
+FIREFOX_TESTS ?= starvec_tests/web
 browsers: .venv/test
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m firefox starvec_tests/web -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m firefox $(FIREFOX_TESTS) -n 2 --dist loadfile --no-loadscope-reorder
 
 # Ingest, training, export and publication, each killed 20 times at random moments; make test does it twice each.
 kills: .venv/test
