@@ -32,6 +32,6 @@ export function introduction() {
   element.querySelector("#login-status")?.replaceChildren();
   const focused = focusedIn(element); // lost when the element moves into the view, so given back when it is there
   if (focused)
-    queueMicrotask(() => /** @type {HTMLElement} */ (element.querySelector(focused)).focus({ preventScroll: true }));
+    setTimeout(() => /** @type {HTMLElement} */ (element.querySelector(focused)).focus({ preventScroll: true }));
   return element;
 }

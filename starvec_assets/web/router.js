@@ -222,6 +222,7 @@ async function navigate(app) {
   if (!(await renderView(app))) return;
   const heading = main.querySelector("h1");
   heading?.focus({ preventScroll: true });
+  dispatchEvent(new Event("viewshown"));
   const { y, focused } = leftEntries.get(entryId) ?? { y: 0, focused: "" };
   restoreScroll(y, viewController.signal);
   if (focused) restoreFocus(focused, heading, viewController.signal);

@@ -12,7 +12,7 @@ export function enableShortcuts() {
     if (!(isSlash || isK) || event.defaultPrevented || event.isComposing || isTyping) return;
     event.preventDefault();
     if (focusSearch()) return;
-    addEventListener("hashchange", focusSearch, { once: true });
+    addEventListener("viewshown", focusSearch, { once: true }); // by the router, once the view's module is there
     location.hash = "#/search";
   });
 }

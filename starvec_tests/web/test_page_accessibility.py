@@ -197,27 +197,29 @@ def test_changes_are_announced_to_screen_readers(visitor: Any, site: str, api: S
 REPLACED_SEARCH = """async () => {
     const { repoList } = await import("./modules/repo_list.js");
     const searches = [], ready = Promise.resolve();
-    const exact = Promise.withResolvers();
     const app = {
         downloadConsented: true,
         filters: { language: "", minStars: 0, fame: 0 },
         model: { n: 0, languages: ["", "Rust"] },
         engine: Object.assign(new EventTarget(), {
-            ready, exact: exact.promise, catalogueReady: Promise.resolve({ mostStars: 0, monthsCovered: 0 }),
+            ready, catalogueReady: Promise.resolve({ mostStars: 0, monthsCovered: 0 }),
             download() {}, repositories: async () => [], loadDescriptions: () => ready,
         }),
     };
     const search = () => new Promise((resolve) => searches.push(resolve));
     const nextTask = () => new Promise((next) => setTimeout(next));
-    const until = async (count) => { while (searches.length < count) await nextTask(); };
+    const until = async (count) => {
+        for (let i = 0; searches.length < count && i < 2000; i++) await nextTask();
+        if (searches.length < count) throw new Error(`${searches.length} searches, not ${count}`);
+    };
     const { signal } = new AbortController();
-    document.querySelector("main").replaceChildren(repoList(app, { id: "a", signal, search, exact: exact.promise }));
+    document.querySelector("main").replaceChildren(repoList(app, { id: "a", signal, search }));
     await until(1);
     const language = document.getElementById("a-language");
     language.value = "Rust";
     language.dispatchEvent(new Event("change"));
     await until(2);
-    exact.resolve();
+    app.engine.dispatchEvent(new Event("refined"));
     await until(3);
     for (const answer of searches) {
         answer({ indices: [], cosines: [], exact: true });
