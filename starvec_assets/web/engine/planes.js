@@ -307,8 +307,8 @@ export class Planes {
   async #load(plane, getBuffer) {
     const file = await this.#planeFile(plane, getBuffer);
     await file.restore();
-    await this.#complete(plane, file, () => {});
-    this.#postProgress(plane, file, "cache");
+    if (file.isWhole) this.#postProgress(plane, file, "cache");
+    else await this.#complete(plane, file, () => {});
   }
 
   /**
