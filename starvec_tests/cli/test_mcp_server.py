@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ def session(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
                 answers = {key: await client.call_tool(*call) for key, call in CALLS.items()}
                 return client.instructions, tools, answers
 
-    return *asyncio.run(ask()), log.read_text()
+    with ThreadPoolExecutor(1) as thread:  # the main one has Playwright's loop if the page was tested in this process
+        return *thread.submit(asyncio.run, ask()).result(), log.read_text()
 
 
 def found(answer: Any) -> Sequence[Any]:

@@ -24,7 +24,7 @@ SPECIAL = [
     *("a" * 20_000, "机" * 20_000, "🚀" * 5_000 + "abc", "aB" * 9_000, "a.b" * 9_000, "\u094d\u093c" * 9_000, ""),
 ]
 COMPARE = """async ({ base, texts }) => {
-  const { tokenize, tokenizeQuery } = await import(base + "modules/engine/tokenizer.js");
+  const { tokenize, tokenizeQuery } = await import(base + "engine/tokenizer.js");
   const cut = (text) => [tokenize(text), tokenizeQuery(text).map(({ part, words }) => [part, words])];
   return JSON.stringify(JSON.parse(texts).map(cut)); // one string: the browser's driver is slow with many
 }"""
