@@ -43,7 +43,7 @@ def prepare(inputs: Path, place: Path) -> None:
     write_hour_files(inputs / "hours", HOURS)
     ids, names = np.arange(REPOSITORIES), [f"owner{i}/repo-{i}" for i in range(REPOSITORIES)]
     vocabulary = {"index": ids.astype(np.int32), "repo_id": ids, "name": names, "stars": ids[::-1]}
-    facts = {"repo_id": ids, "description": names, "language": ["C"] * REPOSITORIES}
+    facts = {"repo_id": ids, "description": names, "language": ["C"] * REPOSITORIES, "topics": [["c"]] * REPOSITORIES}
     pq.write_table(pa.table(vocabulary), inputs / "repos.parquet")
     pq.write_table(pa.table(facts | {"last_seen": pa.array(ids, UTC_SECONDS)}), inputs / "catalogue.parquet")
     for page in PAGES:

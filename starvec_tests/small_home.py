@@ -120,6 +120,7 @@ def _tables(
         language, words = list(TOPICS.values())[topic_of[row]]
         description = " ".join(rng.choice(words.split(), 4, replace=False)).capitalize()
         facts = {"repo_id": int(ids[row]), "name": name, "description": description, "language": language}
+        facts["topics"] = [f"About {list(TOPICS)[topic_of[row]]}", words.split()[0]] if row % 8 < 4 else None
         seen = {
             "first_seen": SEEN,
             "last_seen": SEEN,

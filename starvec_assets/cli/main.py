@@ -200,24 +200,29 @@ def similar(repository: str, purpose: float, github: bool, count: int) -> None:
 @main.command()
 @click.argument("words", nargs=-1, required=True)
 @click.option("--language", default="", help="Only repositories of this main language.")
+@click.option("--topic", default="", help="Only repositories with this topic at GitHub, such as machine-learning.")
 @click.option("--min-stars", type=click.IntRange(min=0), default=0, help="Only repositories with so many stars.")
 @click.option("--people", is_flag=True, help="Find listed developers in place of repositories.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
 @count_option
-def search(words: Sequence[str], language: str, min_stars: int, people: bool, as_json: bool, count: int) -> None:
+def search(
+    words: Sequence[str], language: str, topic: str, min_stars: int, people: bool, as_json: bool, count: int
+) -> None:
     """Find repositories by a description in words.
 
     For example: starvec search time series forecasting in rust
     """
     from starvec_assets.cli.output import print_found, print_people
 
-    if people and (language or min_stars):
-        raise click.UsageError("--language and --min-stars are about repositories: leave them out with --people")
+    if people and (language or topic or min_stars):
+        raise click.UsageError(
+            "--language, --topic and --min-stars are about repositories: leave them out with --people"
+        )
     space, query = _load_space(), " ".join(words)
     if people:
         print_people(space.search_developers(query, count), as_json)
     else:
-        print_found(space.search(query, count, language=language, min_stars=min_stars), as_json)
+        print_found(space.search(query, count, language=language, topic=topic, min_stars=min_stars), as_json)
 
 
 def _text_of_unknown(repository: str, space: "Space", github: bool) -> "RepositoryText":

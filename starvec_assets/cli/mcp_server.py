@@ -130,6 +130,9 @@ def create_server(space: Space) -> MCPServer:
     def search(
         words: Annotated[str, Field(max_length=500, description="What it does, in a few English words.")],
         language: Language = "",
+        topic: Annotated[
+            str, Field(max_length=50, description="Only those with this topic at GitHub, such as machine-learning.")
+        ] = "",
         min_stars: Annotated[int, Field(ge=0, description="Only those with so many stars in the data.")] = 0,
         k: Count = 10,
     ) -> list[MatchedRepository]:
@@ -138,7 +141,7 @@ def create_server(space: Space) -> MCPServer:
         Use it when no repository is known by name. Scores are comparable within one answer only; matched are the words
         that the repository's own text has, the others were met by its place among the vectors.
         """
-        return plain(space.search(words, k, language=language, min_stars=min_stars))
+        return plain(space.search(words, k, language=language, topic=topic, min_stars=min_stars))
 
     @tool("Recommend repositories to a person")
     def recommend(stars: Annotated[StarList, Field(description=_STARS)], k: Count = 10) -> Recommendations:

@@ -28,6 +28,7 @@ class Fp16ExportConfig(ExportSettings, AssetConfig):
 @artifact_asset(
     group="export",
     kinds={"numpy", "parquet"},
+    algorithm="2",
     may_differ=["evaluation"],
     disk_bytes=lambda config, inputs: disk_bytes(
         inputs["trained_embeddings"].size,
@@ -84,7 +85,7 @@ class WebBundleConfig(AssetConfig):
 @artifact_asset(
     group="export",
     kinds={"javascript", "wasm"},
-    algorithm="3",
+    algorithm="4",
     rules=USER_VECTOR_RULE,
     disk_bytes=lambda config, inputs: inputs["fp16_export"].size,
 )

@@ -4,8 +4,9 @@ data/model.json lists the other files of data/ (bytes and SHA-256), the origin o
 vectors.hi and vectors.lo are the int8 and residual4 planes, vectors.text the int8 plane of the text alone; words.index
 and words.text the index of text search (export/text_index_file.py); names.gz, columns.gz and descriptions.gz the
 catalogue; first.gz names, columns and vectors of the first rows (export/first_rows.py); map.gz places, clusters and
-labels; trends.gz stars by month and what is rising; people.json the probes, the quantile tables and the developers,
-each by bin of stars. Equal inputs give equal bytes.
+labels; topics.gz, where there are any, the repositories of each topic (export/topics_file.py); trends.gz stars by month
+and what is rising; people.json the probes, the quantile tables and the developers, each by bin of stars. Equal inputs
+give equal bytes.
 """
 
 import base64
@@ -32,6 +33,7 @@ from starvec_assets.export.fp16 import TEXT, VECTORS, count_placed, read_reposit
 from starvec_assets.export.map_file import write_map
 from starvec_assets.export.release import WASM, WEB, write_release
 from starvec_assets.export.text_index_file import WORDS_INDEX, WORDS_TEXT, write_text_index
+from starvec_assets.export.topics_file import TOPICS, write_topics
 from starvec_assets.export.trends_file import write_trends
 from starvec_assets.files import sha256
 from starvec_assets.ingest.capture import counted_months
@@ -69,7 +71,8 @@ class BundleInputs:
 class BundleSummary:
     """`files`: bytes by path; `max_description_chars`: length that descriptions were cut to; `on_map`: repositories.
 
-    `with_curve`: repositories with stars by month; `words`: those that text search knows.
+    `with_curve`: repositories with stars by month; `words`: those that text search knows; `topics`: those that lists
+    can be filtered by.
     """
 
     model: str
@@ -81,6 +84,7 @@ class BundleSummary:
     on_map: int
     with_curve: int
     words: int
+    topics: int
     star_bins: StarBins
 
     def size(self, *prefixes: str) -> int:
@@ -111,6 +115,7 @@ def build_bundle(
     words = write_text_index(inputs.text_index, n, d, text_d, data)
     languages, max_description_chars = write_columns(repos, data)
     first_rows = write_first_rows(data, n, d)
+    topics = write_topics(repos, data / TOPICS)
     on_map = write_map(inputs.repository_map, n, data / "map.gz")
     with_curve = write_trends(inputs.trends, repos["repo_id"].to_numpy(), data / "trends.gz")
     bins = _star_bins(inputs)
@@ -142,14 +147,15 @@ def build_bundle(
     )
     release = write_release(out, wasm, web, site_url)
     files = {p.relative_to(out).as_posix(): p.stat().st_size for p in sorted(out.rglob("*")) if p.is_file()}
-    return BundleSummary(model, release, n, d, files, max_description_chars, on_map, with_curve, words, bins)
+    return BundleSummary(model, release, n, d, files, max_description_chars, on_map, with_curve, words, topics, bins)
 
 
 def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) -> Metadata:
     """Return what the UI shows of web_bundle, written although the gate had these failures, if any."""
     vectors, text = summary.size("data/vectors.hi", "data/vectors.lo"), summary.size("data/vectors.text")
-    map_file, trends, words = (summary.size(f"data/{name}") for name in ("map.gz", "trends.gz", "words."))
-    other_data = summary.size("data/") - vectors - text - map_file - trends - words
+    later = ("map.gz", "trends.gz", TOPICS, "words.")
+    map_file, trends, topics, words = (summary.size(f"data/{name}") for name in later)
+    other_data = summary.size("data/") - vectors - text - map_file - trends - topics - words
     return {
         "model": summary.model,
         "release": summary.release,
@@ -164,6 +170,8 @@ def web_bundle_metadata(summary: BundleSummary, gate_failures: Sequence[str]) ->
         "repositories on the map": summary.on_map,
         "trends (MB)": trends / 1e6,
         "repositories with stars by month": summary.with_curve,
+        "topics (MB)": topics / 1e6,
+        "topics to filter by": summary.topics,
         "bins of stars": summary.star_bins.table(),
         "page itself (KB)": (summary.size("") - summary.size("data/")) / 1e3,
         "descriptions cut to (characters)": summary.max_description_chars,

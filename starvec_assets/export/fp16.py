@@ -26,11 +26,16 @@ SCHEMA = pa.schema(
         column("name", pa.string(), "owner/name, the newest seen"),
         column("description", pa.string(), "as last seen in the archive", nullable=True),
         column("language", pa.string(), "main language as last seen in the archive", nullable=True),
+        column("topics", pa.list_(pa.string()), "topics as last seen in the archive", nullable=True),
         column("stars", pa.int64(), "people in the log who starred it"),
         column("last_seen", UTC_SECONDS, "last star or other event with this name", nullable=True),
         column("placed_by_text", pa.bool_(), "whether its vectors are of its text's words: too few people starred it"),
     ]
 )
+
+
+_SOMETIMES_LACKING = {"topics"}
+"""Columns that an export of an older starvec may lack: what they are for is left out then."""
 
 
 def read_export(folder: Path) -> tuple[Matrix, npt.NDArray[np.int64]]:
@@ -70,7 +75,7 @@ def read_repositories(folder: Path) -> pa.Table:
         raise StarvecError(
             f"{folder / REPOS} cannot be read ({error}): copy it again, or materialize fp16_export"
         ) from error
-    if lacking := [name for name in SCHEMA.names if name not in repos.column_names]:
+    if lacking := [name for name in SCHEMA.names if name not in {*repos.column_names, *_SOMETIMES_LACKING}]:
         raise StarvecError(
             f"this export is of an older starvec, without {', '.join(lacking)}: materialize fp16_export again"
         )

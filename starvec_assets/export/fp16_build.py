@@ -99,7 +99,7 @@ def build_export(
 def _repositories(corpus: Corpus, catalogue: RepoCatalog, placed: Placed | None) -> pa.Table:
     """Return the rows of repos.parquet, of schema SCHEMA; what the catalogue lacks of the vocabulary is null."""
     ids = pa.array(corpus.repo_ids)
-    facts = {name: catalogue.column(name, ids) for name in ("description", "language", "last_seen")}
+    facts = {name: catalogue.column(name, ids) for name in ("description", "language", "topics", "last_seen")}
     repos = pa.table({"repo_id": ids, "name": corpus.names, "stars": corpus.stars, **facts})
     if placed is not None:
         others = placed.repos.select(repos.column_names)

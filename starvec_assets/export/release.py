@@ -38,7 +38,7 @@ PRELOADED = ("model.json", "people.json")
 """Files of data/ that the page itself reads first; the others are read by its worker."""
 STARTUP_DATA = (*PRELOADED, "first.gz", "names.gz", "columns.gz")
 """Files of data/ that every visit needs: without them a release is not whole."""
-LATER_DATA = ("descriptions.gz", "map.gz", "trends.gz")
+LATER_DATA = ("descriptions.gz", "map.gz", "trends.gz", "topics.gz")
 """Files of data/ that the service worker stores once they were asked for; the engine stores the others itself."""
 
 _IMPORT = re.compile(r'^(?:import|(?:import|export)[^;"=]*? from) "(\.{1,2}/[^"]+)";', re.MULTILINE)

@@ -20,6 +20,7 @@ _READ_OF_DATASET = pa.schema(
         pa.field("name", pa.string(), nullable=False),
         pa.field("description", pa.string()),
         pa.field("language", pa.string()),
+        pa.field("topics", pa.list_(pa.string())),
         pa.field("stars", pa.int64(), nullable=False),
         pa.field("placed_by_text", pa.bool_(), nullable=False),
         pa.field("superseded", pa.bool_(), nullable=False),
@@ -34,10 +35,11 @@ _SAME_VECTORS = ("linear_probes", "quantile_tables", "developer_vectors")
 class Source:
     """Vectors of repositories with what is known of them.
 
-    `repositories` [n] has repo_id, name, description, language, stars and placed_by_text; `vectors` float16 [n, d];
-    `text` float16 [n, text_d], None without vectors of the texts; `rows_by_name`: row of each lower-case name;
-    `provenance`: sources of the stars, empty where nothing says; `artifact_folder`: returns the folder of another asset
-    that belongs to these vectors, or raises StarvecError with the way out.
+    `repositories` [n] has repo_id, name, description, language, stars, placed_by_text and, unless it is of an older
+    starvec, topics; `vectors` float16 [n, d]; `text` float16 [n, text_d], None without vectors of the texts;
+    `rows_by_name`: row of each lower-case name; `provenance`: sources of the stars, empty where nothing says;
+    `artifact_folder`: returns the folder of another asset that belongs to these vectors, or raises StarvecError with
+    the way out.
     """
 
     kind: str

@@ -40,6 +40,7 @@ from starvec_assets.text_search.documents import document_words
 from starvec_assets.text_search.index import TextIndex
 from starvec_assets.text_search.search import TextSearch, place_text
 from starvec_assets.text_search.tokenizer import tokenize
+from starvec_assets.topics import normalize_topics, topic_pairs
 from starvec_assets.trends.rankings import load_about, read_ranking
 from starvec_assets.vectors import Matrix, unit_rows, user_vectors
 
@@ -206,11 +207,14 @@ class Space:
         cosine = float(one @ other)
         return cosine, float(percentile(table, cosine))
 
-    def search(self, words: str, k: int = 10, *, language: str = "", min_stars: int = 0) -> Results[MatchedRepository]:
+    def search(
+        self, words: str, k: int = 10, *, language: str = "", topic: str = "", min_stars: int = 0
+    ) -> Results[MatchedRepository]:
         """Return the `k` repositories that match a description best.
 
-        `language`: only those of this main language, letter case ignored. Raises StarvecError for words of which none
-        is known, for an unknown language, and when no repository is of that language with so many stars.
+        `language` and `topic`: only those of this main language or with this topic, letter case ignored. Raises
+        StarvecError for words of which none is known, for an unknown language or topic, and when no repository has all
+        that and so many stars.
 
         >>> [found.name for found in space.search("memory of servers", k=2, language="rust")]
         ['tokio-rs/tokio', 'systems-7/systems']
@@ -220,9 +224,11 @@ class Space:
         chosen = self._stars >= min_stars
         if language:
             chosen &= self._of_language(language)
+        if topic:
+            chosen &= self._of_topic(topic)
         if not chosen.any():
-            of_language = f" is in {language} and" if language else ""
-            raise StarvecError(f"no repository{of_language} has {min_stars:,} stars here: ask for fewer")
+            conditions = [f" is in {language} and"] * bool(language) + [f" has the topic {topic} and"] * bool(topic)
+            raise StarvecError(f"no repository{''.join(conditions)} has {min_stars:,} stars here: ask for fewer")
         matches = self._text_search.search(words, k, np.flatnonzero(chosen))
         found = self._facts([match.row for match in matches], [match.score for match in matches])
         matched = pa.array([match.words for match in matches], pa.list_(pa.string()))
@@ -544,6 +550,23 @@ class Space:
             hint = f" Similar ones: {', '.join(close)}." if close else ""
             raise StarvecError(f"no repository of this export is in the language {language[:60]!r}.{hint}")
         return of_language
+
+    def _of_topic(self, topic: str) -> npt.NDArray[np.bool_]:
+        """Return which rows have a topic [n]; raises StarvecError, with similar ones, for an unknown one."""
+        [wanted] = normalize_topics(pa.array([topic.encode(errors="replace").decode()])).to_pylist()
+        rows = self._topics.filter(pc.field("topic") == wanted)["row"].to_numpy()
+        if not len(rows):
+            close = get_close_matches(wanted, pc.unique(self._topics["topic"]).to_pylist(), n=5)
+            hint = f" Similar ones: {', '.join(close)}." if close else ""
+            raise StarvecError(f"no repository of this {self._source.kind} has the topic {wanted[:60]!r}.{hint}")
+        of_topic = np.zeros(len(self), bool)
+        of_topic[rows] = True
+        return of_topic
+
+    @cached_property
+    def _topics(self) -> pa.Table:
+        """Rows and their topics."""
+        return topic_pairs(self.repositories)
 
     @cached_property
     def _languages(self) -> npt.NDArray[np.str_]:

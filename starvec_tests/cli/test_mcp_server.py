@@ -25,7 +25,7 @@ STARS = [*REAL["data"], 101, "no/where"]
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "similar": ("similar", {"repositories": ["pandas-dev/pandas"], "k": 3}),
     "basket": ("similar", {"repositories": REAL["data"][:2], "minus": ["facebook/react"], "purpose": 1, "k": 1}),
-    "search": ("search", {"words": "reactive browser pages", "language": "javascript", "min_stars": 20, "k": 4}),
+    "search": ("search", {"words": "reactive browser pages", "topic": "about-web", "min_stars": 20, "k": 4}),
     "recommend": ("recommend", {"stars": STARS, "k": 5}),
     "repositories": ("compare", {"first": "pandas-dev/pandas", "second": "numpy/numpy"}),
     "people": ("compare", {"first": STARS, "second": REAL["web"]}),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from completed_run import CompletedRun, Invoke
+from small_home import REAL
 
 from starvec_assets.cli.output import print_found, print_people
 from starvec_assets.space import ListedDeveloper, MatchedRepository
@@ -36,6 +37,13 @@ def test_fewest_stars_are_kept_to(completed_run: CompletedRun, invoke: Invoke):
     assert min(stars) >= 30
 
 
+def test_topic_is_kept_to(small_home: Path, invoke: Invoke):
+    result = invoke(small_home, "search", "numbers", "--topic", "About Data", "--json", "-k", "50")
+    found = [json.loads(line)["name"] for line in result.stdout.splitlines()]
+    assert len(found) == 12
+    assert all(name in REAL["data"] or name.endswith("/data") for name in found)
+
+
 def test_listed_developers_are_found_by_a_description(small_home: Path, invoke: Invoke):
     result = invoke(small_home, "search", "reactive browser pages", "--people", "--json")
     people = [json.loads(line) for line in result.stdout.splitlines()]
@@ -58,11 +66,13 @@ def test_where_nobody_is_listed_no_people_are_found(completed_run: CompletedRun,
         (["qqzzy\x1b[31m"], 1, r"no word of 'qqzzy\\x1b\[31m' is in the texts"),
         (["web", "--language", "pyhton"], 1, "is in the language 'pyhton'. Similar ones: python"),
         (["web", "--min-stars", "1000000"], 1, "no repository has 1,000,000 stars here"),
+        (["web", "--topic", "cli"], 1, "no repository of this export has the topic 'cli'"),
         (["web", "--people", "--language", "go"], 2, "leave them out with --people"),
+        (["web", "--people", "--topic", "cli"], 2, "leave them out with --people"),
         ([], 2, "Missing argument"),
         (["web", "-k", "0"], 2, "not in the range"),
     ],
-    ids=["empty", "unknown", "language", "stars", "people", "nothing", "count"],
+    ids=["empty", "unknown", "language", "stars", "topic", "people", "people's topic", "nothing", "count"],
 )
 def test_what_cannot_be_answered_is_said(
     completed_run: CompletedRun, invoke: Invoke, arguments: list[str], status: int, message: str

@@ -37,6 +37,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     nothing, unseen = pa.nulls(N, pa.string()), pa.nulls(N, UTC_SECONDS)
     with store.write("repo_catalog", code_version="1") as draft:
         catalogue = {"repo_id": range(N), "description": nothing, "language": nothing, "last_seen": unseen}
+        catalogue["topics"] = pa.nulls(N, pa.list_(pa.string()))
         pq.write_table(pa.table(catalogue), draft.path / "repos.parquet")
     with store.write("readme_init_vectors", code_version="1") as draft:
         np.save(draft.path / "vectors.npy", random_vectors(N, 4, 0))

@@ -12,11 +12,13 @@ def test_metadata_counts_every_byte_once():
         "data/names.gz": 1_000_000,
         "data/map.gz": 500_000,
         "data/trends.gz": 600_000,
+        "data/topics.gz": 700_000,
         "data/words.index": 300_000,
         "data/words.text": 200_000,
         "index.html": 2_000,
     }
-    summary = BundleSummary("0" * 16, "release-" + "0" * 16, 10, 16, files, 350, 9, 8, 1_234, StarBins((10,), (500,)))
+    bins = StarBins((10,), (500,))
+    summary = BundleSummary("0" * 16, "release-" + "0" * 16, 10, 16, files, 350, 9, 8, 1_234, 60, bins)
     metadata = web_bundle_metadata(summary, ["recall fell"])
     assert metadata["vectors to the first search (MB)"] == 8
     assert metadata["vectors in all (MB)"] == 12
@@ -29,5 +31,7 @@ def test_metadata_counts_every_byte_once():
     assert metadata["repositories on the map"] == 9
     assert metadata["trends (MB)"] == 0.6
     assert metadata["repositories with stars by month"] == 8
+    assert metadata["topics (MB)"] == 0.7
+    assert metadata["topics to filter by"] == 60
     assert metadata["page itself (KB)"] == 2
     assert metadata["gate"] == "failed, overridden"

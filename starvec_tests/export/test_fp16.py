@@ -27,6 +27,7 @@ def tables(tmp_path: Path) -> tuple[Corpus, RepoCatalog]:
     vocabulary = {"index": np.arange(N, dtype=np.int32), "repo_id": ids, "name": names, "stars": np.arange(N, 0, -1)}
     pq.write_table(pa.table(vocabulary), tmp_path / "repos.parquet")
     known = {"repo_id": ids[::-1][:-1], "description": ["what it's"] * (N - 1), "language": ["C"] * (N - 1)}
+    known["topics"] = [["cli", "c"]] * (N - 1)
     known["last_seen"] = pa.array(np.arange(N - 1), UTC_SECONDS)  # the most starred was seen last, but for the first
     pq.write_table(pa.table(known), tmp_path / "it's a catalogue.parquet")
     return Corpus.load(tmp_path), RepoCatalog(tmp_path / "it's a catalogue.parquet")
@@ -57,6 +58,7 @@ def test_the_matrix_is_little_endian_float16_of_unit_rows(vectors, tables, tmp_p
     repos = pq.read_table(tmp_path / "out/repos.parquet")
     assert repos["index"].to_pylist() == list(range(N))
     assert repos["language"].to_pylist() == [None, *["C"] * (N - 1)], "the catalogue lacks the first repository"
+    assert repos["topics"].to_pylist() == [None, *[["cli", "c"]] * (N - 1)]
     schema = pq.read_schema(tmp_path / "out/repos.parquet")
     assert schema.names == SCHEMA.names
     assert all(schema.field(name).metadata[b"comment"] for name in schema.names)
@@ -77,6 +79,12 @@ def test_an_export_of_an_older_version_is_an_error_with_the_way_out(vectors, tab
     pq.write_table(repos, tmp_path / "out/repos.parquet")
     with pytest.raises(StarvecError, match=f"older starvec, without {column}: materialize fp16_export again"):
         read_repositories(tmp_path / "out")
+
+
+def test_an_export_made_before_there_were_topics_is_read(vectors, tables, tmp_path):
+    repos = pq.read_table(export(vectors, tables, tmp_path / "out") / "repos.parquet").drop_columns("topics")
+    pq.write_table(repos, tmp_path / "out/repos.parquet")
+    assert read_repositories(tmp_path / "out").equals(repos)
 
 
 def placed_repositories(width: int) -> Placed:
@@ -105,9 +113,9 @@ def test_placed_repositories_follow_the_vocabulary_and_are_marked(vectors, text,
     repos = pq.read_table(out / "repos.parquet")
     assert repos["placed_by_text"].to_pylist() == [False] * N + [True] * 2
     assert repos["index"].to_pylist() == list(range(N + 2))
-    assert repos.slice(N).select(["repo_id", "name", "language", "stars"]).to_pylist() == [
-        {"repo_id": 5001, "name": "new/one", "language": None, "stars": 2},
-        {"repo_id": 5000, "name": "new/two", "language": "Rust", "stars": 3},
+    assert repos.slice(N).select(["repo_id", "name", "language", "topics", "stars"]).to_pylist() == [
+        {"repo_id": 5001, "name": "new/one", "language": None, "topics": None, "stars": 2},
+        {"repo_id": 5000, "name": "new/two", "language": "Rust", "topics": ["cli"], "stars": 3},
     ]
     np.testing.assert_array_equal(np.fromfile(out / "text.f16", "<f2").reshape(N + 2, -1)[N:], placed.text)
     assert "repositories placed by their text" in fp16_export_metadata(out, summary, [])

@@ -154,6 +154,14 @@ def test_language_and_stars_filter_without_regard_to_case(space: Space):
     assert len(found) == sum(s >= 300 and of == "Python" for s, of in zip(stars, languages, strict=True))
 
 
+def test_topics_filter_in_any_spelling(space: Space):
+    found = space.search("training", 200, topic=" about_LEARNING", min_stars=300)
+    stars, topics = (space.repositories[name].to_pylist() for name in ("stars", "topics"))
+    has = [s >= 300 and "About learning" in (of or ()) for s, of in zip(stars, topics, strict=True)]
+    assert sorted(names(found)) == sorted(name for name, chosen in zip(space.names, has, strict=True) if chosen)
+    assert 0 < len(found) < 12, "of some the topics are not known"
+
+
 def test_repositories_placed_by_their_text_are_marked(space: Space):
     assert {found.name for found in space.search("kernel", 200) if found.placed_by_text} == {f"new/{t}" for t in TOPICS}
     assert {found.name for found in space.similar("numpy/numpy", 200) if found.placed_by_text} == {
@@ -194,11 +202,14 @@ def test_listed_developers_are_found_by_words(space: Space):
         (lambda s: s.search("kernel", language="rsut"), "in the language 'rsut'. Similar ones: rust"),
         (lambda s: s.search("kernel", min_stars=9_999), "no repository has 9,999 stars here: ask for fewer"),
         (lambda s: s.search("kernel", language="rust", min_stars=9_999), "no repository is in rust and has 9,999"),
+        (lambda s: s.search("kernel", topic="about-systms"), "the topic 'about-systms'. Similar ones: about-systems"),
+        (lambda s: s.search("kernel", topic="\udc80<b>"), r"export has the topic '\?<b>'\.$"),
+        (lambda s: s.search("kernel", topic="web", min_stars=99), "repository has the topic web and has 99 stars"),
         (lambda s: s.search_developers("qqzzy"), "no word of 'qqzzy'"),
         (lambda s: s.rising(field="cooking"), "no repository with stars has the field 'cooking'"),
     ],
     ids=["nothing", "unknown", "misspelt", "number", "count", "words", "developers", "rising", "dial", "blank",
-         "hostile", "language", "stars", "both", "people", "field"],
+         "hostile", "language", "stars", "both", "topic", "no text", "topic and stars", "people", "field"],
 )  # fmt: skip
 def test_what_cannot_be_answered_is_said(space: Space, question: Any, sentence: str):
     with pytest.raises(StarvecError, match=sentence) as raised:

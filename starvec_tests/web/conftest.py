@@ -107,6 +107,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> BundleInputs:
     stars = np.bincount(lists.items, minlength=len(repos))
     vocabulary = {"index": np.arange(len(repos), dtype=np.int32), "repo_id": ids, "name": names, "stars": stars}
     facts = {"repo_id": ids, "description": descriptions, "language": [repo.language for repo in repos]}
+    facts["topics"] = [[repo.field, repo.topic] for repo in repos[:-1]] + [[HOSTILE]]
     facts["last_seen"] = pa.array(ids, UTC_SECONDS)
     pq.write_table(pa.table(vocabulary), inputs.user_buckets / "repos.parquet")
     pq.write_table(pa.table(facts), root / "catalogue.parquet")
