@@ -14,6 +14,7 @@ from starvec_assets.github_names import (
     is_repository,
     repository_of,
 )
+from starvec_assets.topics import TOPIC
 
 WEB = Path(starvec_assets.__file__).parent / "web"
 
@@ -70,7 +71,8 @@ def test_other_text_stays_without_its_outer_slashes(text: str) -> None:
 def test_the_page_has_the_same_patterns() -> None:
     text = (WEB / "github_names.js").read_text()
     patterns = dict(re.findall(r"export const (\w+) =\s+/\^(.*)\$/;", text))
-    assert patterns == {"LOGIN_PATTERN": LOGIN, "REPOSITORY_PATTERN": REPOSITORY.replace("/", r"\/", 1)}
+    repository = REPOSITORY.replace("/", r"\/", 1)
+    assert patterns == {"LOGIN_PATTERN": LOGIN, "REPOSITORY_PATTERN": repository, "TOPIC_PATTERN": TOPIC}
 
 
 def test_the_page_has_no_other_pattern_of_a_name() -> None:

@@ -1,10 +1,12 @@
-// Logins and owner/name as GitHub has them, safe in an address: the patterns of starvec_assets/github_names.py. And what an
-// address at GitHub names.
+// Logins, owner/name and topics as GitHub has them, safe in an address: the patterns of starvec_assets/github_names.py and
+// topics.py. And what an address at GitHub names.
 
 export const LOGIN_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/;
 export const REPOSITORY_PATTERN =
   /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\/(?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-]|\.\.[A-Za-z0-9_.-])[A-Za-z0-9_.-]{0,99}$/;
+export const TOPIC_PATTERN = /^[a-z0-9][a-z0-9-]{0,49}$/;
 
+const MAX_TOPIC_LENGTH = 50;
 const MAX_ADDRESS_LENGTH = 2000; // characters that are looked at
 const COMMAND = /^(?:git\s+clone|gh\s+repo\s+clone)\s+(?:-\S+\s+(?:[^\s/]+\s+)?)*/i;
 /** Scheme and user of an address for browsers or for git, and its host, up to a slash or, in scp's form, a colon. */
@@ -25,6 +27,19 @@ const OWN_PAGES = new Set(
  * @typedef {{kind: "gist"}} GistAddress
  * @typedef {{kind: "other"}} OtherAddress a page of GitHub that names neither person nor repository
  */
+
+/**
+ * A text as GitHub would write it as a topic, as topics.py does, and no longer than one; it may still be none.
+ * @param {string} text as it was typed, or of an address
+ */
+export function normalizeTopic(text) {
+  const written = text
+    .trim()
+    .toLowerCase()
+    .replace(/[\s_]+/g, "-")
+    .slice(0, MAX_TOPIC_LENGTH);
+  return written.replace(/\p{Surrogate}/gu, ""); // halves of characters, which no address can hold
+}
 
 /**
  * What a text names if it is an address at GitHub, of a page or for git; null for any other text.

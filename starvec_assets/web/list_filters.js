@@ -1,17 +1,20 @@
 // Filters of the lists of repositories, held by the address of each view that has such a list.
 
+import { normalizeTopic } from "./github_names.js";
+
 /** @import { App } from "./state.js" */
 
 /**
  * @typedef {object} Filters
  * @property {string} language "" for any
+ * @property {string} topic "" for any
  * @property {number} minStars
  * @property {number} months since a repository was last seen in the data, 0 for any number
  * @property {number} fame from -4, niche, to 4, famous
  */
 
 /** Parameter of each filter in an address. @type {Record<keyof Filters, string>} */
-const PARAMETERS = { language: "language", minStars: "stars", months: "months", fame: "fame" };
+const PARAMETERS = { language: "language", topic: "topic", minStars: "stars", months: "months", fame: "fame" };
 /** Views whose addresses hold them; that of what is rising has filters of its own. */
 const FILTERED_VIEWS = /^#\/(similar|search|user|dev|compare|map)(?=[/?]|$)/;
 
@@ -26,6 +29,7 @@ function parseFilters(href) {
     Math.min(high, Math.max(low, Math.round(Number(parameters.get(name))) || 0));
   return {
     language: (parameters.get(PARAMETERS.language) ?? "").slice(0, 100),
+    topic: normalizeTopic(parameters.get(PARAMETERS.topic) ?? ""),
     minStars: integer(PARAMETERS.minStars, 0, 1e9),
     months: integer(PARAMETERS.months, 0, 1200),
     fame: integer(PARAMETERS.fame, -4, 4),

@@ -6,6 +6,7 @@ import { base, opening, savesData } from "./startup.js";
 /** @import { Engine } from "./engine/engine.js" */
 /** @import { Model, People } from "./engine/model.js" */
 /** @import { RepositoryFacts } from "./github.js" */
+/** @import { Filters } from "./list_filters.js" */
 /** @import { Person } from "./scoring.js" */
 
 /**
@@ -20,7 +21,7 @@ import { base, opening, savesData } from "./startup.js";
  *   when the visitor started something beside which the size is shown
  * @property {Map<string, RepositoryFacts>} askedRepositories repositories that GitHub was asked about, by lower-case name
  * @property {string} token GitHub token that the visitor pasted, "" without one
- * @property {{language: string, minStars: number, months: number, fame: number}} filters of the lists of repositories
+ * @property {Filters} filters of the lists of repositories
  */
 
 /**
@@ -40,7 +41,7 @@ export async function openApp() {
     downloadConsented: !savesData,
     askedRepositories: new Map(),
     token: "",
-    filters: { language: "", minStars: 0, months: 0, fame: 0 },
+    filters: { language: "", topic: "", minStars: 0, months: 0, fame: 0 },
   };
 }
 

@@ -8,6 +8,7 @@ import { WatchedWorker } from "./watchdog.js";
 /** @import { Basket } from "./recommendation.js" */
 /** @import { SearchResult } from "./search.js" */
 /** @import { TextSearchResult } from "./text_search.js" */
+/** @import { TopicSize } from "./topics.js" */
 /** @import { Plane } from "./planes.js" */
 /** @import { Answers } from "./worker.js" */
 /** @typedef {{loaded: number, total: number, plane: Plane, source: "network" | "cache"}} Progress */
@@ -215,6 +216,25 @@ export class Engine extends EventTarget {
    */
   allowedRows(filter) {
     return this.#request("allowedRows", { filter });
+  }
+
+  /**
+   * The most common topics for what was typed of one; the first call loads them.
+   * @param {string} typed as a topic is written, "" for any
+   * @param {number} k at most so many
+   * @returns {Promise<TopicSize[]>}
+   */
+  suggestTopics(typed, k) {
+    return this.#request("suggestTopics", { typed, k });
+  }
+
+  /**
+   * How many repositories have a topic, 0 for one that is not known.
+   * @param {string} topic
+   * @returns {Promise<number>}
+   */
+  countTopic(topic) {
+    return this.#request("countTopic", { topic });
   }
 
   /**

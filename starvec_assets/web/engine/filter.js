@@ -7,6 +7,7 @@
  * @property {ArrayLike<number>} [exclude] rows
  * @property {Uint32Array | null} [only] rows beside which all others are excluded
  * @property {string} [language] "" for any
+ * @property {string} [topic] "" for any; worker.js resolves it into `only`
  * @property {number} [minStars]
  * @property {number} [months] last seen in so many of the newest months, 0 for any
  * @property {number} [fame] from -4, which prefers little starred repositories, to 4, which prefers most starred ones

@@ -76,9 +76,10 @@ import {
  * @property {Float32Array} spreads [bins]: standard deviation about a centre
  */
 
-/** Files that a bundle may lack: of the map, and of what is rising. */
+/** Files that a bundle may lack: of the map, of what is rising, and of topics. */
 export const MAP_FILE = "map.gz";
 export const TRENDS_FILE = "trends.gz";
+export const TOPICS_FILE = "topics.gz";
 const FORMAT = 3;
 const SEARCH_FILES = ["vectors.hi", "vectors.lo", "vectors.text", "words.index", "words.text"];
 const REQUIRED_FILES = [...SEARCH_FILES, "first.gz", "names.gz", "columns.gz", "descriptions.gz", "people.json"];
@@ -206,6 +207,9 @@ export const hasMap = ({ files }) => Object.hasOwn(files, MAP_FILE);
 
 /** Whether the bundle has trends; older ones have none. @param {Model} model */
 export const hasTrends = ({ files }) => Object.hasOwn(files, TRENDS_FILE);
+
+/** Whether topics of the repositories are known. @param {Pick<Model, "files">} model */
+export const hasTopics = ({ files }) => Object.hasOwn(files, TOPICS_FILE);
 
 /**
  * Address of a data file. Its hash is in the query, so that no cache answers with another version.

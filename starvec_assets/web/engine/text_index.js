@@ -2,6 +2,7 @@
 // and words.text are written by starvec_assets/export/text_index_file.py, which describes them.
 
 import { asFiniteNumber, asInteger, asObject, assert, BundleError } from "./validate.js";
+import { Varints } from "./varints.js";
 
 /**
  * @typedef {{words: number, fame: number, text: number}} FusionWeights
@@ -136,29 +137,6 @@ export class TextIndex {
     }
     assert(numbers.at === this.#postings.length, "words.index has another number of postings than it says.");
     return starts;
-  }
-}
-
-/** Reads numbers below 2^28 of seven bits a byte, the lowest first; the last byte of each is below 128. */
-class Varints {
-  /**
-   * @param {Uint8Array} bytes
-   * @param {number} at where to begin
-   */
-  constructor(bytes, at) {
-    this.bytes = bytes;
-    this.at = at;
-  }
-
-  next() {
-    const { bytes } = this;
-    let byte = bytes[this.at++];
-    let number = byte & 127;
-    for (let shift = 7; byte > 127 && shift < 28; shift += 7) {
-      byte = bytes[this.at++];
-      number |= (byte & 127) << shift;
-    }
-    return number;
   }
 }
 

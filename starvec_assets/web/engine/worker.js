@@ -2,8 +2,10 @@
 // and searches them. engine.js is the page's side.
 
 import { Catalogue } from "./catalogue.js";
+import { fetchInflated } from "./data_file.js";
 import { allowedRows, filterBias } from "./filter.js";
 import { Lines } from "./lines.js";
+import { hasTopics, TOPICS_FILE } from "./model.js";
 import { once, Planes } from "./planes.js";
 import { findPrototypes } from "./prototypes.js";
 import { cosineErrors, personVector, searchBasket, topContributors } from "./recommendation.js";
@@ -42,6 +44,13 @@ const loadedCatalogue = once(async () => {
   return whole;
 });
 
+/** The topics, null where the bundle has none. */
+const loadedTopics = once(async () => {
+  if (!hasTopics(options)) return null;
+  const { Topics } = await import("./topics.js");
+  return new Topics(await fetchInflated(options.base, TOPICS_FILE, options), options.n);
+});
+
 /** What the page may ask for, by the type of its request. */
 const answers = {
   catalogue: async () => (await loadedCatalogue()).facts,
@@ -74,7 +83,11 @@ const answers = {
     return rows ? Uint16Array.from(rows, (row) => languageCodes[row]) : languageCodes.slice();
   },
   /** @param {{filter: Filter}} request */
-  allowedRows: async ({ filter }) => allowedRows(await loadedCatalogue(), filter),
+  allowedRows: async ({ filter }) => allowedRows(await loadedCatalogue(), await withTopic(filter)),
+  /** @param {{typed: string, k: number}} request */
+  suggestTopics: async ({ typed, k }) => (await loadedTopics())?.suggest(typed, k) ?? [],
+  /** @param {{topic: string}} request */
+  countTopic: async ({ topic }) => (await loadedTopics())?.count(topic) ?? 0,
 
   /** @param {{query: Float32Array, k: number, filter: Filter | null}} request */
   search: async ({ query, k, filter }) => {
@@ -120,7 +133,7 @@ const answers = {
 
   /** @param {{query: string, k: number, filter: Filter | null}} request */
   searchText: async ({ query, k, filter }) => {
-    const allowed = filter && allowedRows(await loadedCatalogue(), filter);
+    const allowed = filter && allowedRows(await loadedCatalogue(), await withTopic(filter));
     const [index, text] = [await planes.words(), await planes.textOfSearch()];
     const { searchText } = await import("./text_search.js");
     const { kernel, exact } = await planes.vectors();
@@ -136,7 +149,15 @@ const answers = {
 
 /** The bias of a filter, of the rows that can be told about by now. @param {Filter | null} filter */
 const biasOf = async (filter) =>
-  filter && filterBias(whole ?? (await loadedFirst()) ?? (await loadedCatalogue()), filter);
+  filter && filterBias(whole ?? (await loadedFirst()) ?? (await loadedCatalogue()), await withTopic(filter));
+
+/** A filter by rows in place of a topic, whose repositories are loaded at the first one. @param {Filter} filter */
+async function withTopic({ topic = "", only = null, ...others }) {
+  if (!topic) return { only, ...others };
+  const rows = (await loadedTopics())?.rows(topic) ?? new Uint32Array(0);
+  const chosen = only && new Set(only);
+  return { only: chosen ? rows.filter((row) => chosen.has(row)) : rows, ...others };
+}
 
 /**
  * A catalogue that has some rows: the whole one, or that of the first rows while it is loaded.
