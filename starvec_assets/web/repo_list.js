@@ -1,10 +1,11 @@
-// List of repositories with its filters: language, stars and, where it applies, fame.
+// List of repositories with its filters: language, topic, stars, last activity and, where it applies, fame.
 
 import { announce, breakable, errorMessage, formatCount, formatStars, h, pluralize, replace } from "./dom.js";
 import { downloadProgress, downloadSizeNote, isOnDevice, wordsProgress } from "./download_progress.js";
 import { REPOSITORY_PATTERN } from "./github_names.js";
 import { setFilters } from "./list_filters.js";
 import { similarHref } from "./state.js";
+import { topicFilter } from "./topic_filter.js";
 
 /** @import { Child } from "./dom.js" */
 /** @import { Repository } from "./engine/catalogue.js" */
@@ -35,7 +36,7 @@ const INITIAL_RESULTS = 15;
  * @param {(name: string) => string} [options.href] address that a repository's name leads to
  * @param {(onChange: () => void) => Node} [options.control] makes a further filter, which calls `onChange` when it was
  *   changed
- * @param {boolean} [options.usualFilters] whether language, stars and last activity are among the filters
+ * @param {boolean} [options.usualFilters] whether language, topic, stars and last activity are among the filters
  * @param {boolean} [options.needsVectors] whether `search` needs the vectors, which are downloaded then
  * @param {boolean} [options.needsWords] whether `search` needs the index of words as well
  * @param {string | ((found: R) => string)} [options.emptyNote] shown when nothing is found
@@ -258,6 +259,10 @@ function filterControls(app, id, fame, onFilterChange) {
         h("span", { "aria-hidden": "true" }, "famous"),
       ),
     h("div", {}, h("label", { for: `${id}-language` }, "Language"), language),
+    topicFilter(app, id, filters.topic, (topic) => {
+      setFilters(app, { topic });
+      onFilterChange();
+    }),
     h("div", {}, h("label", { for: `${id}-stars` }, "Stars"), stars),
     activityFilter,
   );

@@ -13,9 +13,11 @@ import {
   replace,
 } from "../dom.js";
 import { TRENDS_FILE } from "../engine/model.js";
+import { normalizeTopic } from "../github_names.js";
 import { loginForm } from "../login_form.js";
 import { repoList } from "../repo_list.js";
 import { dataSources, developerHref, displayName, downloadSize, risingHref } from "../state.js";
+import { topicFilter } from "../topic_filter.js";
 import { sparkline, trendChart } from "../trend_chart.js";
 import { formatShare, repositorySparkline } from "../trend_line.js";
 import { loadTrends } from "../trends_data.js";
@@ -30,6 +32,7 @@ import { loadTrends } from "../trends_data.js";
  * @property {string} like login of a developer of the bundle, near to whom to list
  * @property {string} field key or name of a category or a cluster of the map
  * @property {string} language
+ * @property {string} topic
  * @property {string} age at most so many months
  */
 
@@ -72,6 +75,7 @@ function parseAddress(parameters) {
     like,
     field: text("field"),
     language: text("language"),
+    topic: normalizeTopic(text("topic")),
     age: /^\d{1,3}$/.test(text("age")) ? text("age") : "",
   };
 }
@@ -214,7 +218,10 @@ class RisingPage {
       label: "Repositories, best first",
       needsVectors: false,
       search: async (_, k) => {
-        const indices = this.#filtered().slice(0, k);
+        const { topic } = this.#address;
+        const ofTopic = topic ? await this.#app.engine.allowedRows({ topic }) : null;
+        const rows = this.#filtered();
+        const indices = (ofTopic ? rows.filter((row) => ofTopic[row]) : rows).slice(0, k);
         return { indices, cosines: [], exact: true };
       },
       onCreate: (searchAgain) => {
@@ -284,7 +291,7 @@ class RisingPage {
         only: () => Uint32Array.from(this.#filtered()),
         search: async (filter, k) => {
           await person.refine?.();
-          return this.#app.engine.search(person.vector, { k, filter });
+          return this.#app.engine.search(person.vector, { k, filter: { ...filter, topic: this.#address.topic } });
         },
       }),
       this.#developerLinks(),
@@ -304,7 +311,7 @@ class RisingPage {
     };
   }
 
-  /** Rows of the ranking that pass the filters, best first. */
+  /** Rows of the ranking that pass the filters but that of topics, which the engine has; best first. */
   #filtered() {
     const { field, language, age } = this.#address;
     const chosen = field && this.#trends.field(field);
@@ -348,12 +355,18 @@ class RisingPage {
   /** @param {() => void} onChange called when a filter was changed */
   #filters(onChange) {
     const { fields } = this.#trends;
-    const { field, age } = this.#address;
+    const { field, topic, age } = this.#address;
     const option = (/** @type {string} */ value, text = value) => h("option", { value }, text);
     const group = (/** @type {Field["kind"]} */ kind, /** @type {string} */ label) => {
       const members = fields.filter((one) => one.kind === kind);
       const byName = members.sort((a, b) => a.name.localeCompare(b.name, "en"));
       return byName.length > 0 && h("optgroup", { label }, ...byName.map(({ key, name }) => option(key, name)));
+    };
+    const choose = (/** @type {Partial<RisingAddress>} */ changes) => {
+      this.#address = { ...this.#address, ...changes };
+      history.pushState({ entryId: Math.random() }, "", risingHref({ ...this.#address }));
+      this.#showChosen();
+      onChange();
     };
     const select = (
       /** @type {"field" | "language" | "age"} */ key,
@@ -362,12 +375,7 @@ class RisingPage {
       /** @type {import("../dom.js").Child[]} */ options,
     ) => {
       const element = h("select", { id: `rising-${key}` }, ...options);
-      element.addEventListener("change", () => {
-        this.#address = { ...this.#address, [key]: element.value };
-        history.pushState({ entryId: Math.random() }, "", risingHref({ ...this.#address }));
-        this.#showChosen();
-        onChange();
-      });
+      element.addEventListener("change", () => choose({ [key]: element.value }));
       element.value = value;
       return options.filter(Boolean).length > 1 && h("div", {}, h("label", { for: element.id }, label), element);
     };
@@ -381,6 +389,7 @@ class RisingPage {
         group("cluster", "Places on the map"),
       ]),
       select("language", "Language", chosen, [option("", "any language"), ...languages.map((name) => option(name))]),
+      topicFilter(this.#app, "rising", topic, (wanted) => choose({ topic: wanted })),
       select("age", "Age", age, [option("", "any age"), ...this.#ages().map((n) => option(String(n), ageLabel(n)))]),
     ])
       if (one) filters.append(one);
@@ -448,8 +457,9 @@ class RisingPage {
 
   #developerLinks() {
     const developers = this.#app.people.developers.slice(0, MAX_DEVELOPERS);
-    const { field, language, age } = this.#address;
-    const links = chips(developers.map(({ login, name }) => [risingHref({ like: login, field, language, age }), name]));
+    const { field, language, topic, age } = this.#address;
+    const filters = { field, language, topic, age };
+    const links = chips(developers.map(({ login, name }) => [risingHref({ like: login, ...filters }), name]));
     return developers.length > 0 && h("p", { class: "examples" }, "Near to a developer: ", ...links);
   }
 
