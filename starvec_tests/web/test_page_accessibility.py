@@ -199,8 +199,8 @@ REPLACED_SEARCH = """async () => {
     const searches = [], ready = Promise.resolve();
     const app = {
         downloadConsented: true,
-        filters: { language: "", minStars: 0, fame: 0 },
-        model: { n: 0, languages: ["", "Rust"] },
+        filters: { language: "", topic: "", minStars: 0, fame: 0 },
+        model: { n: 0, languages: ["", "Rust"], files: {} },
         engine: Object.assign(new EventTarget(), {
             ready, catalogueReady: Promise.resolve({ mostStars: 0, monthsCovered: 0 }),
             download() {}, repositories: async () => [], loadDescriptions: () => ready,
