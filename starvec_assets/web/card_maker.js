@@ -124,7 +124,7 @@ async function describeDirections(app, { starsUsed }, { vectors, weights, sizes 
       const isOne = sizes[i] === 1;
       const names = await namesNear(app, unitVector(vectors.subarray(i * d, (i + 1) * d)), { k: isOne ? 1 : NAMES });
       const links = repositoryLinks(names);
-      const share = `${Math.round((100 * sizes[i]) / starsUsed)} % of your stars`;
+      const share = `${Math.round((100 * sizes[i]) / starsUsed)}\u00a0% of your stars`;
       return isOne
         ? h("li", {}, ...links, ": one star alone, so it can be told that you starred it")
         : h("li", {}, "near ", ...links, ` (${share})`);

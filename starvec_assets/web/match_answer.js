@@ -157,7 +157,7 @@ async function inCommon(own, theirs) {
   const means = [own.person, theirs.person].filter(({ prototypes }) => !prototypes);
   const share = Math.floor(100 * sharedInterests(own.interests, theirs.interests));
   return [
-    `in common: ${means.length ? "" : `${share} % of the interests of ${memberName(own.person)}, mostly `}near `,
+    `in common: ${means.length ? "" : `${share}\u00a0% of the interests of ${memberName(own.person)}, mostly `}near `,
     ...(await own.links(sharedParts(own.interests, theirs.interests))),
     `. ${means.map(onlyMean).join(" ")}`,
   ];

@@ -103,7 +103,7 @@ export function percentile(levels, tables, number, cosine) {
 }
 
 /** A percentile as printed, never rounded up: 95 %. @param {number} value */
-export const formatPercent = (value) => `${Math.floor(value)} %`;
+export const formatPercent = (value) => `${Math.floor(value)}\u00a0%`;
 
 /**
  * The developers but the person, with the share in per cent of the people with about as many stars as the person who are

@@ -10,7 +10,7 @@ import { clusterKey, loadTrends } from "./trends_data.js";
 /** @import { Trends } from "./trends_data.js" */
 
 /** A share as printed, in per cent: 0.0521 %, 8.10 %. @param {number} share */
-export const formatShare = (share) => `${share ? (100 * share).toPrecision(3) : 0} %`;
+export const formatShare = (share) => `${share ? (100 * share).toPrecision(3) : 0}\u00a0%`;
 
 /** Curve of a repository's stars by month. @param {Trends} trends @param {number} row */
 export function repositorySparkline(trends, row) {

@@ -286,7 +286,7 @@ class Reference:
         closeness = {one["login"]: self.closeness(vector, stars, one["login"]) for one in self.people["developers"]}
         cosine = {login: float(self.developer(login)["vector"].astype(np.float64) @ vector) for login in closeness}
         order = sorted(closeness, key=lambda login: (-closeness[login], -cosine[login]))
-        return [(self.developer(login)["name"], f"{math.floor(closeness[login])} %") for login in order]
+        return [(self.developer(login)["name"], f"{math.floor(closeness[login])}\u00a0%") for login in order]
 
     def pair_percentile(self, a: Matrix, stars_a: int, b: Matrix, stars_b: int) -> float:
         """Share in per cent of the pairs of people with about as many stars as these two who are less alike."""

@@ -290,7 +290,7 @@ def test_like_one_of_them_is_by_pairs_of_people(visitor: Any, site: str, referen
         for one in found
     }
     expected = sorted(percent, key=lambda name: -percent[name])
-    assert ranking(page) == [(name, f"{math.floor(percent[name])} %") for name in expected]
+    assert ranking(page) == [(name, f"{math.floor(percent[name])}\u00a0%") for name in expected]
     page.select_option("#team-asker", index=0)
     assert page.url.endswith(match_fragment(*four, **{"for": four[0]}))
 

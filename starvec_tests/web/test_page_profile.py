@@ -171,7 +171,7 @@ def test_a_profile_of_few_stars_is_called_rough(visitor: Any, site: str, referen
         ".basis"
     )
     page.wait_for_selector(".axes .interval")
-    assert "lies in with 80 % certainty, as far as 6 stars can tell." in page.inner_text(".portrait")
+    assert "lies in with 80\u00a0% certainty, as far as 6 stars can tell." in page.inner_text(".portrait")
     page.click("text=Another login")
     submit_login(page, "one")
     page.wait_for_selector(".strengths:has-text('Rough: from 1 star only. ')")
@@ -183,7 +183,7 @@ def test_about_explains_the_numbers_of_fields(visitor: Any, site: str):
     page = open_page(visitor, site, "#/about")
     text = page.inner_text("main")
     assert "the median person has 50, and nobody has 100" in text
-    assert "the range that each lies in with 80 % certainty" in text
+    assert "the range that each lies in with 80\u00a0% certainty" in text
     assert "How many people of the data starred a repository, in the months above." in text
 
 
@@ -276,7 +276,7 @@ def test_finished_lookup_does_not_leave_another_view(visitor: Any, site: str, ap
     page = open_page(visitor, site, "", api)
     submit_login(page, "octocat")
     page.wait_for_selector("text=waiting for vectors")
-    page.click("text=How it was made")
+    page.click("nav a[href='#/about']")
     page.wait_for_selector("h1:has-text('How it was made')")
     wait_for_requests(page, held)
     held[0].continue_()

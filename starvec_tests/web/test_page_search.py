@@ -116,7 +116,7 @@ def test_people_near_a_text_match_python(
         vector = reference.developer(developers[i]["login"])["vector"]
         star_bin = int(reference.bins.bin_of(developers[i]["stars_used"]))
         share = mixture.percentile(place, star_bin, float(vector.astype(np.float64) @ place))
-        assert percent == f"{math.floor(min(max(share, reference.people['levels'][0]), 99.93))} %"
+        assert percent == f"{math.floor(min(max(share, reference.people['levels'][0]), 99.93))}\u00a0%"
 
 
 def test_a_profile_is_compared_with_a_pasted_text(
@@ -137,7 +137,7 @@ def test_a_profile_is_compared_with_a_pasted_text(
     person, place = reference.person(starred), search.query_vector(text.strip())
     mixture = PeopleMixture.load(inputs.quantile_tables)
     share = mixture.percentile(place, int(reference.bins.bin_of(50)), float(person.astype(np.float64) @ place))
-    page.wait_for_selector(f"text=Your profile is nearer to it than {math.floor(share)} % of people with about as many")
+    page.wait_for_selector(f"text=Your profile is nearer to it than {math.floor(share)}\u00a0% of people with about as")
 
 
 def test_search_in_my_stars_keeps_to_them(visitor: Any, site: str, reference: Reference, search: TextSearch):

@@ -73,7 +73,7 @@ def test_two_people_compare_by_a_link(browser: Any, visitor: Any, site: str, ref
             [reference.skills(*bob)[t], reference.skills(*ann)[t]] for t in radar_scores(page)
         ]
         percent = math.floor(reference.pair_percentile(*bob, *ann))
-        sentence = f"You two are more alike than {percent} % of pairs of people with about as many stars."
+        sentence = f"You two are more alike than {percent}\u00a0% of pairs of people with about as many stars."
         assert sentence in page.inner_text(".profile")
         assert other.blocked_requests == []
         assert page.errors == []

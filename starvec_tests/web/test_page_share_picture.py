@@ -168,7 +168,8 @@ def test_comparison_has_a_link_and_leads_back_to_each(ann: Any, visitor: Any, si
         [reference.skills(*bob)[title], reference.skills(*ann_of)[title]] for title in scores
     ]
     percent = math.floor(reference.pair_percentile(*bob, *ann_of))
-    assert f"They are more alike than {percent} % of pairs of people with about as many stars." in own_sentence(page)
+    sentence = f"They are more alike than {percent}\u00a0% of pairs of people with about as many stars."
+    assert sentence in own_sentence(page)
     assert page.locator(".legend li").all_inner_texts() == ["bob", "ann"]
     page.click("text=bob alone")
     page.wait_for_selector("h1 bdi:text-is('bob')")

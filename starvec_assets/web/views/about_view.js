@@ -75,7 +75,7 @@ export function aboutView(app) {
         ),
         ...definition(
           "Ranges",
-          "Your stars are a sample of what you like. The small numbers beside your own fields are the range that each lies in with 80 % certainty: with few stars it is wide. Who has fewer stars than anybody in the data has a rough profile.",
+          "Your stars are a sample of what you like. The small numbers beside your own fields are the range that each lies in with 80\u00a0% certainty: with few stars it is wide. Who has fewer stars than anybody in the data has a rough profile.",
         ),
         ...definition(
           "★ in these data",
@@ -202,7 +202,7 @@ function evaluationSection({ model }) {
       h(
         "p",
         { class: "measure" },
-        "Judged on people and lists that training never saw: can it find the other half of a person’s stars, and what stands together in hand-made “awesome” lists? Beside it, simpler ways to do the same. Bold is best; below each number its 95 % interval.",
+        "Judged on people and lists that training never saw: can it find the other half of a person’s stars, and what stands together in hand-made “awesome” lists? Beside it, simpler ways to do the same. Bold is best; below each number its 95\u00a0% interval.",
       ),
       vectors,
       words &&

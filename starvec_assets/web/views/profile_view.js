@@ -361,7 +361,7 @@ function charts(app, signal, persons, labels, basis = "") {
   const bins = persons.map(({ starsUsed }) => starRange(app.people, starsUsed));
   const stars = new Set(bins).size > 1 ? bins.map((bin, i) => `${labels[i]}: ${bin}`).join("; ") : bins[0];
   const caption = `Distance from the centre: how many in 100 people with about as many stars (${stars}) one is ahead of. The heavier ring, at 50, is the median person.`;
-  const certainty = `The small numbers and the shaded band: the range that a number lies in with 80 % certainty, as far as ${pluralize(persons[0].starsUsed, "star")} can tell.`;
+  const certainty = `The small numbers and the shaded band: the range that a number lies in with 80\u00a0% certainty, as far as ${pluralize(persons[0].starsUsed, "star")} can tell.`;
   const figure = h("figure", { class: "portrait" });
   const numbers = h("div", { class: "numbers" });
   const draw = () => {
