@@ -198,7 +198,7 @@ def test_two_fingers_zoom_and_a_double_tap_zooms_in(browser: Any, visitor: Any, 
     pinched = settled(page, before)
     assert "z=1.00" in pinched, "twice as far apart is twice as large"
     page.evaluate(fingers, 2 * [["pointerdown", 1, 150, 150], ["pointerup", 1, 150, 150]])
-    assert "z=2.00" in settled(page, pinched)
+    wait_until(page, "location.hash.includes('z=2.00')")  # there may be a way to it
 
 
 def test_filters_hide_repositories_from_map_and_list(visitor: Any, site: str, reference: Reference):
@@ -441,7 +441,8 @@ def test_cluster_labels_never_overlap_and_each_stays_once_it_has_appeared(visito
         const shown = lib.labelsInView(map, camera, codes, labels, nameOf, measure).map((label) => {
           const [left, top] = camera.toScreen(label.x, label.y);
           const [halfWidth, halfHeight] = [label.width / 2, label.height / 2];
-          return { ...label, left: left - halfWidth, right: left + halfWidth,
+          const centre = left + label.beside;
+          return { ...label, left: centre - halfWidth, right: centre + halfWidth,
                    top: top + label.below - halfHeight, bottom: top + label.below + halfHeight };
         });
         const overlaps = shown.flatMap((a, i) => shown.slice(0, i).filter((b) =>
@@ -452,9 +453,36 @@ def test_cluster_labels_never_overlap_and_each_stays_once_it_has_appeared(visito
     }"""
     )
     assert [step["overlaps"] for step in found if step["overlaps"]] == []
-    assert sum(step["shown"] for step in found) > 100
+    assert sum(step["shown"] for step in found) > 80
     for before, after in itertools.pairwise(found):
         assert set(before["finest"]) <= set(after["finest"]), after["zoom"]
+
+
+def test_label_that_an_edge_cuts_moves_into_the_view_or_is_not_shown(visitor: Any, site: str):
+    page = visitor.context.new_page()
+    page.goto(site + "data/model.json")
+    page.evaluate(MAP_MODULES, site)
+    alone, another_far, another_near, place_outside, cut_above = page.evaluate(
+        """() => {
+      const camera = new lib.Camera();
+      [camera.width, camera.height] = [400, 400];
+      camera.show({ x: 0.5, y: 0.5, zoom: 1 });
+      const label = (left, width, top = 200) => {
+        const [x, y] = camera.toMap(left, top);
+        return { text: "label", level: 0, index: 0, x, y, beside: 0, below: 0, width, height: 16, from: 0, until: 4 };
+      };
+      const lefts = (...labels) => lib.labelsInView(map, camera, new Uint8Array(map.m), labels).map(
+        ({ x, beside, width }) => Math.round(camera.toScreen(x, 0)[0] + beside - width / 2));
+      const cut = label(20, 100);
+      return [lefts(cut), lefts(cut, label(200, 80)), lefts(cut, label(130, 80)), lefts(label(-10, 100)),
+        lefts(label(200, 100, 5))];
+    }"""
+    )
+    assert len(alone) == 1
+    assert 0 <= alone[0] <= 10
+    assert another_far == [alone[0], 160]
+    assert another_near == [90], "there is no room for both"
+    assert place_outside == cut_above == []
 
 
 def test_flights_begin_and_end_where_they_should_and_far_ones_rise(visitor: Any, site: str):

@@ -16,6 +16,7 @@ import { rowsInBox } from "./points.js";
  * @property {number} index cluster in its level, or row
  * @property {number} x
  * @property {number} y
+ * @property {number} beside CSS pixels between its place and its centre, where the edge of the view would cut it
  * @property {number} below CSS pixels between its place and its middle
  * @property {number} width of the text in CSS pixels
  * @property {number} height
@@ -31,7 +32,7 @@ const STYLES = [
 ];
 const NAME_STYLE = { size: 12, from: 2.6, until: Infinity };
 const MARGIN = 120; // pixels around the view in which labels are laid out, so that they do not change at its edge
-const GAP = 6; // pixels between two labels
+const GAP = { across: 8, down: 12 }; // pixels between two labels
 const TILE = { width: 170, height: 60 }; // pixels, of each of which the most starred repository may be named
 const MAX_NAME_LENGTH = 30;
 const TERMS = 2; // of a cluster's label, of which the map shows so many
@@ -60,7 +61,20 @@ export function clusterLabels({ levels }, fit, measure) {
       .map(({ label, x, y, size }, index) => {
         const text = shortLabel(label);
         const { size: height, from, until } = STYLES[level];
-        return { text, level, index, x, y, below: 0, width: measure(text, level), height, from, until, size };
+        return {
+          text,
+          level,
+          index,
+          x,
+          y,
+          beside: 0,
+          below: 0,
+          width: measure(text, level),
+          height,
+          from,
+          until,
+          size,
+        };
       })
       .filter(({ text, size }) => text && size)
       .sort((a, b) => b.size - a.size || a.index - b.index),
@@ -84,8 +98,8 @@ export function clusterLabels({ levels }, fit, measure) {
  * @param {number} scale CSS pixels that the side of the map takes
  */
 const haveParted = (a, b, scale) =>
-  scale * Math.abs(a.x - b.x) >= (a.width + b.width) / 2 + GAP ||
-  scale * Math.abs(a.y - b.y) >= (a.height + b.height) / 2 + GAP;
+  scale * Math.abs(a.x - b.x) >= (a.width + b.width) / 2 + GAP.across ||
+  scale * Math.abs(a.y - b.y) >= (a.height + b.height) / 2 + GAP.down;
 
 /**
  * Zoom from which two labels do not overlap.
@@ -95,10 +109,10 @@ const haveParted = (a, b, scale) =>
  */
 function partingZoom(a, b, fit) {
   const apart = (/** @type {number} */ needed, /** @type {number} */ distance) =>
-    distance ? Math.log2((needed + GAP) / (fit * distance)) : Infinity;
+    distance ? Math.log2(needed / (fit * distance)) : Infinity;
   return Math.min(
-    apart((a.width + b.width) / 2, Math.abs(a.x - b.x)),
-    apart((a.height + b.height) / 2, Math.abs(a.y - b.y)),
+    apart((a.width + b.width) / 2 + GAP.across, Math.abs(a.x - b.x)),
+    apart((a.height + b.height) / 2 + GAP.down, Math.abs(a.y - b.y)),
   );
 }
 
@@ -119,8 +133,28 @@ export function labelsInView(map, camera, codes, labels, nameOf, measure) {
     ({ x, y, from, until }) =>
       zoom >= from && zoom < until && x > near.left && x < near.right && y > near.top && y < near.bottom,
   );
-  if (zoom < NAME_STYLE.from) return shown;
-  return [...repositoryLabels(map, camera, rowsInBox(map, near, codes), shown, nameOf, measure), ...shown];
+  if (zoom >= NAME_STYLE.from)
+    shown.unshift(...repositoryLabels(map, camera, rowsInBox(map, near, codes), shown, nameOf, measure));
+  return shown.flatMap((label) => wholeInView(label, shown, camera));
+}
+
+/**
+ * The label if the view has all of it; one that the left or right edge would cut is moved inward, if the others leave room
+ * and its place is in view. None otherwise.
+ * @param {Label} label
+ * @param {Label[]} shown all labels
+ * @param {Camera} camera
+ * @returns {Label[]}
+ */
+function wholeInView(label, shown, camera) {
+  const box = boxOf(label, camera);
+  const [centre] = camera.toScreen(label.x, label.y);
+  if (centre < 0 || centre > camera.width || box.top < 0 || box.bottom > camera.height) return [];
+  const beside = Math.max(0, -box.left) - Math.max(0, box.right - camera.width);
+  if (!beside) return [label];
+  const moved = { ...label, beside };
+  const isFree = shown.every((other) => other === label || !overlap(boxOf(moved, camera), boxOf(other, camera)));
+  return isFree ? [moved] : [];
 }
 
 /**
@@ -144,7 +178,7 @@ function repositoryLabels(map, camera, rows, shown, nameOf, measure) {
     const text = full.slice(full.indexOf("/") + 1).slice(0, MAX_NAME_LENGTH);
     const { size: height, from, until } = NAME_STYLE;
     const below = pointRadius(camera, row, map.m) + 0.75 * height;
-    const place = { x: map.places[2 * row] / SIDE, y: map.places[2 * row + 1] / SIDE, below };
+    const place = { x: map.places[2 * row] / SIDE, y: map.places[2 * row + 1] / SIDE, beside: 0, below };
     const label = { text, level, index: row, ...place, width: measure(text, level), height, from, until };
     const box = boxOf(label, camera);
     if (!text || boxes.some((other) => overlap(box, other))) continue;
@@ -181,16 +215,16 @@ function firstOfTiles({ places }, { box, zoom, fit, scale }, rows) {
 }
 
 /**
- * Pixels that a label takes.
+ * Pixels that a label takes, with half of the gaps around it.
  * @param {Label} label
  * @param {Camera} camera
  */
-function boxOf({ x, y, below, width, height }, camera) {
+export function boxOf({ x, y, beside, below, width, height }, camera) {
   const [centre, middle] = camera.toScreen(x, y);
-  const [halfWidth, halfHeight] = [(width + GAP) / 2, (height + GAP) / 2];
+  const [halfWidth, halfHeight] = [(width + GAP.across) / 2, (height + GAP.down) / 2];
   return {
-    left: centre - halfWidth,
-    right: centre + halfWidth,
+    left: centre + beside - halfWidth,
+    right: centre + beside + halfWidth,
     top: middle + below - halfHeight,
     bottom: middle + below + halfHeight,
   };
@@ -200,4 +234,4 @@ function boxOf({ x, y, below, width, height }, camera) {
  * @param {{left: number, right: number, top: number, bottom: number}} a
  * @param {{left: number, right: number, top: number, bottom: number}} b
  */
-const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+export const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { Camera, flight } from "./camera.js";
-import { clusterLabels, labelsInView } from "./labels.js";
+import { boxOf, clusterLabels, labelsInView, overlap } from "./labels.js";
 import { drawOverlay, measurer } from "./overlay.js";
 import { MAX_PIXEL_RATIO } from "./point_size.js";
 import { nearestRow, placeOfRow, rowsInBox } from "./points.js";
@@ -332,11 +332,8 @@ export class MapStage {
 
   /** Label of a cluster at a pixel. @param {number} left @param {number} top */
   #labelAt(left, top) {
-    return this.#shown.find(({ level, x, y, width, height }) => {
-      const [centre, middle] = this.camera.toScreen(x, y);
-      const inside = Math.abs(left - centre) < width / 2 && Math.abs(top - middle) < height;
-      return level < this.#map.levels.length && inside;
-    });
+    const at = { left, right: left, top, bottom: top };
+    return this.#shown.find((label) => label.level < this.#map.levels.length && overlap(at, boxOf(label, this.camera)));
   }
 
   /** Name the repository under the mouse. @param {number} row */

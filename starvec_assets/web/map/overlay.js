@@ -1,10 +1,10 @@
 // Draws what lies above the points: people's repositories, the chosen one, and labels.
 
-import { fontSize } from "./labels.js";
+import { boxOf, fontSize, overlap } from "./labels.js";
 import { pointRadius } from "./point_size.js";
 import { placeOfRow } from "./points.js";
 
-/** @import { Camera } from "./camera.js" */
+/** @import { Box, Camera } from "./camera.js" */
 /** @import { Label } from "./labels.js" */
 /** @import { MapData } from "./map_data.js" */
 /** @import { Theme } from "./theme.js" */
@@ -60,22 +60,23 @@ export function drawOverlay(context, map, camera, theme, { labels, lit, rings })
     [context.lineWidth, context.strokeStyle] = [2.5, theme.ink];
     context.stroke();
   }
+  context.font = font(theme, 1);
+  const pins = lit.map((one) => placePin(context, camera, one));
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.lineJoin = "round";
   for (const label of labels) {
-    const { text, level, x, y, below, width, height } = label;
-    const [left, above] = camera.toScreen(x, y);
-    const middle = above + below;
+    const { text, level } = label;
+    const { left, right, top, bottom } = boxOf(label, camera);
+    const [centre, middle] = [(left + right) / 2, (top + bottom) / 2];
     const covers = (/** @type {number[]} */ [x, y]) =>
-      Math.abs(x - left) < width / 2 && Math.abs(y - middle) < height / 2;
-    if (ringed.some(covers)) continue;
+      Math.abs(x - centre) < label.width / 2 && Math.abs(y - middle) < label.height / 2;
+    if (ringed.some(covers) || pins.some((pin) => overlap(pin, { left, right, top: middle, bottom: middle }))) continue;
     context.font = font(theme, level);
-    drawText(context, text, left, middle, level === map.levels.length - 1 ? theme.soft : theme.ink, theme.halo);
+    drawText(context, text, centre, middle, level === map.levels.length - 1 ? theme.soft : theme.ink, theme.halo);
   }
   context.font = font(theme, 1);
-  for (const { label, centre, colour } of lit)
-    drawPin(context, camera, label, camera.toScreen(centre.x, centre.y), theme, colour);
+  for (const pin of pins) drawPin(context, pin, theme);
 }
 
 /**
@@ -115,29 +116,42 @@ function drawLitRows(context, map, camera, theme, rows, colour, radiusOf) {
 }
 
 /**
- * A person's label with a line to where most of the person's repositories lie.
+ * A person's label and the place that it points to: where most of the person's repositories lie.
+ * @typedef {{label: string, colour: "own" | "other", x: number, y: number} & Box} Pin in CSS pixels
+ */
+
+/**
  * @param {CanvasRenderingContext2D} context
  * @param {Camera} camera
- * @param {string} label
- * @param {number[]} place pixel
- * @param {Theme} theme
- * @param {"own" | "other"} colour
+ * @param {LitRows} person
+ * @returns {Pin}
  */
-function drawPin(context, camera, label, [left, top], theme, colour) {
+function placePin(context, camera, { label, centre, colour }) {
+  const [x, y] = camera.toScreen(centre.x, centre.y);
   const [width, height] = [context.measureText(label).width + 16, 24];
-  const isInView = left >= 0 && left <= camera.width;
-  const middle = isInView ? Math.max(width / 2, Math.min(left, camera.width - width / 2)) : left; // no label is cut
-  const above = colour === "own" ? -34 : 34; // two people at the same place do not cover each other
+  const isInView = x >= 0 && x <= camera.width;
+  const middle = isInView ? Math.max(width / 2, Math.min(x, camera.width - width / 2)) : x; // no label is cut
+  const top = y + (colour === "own" ? -34 : 34) - height / 2; // two people at the same place do not cover each other
+  return { label, colour, x, y, left: middle - width / 2, right: middle + width / 2, top, bottom: top + height };
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Pin} pin
+ * @param {Theme} theme
+ */
+function drawPin(context, { label, colour, x, y, left, right, top, bottom }, theme) {
+  const middle = (top + bottom) / 2;
   [context.lineWidth, context.strokeStyle, context.fillStyle] = [2, theme[colour], theme[colour]];
   context.beginPath();
-  context.moveTo(left, top);
-  context.lineTo(left, top + above);
+  context.moveTo(x, y);
+  context.lineTo(x, middle);
   context.stroke();
   context.beginPath();
-  context.roundRect(middle - width / 2, top + above - height / 2, width, height, height / 2);
+  context.roundRect(left, top, right - left, bottom - top, (bottom - top) / 2);
   context.fill();
   context.fillStyle = theme.halo;
-  context.fillText(label, middle, top + above);
+  context.fillText(label, (left + right) / 2, middle);
 }
 
 /**
