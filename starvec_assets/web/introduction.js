@@ -1,6 +1,6 @@
 // The part of the start view that index.html holds, so that it is painted and takes a login before the rest has loaded.
 
-import { focusedIn, h, replace } from "./dom.js";
+import { h, replace } from "./dom.js";
 import { readLogin } from "./login.js";
 import { connectCheckbox } from "./remember.js";
 
@@ -25,13 +25,16 @@ export function connectIntroduction(onLogin) {
   });
 }
 
-/** Title, explanation and form of the start view; the same element each time, with what was typed in it. */
-export function introduction() {
+/**
+ * First section of the start view: title, explanation and form, the same elements each time, with what was typed in them.
+ * They stay where they are, so that no key is lost while the rest of the view comes.
+ * @param {Node | null} beside what is shown beside them
+ */
+export function introduction(beside) {
   for (const onlyAtFirst of element.querySelectorAll(".slow-load, noscript")) onlyAtFirst.remove();
   element.querySelector("[data-shell]")?.removeAttribute("data-shell");
   element.querySelector("#login-status")?.replaceChildren();
-  const focused = focusedIn(element); // lost when the element moves into the view, so given back when it is there
-  if (focused)
-    setTimeout(() => /** @type {HTMLElement} */ (element.querySelector(focused)).focus({ preventScroll: true }));
-  return element;
+  while (element.nextSibling) element.nextSibling.remove();
+  if (beside) element.after(beside);
+  return element.parentElement;
 }

@@ -48,7 +48,7 @@ export function startView(app) {
     () => {},
   );
   return [
-    h("section", { class: "hero" }, introduction(), showcase(app)),
+    introduction(showcase(app)),
     h(
       "section",
       { class: "repository-search" },
