@@ -5,8 +5,9 @@ import { h, s } from "./dom.js";
 
 const WIDTH = 600;
 const HEIGHT = 520;
-const RADIUS = 188; // leaves room for the axis labels on a phone
+const RADIUS = 188;
 const MAX_LINE = 11; // characters of a label on one line
+const CHARACTER = 12; // the widest that one is on average, in the size of a phone's labels
 const MEDIAN = 50;
 const RINGS = [25, MEDIAN, 75, 100];
 
@@ -143,16 +144,17 @@ function axisLabel(title, value, axis, axes, [x, y]) {
   const words = title.length > MAX_LINE ? title.split(" ").slice(0, 3) : [title];
   const lines = [...words, ...(value ? [value] : [])];
   const anchor = Math.abs(side) < 0.2 ? "middle" : side > 0 ? "start" : "end";
-  const rise = up > 0.9 ? lines.length - 1 : up < -0.9 ? 0 : (lines.length - 1) / 2;
+  const width = CHARACTER * Math.max(...lines.map(({ length }) => length));
+  const overhang = Math.max(0, anchor === "middle" ? 0 : width - (side > 0 ? WIDTH - x : x));
+  // A label that would leave the picture moves inward, and so above or below the corner that it names.
+  const left = (x - Math.sign(side) * overhang).toFixed(1);
+  const last = lines.length - 1;
+  const rise = up > 0.9 ? last : up < -0.9 ? 0 : !overhang ? last / 2 : up > 0 ? last + (value ? 0 : 0.5) : -0.8;
   return s(
     "text",
-    { class: "axis-label", "text-anchor": anchor, y: (y + 5 - rise * 18).toFixed(1) },
+    { class: "axis-label", "text-anchor": anchor, y: y.toFixed(1) },
     ...lines.map((line, i) =>
-      s(
-        "tspan",
-        { class: value && i === lines.length - 1 ? "value" : null, x: x.toFixed(1), dy: i ? "1.1em" : 0 },
-        line,
-      ),
+      s("tspan", { class: value && i === last ? "value" : null, x: left, dy: `${i ? 1.1 : 0.3 - 1.1 * rise}em` }, line),
     ),
   );
 }

@@ -2,7 +2,7 @@
 // position of the dial between what the same people star and what has the same purpose.
 
 import { combobox } from "../combobox.js";
-import { breakable, chips, errorMessage, formatCount, formatMegabytes, formatStars, h, replace } from "../dom.js";
+import { chips, errorMessage, formatCount, formatMegabytes, formatStars, h, replace } from "../dom.js";
 import { downloadSizeNote } from "../download_progress.js";
 import { withFilters } from "../list_filters.js";
 import { surroundings } from "../map/surroundings.js";
@@ -71,7 +71,7 @@ export function similarView(app, signal, parameters) {
         "h1",
         { tabindex: -1 },
         plus.length === 1 && !minus.length
-          ? h("span", {}, "Like ", h("bdi", {}, ...breakable(plus[0])))
+          ? h("span", {}, "Like ", h("bdi", {}, ...unbroken(plus[0])))
           : plus.length
             ? "Like these together"
             : "Repositories alike",
@@ -81,6 +81,9 @@ export function similarView(app, signal, parameters) {
     ),
   ];
 }
+
+/** Owner and name, neither of which is broken where it fits on a line. @param {string} name */
+const unbroken = (name) => name.split(/(?<=\/)/).map((part) => h("span", { class: "unbroken" }, part));
 
 /**
  * What the names of an address stand for.
