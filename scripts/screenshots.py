@@ -3,7 +3,7 @@
     python scripts/screenshots.py                   docs/page-*.png
     python scripts/screenshots.py --graph           docs/asset-graph.png
     python scripts/screenshots.py --card            starvec_assets/web/card.png, which other sites show beside a link
-    python scripts/screenshots.py --views FOLDER    every view, light and dark, on a desktop and a phone
+    python scripts/screenshots.py --views FOLDER    every view, light and dark, on a desktop and two phones
 
 The visitor of the pictures is made up, and so is GitHub's answer: the stars are repositories near to those in LIKED.
 Needs Chromium, Playwright and Pillow.
@@ -68,12 +68,14 @@ VIEWS = {
     "map": View("#/map", ".map-stage canvas", looked_up=True),
     "rising": View("#/rising", ".result .sparkline"),
     "made": View("#/about", ".evaluation"),
-    "unknown": View("#/similar?plus=some/thing", "main h1"),
+    "unknown": View("#/similar?plus=some/thing", ".unknown-name"),
+    "nothing": View("#/search?q=qqqqzzzz", "main [role=status]:has-text('Nothing was found')"),
     "broken": View("#/compare/2.x.y", "main [role=alert]"),
 }
 DEVICES: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 1180}},
     "phone": {"viewport": {"width": 390, "height": 1180}, "has_touch": True, "is_mobile": True},
+    "narrow": {"viewport": {"width": 320, "height": 900}, "has_touch": True, "is_mobile": True},
 }
 PICTURES: dict[str, tuple[str, Scheme]] = {  # of the documents: view and colour scheme
     "start": ("start", "light"),
