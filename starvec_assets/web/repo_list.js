@@ -67,6 +67,7 @@ export function repoList(
   const list = h("ol", { class: "results", "aria-label": label });
   const note = h("p", { class: "hint", role: "status" });
   const scope = h("p", { class: "hint scope", hidden: true });
+  const undescribed = h("p", { class: "hint", role: "status" });
   const unit = h("p", { class: "hint", hidden: true }, `Before each: its ${scoreLabel}, a cosine, at most 1.`);
   const showAll = h("button", { type: "button", hidden: true, class: "quiet" });
   const downloadPrompt = h("div", { class: "download-prompt" });
@@ -152,15 +153,20 @@ export function repoList(
   refresh();
   if (needsVectors) app.engine.addEventListener("refined", refresh, { signal });
   const describe = async () => {
-    await app.engine.ready;
-    await app.engine.loadDescriptions();
-    const shown = result;
-    const described = await app.engine.repositories(shown?.indices ?? []);
-    if (shown !== result || signal.aborted) return; // a newer search has them
-    repositories = described;
-    render();
+    replace(undescribed);
+    try {
+      await app.engine.loadDescriptions();
+      const shown = result;
+      const described = await app.engine.repositories(shown?.indices ?? []);
+      if (shown !== result || signal.aborted) return; // a newer search has them
+      repositories = described;
+      render();
+    } catch (error) {
+      const retry = h("button", { type: "button", class: "chip", onclick: describe }, "Try again");
+      replace(undescribed, `Without descriptions: ${errorMessage(error)} `, retry);
+    }
   };
-  describe().catch(() => {}); // the list can do without
+  app.engine.ready.then(describe, () => {}); // what failed of the vectors is said above all views
   const filters = usualFilters ? filterControls(app, id, fame, onFilterChange) : h("div", { class: "filters" });
   if (control) filters.prepend(control(onFilterChange));
   onCreate?.(refresh);
@@ -173,6 +179,7 @@ export function repoList(
     needsWords && wordsProgress(app, signal),
     note,
     scope,
+    undescribed,
     unit,
     list,
     showAll,
@@ -221,13 +228,13 @@ function filterControls(app, id, fame, onFilterChange) {
     ({ mostStars, monthsCovered }) => {
       const languages = app.model.languages.filter(Boolean); // most frequent first
       language.append(...languages.map((name) => h("option", { value: name }, name)));
-      language.value = filters.language;
+      choose(language, filters.language, filters.language);
       const steps = [10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000].filter((step) => step <= mostStars);
       stars.append(...steps.map((step) => h("option", { value: step }, `${formatCount(step)} or more`)));
-      stars.value = String(filters.minStars);
+      choose(stars, filters.minStars, `${formatCount(filters.minStars)} or more`);
       const months = [1, 3, 12].filter((step) => step <= monthsCovered); // longer ones exclude nothing
       activity.append(...months.map((step) => h("option", { value: step }, activityLabel(step))));
-      activity.value = String(filters.months);
+      choose(activity, filters.months, activityLabel(filters.months));
       activityFilter.hidden = !months.length;
     },
     () => {},
@@ -266,6 +273,18 @@ function filterControls(app, id, fame, onFilterChange) {
     h("div", {}, h("label", { for: `${id}-stars` }, "Stars"), stars),
     activityFilter,
   );
+}
+
+/**
+ * Choose a value, which becomes an option if it is none: an address may hold any.
+ * @param {HTMLSelectElement} select
+ * @param {string | number} value
+ * @param {string} label
+ */
+function choose(select, value, label) {
+  if (![...select.options].some((option) => option.value === String(value)))
+    select.append(h("option", { value }, label));
+  select.value = String(value);
 }
 
 /** @param {number} months */

@@ -165,6 +165,13 @@ def test_filters_are_in_the_address(visitor: Any, site: str, reference: Referenc
     wait_until(page, "document.querySelector('#similar-language')?.value === 'Python'")
 
 
+def test_filters_of_an_address_that_no_option_has_are_shown_as_chosen(visitor: Any, site: str):
+    page = open_page(visitor, site, "#/similar?plus=pandas-dev/pandas&language=Befunge&stars=77")
+    wait_until(page, "document.querySelector('#similar-stars')?.value === '77'")
+    chosen = page.locator(".filters option:checked").all_inner_texts()
+    assert chosen[:2] == ["Befunge", "77 or more"]
+
+
 def test_fame_is_in_the_address_of_a_developer(visitor: Any, site: str, reference: Reference):
     login = reference.people["developers"][0]["login"]
     page = open_page(visitor, site, f"#/dev/{login}?fame=-2")

@@ -65,11 +65,11 @@ def test_filters_are_in_the_address_and_back_undoes_them(visitor: Any, site: str
     page.select_option("#rising-field", "GenAI")
     wait_until(page, "location.hash === '#/rising?field=GenAI'")
     assert listed(page) == names(inputs, "rising", "GenAI")[:SHOWN]
-    assert "GenAI: 12.6 % of the stars of all repositories in Feb 2024" in page.inner_text("figure")
+    assert "GenAI: 12.6\u00a0% of the stars of all repositories in Feb 2024" in page.inner_text("figure")
     page.click("figure summary")
     rows = page.eval_on_selector_all("figure tr", "rows => rows.map((row) => row.innerText.split('\\t'))")
     assert ["Jun 2023", "gap"] in rows
-    assert ["Mar 2022", "8.00 %"] in rows
+    assert ["Mar 2022", "8.00\u00a0%"] in rows
     both = names(inputs, "rising", "GenAI", "Python")
     assert 0 < len(both) < len(names(inputs, "rising", "GenAI"))
     page.select_option("#rising-language", "Python")

@@ -236,7 +236,7 @@ class RisingPage {
         h(
           "p",
           { class: "hint" },
-          "In per cent of all stars of a repository: as GitHub counts them, or of one younger than these data, as they do. In brackets: the range of its stars a day.",
+          "In per cent of all stars of a repository as GitHub counts them, or as these data do where they hold all of its months. In brackets: the range of its stars a day.",
         ),
       this.#descriptionsOffer(() => refresh()),
       list,
@@ -262,7 +262,10 @@ class RisingPage {
     };
     const button = h("button", { type: "button", class: "chip", onclick: load }, `Show descriptions (${size})`);
     if (!engine.descriptionsLoaded) replace(element, button);
-    engine.ready.then(load); // with the vectors the descriptions come without a question
+    const hide = () => {
+      element.hidden = true;
+    };
+    engine.ready.then(hide, () => {}); // with the vectors the list loads the descriptions without a question
     return element;
   }
 
@@ -468,7 +471,7 @@ class RisingPage {
     const pace = `${formatRate(one.perDay)} stars a day (${formatRate(one.low)} to ${formatRate(one.high)})`;
     const strong = (/** @type {string} */ text) => h("strong", {}, text);
     const figures = {
-      "": [strong(`+${formatRate(100 * (one.growth ?? 0))} %`), ` in 28 days: ${pace}`],
+      "": [strong(`+${formatRate(100 * (one.growth ?? 0))}\u00a0%`), ` in 28 days: ${pace}`],
       stars: [strong(pace)],
       bursts: [
         strong(`${formatRate(one.burst)} times`),
