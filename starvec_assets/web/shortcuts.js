@@ -12,9 +12,14 @@ export function enableShortcuts() {
     if (!(isSlash || isK) || event.defaultPrevented || event.isComposing || isTyping) return;
     event.preventDefault();
     if (focusSearch()) return;
-    addEventListener("viewshown", focusSearch, { once: true }); // by the router, once the view's module is there
+    addEventListener("viewshown", focusAfterLoad, { once: true }); // by the router, once the view's module is there
     location.hash = "#/search";
   });
+}
+
+/** Focus the field unless another view is shown: this one may not have loaded. */
+function focusAfterLoad() {
+  if (location.hash.startsWith("#/search")) focusSearch();
 }
 
 /** Focus the field of the view that searches; whether there is one. */

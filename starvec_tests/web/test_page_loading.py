@@ -144,3 +144,27 @@ def test_view_that_cannot_be_loaded_says_so_and_is_loaded_again(visitor: Any, si
     visitor.context.unroute(about)
     page.click("main >> text=Try again")
     page.wait_for_selector("h1:has-text('How it was made')")
+
+
+def test_key_that_leads_to_a_view_which_cannot_be_loaded_moves_the_focus_in_no_later_one(visitor: Any, site: str):
+    visitor.context.route("**/views/search_view.js", lambda route: route.abort())
+    page = open_page(visitor, site, "#/about")
+    page.keyboard.press("/")
+    page.wait_for_selector("[role=alert]:has-text('This view could not be loaded')")
+    page.evaluate("() => { location.hash = '#/similar'; }")
+    page.wait_for_selector("main [role=combobox]")
+    assert page.evaluate("() => document.activeElement.tagName") == "H1"
+
+
+def test_descriptions_that_cannot_be_loaded_are_said_once_and_asked_for_again(visitor: Any, site: str):
+    descriptions = "**/descriptions.gz?*"
+    visitor.context.route(descriptions, lambda route: route.abort())
+    page = open_page(visitor, site, "#/similar?plus=rust-lang/rust")
+    said = page.locator("main [role=status]:has-text('Without descriptions')")
+    said.wait_for()
+    assert said.count() == 1
+    assert page.locator("li.result").count() > 1
+    visitor.context.unroute(descriptions)
+    said.locator("text=Try again").click()
+    page.wait_for_selector("li.result .description")
+    assert said.count() == 0
