@@ -149,7 +149,7 @@ function axisLabel(title, value, axis, axes, [x, y]) {
   // A label that would leave the picture moves inward, and so above or below the corner that it names.
   const left = (x - Math.sign(side) * overhang).toFixed(1);
   const last = lines.length - 1;
-  const rise = up > 0.9 ? last : up < -0.9 ? 0 : !overhang ? last / 2 : up > 0 ? last + (value ? 0 : 0.5) : -0.8;
+  const rise = up > 0.9 ? last : up < -0.9 ? 0 : !overhang ? last / 2 : up > 0 ? last + (value ? 0.3 : 0.5) : -0.8;
   return s(
     "text",
     { class: "axis-label", "text-anchor": anchor, y: y.toFixed(1) },
