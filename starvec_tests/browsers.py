@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 import pytest
 
 
-def launch_chromium(playwright: Any) -> Any:
+def launch_chromium(playwright: Any, *flags: str) -> Any:
     """Start the installed Chromium by Playwright; the test is skipped where there is none."""
     command = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if command is None:
         not_installed("Chromium", "chromium")
     options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    return playwright.chromium.launch(executable_path=command, args=options)
+    return playwright.chromium.launch(executable_path=command, args=[*options, *flags])
 
 
 def launch_firefox(playwright: Any) -> Any:

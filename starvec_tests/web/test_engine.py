@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from browsers import launch_chromium
 from engine_helpers import DOWNLOAD, WHOLE, open_engine
 from page_helpers import Reference, release, release_of, wait_for_requests
 from plane_reader import decode, read_planes
@@ -290,6 +291,26 @@ def test_two_tabs_open_at_once_both_read_the_stored_planes(visitor: Visitor, sit
     }"""
     for tab in tabs:
         assert tab.evaluate(several, {"base": site}) == [True] * 4
+
+
+COLLECT_WHILE_OPENING = """const open = FileSystemFileHandle.prototype.createSyncAccessHandle;
+FileSystemFileHandle.prototype.createSyncAccessHandle = function () {
+  const opening = open.call(this);
+  (async () => { for (let i = 0; i < 3; i++) { await null; gc(); } })();
+  return opening;
+};
+"""
+
+
+def test_planes_are_stored_while_garbage_is_collected(playwright: Any, site: str, bundle: Path):
+    source = (bundle / release_of(bundle) / "engine/worker.js").read_text()
+    with launch_chromium(playwright, "--js-flags=--expose-gc") as browser:
+        context = browser.new_context()
+        body = COLLECT_WHILE_OPENING + source
+        context.route("**/engine/worker.js", lambda route: route.fulfill(body=body, content_type="text/javascript"))
+        page, _ = open_engine(context, site)
+        page.evaluate("engine.download()")
+        assert page.evaluate("Promise.race([engine.stored, new Promise((go) => setTimeout(go, 20_000))])") is True
 
 
 def test_damaged_stored_plane_is_not_used(visitor: Visitor, site: str):

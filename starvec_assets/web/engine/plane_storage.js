@@ -47,7 +47,7 @@ async function openFileStorage(scope) {
       const file = await folder.getFileHandle(name);
       let handle;
       try {
-        handle = await file.createSyncAccessHandle();
+        handle = await accessTo(file);
       } catch {
         return copyInto(getBuffer(), await (await file.getFile()).arrayBuffer()); // open in another tab
       }
@@ -61,7 +61,7 @@ async function openFileStorage(scope) {
     async write(name, getBuffer, start, end) {
       // A file has one writer at a time: tabs that download the same plane take turns.
       await navigator.locks.request(`starvec ${scope} ${name}`, async () => {
-        const handle = await (await folder.getFileHandle(name, { create: true })).createSyncAccessHandle();
+        const handle = await accessTo(await folder.getFileHandle(name, { create: true }));
         try {
           if (handle.getSize() < start) throw new Error("removed by another tab");
           const bytes = getBuffer().subarray(start, end);
@@ -82,6 +82,22 @@ async function openFileStorage(scope) {
       }
     },
   };
+}
+
+/** Files that are being opened. @type {Set<FileSystemFileHandle>} */
+const opening = new Set();
+
+/**
+ * Open a file. Its handle is held until then: Chromium (156, November 2026) never answers where it was collected meanwhile.
+ * @param {FileSystemFileHandle} file
+ */
+async function accessTo(file) {
+  opening.add(file);
+  try {
+    return await file.createSyncAccessHandle();
+  } finally {
+    opening.delete(file);
+  }
 }
 
 /**
