@@ -244,7 +244,7 @@ def test_page_whose_scripts_fail_to_load_shows_a_hint(visitor: Any, site: str):
     page.goto(site)
     assert not page.is_visible(".late"), "not at once"
     page.evaluate("() => document.getAnimations().forEach(animation => animation.finish())")
-    assert page.is_visible("text=If nothing comes, reload the page.")
+    page.wait_for_selector("text=If nothing comes, reload the page.")
 
 
 def prepend_to_worker(visitor: Any, lines: str) -> None:
