@@ -43,7 +43,7 @@ async function install() {
     for (const address of Object.keys(LATER_FILES)) await keep(address);
   } catch (error) {
     await caches.delete(CACHE);
-    if (!(error instanceof DOMException)) throw error;
+    if (!(error instanceof DOMException) || error.name === "NetworkError") throw error; // of a file that was cut off
     await deleteCaches(() => true);
   }
   await worker.skipWaiting();
@@ -84,7 +84,7 @@ const storedHere = async (url) => (await caches.open(CACHE)).match(url);
  * Store a file, from another release if that has the same, or else from the network. It goes to the device as it comes and
  * is checked there, at an address that nobody asks for: this worker shares its memory with the page.
  * @param {string} address
- * @throws {Error} if the network has none, or one of another release
+ * @throws {Error} if the network has none, one of another release or a part of one
  * @throws {DOMException} if it cannot be stored
  */
 async function store(address) {

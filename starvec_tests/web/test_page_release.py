@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_helpers import Host, Reference, open_page, read_results, release, release_of, wait_until
+from page_helpers import Host, Reference, open_page, read_results, release, release_of, wait_for_requests, wait_until
 
 from starvec_assets.export.release import WEB
 from starvec_assets.files import sha256
 
 OF_RELEASE = "[document.title.includes('(next)'), document.querySelector('main h1')?.textContent.includes('(next)')]"
 """Whether the router and the view are those of the next release."""
+TRY_TO_UPDATE = "navigator.serviceWorker.getRegistration().then((r) => r.update()).then(() => true, () => true)"
 CONTROLLED = "navigator.serviceWorker.controller !== null"
 
 
@@ -87,16 +88,40 @@ def test_release_that_the_host_has_half_of_is_not_shown(
     missing = bundle_copy / release_of(bundle_copy) / lacking
     content = missing.read_bytes()
     missing.unlink()
-    refused = "() => navigator.serviceWorker.getRegistration().then((r) => r.update()).then(() => true, () => true)"
     for _ in range(2):
         page.reload()
         page.wait_for_selector("main h1:not([data-shell])")
-        page.evaluate(refused)
+        page.evaluate(TRY_TO_UPDATE)
         assert page.evaluate(OF_RELEASE) == [False, False]
     missing.write_bytes(content)
     page.reload()
     page.click("#offline-status >> text=Reload")
     wait_until(page, f"String({OF_RELEASE}) === 'true,true'")
+
+
+def test_release_that_is_cut_off_on_its_way_leaves_the_one_before(
+    visitor: Any, host: Host, bundle_copy: Path, next_bundle: Path
+):
+    cut_off: list[str] = []
+
+    class CutOff(host.http.RequestHandlerClass):  # type: ignore[misc, name-defined]
+        def end_headers(self) -> None:
+            super().end_headers()
+            if self.path.endswith(f"{release_of(next_bundle)}/style.css"):
+                self.wfile.write(b"a part")
+                cut_off.append(self.path)
+                raise ConnectionAbortedError
+
+    host.http.RequestHandlerClass = CutOff
+    page = about(visitor, host)
+    publish(next_bundle, bundle_copy)
+    page.evaluate(TRY_TO_UPDATE)
+    wait_for_requests(page, cut_off)
+    wait_until(page, "navigator.serviceWorker.getRegistration().then((r) => !r.installing && !r.waiting)")
+    host.close()
+    page.reload()
+    page.wait_for_selector("main h1:not([data-shell])")
+    assert page.evaluate(OF_RELEASE) == [False, False]
 
 
 def test_visitor_without_a_service_worker_is_told_that_half_a_release_does_not_load(
