@@ -30,10 +30,14 @@ export async function enableOffline(app, base) {
   const addresses = [...later, "people.json"].map((name) => dataUrl(base, name, app.model));
   for (const address of addresses) await (await fetch(address)).arrayBuffer(); // the service worker stores what passes
   const copies = await Promise.all(addresses.map((address) => caches.match(address)));
-  if (copies.every(Boolean)) showStatus("This device has all of it now: the page opens without network.");
+  if (copies.every(Boolean) && !newerIsReady)
+    showStatus("This device has all of it now: the page opens without network.");
 }
 
+let newerIsReady = false;
+
 function offerReload() {
+  newerIsReady = true;
   const text = "A newer version of this page is ready.";
   showStatus(text, " ", h("button", { type: "button", class: "quiet", onclick: () => location.reload() }, "Reload"));
   announce(text);
