@@ -239,10 +239,10 @@ def test_worker_that_fails_to_load_can_be_retried(visitor: Any, site: str):
 
 
 def test_page_whose_scripts_fail_to_load_shows_a_hint(visitor: Any, site: str):
-    visitor.context.route("**/views/about_view.js", lambda route: route.abort())
+    visitor.context.route("**/dom.js", lambda route: route.abort())
     page = visitor.context.new_page()
     page.goto(site)
-    assert not page.is_visible(".late"), "not at once"
+    assert not page.is_visible(".slow-load"), "not at once"
     page.evaluate("() => document.getAnimations().forEach(animation => animation.finish())")
     page.wait_for_selector("text=If nothing comes, reload the page.")
 
