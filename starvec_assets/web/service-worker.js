@@ -43,7 +43,7 @@ async function install() {
     for (const address of Object.keys(LATER_FILES)) await keep(address);
   } catch (error) {
     await caches.delete(CACHE);
-    if (!(error instanceof DOMException) || error.name === "NetworkError") throw error; // of a file that was cut off
+    if (!(error instanceof DOMException)) throw error;
     await deleteCaches(() => true);
   }
   await worker.skipWaiting();
@@ -65,39 +65,39 @@ async function deleteCaches(isChosen) {
 
 /**
  * The stored file: this release's, or, for a page that is still open, another's, which has other addresses. Without one
- * the network's, which is stored before if it is to be.
+ * the network's, which is stored if it belongs to this release.
  * @param {string} address
  */
 async function answer(address) {
+  const cache = await caches.open(CACHE);
   const url = scope + (address === "./" ? "" : address);
-  const copy = (await storedHere(url)) ?? (address === "./" ? undefined : await caches.match(url));
+  const copy = (await cache.match(url)) ?? (address === "./" ? undefined : await caches.match(url));
   if (copy) return copy;
   if (!Object.hasOwn(LATER_FILES, address)) return fetch(url, { cache: "no-cache" });
-  await store(address).catch(() => {}); // what cannot be stored, the network tells and the engine checks
-  return (await storedHere(url)) ?? fetch(url);
+  const response = await fetch(url);
+  if (!response.ok) return response;
+  const body = await response.arrayBuffer();
+  if (await isOfRelease(address, response, body)) await cache.put(url, copyOf(response, body)).catch(() => {}); // no room
+  const answered = copyOf(response, body);
+  free(body);
+  return answered;
 }
 
-/** The file that this release has stored. @param {string} url */
-const storedHere = async (url) => (await caches.open(CACHE)).match(url);
-
 /**
- * Store a file, from another release if that has the same, or else from the network. It goes to the device as it comes and
- * is checked there, at an address that nobody asks for: this worker shares its memory with the page.
+ * Store a file, from another release if that has the same, or else from the network.
  * @param {string} address
- * @throws {Error} if the network has none, one of another release or a part of one
+ * @throws {Error} if the network has none, or one of another release
  * @throws {DOMException} if it cannot be stored
  */
 async function store(address) {
   if (await keep(address)) return;
-  const [url, unchecked] = [new URL(address, scope), new URL(`unchecked/${address}`, scope)];
-  const cache = await caches.open(CACHE);
+  const url = new URL(address, scope).href;
   const response = await fetch(url, { cache: "no-cache" });
-  if (response.ok) await cache.put(unchecked, response);
-  const copy = await cache.match(unchecked);
-  const isOwn = copy !== undefined && (await isOfRelease(address, copy.clone()));
-  if (isOwn) await cache.put(url, copy);
-  await cache.delete(unchecked);
+  const body = await response.arrayBuffer();
+  const isOwn = response.ok && (await isOfRelease(address, response, body));
   if (!isOwn) throw new Error(`${address} is not of release ${RELEASE}`);
+  await (await caches.open(CACHE)).put(url, copyOf(response, body));
+  free(body);
 }
 
 /**
@@ -111,7 +111,14 @@ async function keep(address) {
 }
 
 /**
- * Give back the memory of a buffer now, as engine/memory.js does.
+ * A response with a body that was read: a clone would keep all of it a second time.
+ * @param {Response} response
+ * @param {ArrayBuffer} body
+ */
+const copyOf = ({ status, statusText, headers }, body) => new Response(body, { status, statusText, headers });
+
+/**
+ * Give back the memory of a buffer now, as engine/memory.js does: this worker shares it with the page.
  * @param {ArrayBuffer} buffer
  */
 const free = (buffer) => toNobody.postMessage(null, [buffer]);
@@ -121,12 +128,11 @@ const free = (buffer) => toNobody.postMessage(null, [buffer]);
  * was decoded by the browser: its hash is not the file's, and the engine checks what is in it.
  * @param {string} address
  * @param {Response} response
+ * @param {ArrayBuffer} body
  */
-async function isOfRelease(address, response) {
+async function isOfRelease(address, response, body) {
   if (/\.gz\?/.test(address) && response.headers.has("content-encoding")) return true;
-  const body = await response.arrayBuffer();
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", body));
-  free(body);
   const hash = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return hash === (FILES[address] ?? LATER_FILES[address]);
 }
