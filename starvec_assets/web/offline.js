@@ -28,7 +28,7 @@ export async function enableOffline(app, base) {
   if (!(await app.engine.stored)) return;
   const later = ["descriptions.gz", MAP_FILE, TRENDS_FILE].filter((name) => Object.hasOwn(app.model.files, name));
   const addresses = [...later, "people.json"].map((name) => dataUrl(base, name, app.model));
-  for (const address of addresses) await (await fetch(address)).arrayBuffer(); // the service worker stores what passes
+  for (const address of addresses) await (await fetch(address)).body?.cancel(); // stored before it is answered
   const copies = await Promise.all(addresses.map((address) => caches.match(address)));
   if (copies.every(Boolean) && !newerIsReady)
     showStatus("This device has all of it now: the page opens without network.");
