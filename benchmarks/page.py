@@ -10,8 +10,9 @@ Landing: the start page until it is at rest. Processor time is that of the main 
 kernel counts it, so that other load of the machine does not raise it; tasks are processor time of the main thread in
 Chromium, from a trace, and elapsed time in Firefox, which has none: there it grows with the machine's load, and the
 least of the visits is printed. Total blocking time is the sum of what each task has beyond 50 ms. Memory is the
-proportional share (PSS) of the page's process, its worker included; "after a search" is the list of a repository's
-neighbours with all vectors and descriptions loaded.
+proportional share (PSS) of the page's process, its worker included, in a browser that nothing drives: a driver keeps
+copies of what is loaded. "After a search" is a first visit by the link of a repository's neighbours, at rest, with all
+vectors and descriptions loaded.
 
 The first useful answer is the first list of neighbours on `#/similar?plus=NAME`, opened as a link by somebody who was
 never here; a button that must be clicked first is clicked at once. The link is a proxy with one rate for all
@@ -58,6 +59,14 @@ LINKS = {"9 Mbit/s": (9e6, 0.170), "1.6 Mbit/s": (1.6e6, 0.150)}
 DELAYS = (0.0, 2.0)
 """Seconds of a round trip, between which round trips are counted."""
 TYPED = ("kuberntes", "tensroflow/tensorflow", "self hosted photos")
+CHROMIUM = shutil.which("chromium") or "chromium"
+CHROMIUM_FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--no-first-run"),
+]
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox") or "firefox"
+STARTING_SECONDS = 5.0
+"""Within which a browser has a page's process."""
 REST_SECONDS = 3.0
 """Without processor time of the main thread, after which a page is at rest."""
 BLOCKING = 50.0
@@ -94,6 +103,9 @@ def main() -> None:
                 title = f"{browser.browser_type.name.title()} {browser.version.split('.')[0]}"
                 figures[title] = measure(browser, base, repository, args.visits)
                 browser.close()
+                for figure, fragment in (("landed", ""), ("searched", f"#/similar?plus={repository}")):
+                    memory = [memory_at_rest(browser.browser_type.name, base + fragment) for _ in range(args.visits)]
+                    figures[title][figure] = median(memory)
             trips = round_trips(playwright, base, repository)
             of_lighthouse = None if args.skip_lighthouse else lighthouse(base, args.visits)
     print_table(figures)
@@ -132,48 +144,56 @@ def some_repository(site: Path) -> str:
 
 
 def start_chromium(playwright: Playwright) -> Browser:
-    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
 
 
 def start_firefox(playwright: Playwright, **settings: str | float | bool) -> Browser:
-    firefox = shutil.which("firefox-esr") or shutil.which("firefox")
-    return playwright.firefox.launch(channel="moz-firefox", executable_path=firefox, firefox_user_prefs=settings)
+    return playwright.firefox.launch(channel="moz-firefox", executable_path=FIREFOX, firefox_user_prefs=settings)
 
 
 def measure(browser: Browser, base: str, repository: str, visits: int) -> dict[str, float]:
     """Return the figures of one browser by name."""
-    costs = [visit_for_costs(browser, base, repository) for _ in range(visits)]
+    name = browser.browser_type.name
     tasks = [visit_for_tasks(browser, base) for _ in range(visits)]
-    of_tasks = median if browser.browser_type.name == "chromium" else min
-    figures = {name: median(cost[name] for cost in costs) for name in costs[0]}
-    figures |= {name: of_tasks([task[name] for task in tasks]) for name in tasks[0]}
+    of_tasks = median if name == "chromium" else min
+    figures = {task: of_tasks([visit[task] for visit in tasks]) for task in tasks[0]}
+    figures["cpu"] = median(visit_for_processor(browser, base) for _ in range(visits))
     for link, (rate, round_trip) in LINKS.items():
         with slow_link(base, rate, round_trip, round_trip) as slow:
             figures[link] = median(first_answer(browser, slow, repository) for _ in range(visits))
     return figures
 
 
-def visit_for_costs(browser: Browser, base: str, repository: str) -> dict[str, float]:
-    """Return processor time of the landing, and the memory at rest after it and after a search."""
+def visit_for_processor(browser: Browser, base: str) -> float:
+    """Return the ms of processor time of the landing."""
     context = browser.new_context()
     page = context.new_page()
-    page.set_default_timeout(120_000)
     page.goto(base + "icon.svg")  # starts the process of the page's site
     page.wait_for_timeout(1000)
     before = main_thread_seconds()
     page.goto(base)
     page.wait_for_selector(".examples .chip")
-    wait_for_rest(page)
+    wait_for_rest()
     process = max(page_processes(), key=megabytes)  # the others are the browser's own pages
     used = main_thread_seconds()[process] - before.get(process, 0.0)
-    figures = {"cpu": 1000 * used, "landed": megabytes(process)}
-    page.evaluate("fragment => { location.hash = fragment; }", f"#/similar?plus={repository}")
-    click_prompt(page)
-    page.wait_for_selector(".results[data-exact] .description")
-    wait_for_rest(page)
-    figures["searched"] = megabytes(process)
     context.close()
-    return figures
+    return 1000 * used
+
+
+def memory_at_rest(browser: str, address: str) -> float:
+    """Return the MB of the process of a page that was opened in a fresh profile."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        commands = {
+            "chromium": [CHROMIUM, *CHROMIUM_FLAGS, "--headless", f"--user-data-dir={profile}", address],
+            "firefox": [FIREFOX, "--headless", "--no-remote", "--profile", profile, address],
+        }
+        with subprocess.Popen(commands[browser], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                time.sleep(STARTING_SECONDS)
+                wait_for_rest()
+                return max(map(megabytes, page_processes()))
+            finally:
+                process.terminate()
 
 
 def visit_for_tasks(browser: Browser, base: str) -> dict[str, float]:
@@ -257,13 +277,6 @@ def round_trips(playwright: Playwright, base: str, repository: str) -> float:
     return (seconds[1] - seconds[0]) / (DELAYS[1] - DELAYS[0])
 
 
-def click_prompt(page: Page) -> None:
-    """Click the button that asks before a download, if there is one."""
-    page.wait_for_selector("li.result, .download-prompt button")
-    if page.locator(".download-prompt button").count():
-        page.click(".download-prompt button")
-
-
 def page_processes() -> set[int]:
     """Return the processes of pages among those that this one started, Chromium's renderers and Firefox's tabs."""
     parents = {int(path.name): parent(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
@@ -299,12 +312,12 @@ def megabytes(process: int) -> float:
     return int(found[1]) * 1024 / 1e6
 
 
-def wait_for_rest(page: Page) -> None:
+def wait_for_rest() -> None:
     """Wait until the main threads have used less than 1 % of a processor for REST_SECONDS."""
     used = -1.0
     while (now := sum(main_thread_seconds().values())) - used > REST_SECONDS / 100:
         used = now
-        page.wait_for_timeout(1000 * REST_SECONDS)
+        time.sleep(REST_SECONDS)
 
 
 @contextlib.contextmanager
@@ -356,7 +369,7 @@ def slow_link(base: str, rate: float, round_trip: float, connecting: float) -> I
 def lighthouse(base: str, runs: int) -> dict[str, float]:
     """Return the medians of Lighthouse's phone preset."""
     command = ["npx", "--yes", LIGHTHOUSE, base, "--quiet", "--only-categories=performance", "--output=json"]
-    environment = os.environ | {"CHROME_PATH": shutil.which("chromium") or ""}
+    environment = os.environ | {"CHROME_PATH": CHROMIUM}
     reports = []
     for _ in range(runs):
         options = "--chrome-flags=--headless=new --no-sandbox --disable-gpu"
