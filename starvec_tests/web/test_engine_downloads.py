@@ -60,9 +60,11 @@ def test_answers_come_from_the_rows_that_have_arrived_and_get_better(
     arrived = found["rows"]
     assert 500 < arrived <= 1000, "not searched again before there are twice as many"
     assert found == {"indices": expected_rows(rough[:arrived], 3, 10), "rows": arrived, "exact": False}
+    memory = page.evaluate("engine.bytes")
     held[0].continue_()
     page.evaluate(WHOLE)
     assert page.evaluate(NEAREST, {"query": rough[3].tolist(), "k": 10})["rows"] == n
+    assert page.evaluate("engine.bytes") == memory
     rows = page.evaluate("rows")
     assert rows[0] == first
     assert arrived in rows

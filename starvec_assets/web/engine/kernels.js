@@ -67,15 +67,16 @@ async function wasmKernel(module, n, d) {
   const { memory, reserve, index, cosines, scan } = /** @type {WasmExports} */ (
     /** @type {unknown} */ (instance.exports)
   );
-  const allocate = (/** @type {number[]} */ sizes) =>
-    sizes.map((size) => {
-      const address = reserve(size);
-      if (!address) throw new Error(`this browser gives the page no memory for ${n} repositories`);
-      return address;
-    });
+  const given = (/** @type {number} */ address) => {
+    if (!address) throw new Error(`this browser gives the page no memory for ${n} repositories`);
+    return address;
+  };
+  const allocate = (/** @type {number[]} */ sizes) => sizes.map((size) => given(reserve(size)));
   const sizes = [n * d, (n * d) / 2, 4 * n, 4 * n, 2 * d];
   const [hiAddress, loAddress, multipliers, biasAddress, queryAddress] = allocate(sizes);
   const result = biasAddress; // the bias is read before results are written
+  // The scratch space of a scan is never freed: once for all rows, not anew whenever more of them have come.
+  given(scan(hiAddress, multipliers, 0, n, d, queryAddress, 1, result));
   const plane = (/** @type {number} */ address, /** @type {number} */ size) =>
     new Uint8Array(/** @type {ArrayBuffer} */ (memory.buffer), address, size);
   let rows = 0;
