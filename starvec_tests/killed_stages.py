@@ -96,8 +96,9 @@ def export(inputs: Path, place: Path) -> None:
 def publication(inputs: Path, place: Path) -> None:
     """Publish a page over an older one, beside a file of the user's."""
     if not (place / "site" / FILE_LIST).exists():
-        publish(ArtifactStore(inputs / "old").latest("web_bundle"), place / "site")
+        (place / "site").mkdir(exist_ok=True)
         (place / "site/CNAME").write_text("example.org")
+        publish(ArtifactStore(inputs / "old").latest("web_bundle"), place / "site")
     publish(ArtifactStore(inputs / "new").latest("web_bundle"), place / "site")
 
 

@@ -3,6 +3,7 @@
 WebKit's driver intercepts no requests, so that the page of these tests asks a server on this machine for GitHub's API.
 """
 
+import contextlib
 import json
 import shutil
 import threading
@@ -18,6 +19,8 @@ from browsers import webkit_driver
 from page_helpers import API, Host, Reference, StarsApi
 
 from starvec_assets.export.bundle import WEB, BundleInputs, build_bundle
+
+exceptions = pytest.importorskip("selenium.common.exceptions", reason="pip install selenium to test the page in WebKit")
 
 STARS = range(40, 90)
 ARROW_DOWN, ENTER = "\ue015", "\ue007"
@@ -38,8 +41,9 @@ class WebKit:
     def wait(self, expression: str) -> Any:
         """Return the value of an expression once it is true."""
         for _ in range(1000):
-            if value := self.driver.execute_script(f"return {expression}"):
-                return value
+            with contextlib.suppress(exceptions.StaleElementReferenceException):  # it was replaced on its way here
+                if value := self.driver.execute_script(f"return {expression}"):
+                    return value
             time.sleep(0.02)
         raise AssertionError(f"not within 20 seconds: {expression}")
 
