@@ -6,7 +6,7 @@ export const REPOSITORY_PATTERN =
   /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\/(?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-]|\.\.[A-Za-z0-9_.-])[A-Za-z0-9_.-]{0,99}$/;
 export const TOPIC_PATTERN = /^[a-z0-9][a-z0-9-]{0,49}$/;
 
-const MAX_TOPIC_LENGTH = 50;
+export const MAX_TOPIC_LENGTH = 50;
 const MAX_ADDRESS_LENGTH = 2000; // characters that are looked at
 const COMMAND = /^(?:git\s+clone|gh\s+repo\s+clone)\s+(?:-\S+\s+(?:[^\s/]+\s+)?)*/i;
 /** Scheme and user of an address for browsers or for git, and its host, up to a slash or, in scp's form, a colon. */

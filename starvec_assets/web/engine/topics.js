@@ -1,6 +1,6 @@
 // data/topics.gz: which repositories have a topic. The writer is starvec_assets/export/topics_file.py, which describes it.
 
-import { TOPIC_PATTERN } from "../github_names.js";
+import { MAX_TOPIC_LENGTH, TOPIC_PATTERN } from "../github_names.js";
 import { TOPICS_FILE } from "./model.js";
 import { asArray, asInteger, asString, assert, readHeader } from "./validate.js";
 import { Varints } from "./varints.js";
@@ -8,7 +8,6 @@ import { Varints } from "./varints.js";
 /** @typedef {{topic: string, count: number}} TopicSize how many repositories have a topic */
 
 const MAX_TOPICS = 100_000;
-const MAX_TOPIC_LENGTH = 50;
 
 export class Topics {
   /** Most common first. @type {TopicSize[]} */
