@@ -167,7 +167,6 @@ def test_data_without_topics_have_no_such_filter(visitor: Any, bundle_copy: Path
     assert page.errors == []
 
 
-@pytest.mark.only_chromium
 def test_a_topic_among_other_filters(visitor: Any, site: str, reference: Reference, topics: dict[str, set[str]]):
     page, _ = open_engine(visitor.context, site)
     page.evaluate(DOWNLOAD)
@@ -200,7 +199,6 @@ BROKEN = {
 }
 
 
-@pytest.mark.only_chromium
 def test_broken_topics_are_refused_with_a_sentence(visitor: Any, bundle: Path, site: str, reference: Reference):
     page = visitor.context.new_page()
     page.goto(site + "data/model.json")
